@@ -1,0 +1,1 @@
+"""pgreprise: rerun stored reports safely, by versioned stored procedures in PostgreSQL."""

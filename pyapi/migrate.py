@@ -1,0 +1,59 @@
+"""Running the migrations: Alembic, with its configuration made here instead of in an ini file."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, text
+
+from pyapi.routines import migrations_folder
+
+__all__ = ["alembic_config", "downgrade", "scripts", "upgrade", "write_sql"]
+
+
+def alembic_config(output: TextIO | None = None) -> Config:
+    """Alembic's configuration for pgreprise's migrations."""
+    config = Config(output_buffer=output) if output else Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def scripts() -> ScriptDirectory:
+    """The revisions that this version of pgreprise knows."""
+    return ScriptDirectory.from_config(alembic_config())
+
+
+def upgrade(engine: Engine, revision: str = "heads") -> None:
+    """Migrate forward, each revision in its own transaction.
+
+    Raises sqlalchemy.exc.DBAPIError with what the database said; the revisions before
+    the one that failed stay.
+    """
+    config = alembic_config()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def downgrade(engine: Engine, revision: str, *, drop_tables_with_rows: bool = False) -> None:
+    """Migrate back to ``revision`` (``reports@base``, ``core_0001``, ...).
+
+    A table that pgreprise created is dropped only when it is empty, or when
+    ``drop_tables_with_rows`` says so; one that it found is never dropped.
+    """
+    config = alembic_config()
+    with engine.connect() as connection:
+        if drop_tables_with_rows:
+            connection.execute(text("set pgreprise.drop_tables_with_rows = 'yes'"))
+            connection.commit()
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+
+def write_sql(output: TextIO, revision: str = "heads") -> None:
+    """Write the SQL of a migration from nothing to ``revision``, for a DBA to read and run."""
+    command.upgrade(alembic_config(output), revision, sql=True)

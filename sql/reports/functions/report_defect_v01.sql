@@ -1,0 +1,71 @@
+-- report_defect(...): why a report with these values cannot be rerun; no row when it can.
+-- The one place that says what a linkage defect is: the single rerun, the creation of a report and
+-- the audit all ask it. A population type of null means that the simulation does not exist in the
+-- report's country; a report_id of null means a report that is about to be created.
+-- Returns the first of RR002, RR003, RR004, RR005, RR006 that applies, for the caller to raise or list.
+create or replace function pgreprise.report_defect(
+  report_id bigint,
+  country_id text,
+  year text,
+  simulation_1_id bigint,
+  population_type_1 text,
+  simulation_2_id bigint,
+  population_type_2 text,
+  economy_impact_version text
+)
+returns table (errcode text, message text, detail jsonb, hint text)
+language sql
+stable
+begin atomic
+  select
+    defect.errcode,
+    case defect.errcode
+      when 'RR002' then format('Report references simulation #%s, but it could not be found for country %s.',
+        defect.missing_simulation_id, report_defect.country_id)
+      when 'RR003' then format('%s links simulations with mismatched population types.', defect.subject)
+      when 'RR004' then format('%s has the population type "%s", which is neither household nor geography.',
+        defect.subject, report_defect.population_type_1)
+      when 'RR005' then format('%s is an economy report without a year.', defect.subject)
+      when 'RR006' then format('Country %s has no current economy cache version.', report_defect.country_id)
+    end,
+    jsonb_build_object('report_id', report_defect.report_id)
+    || case defect.errcode
+      when 'RR002' then jsonb_build_object('simulation_id', defect.missing_simulation_id,
+        'country_id', report_defect.country_id)
+      when 'RR003' then jsonb_build_object('population_types',
+        jsonb_build_array(report_defect.population_type_1, report_defect.population_type_2))
+      when 'RR004' then jsonb_build_object('population_type', report_defect.population_type_1)
+      when 'RR005' then jsonb_build_object('year', report_defect.year)
+      when 'RR006' then jsonb_build_object('country_id', report_defect.country_id)
+    end,
+    case defect.errcode
+      when 'RR002' then 'Create the report anew with simulations that exist in its country.'
+      when 'RR003' then 'Both simulations of a report must be household or both geography; create the report anew.'
+      when 'RR004' then 'Correct population_type of the simulation to household or geography.'
+      when 'RR005' then 'Set the year of the report; the economy cache is keyed by it.'
+      when 'RR006' then format('select set_cache_versions(%L, economy_impact => ''<version>'') sets it.',
+        report_defect.country_id)
+    end
+  from (
+    select
+      case
+        when report_defect.population_type_1 is null
+          or (report_defect.simulation_2_id is not null and report_defect.population_type_2 is null) then 'RR002'
+        when report_defect.simulation_2_id is not null
+          and report_defect.population_type_1 <> report_defect.population_type_2 then 'RR003'
+        when report_defect.population_type_1 not in ('household', 'geography') then 'RR004'
+        when report_defect.population_type_1 = 'household' then null
+        when coalesce(btrim(report_defect.year), '') = '' then 'RR005'
+        when report_defect.economy_impact_version is null then 'RR006'
+      end as errcode,
+      case
+        when report_defect.population_type_1 is null then report_defect.simulation_1_id
+        else report_defect.simulation_2_id
+      end as missing_simulation_id,
+      coalesce('Report #' || report_defect.report_id::text, 'The report') as subject
+  ) as defect
+  where defect.errcode is not null;
+end;
+
+comment on function pgreprise.report_defect(bigint, text, text, bigint, text, bigint, text, text) is
+'The first reason why a report with these values cannot be rerun; no row when there is none.';
