@@ -37,6 +37,7 @@ ROUTINES = (
     "rerun_report",
     "report_defects",
     "mismatched_cache_versions",
+    "example_reports",
 )
 
 

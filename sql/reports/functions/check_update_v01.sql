@@ -29,4 +29,5 @@ begin
 end;
 $$;
 
-comment on function pgreprise.check_update(text, json, text) is 'Refuses values that no row can be updated with (RR016).';
+comment on function pgreprise.check_update(text, json, text) is
+'Refuses values that no row can be updated with (RR016).';

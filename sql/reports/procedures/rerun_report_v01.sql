@@ -29,7 +29,7 @@ declare
   reform_policy     bigint;
   economy_version   text;
   defect            record;
-  key               record;
+  economy_key       record;
   deleted_rows      bigint := 0;
 begin
   perform pgreprise.bound_lock_wait();
@@ -93,12 +93,13 @@ begin
   end if;
 
   if population_type_1 = 'geography' then
-    select cache_key.* into key
+    select cache_key.* into economy_key
       from pgreprise.economy_cache_key(target.country_id, target.year, region, baseline_policy, reform_policy)
         as cache_key;
 
-    deleted_rows := public.delete_reform_impacts(key.country_id, key.baseline_policy_id, key.reform_policy_id,
-      key.region, key.dataset, key.time_period, key.options_hash, api_version => economy_version);
+    deleted_rows := public.delete_reform_impacts(economy_key.country_id, economy_key.baseline_policy_id,
+      economy_key.reform_policy_id, economy_key.region, economy_key.dataset, economy_key.time_period,
+      economy_key.options_hash, api_version => economy_version);
   end if;
 
   result := jsonb_build_object(
@@ -116,4 +117,4 @@ comment on procedure public.rerun_report(bigint, text, jsonb) is
 'Puts a report and its simulations back to pending and deletes its economy cache rows, in one transaction. '
 'call rerun_report(42) prints what it did.';
 
-grant execute on procedure public.rerun_report(bigint, text, jsonb) to pgreprise_api, pgreprise_dba;
+grant execute on procedure public.rerun_report(bigint, text, jsonb) to pgreprise_api, pgreprise_dba; -- noqa: LT01

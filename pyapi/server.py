@@ -1,0 +1,92 @@
+"""The production server: gunicorn with threads, around the Flask application."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from sqlalchemy import URL
+
+from pyapi.app import create_app
+from pyapi.database import connect_engine
+
+__all__ = ["Address", "AddressTakenError", "serve"]
+
+
+class AddressTakenError(Exception):
+    """Somebody else listens on the address, or this process may not."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the API listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+    @property
+    def url(self) -> str:
+        """The address as a client writes it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    def require_free(self) -> None:
+        """Raise AddressTakenError unless a server can listen here: before any other work is done."""
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.host, self.port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    reason = f"port {self.port} on {self.host} is taken; choose another, for example PORT={self.port + 1}"
+                else:
+                    reason = f"cannot listen on {self.host} port {self.port}: {error.strerror}"
+                raise AddressTakenError(reason) from error
+
+
+class _Gunicorn(BaseApplication):
+    """Gunicorn, configured by arguments instead of by files and its own command line."""
+
+    def __init__(self, database: URL, threads: int, options: dict[str, object]) -> None:
+        self._database = database
+        self._threads = threads
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        # Runs in each worker after the fork, so that no two processes share a connection.
+        return create_app(connect_engine(self._database, pool_size=self._threads))
+
+
+def serve(
+    database: URL, address: Address, *, workers: int, threads: int, when_ready: Callable[[], None] | None = None
+) -> None:
+    """Serve the API until SIGINT or SIGTERM; requests under way are finished after SIGTERM.
+
+    Each of the ``workers`` processes holds at most ``threads`` database connections.
+    Does not return: gunicorn ends with SystemExit.
+    """
+    options: dict[str, object] = {
+        "bind": f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}",
+        "worker_class": "gthread",
+        "workers": workers,
+        "threads": threads,
+        # Longer than the longest statement, so that a slow one ends as a 503 and not as a killed worker.
+        "timeout": 60,
+        "graceful_timeout": 30,
+        "keepalive": 5,
+        "loglevel": "warning",
+        "control_socket_disable": True,
+    }
+    if when_ready is not None:
+        options["when_ready"] = lambda _server: when_ready()
+    _Gunicorn(database, threads, options).run()
