@@ -113,8 +113,8 @@ begin
 end;
 $$;
 
-comment on procedure public.rerun_report(bigint, text, jsonb) is
+comment on procedure public.rerun_report is
 'Puts a report and its simulations back to pending and deletes its economy cache rows, in one transaction. '
 'call rerun_report(42) prints what it did.';
 
-grant execute on procedure public.rerun_report(bigint, text, jsonb) to pgreprise_api, pgreprise_dba; -- noqa: LT01
+grant execute on procedure public.rerun_report(bigint, text, jsonb) to pgreprise_api, pgreprise_dba;
