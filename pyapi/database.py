@@ -22,19 +22,19 @@ _FIRST_PAUSE_SECONDS = 0.01
 def connect_engine(url: URL, *, pool_size: int = 5, statement_timeout_seconds: int = 30) -> Engine:
     """An engine whose every statement is a transaction of its own.
 
-    Columns of type json come as their exact text, those of type jsonb as Python values.
+    Columns of type json come as their exact text, those of type jsonb as Python values. What the
+    query of the URL says (``?options=-c lock_timeout=1s``) wins over what is set here.
     """
+    defaults = {"application_name": "pgreprise", "connect_timeout": "5"}
+    options = f"-c statement_timeout={statement_timeout_seconds}s {url.query.get('options', '')}".strip()
     engine = create_engine(
-        url,
+        url.set(query={**defaults, **url.query, "options": options}),
         isolation_level="AUTOCOMMIT",
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=5,
-        connect_args={
-            "application_name": "pgreprise",
-            "connect_timeout": 5,
-            "options": f"-c statement_timeout={statement_timeout_seconds}s",
-        },
+        # Outputs are large, and nobody's business in a log.
+        hide_parameters=True,
     )
 
     @event.listens_for(engine, "connect")

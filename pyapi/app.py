@@ -1,0 +1,49 @@
+"""The Flask application: it parses a request, calls one routine and shapes the reply."""
+
+from __future__ import annotations
+
+from flask import Flask, Response
+from flask.json.provider import DefaultJSONProvider
+from sqlalchemy import Engine
+
+from pyapi.errors import register_error_handlers
+from pyapi.routes.health import NEEDS, Needs, health
+from pyapi.routes.reports import reports
+from pyapi.routes.requests import ENGINE
+from pyapi.routes.simulations import simulations
+
+__all__ = ["create_app"]
+
+_LARGEST_BODY_BYTES = 32 * 1024 * 1024
+
+
+class _JsonInOrder(DefaultJSONProvider):
+    """Keeps the order of keys: status, message, result; columns as in the table."""
+
+    sort_keys = False
+
+
+def _forbid_sniffing(response: Response) -> Response:
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def create_app(engine: Engine) -> Flask:
+    """The API over the database of ``engine``, which has autocommit (``connect_engine`` makes one).
+
+    The database is not asked before the first request, so the API may start first.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = _LARGEST_BODY_BYTES
+    # Automatic OPTIONS and redirects would answer without the envelope.
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+    app.json = _JsonInOrder(app)
+
+    app.extensions[ENGINE] = engine
+    app.extensions[NEEDS] = Needs.of_this_version()
+    for blueprint in (reports, simulations, health):
+        app.register_blueprint(blueprint)
+    register_error_handlers(app)
+    app.after_request(_forbid_sniffing)
+    return app

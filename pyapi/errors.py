@@ -1,0 +1,157 @@
+"""Errors, from the database and from Flask, as replies.
+
+A routine of ours raises a SQLSTATE of its own with a message and a hint for the caller; both are
+handed on. For a condition of PostgreSQL's own the reply is a fixed text: PostgreSQL's may tell of
+statements, parameters and hosts, and goes to the log only.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass
+
+import psycopg
+import sqlalchemy.exc
+from flask import Flask, request
+from werkzeug.exceptions import HTTPException
+
+from pyapi.database import sqlstate
+from pyapi.routes.requests import Reply, failure
+
+__all__ = ["HTTP_STATUS", "register_error_handlers"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What callers are told of a condition of PostgreSQL's own."""
+
+    http_status: int
+    message: str
+    hint: str
+
+
+_AGAIN = "Nothing was changed. Try again after the seconds in the Retry-After header."
+
+_BUSY = Condition(503, "Other transactions hold rows that this request needs.", _AGAIN)
+_SLOW = Condition(503, "The database took too long over this request and gave up.", _AGAIN)
+_AWAY = Condition(503, "The database cannot be reached.", "Try again after the seconds in the Retry-After header.")
+_FULL = Condition(503, "The database has run out of disk, memory or connections.", _AGAIN)
+_NOT_MIGRATED = Condition(
+    503, "The database lacks something that this version of the API calls.", "Run `pgreprise migrate`."
+)
+_FORBIDDEN = Condition(
+    403,
+    "The database does not let this API do that.",
+    "Grant the database role of this API membership in pgreprise_api.",
+)
+_OUT_OF_RANGE = Condition(400, "A number is out of range.", "Ids are between 1 and 9223372036854775807.")
+_TOO_LONG = Condition(400, "A text is longer than its column.", "Shorten it.")
+_BAD_TEXT = Condition(
+    400, "A text holds a character that the database cannot store.", "Leave out NUL and what is not valid Unicode."
+)
+_NOT_JSON = Condition(
+    400, "The output is not JSON text.", "Give an object, or a string that holds JSON; NaN and Infinity are not JSON."
+)
+_TOO_COMPLEX = Condition(400, "A value is too large or too deeply nested for the database.", "Make it smaller.")
+
+# By SQLSTATE, or by its first two characters for the rest of a class.
+_CONDITIONS = {
+    "08": _AWAY,  # connection exceptions
+    "22001": _TOO_LONG,
+    "22003": _OUT_OF_RANGE,
+    "22021": _BAD_TEXT,
+    "22P02": _NOT_JSON,  # the one argument whose text PostgreSQL has to read is the output
+    "22P05": _BAD_TEXT,
+    "25006": _AWAY,  # read only: the server is a standby
+    "3F000": _NOT_MIGRATED,
+    "40001": _BUSY,
+    "40P01": _BUSY,
+    "42501": _FORBIDDEN,
+    "42883": _NOT_MIGRATED,
+    "42P01": _NOT_MIGRATED,
+    "53": _FULL,  # insufficient resources
+    "54": _TOO_COMPLEX,  # program limit exceeded
+    "55P03": _BUSY,
+    "57": _AWAY,  # operator intervention: the server stops, starts or has ended the session
+    "57014": _SLOW,
+}
+
+# Every SQLSTATE, or class of them, that is not a fault of the program.
+HTTP_STATUS: dict[str, int] = {
+    "RR001": 404,
+    "RR002": 400,
+    "RR003": 400,
+    "RR004": 400,
+    "RR005": 400,
+    "RR006": 409,
+    "RR007": 404,
+    "RR008": 400,
+    "RR009": 409,
+    "RR016": 400,
+    **{code: condition.http_status for code, condition in _CONDITIONS.items()},
+}
+
+
+def _reply(condition: Condition, error: Exception, code: str | None = None) -> Reply:
+    # A server or its configuration is to be looked at; a caller's bad value is not.
+    if condition.http_status >= 500 or condition is _FORBIDDEN:
+        cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
+        logger.warning("%s %r: %s %s", request.method, request.path, code or type(cause).__name__, cause)
+    return failure(condition.http_status, condition.message, code=code, hint=condition.hint)
+
+
+def _from_database(error: sqlalchemy.exc.DBAPIError) -> Reply:
+    code = sqlstate(error)
+    if code is None:
+        # Raised on this side of the connection.
+        match error.orig:
+            case psycopg.DataError():
+                return _reply(_BAD_TEXT, error)
+            case psycopg.OperationalError() | psycopg.InterfaceError():
+                return _reply(_AWAY, error)
+        return _unknown(error)
+
+    condition = _CONDITIONS.get(code) or _CONDITIONS.get(code[:2])
+    if condition is not None:
+        return _reply(condition, error, code)
+    if code in HTTP_STATUS and isinstance(error.orig, psycopg.Error):
+        diagnostics = error.orig.diag
+        return failure(HTTP_STATUS[code], diagnostics.message_primary or code, code=code, hint=diagnostics.message_hint)
+    return _unknown(error)
+
+
+def _no_connection_free(error: sqlalchemy.exc.TimeoutError) -> Reply:
+    return _reply(_FULL, error)
+
+
+def _not_in_the_encoding_of_the_database(error: UnicodeEncodeError) -> Reply:
+    return _reply(_BAD_TEXT, error)
+
+
+def _from_http(error: HTTPException) -> Reply:
+    response, status = failure(error.code or 500, error.description or error.name)
+    # Such as Allow, which says which methods there are.
+    for name, value in error.get_headers():
+        if name != "Content-Type":
+            response.headers[name] = value
+    return response, status
+
+
+def _unknown(error: Exception) -> Reply:
+    incident = uuid.uuid4()
+    logger.error("%s %s %r", incident, request.method, request.path, exc_info=error)
+    return failure(
+        500, f"Something went wrong that was not foreseen; the log tells what under {incident}.", hint="Report the id."
+    )
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Answer every error of the application in the envelope, an unforeseen one without any detail."""
+    app.register_error_handler(sqlalchemy.exc.DBAPIError, _from_database)
+    app.register_error_handler(sqlalchemy.exc.TimeoutError, _no_connection_free)
+    app.register_error_handler(UnicodeEncodeError, _not_in_the_encoding_of_the_database)
+    app.register_error_handler(HTTPException, _from_http)
+    app.register_error_handler(Exception, _unknown)

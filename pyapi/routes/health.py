@@ -1,0 +1,115 @@
+"""Is the process alive, and can it work with the database as it is?"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, current_app
+from sqlalchemy.exc import DBAPIError
+
+from pyapi import migrate
+from pyapi.database import call, sqlstate
+from pyapi.routes.requests import Reply, engine, failure, success
+from pyapi.routines import routine_files
+
+__all__ = ["NEEDS", "Needs", "health"]
+
+health = Blueprint("health", __name__)
+
+# The key of Needs in app.extensions.
+NEEDS = "pgreprise.needs"
+_DOMAINS = ("core", "reports")
+_INSUFFICIENT_PRIVILEGE = "42501"
+_MIGRATE = "Run `pgreprise migrate` with this version of pgreprise."
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the API needs of a database.
+
+    heads: each head revision of its domains, with the known revisions that contain it.
+    known_revisions: those that this version of pgreprise has; a database that is at another one is ahead.
+    entry_points: the oldest usable version of each routine that callers may use.
+    """
+
+    heads: dict[str, Set[str]]
+    known_revisions: Set[str]
+    entry_points: dict[str, int]
+
+    @classmethod
+    def of_this_version(cls) -> Needs:
+        """What the migrations and SQL files of this version of pgreprise bring."""
+        scripts = migrate.scripts()
+        contained = {
+            revision.revision: {below.revision for below in scripts.iterate_revisions(revision.revision, "base")}
+            for revision in scripts.walk_revisions()
+        }
+        heads = [
+            head for head in scripts.get_heads() if scripts.get_revision(head).branch_labels.intersection(_DOMAINS)
+        ]
+        return cls(
+            heads={head: {above for above, below in contained.items() if head in below} for head in heads},
+            known_revisions=contained.keys(),
+            # Sorted by version, so the newest one stays.
+            entry_points={
+                file.name: file.version
+                for file in routine_files()
+                if file.name.startswith(tuple(f"{domain}/" for domain in _DOMAINS))
+                and file.routine.startswith("public.")
+            },
+        )
+
+    def missing_from(self, revisions: Set[str], routines: dict[str, int]) -> list[str]:
+        """What a database with these revisions and routine versions lacks, for people; empty when it will do.
+
+        One that is ahead will do: during a deployment the migration runs before the new API. What
+        an unknown revision contains cannot be told, so there the routines alone decide.
+        """
+        is_ahead = not revisions <= self.known_revisions
+        missing = [
+            f"migration {head} is not installed"
+            for head, containing in self.heads.items()
+            if not is_ahead and revisions.isdisjoint(containing)
+        ]
+        for name, needed in self.entry_points.items():
+            installed = routines.get(name)
+            if installed is None:
+                missing.append(f"routine {name} is not installed")
+            elif installed < needed:
+                missing.append(f"routine {name} has version {installed}, version {needed} is needed")
+        return missing
+
+
+@health.get("/liveness-check")
+def liveness() -> Reply:
+    """The process answers; the database is not asked."""
+    return success("Alive", None)
+
+
+@health.get("/readiness-check")
+def readiness() -> Reply:
+    """200 when the database can be worked with, else 503 with the reason."""
+    needs: Needs = current_app.extensions[NEEDS]
+    try:
+        [row] = call(engine(), "pgreprise.status", columns="status")
+    except DBAPIError as error:
+        if sqlstate(error) != _INSUFFICIENT_PRIVILEGE:
+            raise
+        return failure(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "Not ready: this API's database role may not use pgreprise, or pgreprise is not installed.",
+            code=_INSUFFICIENT_PRIVILEGE,
+            hint=f"{_MIGRATE} Then grant the role of this API membership in pgreprise_api.",
+        )
+
+    status: dict[str, Any] = row["status"]
+    if missing := needs.missing_from(set(status["revisions"]), status["routines"]):
+        return failure(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"Not ready: the database is not migrated to this version: {'; '.join(missing)}.",
+            hint=_MIGRATE,
+        )
+    return success("Ready", status)

@@ -1,0 +1,125 @@
+"""What the routes share: the application's engine, the body of a request, the envelope of a reply."""
+
+from __future__ import annotations
+
+import json
+import re
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar
+
+from flask import Response, current_app, jsonify, request
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+from sqlalchemy import Engine
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+__all__ = [
+    "ENGINE",
+    "RETRY_AFTER_SECONDS",
+    "Body",
+    "Reply",
+    "RowId",
+    "Text",
+    "Update",
+    "body",
+    "engine",
+    "failure",
+    "success",
+]
+
+Reply = tuple[Response, int]
+
+# The key of the engine in app.extensions.
+ENGINE = "pgreprise.engine"
+RETRY_AFTER_SECONDS = 5
+_PROBLEMS_SHOWN = 3
+# A backslash before the escape makes it text; inside JSON, backslashes stand in strings only.
+_NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def engine() -> Engine:
+    """The engine that the application was created with."""
+    found: Engine = current_app.extensions[ENGINE]
+    return found
+
+
+def success(message: str, result: object, status: int = HTTPStatus.OK) -> Reply:
+    """The envelope of a request that was done."""
+    return jsonify(status="ok", message=message, result=result), status
+
+
+def failure(status: int, message: str, *, code: str | None = None, hint: str | None = None) -> Reply:
+    """The envelope of a request that was not done; ``code`` is a SQLSTATE or else the name of the HTTP status.
+
+    Every 503 says when to try again.
+    """
+    envelope = {"status": "error", "message": message, "result": None, "code": code or HTTPStatus(status).name}
+    response = jsonify(envelope if hint is None else {**envelope, "hint": hint})
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response, status
+
+
+def _without_nul(text: str) -> str:
+    if "\0" in text:
+        raise PydanticCustomError("nul", "Text must not contain the character NUL")
+    return text
+
+
+def _json_text(value: object) -> object:
+    """An object as JSON text; text stays as it is, byte for byte, and PostgreSQL judges whether it is JSON."""
+    if isinstance(value, dict):
+        try:
+            value = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        except ValueError as error:
+            raise PydanticCustomError("not_json", "NaN, Infinity and numbers beyond a double are not JSON") from error
+    if value is not None and not isinstance(value, str):
+        raise PydanticCustomError("not_json", "Give an object, or a string that holds JSON text")
+    if value is not None and _NUL_ESCAPE.search(value):
+        raise PydanticCustomError("nul", "JSON text must not contain the escape \\u0000")
+    return value
+
+
+RowId = Annotated[int, Field(ge=1, le=2**63 - 1)]
+Text = Annotated[str, AfterValidator(_without_nul)]
+JsonText = Annotated[Text | None, BeforeValidator(_json_text)]
+
+
+class Body(BaseModel):
+    """A request's body: values of exactly these names and JSON types."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class Update(Body):
+    """PATCH: the row, and the values to write to it; null leaves a value as it is."""
+
+    id: RowId
+    status: Text | None = None
+    output: JsonText = None
+    error_message: Text | None = None
+
+
+Model = TypeVar("Model", bound=Body)
+
+
+def _problem(error: ErrorDetails) -> str:
+    place = ".".join(str(part)[:64] for part in error["loc"])
+    return f"{place}: {error['msg']}" if place else error["msg"]
+
+
+def body(model: type[Model]) -> Model:
+    """The request's JSON body.
+
+    Raises BadRequest when it is not JSON or not what ``model`` describes, UnsupportedMediaType when
+    it says that it is something else, and RequestEntityTooLarge when it is longer than MAX_CONTENT_LENGTH.
+    """
+    if request.mimetype and not request.is_json:
+        raise UnsupportedMediaType("The body must be JSON. Send it with Content-Type: application/json.")
+    try:
+        return model.model_validate_json(request.get_data(cache=False))
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        shown = "; ".join(_problem(problem) for problem in problems[:_PROBLEMS_SHOWN])
+        more = f" (and {len(problems) - _PROBLEMS_SHOWN} more)" if len(problems) > _PROBLEMS_SHOWN else ""
+        raise BadRequest(f"The body is not usable: {shown}{more}.") from error
