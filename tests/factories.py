@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
+import pytest
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -117,3 +118,50 @@ def snapshot(connection: Connection) -> dict[str, list[dict[str, Any]]]:
             "from public.reform_impact as impact order by reform_impact_id"
         ).fetchall(),
     }
+
+
+def one(connection: Connection, statement: str, *arguments: Any) -> dict[str, Any]:
+    """Run a statement and return its first row."""
+    row = connection.execute(statement, arguments).fetchone()
+    assert row is not None, f"no row from: {statement}"
+    return dict(row)
+
+
+def rerun(connection: Connection, report_id: int | None, country_id: str | None = None) -> dict[str, Any]:
+    """Rerun a report as a DBA types it and return its result."""
+    called = one(connection, "call rerun_report(%s::bigint, country_id => %s)", report_id, country_id)
+    result: dict[str, Any] = called["result"]
+    return result
+
+
+class Refusal(NamedTuple):
+    """What the database says when it refuses: code, message, detail as the JSON object that it is, hint."""
+
+    code: str | None
+    message: str | None
+    detail: dict[str, Any] | None
+    hint: str | None
+
+
+def refusal(connection: Connection, statement: str, *arguments: Any) -> Refusal:
+    """Run a statement that the database must refuse, and return what it says. Nothing may have changed."""
+    before = everything(connection)
+    with pytest.raises(psycopg.Error) as caught, connection.transaction():
+        connection.execute(statement, arguments)
+    assert everything(connection) == before
+    said = caught.value.diag
+    detail = json.loads(said.message_detail) if said.message_detail else None
+    return Refusal(said.sqlstate, said.message_primary, detail, said.message_hint)
+
+
+def everything(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+    """The snapshot, and every row of the routines' own tables."""
+    own = {
+        table: connection.execute(
+            psycopg.sql.SQL("select entry::text as entry from pgreprise.{} as entry order by 1").format(
+                psycopg.sql.Identifier(table)
+            )
+        ).fetchall()
+        for table in ("country", "simulation_key", "report_key")
+    }
+    return {**snapshot(connection), **own}

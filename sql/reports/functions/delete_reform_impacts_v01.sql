@@ -1,6 +1,7 @@
 -- delete_reform_impacts(key ..., api_version, statuses): delete the economy cache rows of one key.
 -- A null api_version means every version; null statuses mean every status (ok, error, computing);
--- statuses => array['computing'] is what the legacy helper did. Returns how many rows it deleted.
+-- statuses => array['computing'] is what the legacy helper did. A null in the key itself matches no row.
+-- Returns how many rows it deleted.
 create or replace function public.delete_reform_impacts(
   country_id text,
   baseline_policy_id bigint,
@@ -17,6 +18,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+<<own>>
 declare
   locked_ids bigint[];
 begin
@@ -40,7 +42,7 @@ begin
   );
 
   delete from public.reform_impact as impact
-   where impact.reform_impact_id = any (locked_ids);
+   where impact.reform_impact_id = any (own.locked_ids);
 
   return cardinality(locked_ids);
 end;

@@ -32,7 +32,7 @@ begin
   perform pgreprise.bound_lock_wait();
   perform pgreprise.require_country(get_or_create_report.country_id);
 
-  if get_or_create_report.simulation_1_id is null or wanted_year !~ '^\d{4}$' then
+  if get_or_create_report.simulation_1_id is null or wanted_year !~ '^[0-9]{4}$' then
     raise exception using
       errcode = 'RR016',
       message = 'A report needs a simulation_1_id, and its year has four digits.',

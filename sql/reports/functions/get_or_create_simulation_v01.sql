@@ -38,12 +38,14 @@ begin
     or length(get_or_create_simulation.population_id) > 255
     or get_or_create_simulation.population_type is null
     or get_or_create_simulation.policy_id is null
+    or get_or_create_simulation.policy_id not between -2147483648 and 2147483647
   then
     raise exception using
       errcode = 'RR016',
-      message = 'A simulation needs a population_id of 1 to 255 characters, a population_type and a policy_id.',
-      detail = jsonb_build_object('country_id', get_or_create_simulation.country_id),
-      hint = 'Give all of them.';
+      message = 'A simulation needs a population_id of 1 to 255 characters, a population_type and a 32-bit policy_id.',
+      detail = jsonb_build_object('population_type', get_or_create_simulation.population_type,
+        'policy_id', get_or_create_simulation.policy_id),
+      hint = 'Give all of them; the ids are those of the population and the policy to simulate.';
   end if;
 
   newest_id := pgreprise.newest_simulation(get_or_create_simulation.country_id, get_or_create_simulation.population_id,

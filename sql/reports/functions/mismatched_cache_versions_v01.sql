@@ -1,8 +1,8 @@
 -- mismatched_cache_versions(): economy cache rows that a rerun would delete if their version were the
 -- current one: the key matches a report in everything but the version. One row a country and version.
 -- Old versions are what deployments leave behind and do no harm. newer_than_current marks rows that
--- started after every row of the current version: probably a deployment forgot set_cache_versions,
--- and reruns of these reports delete nothing.
+-- started after every row of the current version, or have none to be compared with: probably a deployment
+-- forgot set_cache_versions, and reruns of these reports delete nothing.
 create or replace function public.mismatched_cache_versions()
 returns table (
   country_id text, api_version text, current_version text, cache_rows bigint,
@@ -34,6 +34,11 @@ begin
          and impact.time_period = cache_key.time_period
          and impact.options_hash = cache_key.options_hash
        where simulation_1.population_type = 'geography'
+         and not exists (
+           select from pgreprise.report_defect(report.id, report.country_id, report.year, report.simulation_1_id,
+               simulation_1.population_type, report.simulation_2_id, simulation_2.population_type, null) as defect
+            where defect.errcode <> 'RR006'
+         )
     )
 
     select matching.country_id, matching.api_version, country.economy_impact_version, count(*),

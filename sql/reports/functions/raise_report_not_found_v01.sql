@@ -9,7 +9,7 @@ as $$
 begin
   raise exception using
     errcode = 'RR001',
-    message = format('Report #%s not found.', raise_report_not_found.report_id),
+    message = format('Report #%s not found.', coalesce(raise_report_not_found.report_id::text, 'null')),
     detail = jsonb_strip_nulls(jsonb_build_object(
       'report_id', raise_report_not_found.report_id, 'country_id', raise_report_not_found.country_id
     )),

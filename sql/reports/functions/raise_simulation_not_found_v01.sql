@@ -10,7 +10,7 @@ as $$
 begin
   raise exception using
     errcode = 'RR007',
-    message = format('Simulation #%s not found.', raise_simulation_not_found.simulation_id),
+    message = format('Simulation #%s not found.', coalesce(raise_simulation_not_found.simulation_id::text, 'null')),
     detail = jsonb_strip_nulls(jsonb_build_object(
       'simulation_id', raise_simulation_not_found.simulation_id, 'country_id', raise_simulation_not_found.country_id
     )),

@@ -17,7 +17,8 @@ begin
 
     raise exception using
       errcode = 'RR008',
-      message = format('Country %s not found. Available countries are: %s', require_country.country_id, available),
+      message = format('Country %s not found. Available countries are: %s',
+        coalesce(require_country.country_id, 'null'), available),
       detail = jsonb_build_object('country_id', require_country.country_id),
       hint = 'Use one of the available countries.';
   end if;

@@ -7,6 +7,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+<<own>>
 declare
   simulation_country text;
   package_version    text;
@@ -24,13 +25,13 @@ begin
 
   select country.package_version into package_version
     from pgreprise.country as country
-   where country.country_id = simulation_country;
+   where country.country_id = own.simulation_country;
 
   update public.simulations as simulation
      set status = 'pending',
          output = null,
          error_message = null,
-         api_version = coalesce(package_version, simulation.api_version)
+         api_version = coalesce(own.package_version, simulation.api_version)
    where simulation.id = reset_simulation.simulation_id;
 end;
 $$;

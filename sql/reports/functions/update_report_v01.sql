@@ -24,7 +24,7 @@ begin
   return query
     update public.report_outputs as report
        set status = coalesce(update_report.status, report.status),
-           output = coalesce(update_report.output, report.output),
+           output = coalesce(update_report.output, report.output::json),
            error_message = coalesce(update_report.error_message, report.error_message)
      where report.id = update_report.report_id
        and (update_report.country_id is null or report.country_id = update_report.country_id)

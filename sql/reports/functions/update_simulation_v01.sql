@@ -24,7 +24,7 @@ begin
   return query
     update public.simulations as simulation
        set status = coalesce(update_simulation.status, simulation.status),
-           output = coalesce(update_simulation.output, simulation.output),
+           output = coalesce(update_simulation.output, simulation.output::json),
            error_message = coalesce(update_simulation.error_message, simulation.error_message),
            api_version = coalesce(
              (select country.package_version

@@ -18,6 +18,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+<<own>>
 declare
   target            record;
   simulation_id     bigint;
@@ -59,7 +60,7 @@ begin
     select simulation.population_type, simulation.population_id, simulation.policy_id
       into linked
       from public.simulations as simulation
-     where simulation.id = simulation_id and simulation.country_id = target.country_id
+     where simulation.id = own.simulation_id and simulation.country_id = own.target.country_id
        for update;
 
     if simulation_id = target.simulation_1_id then
