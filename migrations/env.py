@@ -1,13 +1,17 @@
 """Alembic's environment: how pgreprise's migrations meet a database, or write their SQL.
 
 The version table lives in schema pgreprise, since the host application may have its own.
-Each revision is one transaction, and no statement waits long for a lock.
+Each revision is one transaction, and no statement waits long for a lock. A revision may name
+a check of the database, ``check_first = "<path under sql/>"``: the checks of all pending
+revisions stand before the first change, so that a database that does not fit stays untouched.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from alembic import context
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from pyapi import routines  # importing it registers the operations
 
@@ -17,27 +21,44 @@ OPTIONS = {
     "transaction_per_migration": True,
     "target_metadata": None,
 }
-BEFORE_REVISIONS = (
-    f"set lock_timeout = '{routines.MIGRATION_LOCK_TIMEOUT}'",
+SETTINGS = (
+    f"set lock_timeout = '{routines.MIGRATION_LOCK_TIMEOUT}';",
     # A definer's names are all qualified; the migration's own must not meet a planted one either.
-    "set search_path = pg_catalog, pg_temp",
-    f"create schema if not exists {SCHEMA}",
+    "set search_path = pg_catalog, pg_temp;",
 )
+CREATE_SCHEMA = f"create schema if not exists {SCHEMA};"
+# Without it psql runs the rest after an error.
+HOW_TO_RUN = "-- Run it with: psql --no-psqlrc --set ON_ERROR_STOP=1 --file <this file> <database>"
+
+
+def checks() -> Iterator[str]:
+    """The checks that the pending revisions name, as SQL."""
+    migration = context.get_context()
+    for step in migration.opts["fn"](migration.get_current_heads(), migration):
+        path = getattr(step.revision.module, "check_first", None) if step.is_upgrade else None
+        if path is not None:
+            yield routines.sql_text(path)
 
 
 def write_sql() -> None:
     context.configure(dialect_name="postgresql", literal_binds=True, **OPTIONS)
-    for statement in BEFORE_REVISIONS:
-        context.get_context().impl.static_output(f"{statement};\n")
+    for statement in (HOW_TO_RUN, *SETTINGS, *checks(), CREATE_SCHEMA):
+        context.get_context().impl.static_output(statement.strip())
     with context.begin_transaction():
         context.run_migrations()
 
 
 def migrate(connection: Connection) -> None:
-    for statement in BEFORE_REVISIONS:
-        connection.execute(text(statement))
+    # Each revision is one transaction, also on an engine that has autocommit.
+    connection.execution_options(isolation_level="READ COMMITTED")
+    execute = connection.execution_options(no_parameters=True).exec_driver_sql
+    for statement in SETTINGS:
+        execute(statement)
     connection.commit()
     context.configure(connection=connection, **OPTIONS)
+    for statement in (*checks(), CREATE_SCHEMA):
+        execute(statement)
+    connection.commit()
     with context.begin_transaction():
         context.run_migrations()
 
@@ -45,4 +66,8 @@ def migrate(connection: Connection) -> None:
 if context.is_offline_mode():
     write_sql()
 else:
-    migrate(context.config.attributes["connection"])
+    try:
+        migrate(context.config.attributes["connection"])
+    finally:
+        # Its settings are the migration's own and must not go back to a pool.
+        context.config.attributes["connection"].invalidate()

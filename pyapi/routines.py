@@ -36,6 +36,7 @@ __all__ = [
     "routine_file",
     "routine_files",
     "sql_folder",
+    "sql_text",
 ]
 
 _FILE_NAME = re.compile(r"(?P<name>[a-z][a-z0-9_]*)_v(?P<version>\d{2,})\.sql")
@@ -65,6 +66,11 @@ def sql_folder() -> Path:
 def migrations_folder() -> Path:
     """The folder of the Alembic migrations, in a checkout and in an installed wheel alike."""
     return _project_folder("migrations")
+
+
+def sql_text(path: str) -> str:
+    """The text of ``sql/<path>.sql``. Raises FileNotFoundError when there is no such file."""
+    return (sql_folder() / f"{path}.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -335,13 +341,13 @@ def _drop_routine(operations: Operations, operation: DropRoutine) -> None:
 def _bootstrap_routine(operations: Operations, operation: BootstrapRoutine) -> None:
     file = routine_file(operation.name, operation.version)
     _execute(operations, file.sql)
-    _execute(operations, "select set_config('pgreprise.kept_grants', '[]', true);")
+    _execute(operations, "select set_config('pgreprise.kept', '{}', true);")
     _execute(operations, _call("after_routine", file.name, file.routine, file.version, file.checksum))
 
 
 @Operations.implementation_for(RunSql)
 def _run_sql(operations: Operations, operation: RunSql) -> None:
-    _execute(operations, (sql_folder() / f"{operation.path}.sql").read_text(encoding="utf-8"))
+    _execute(operations, sql_text(operation.path))
 
 
 @Operations.implementation_for(CreateIndexConcurrently)

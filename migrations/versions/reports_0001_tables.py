@@ -9,11 +9,12 @@ revision = "reports_0001"
 down_revision = None
 branch_labels = ("reports",)
 depends_on = ("core_0001",)
+# Stands before everything that the migration changes, schema pgreprise included.
+check_first = "reports/steps/adopt_tables"
 
 
 def upgrade() -> None:
     op.run_sql("reports/tables/created_table")
-    op.run_sql("reports/steps/adopt_tables")
     for table in ("simulations", "report_outputs", "reform_impact"):
         op.run_sql(f"reports/tables/{table}")
     op.run_sql("reports/steps/table_privileges")

@@ -1,6 +1,7 @@
 -- after_routine(name, routine, version, checksum): what has to happen after the text of a routine's
 -- file ran. Gives the routine to pgreprise_owner, revokes EXECUTE from PUBLIC where it is new, gives
--- back the grants that before_routine() kept, and records the version. Used by migrations only.
+-- back the grants that before_routine() kept, and its comment where the file has none, and records
+-- the version. Used by migrations only.
 -- Raises 55000 when the file did not create exactly the routine that it is named after.
 create or replace function pgreprise.after_routine(name text, routine text, version integer, checksum text)
 returns void
@@ -11,7 +12,7 @@ declare
   schema_name  text := split_part(after_routine.routine, '.', 1);
   routine_name text := split_part(after_routine.routine, '.', 2);
   standing     text[];
-  kept_grants  text := current_setting('pgreprise.kept_grants', true);
+  kept         text := current_setting('pgreprise.kept', true);
   kept_grant   record;
 begin
   standing := array(
@@ -28,16 +29,19 @@ begin
       hint = 'A file creates the one routine that it is named after; overloads are not supported.';
   end if;
 
-  if coalesce(kept_grants, '') <> '' then
+  if coalesce(kept, '') <> '' then
     execute format('alter routine %s owner to pgreprise_owner', standing[1]);
     execute format('revoke execute on routine %s from public', standing[1]);
     for kept_grant in
       select restored.grantee, restored.grantable
-        from jsonb_to_recordset(kept_grants::jsonb) as restored(grantee text, grantable boolean)
+        from jsonb_to_recordset(kept::jsonb -> 'grants') as restored(grantee text, grantable boolean)
     loop
       execute format('grant execute on routine %s to %s%s', standing[1], kept_grant.grantee,
         case when kept_grant.grantable then ' with grant option' else '' end);
     end loop;
+    if obj_description(standing[1]::regprocedure, 'pg_proc') is null then
+      execute format('comment on routine %s is %L', standing[1], kept::jsonb ->> 'comment');
+    end if;
   end if;
 
   insert into pgreprise.routine_version as registered (name, routine, version, checksum)
@@ -49,7 +53,7 @@ begin
         installed_by = excluded.installed_by,
         installed_at = excluded.installed_at;
 
-  perform set_config('pgreprise.kept_grants', '', true);
+  perform set_config('pgreprise.kept', '', true);
 end;
 $$;
 

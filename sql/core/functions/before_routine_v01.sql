@@ -1,7 +1,7 @@
 -- before_routine(name, routine, installed_version, recreate): what has to happen before the text of
 -- a routine's file runs. Refuses to touch a routine that is not pgreprise's, or whose installed
 -- version is not the expected one. With recreate (the signature changes) the old routine is dropped
--- after its grants are kept for after_routine(). Used by migrations only.
+-- after its grants and its comment are kept for after_routine(). Used by migrations only.
 -- Raises 42723 for a routine that stands in the way, 55000 for an unexpected version.
 create or replace function pgreprise.before_routine(
   name text, routine text, installed_version integer default null, recreate boolean default false
@@ -15,7 +15,7 @@ declare
   routine_name text := split_part(before_routine.routine, '.', 2);
   standing     text[];
   recorded     integer;
-  kept_grants  jsonb := '[]';
+  kept         jsonb := '{}';
 begin
   select registered.version into recorded
     from pgreprise.routine_version as registered
@@ -53,22 +53,26 @@ begin
   end if;
 
   if before_routine.recreate then
-    select coalesce(jsonb_agg(jsonb_build_object(
-             'grantee', case when privilege.grantee = 0 then 'public'
-                        else quote_ident(pg_get_userbyid(privilege.grantee)) end,
-             'grantable', privilege.is_grantable)), '[]')
-      into kept_grants
+    select jsonb_build_object(
+             'comment', obj_description(procedure.oid, 'pg_proc'),
+             'grants', (
+               select coalesce(jsonb_agg(jsonb_build_object(
+                        'grantee', case when privilege.grantee = 0 then 'public'
+                                   else quote_ident(pg_get_userbyid(privilege.grantee)) end,
+                        'grantable', privilege.is_grantable)), '[]')
+                 from aclexplode(coalesce(procedure.proacl, acldefault('f', procedure.proowner))) as privilege
+                where privilege.grantee <> procedure.proowner
+             ))
+      into kept
       from pg_proc as procedure
-     cross join lateral aclexplode(coalesce(procedure.proacl, acldefault('f', procedure.proowner))) as privilege
-     where procedure.oid = standing[1]::regprocedure
-       and privilege.grantee <> procedure.proowner;
+     where procedure.oid = standing[1]::regprocedure;
     execute format('drop routine %s', standing[1]);
   end if;
 
-  -- Read by after_routine() in the same transaction: which grants a new routine starts with.
-  -- Empty for a replacement in place, where PostgreSQL itself keeps owner and grants.
-  perform set_config('pgreprise.kept_grants',
-    case when before_routine.installed_version is null or before_routine.recreate then kept_grants::text else '' end,
+  -- Read by after_routine() in the same transaction: what a new routine starts with.
+  -- Empty for a replacement in place, where PostgreSQL itself keeps owner, grants and comment.
+  perform set_config('pgreprise.kept',
+    case when before_routine.installed_version is null or before_routine.recreate then kept::text else '' end,
     true);
 end;
 $$;

@@ -9,7 +9,7 @@ as $$
 begin
   perform pgreprise.before_routine(remove_routine.name, remove_routine.routine,
     installed_version => remove_routine.installed_version, recreate => true);
-  perform set_config('pgreprise.kept_grants', '', true);
+  perform set_config('pgreprise.kept', '', true);
 
   delete from pgreprise.routine_version as registered where registered.name = remove_routine.name;
 end;

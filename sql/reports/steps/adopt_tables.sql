@@ -1,7 +1,7 @@
 -- adopt_tables: may pgreprise work on the tables that this database already has?
 -- A host's table is kept with its data when it has every column that the routines use, of a type
 -- that they can use. Otherwise this stops with every difference listed and nothing changed.
--- Tables that do not exist are noted in pgreprise.created_table; the migration creates them next.
+-- It only looks, and runs before schema pgreprise exists.
 -- Raises 55000 with the differences in the detail, one a line.
 do $$
 declare
@@ -157,10 +157,5 @@ begin
       detail = array_to_string(differences, E'\n'),
       hint = 'Change the tables as listed, or rename them and let pgreprise create its own, then migrate again.';
   end if;
-
-  insert into pgreprise.created_table (table_name)
-  select wanted.table_name
-    from (values ('simulations'), ('report_outputs'), ('reform_impact')) as wanted(table_name)
-   where to_regclass('public.' || wanted.table_name) is null;
 end;
 $$;
