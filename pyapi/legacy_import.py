@@ -17,7 +17,19 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import URL, Connection, Engine, NullPool, column, create_engine, func, inspect, make_url, select, table
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    NullPool,
+    column,
+    create_engine,
+    func,
+    inspect,
+    make_url,
+    select,
+    table,
+)
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 __all__ = ["ImportRefused", "ImportResult", "Replacement", "import_legacy"]
@@ -219,8 +231,8 @@ def _rows(legacy: Connection, name: str) -> Iterator[Any]:
     if legacy.dialect.name == "sqlite":
         # Text as it is stored: one that is not UTF-8 is to be met in its row, not in the driver.
         legacy.connection.driver_connection.text_factory = bytes  # type: ignore[union-attr]
-    key, *_ = _TABLES[name]
-    statement = select(*map(column, _TABLES[name])).select_from(table(name)).order_by(column(key))
+    wanted = table(name, *map(column, _TABLES[name]))
+    statement = select(wanted).order_by(wanted.c[0])
     yield from legacy.execute(statement, execution_options={"yield_per": _FETCHED_ROWS})
 
 
