@@ -1,0 +1,382 @@
+"""Many callers at once: nobody waits for ever, nobody deadlocks, and what they leave behind is whole."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+from psycopg import IsolationLevel
+
+from tests.conftest import Connect
+from tests.factories import add_reform_impact, add_report, add_simulation, one, rerun, set_versions, snapshot
+
+Connection = psycopg.Connection[dict[str, Any]]
+Result = TypeVar("Result")
+
+CALLERS = 8
+ROUNDS = 25
+
+
+def at_once(callers: int, work: Callable[[int], Result]) -> list[Result]:
+    """Run ``work(0)`` to ``work(callers - 1)`` in threads that start together; raise what any of them raised."""
+    start = threading.Barrier(callers)
+
+    def run(number: int) -> Result:
+        start.wait()
+        return work(number)
+
+    with ThreadPoolExecutor(callers) as pool:
+        return list(pool.map(run, range(callers)))
+
+
+def connections(connect: Connect, count: int) -> list[Connection]:
+    opened = [connect() for _ in range(count)]
+    for connection in opened:
+        # A call that waits longer than this fails the test; a deadlock is found after one second.
+        connection.execute("set lock_timeout = '60s'")
+    return opened
+
+
+@contextmanager
+def waiting_for_a_lock(
+    watcher: Connection, blocked: Connection, statement: str, *arguments: Any
+) -> Iterator[Future[psycopg.Cursor[dict[str, Any]]]]:
+    """Run a statement that has to wait for a lock; the body runs while it waits, the statement ends after it."""
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(lambda: blocked.execute(statement, arguments))
+        waits = "select cardinality(pg_blocking_pids(%s)) > 0 as waits"
+        while not one(watcher, waits, blocked.info.backend_pid)["waits"]:
+            assert not running.done(), "the statement did not have to wait"
+        yield running
+        running.result()
+
+
+# --- how long a call waits -------------------------------------------------------------------
+
+WRITERS = [
+    "call rerun_report(1)",
+    "select reset_report(1)",
+    "select reset_simulation(1)",
+    "select update_report(1, status => 'running')",
+    "select update_simulation(1, status => 'running')",
+    "select delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', '[]')",
+    "select get_or_create_simulation('us', 'state/ny', 'geography', 8)",
+    "select get_or_create_report('us', 1, year => '2030')",
+    "select set_cache_versions('us', 'e158e63ef1')",
+]
+
+
+@pytest.fixture
+def rows(dba: Connection) -> Connection:
+    """Report 1 of simulation 1, and a row of its cache."""
+    set_versions(dba)
+    add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    add_reform_impact(dba)
+    return dba
+
+
+@pytest.mark.parametrize("call", WRITERS)
+def test_a_caller_that_set_no_lock_timeout_waits_five_seconds_at_most(rows: Connection, call: str) -> None:
+    with rows.transaction():
+        assert one(rows, "show lock_timeout")["lock_timeout"] == "0"
+        rows.execute(call)
+        assert one(rows, "show lock_timeout")["lock_timeout"] == "5s"
+    assert one(rows, "show lock_timeout")["lock_timeout"] == "0"
+
+
+@pytest.mark.parametrize("call", WRITERS)
+@pytest.mark.parametrize("chosen", ["123ms", "1min"])
+def test_a_caller_that_set_a_lock_timeout_keeps_it(rows: Connection, call: str, chosen: str) -> None:
+    with rows.transaction():
+        rows.execute(f"set local lock_timeout = '{chosen}'")
+        rows.execute(call)
+        assert one(rows, "show lock_timeout")["lock_timeout"] == chosen
+
+
+@pytest.mark.parametrize(
+    ("call", "held"),
+    [
+        ("call rerun_report(1)", "select from public.report_outputs where id = 1 for update"),
+        ("call rerun_report(1)", "select from public.simulations where id = 1 for update"),
+        ("call rerun_report(1)", "select from public.simulations where id = 2 for update"),
+        ("call rerun_report(1)", "select from public.reform_impact for update"),
+        ("select reset_report(1)", "select from public.report_outputs for update"),
+        ("select reset_simulation(1)", "select from public.simulations for update"),
+        ("select update_report(1, status => 'running')", "select from public.report_outputs for update"),
+        ("select update_simulation(1, status => 'running')", "select from public.simulations for update"),
+        (WRITERS[5], "select from public.reform_impact for update"),
+        (WRITERS[6], WRITERS[6]),
+        (WRITERS[7], WRITERS[7]),
+        (WRITERS[8], "select from pgreprise.country for update"),
+    ],
+)
+def test_a_call_that_has_to_wait_too_long_fails_and_has_changed_nothing(
+    rows: Connection, connect: Connect, call: str, held: str
+) -> None:
+    before = snapshot(rows)
+    caller = connect()
+    caller.execute("set lock_timeout = '20ms'")
+    with rows.transaction(force_rollback=True):
+        rows.execute(held)
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            caller.execute(call)
+    assert snapshot(rows) == before
+    caller.execute(call)
+
+
+# --- the order of locks ----------------------------------------------------------------------
+
+
+def test_a_rerun_locks_its_report_before_its_simulations(rows: Connection, connect: Connect) -> None:
+    rows.execute("begin")
+    rows.execute("select from public.report_outputs where id = 1 for update")
+    with waiting_for_a_lock(connect(), connect(), "call rerun_report(1)"):
+        rows.execute("select from public.simulations for update nowait")
+        rows.execute("commit")
+
+
+@pytest.mark.parametrize("links", [(1, 2), (2, 1)])
+def test_a_rerun_locks_its_simulations_by_id_however_they_are_linked(
+    rows: Connection, connect: Connect, links: tuple[int, int]
+) -> None:
+    report = add_report(rows, *links)
+    rows.execute("begin")
+    rows.execute("select from public.simulations where id = 1 for update")
+    with waiting_for_a_lock(connect(), connect(), "call rerun_report(%s)", report):
+        rows.execute("select from public.simulations where id = 2 for update nowait")
+        rows.execute("select from public.reform_impact for update nowait")
+        rows.execute("commit")
+
+
+def test_a_rerun_locks_its_simulations_before_its_cache(rows: Connection, connect: Connect) -> None:
+    rows.execute("begin")
+    rows.execute("select from public.simulations where id = 2 for update")
+    with waiting_for_a_lock(connect(), connect(), "call rerun_report(1)"):
+        rows.execute("select from public.reform_impact for update nowait")
+        rows.execute("commit")
+
+
+def test_cache_rows_are_locked_by_id_however_they_lie_in_the_table(rows: Connection, connect: Connect) -> None:
+    first = one(rows, "select min(reform_impact_id) as id from public.reform_impact")["id"]
+    second = add_reform_impact(rows)
+    # Moves the first behind the second, in the table and in the index of keys.
+    rows.execute("update public.reform_impact set api_version = 'z' where reform_impact_id = %s", (first,))
+    rows.execute("begin")
+    rows.execute("select from public.reform_impact where reform_impact_id = %s for update", (first,))
+    with waiting_for_a_lock(connect(), connect(), WRITERS[5]):
+        rows.execute("select from public.reform_impact where reform_impact_id = %s for update nowait", (second,))
+        rows.execute("commit")
+    assert snapshot(rows)["reform_impact"] == []
+
+
+def test_a_cache_row_that_leaves_the_key_meanwhile_is_neither_deleted_nor_counted(
+    rows: Connection, connect: Connect
+) -> None:
+    rows.execute("begin")
+    rows.execute("update public.reform_impact set dataset = 'moved away'")
+    with waiting_for_a_lock(connect(), connect(), WRITERS[5]) as deleting:
+        rows.execute("commit")
+    assert deleting.result().fetchall() == [{"delete_reform_impacts": 0}]
+    assert [row["dataset"] for row in snapshot(rows)["reform_impact"]] == ["moved away"]
+
+
+def test_a_rerun_that_waited_sees_what_the_other_changed(rows: Connection, connect: Connect) -> None:
+    rows.execute("begin")
+    rows.execute("update public.simulations set population_type = 'household' where id = 2")
+    caller = connect()
+    with pytest.raises(psycopg.Error) as caught, waiting_for_a_lock(connect(), caller, "call rerun_report(1)"):
+        rows.execute("commit")
+    assert caught.value.sqlstate == "RR003"
+
+
+# --- many reruns -----------------------------------------------------------------------------
+
+
+def assert_all_pending(connection: Connection) -> None:
+    after = snapshot(connection)
+    for row in (*after["report_outputs"], *after["simulations"]):
+        assert (row["status"], row["output"], row["error_message"]) == ("pending", None, None)
+    assert after["reform_impact"] == []
+
+
+def test_two_callers_rerun_one_report_and_the_cache_is_counted_once(rows: Connection, connect: Connect) -> None:
+    add_reform_impact(rows, status="computing")
+    callers = connections(connect, CALLERS)
+    results = at_once(CALLERS, lambda number: rerun(callers[number], 1, "us"))
+    assert sorted(result.pop("economy_cache_rows_deleted") for result in results) == [0] * (CALLERS - 1) + [2]
+    assert results == [{"report_id": 1, "report_type": "geography", "simulation_ids": [1, 2]}] * CALLERS
+    assert_all_pending(rows)
+
+
+def test_reports_that_share_simulations_in_opposite_order_rerun_without_deadlock(
+    rows: Connection, connect: Connect
+) -> None:
+    third = add_simulation(rows, policy_id=4)
+    reports = [1] + [
+        add_report(rows, first, second)
+        for first, second in [*itertools.permutations((1, 2, third), 2), (1, 1), (2, None), (third, None)]
+    ]
+    for baseline, reform in itertools.product((2, 3, 4), repeat=2):
+        add_reform_impact(rows, baseline_policy_id=baseline, reform_policy_id=reform)
+    callers = connections(connect, CALLERS)
+
+    def work(number: int) -> int:
+        chance = random.Random(number)
+        return sum(
+            rerun(callers[number], report)["economy_cache_rows_deleted"]
+            for _ in range(ROUNDS)
+            for report in chance.sample(reports, len(reports))
+        )
+
+    # Each of the nine keys is a report's; one more row was there from the start.
+    assert sum(at_once(CALLERS, work)) == 10
+    assert_all_pending(rows)
+
+
+def test_reruns_and_updates_of_the_same_rows_leave_no_row_half_reset(rows: Connection, connect: Connect) -> None:
+    add_report(rows, 2, 1)
+    callers = connections(connect, CALLERS)
+    calls = [
+        "call rerun_report(1)",
+        "call rerun_report(2)",
+        "select update_report(1, status => 'complete', output => '{}', error_message => 'late')",
+        "select update_simulation(1, status => 'complete', output => '{}', error_message => 'late')",
+        "select update_simulation(2, status => 'complete', output => '{}', error_message => 'late')",
+        "select delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', '[]', statuses => array['ok'])",
+        "select reset_simulation(2)",
+        "select reset_report(1)",
+    ]
+
+    def work(number: int) -> None:
+        for _ in range(ROUNDS * 4):
+            callers[number].execute(calls[number])
+
+    at_once(CALLERS, work)
+    after = snapshot(rows)
+    whole = {("pending", None, None), ("complete", "{}", "late")}
+    for row in (*after["report_outputs"], *after["simulations"]):
+        assert (row["status"], row["output"], row["error_message"]) in whole
+    rerun(rows, 1)
+    rerun(rows, 2)
+    assert_all_pending(rows)
+
+
+def test_overlapping_deletes_do_not_deadlock_and_count_each_row_once(rows: Connection, connect: Connect) -> None:
+    callers = connections(connect, CALLERS)
+    narrow = ", statuses => array['computing']"
+    inserted = len(snapshot(rows)["reform_impact"])
+
+    def fill() -> int:
+        chance = random.Random(1)
+        for _ in range(40):
+            add_reform_impact(
+                rows, status=chance.choice(["ok", "computing", "error"]), api_version=chance.choice("abc")
+            )
+        # The order in the table shall not be that of the ids.
+        rows.execute("update public.reform_impact set message = 'moved' where reform_impact_id % 3 = 0")
+        return 40
+
+    def work(number: int) -> int:
+        call = WRITERS[5].replace("'[]')", f"'[]'{narrow if number % 2 else ''})")
+        return int(one(callers[number], f"{call} as deleted")["deleted"])
+
+    deleted = 0
+    for _ in range(ROUNDS):
+        inserted += fill()
+        deleted += sum(at_once(CALLERS, work))
+    assert deleted == inserted
+    assert snapshot(rows)["reform_impact"] == []
+
+
+# --- get or create ---------------------------------------------------------------------------
+
+LEVELS = [IsolationLevel.READ_COMMITTED, IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE]
+
+
+def get_or_create(connection: Connection, call: str, *arguments: Any) -> tuple[int, bool]:
+    """Call until no other transaction is in the way, as DESIGN asks of callers at the stricter levels."""
+    while True:
+        try:
+            with connection.transaction():
+                # The snapshot of a stricter transaction is older than the row that another one creates.
+                connection.execute("select count(*) from public.simulations, public.report_outputs")
+                row = one(connection, f"select (found.stored).id, found.created from {call} as found", *arguments)  # noqa: S608
+            return row["id"], row["created"]
+        except psycopg.errors.SerializationFailure:
+            continue
+
+
+@pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
+def test_many_callers_that_want_one_simulation_get_one_row_and_one_of_them_created_it(
+    rows: Connection, connect: Connect, level: IsolationLevel
+) -> None:
+    callers = connections(connect, 16)
+    for caller in callers:
+        caller.isolation_level = level
+    for policy in range(100, 110):
+        found = at_once(
+            16,
+            lambda number, policy=policy: get_or_create(
+                callers[number], "get_or_create_simulation('us', 'state/ny', 'geography', %s)", policy
+            ),
+        )
+        stored = rows.execute("select id from public.simulations where policy_id = %s", (policy,)).fetchall()
+        assert [row["id"] for row in stored] == list({simulation for simulation, _ in found})
+        assert sorted(created for _, created in found) == [False] * 15 + [True]
+
+
+@pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
+@pytest.mark.parametrize("second", [2, None])
+def test_many_callers_that_want_one_report_get_one_row_and_one_of_them_created_it(
+    rows: Connection, connect: Connect, level: IsolationLevel, second: int | None
+) -> None:
+    callers = connections(connect, 16)
+    for caller in callers:
+        caller.isolation_level = level
+    for year in range(2030, 2040):
+        found = at_once(
+            16,
+            lambda number, year=year: get_or_create(
+                callers[number], "get_or_create_report('us', 1, %s::bigint, year => %s)", second, str(year)
+            ),
+        )
+        stored = rows.execute("select id from public.report_outputs where year = %s", (str(year),)).fetchall()
+        assert [row["id"] for row in stored] == list({report for report, _ in found})
+        assert sorted(created for _, created in found) == [False] * 15 + [True]
+
+
+def test_a_row_whose_creation_was_rolled_back_is_created_by_the_caller_that_waited(
+    rows: Connection, connect: Connect
+) -> None:
+    rows.execute("begin")
+    rows.execute(WRITERS[6])
+    with waiting_for_a_lock(connect(), connect(), WRITERS[6].replace("select", "select * from")) as waiting:
+        rows.execute("rollback")
+    [answer] = waiting.result().fetchall()
+    stored = rows.execute("select id from public.simulations where policy_id = 8").fetchall()
+    assert answer["created"] is True
+    assert len(stored) == 1
+
+
+@pytest.mark.parametrize("level", LEVELS[1:], ids=lambda level: level.name)
+def test_a_stricter_caller_whose_snapshot_is_too_old_is_told_to_retry_and_creates_no_second_row(
+    rows: Connection, connect: Connect, level: IsolationLevel
+) -> None:
+    caller = connect()
+    caller.isolation_level = level
+    caller.autocommit = False
+    caller.execute("select from public.simulations")
+    rows.execute(WRITERS[6])
+    with pytest.raises(psycopg.errors.SerializationFailure):
+        caller.execute(WRITERS[6])
+    caller.rollback()
+    assert len(rows.execute("select from public.simulations where policy_id = 8").fetchall()) == 1
+    caller.execute(WRITERS[6])
+    assert len(rows.execute("select from public.simulations where policy_id = 8").fetchall()) == 1

@@ -1,0 +1,224 @@
+"""The audit a DBA runs first: every report that cannot be rerun, and why; held against the reruns themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from tests.factories import add_reform_impact, add_report, add_simulation, rerun, set_versions, snapshot
+
+Connection = psycopg.Connection[dict[str, Any]]
+
+
+def defects(connection: Connection) -> dict[int, tuple[str, str]]:
+    rows = connection.execute("select * from report_defects()").fetchall()
+    assert [row["report_id"] for row in rows] == sorted({row["report_id"] for row in rows})
+    assert all(row["hint"] for row in rows)
+    return {row["report_id"]: (row["errcode"], row["message"]) for row in rows}
+
+
+def test_the_audit_lists_every_kind_of_defect_and_no_sound_report(dba: Connection) -> None:
+    set_versions(dba)
+    state, country = add_simulation(dba), add_simulation(dba, policy_id=3)
+    household = add_simulation(dba, population_type="household")
+    family = add_simulation(dba, population_type="family")
+    uk, uk_household = (
+        add_simulation(dba, country_id="uk", population_type=population_type)
+        for population_type in ("geography", "household")
+    )
+    for sound in ((state, None), (state, country), (state, state), (household, None), (household, household)):
+        add_report(dba, *sound, status="error")
+    add_report(dba, household, year=None)
+    add_report(dba, uk_household, country_id="uk")
+    expected = {
+        add_report(dba, 999): ("RR002", "Report references simulation #999, but it could not be found for country us."),
+        add_report(dba, state, 999): (
+            "RR002",
+            "Report references simulation #999, but it could not be found for country us.",
+        ),
+        add_report(dba, uk): (
+            "RR002",
+            f"Report references simulation #{uk}, but it could not be found for country us.",
+        ),
+    }
+    report = add_report(dba, state, household)
+    expected[report] = ("RR003", f"Report #{report} links simulations with mismatched population types.")
+    report = add_report(dba, family)
+    expected[report] = (
+        "RR004",
+        f'Report #{report} has the population type "family", which is neither household nor geography.',
+    )
+    for year in (None, "", " "):
+        report = add_report(dba, state, year=year)
+        expected[report] = ("RR005", f"Report #{report} is an economy report without a year.")
+    report = add_report(dba, uk, country_id="uk")
+    expected[report] = ("RR006", "Country uk has no current economy cache version.")
+    assert defects(dba) == expected
+
+
+def test_the_audit_of_an_empty_table_is_empty(dba: Connection) -> None:
+    assert defects(dba) == {}
+
+
+def test_setting_the_missing_version_heals_rr006(dba: Connection) -> None:
+    report = add_report(dba, add_simulation(dba))
+    assert [code for code, _ in defects(dba).values()] == ["RR006"]
+    dba.execute("select set_cache_versions('us', 'e1')")
+    assert defects(dba) == {}
+    assert rerun(dba, report)["report_id"] == report
+
+
+# --- against an independent model ------------------------------------------------------------
+
+SIMULATIONS = some.lists(
+    some.fixed_dictionaries(
+        {
+            "country_id": some.sampled_from(["us", "us", "us", "uk", "zz"]),
+            "population_id": some.sampled_from(["us", "state/ny"]),
+            "population_type": some.sampled_from(["geography", "geography", "geography", "household", "family"]),
+            "policy_id": some.sampled_from([2, 3]),
+        }
+    ),
+    min_size=1,
+    max_size=4,
+)
+# Positions in the list of simulations; 9 is one that does not exist.
+LINKS = some.sampled_from([0, 1, 2, 3, 9])
+REPORTS = some.lists(
+    some.fixed_dictionaries(
+        {
+            "country_id": some.sampled_from(["us", "us", "us", "uk", "zz"]),
+            "links": some.tuples(LINKS, some.none() | LINKS),
+            "year": some.sampled_from(["2025", "2025", "2026", "", " ", None]),
+            "status": some.sampled_from(["pending", "complete", "error"]),
+        }
+    ),
+    min_size=1,
+    max_size=6,
+)
+IMPACTS = some.lists(
+    some.fixed_dictionaries(
+        {
+            "country_id": some.sampled_from(["us", "us", "uk"]),
+            "baseline_policy_id": some.sampled_from([2, 3]),
+            "reform_policy_id": some.sampled_from([2, 3]),
+            "region": some.sampled_from(["us", "state/ny"]),
+            "dataset": some.sampled_from(["default", "default", "default", "cps"]),
+            "time_period": some.sampled_from(["2025", "2025", "2026", " "]),
+            "options_hash": some.sampled_from(["[]", "[]", "[]", "[a]", None]),
+            "api_version": some.sampled_from(["e1", "e1", "e1", "e0"]),
+            "status": some.sampled_from(["ok", "error", "computing"]),
+        }
+    ),
+    max_size=12,
+)
+CURRENT = some.fixed_dictionaries(
+    {"us": some.sampled_from(["e1", "e1", "e1", None]), "uk": some.sampled_from(["e1", "e0", None])}
+)
+
+
+def expected_defect(
+    report: dict[str, Any], simulations: dict[int, dict[str, Any]], current: dict[str, str | None]
+) -> tuple[str, str] | None:
+    """The rules once more, in other words."""
+    linked = [link for link in (report["simulation_1_id"], report["simulation_2_id"]) if link is not None]
+    country_id = report["country_id"]
+    for link in linked:
+        if link not in simulations or simulations[link]["country_id"] != country_id:
+            return "RR002", f"Report references simulation #{link}, but it could not be found for country {country_id}."
+    types = [simulations[link]["population_type"] for link in linked]
+    subject = f"Report #{report['id']}"
+    if len(set(types)) > 1:
+        return "RR003", f"{subject} links simulations with mismatched population types."
+    match types[0]:
+        case "household":
+            return None
+        case "geography":
+            if report["year"] is None or not report["year"].strip():
+                return "RR005", f"{subject} is an economy report without a year."
+            if current.get(country_id) is None:
+                return "RR006", f"Country {country_id} has no current economy cache version."
+            return None
+        case other:
+            return "RR004", f'{subject} has the population type "{other}", which is neither household nor geography.'
+
+
+def expected_state(before: dict[str, Any], report: dict[str, Any], current: dict[str, str | None]) -> dict[str, Any]:
+    """The three tables after a rerun that succeeds."""
+    simulations = {row["id"]: row for row in before["simulations"]}
+    links = [link for link in (report["simulation_1_id"], report["simulation_2_id"]) if link is not None]
+    cleared = {"status": "pending", "output": None, "error_message": None}
+    key = {
+        "country_id": report["country_id"],
+        "region": simulations[links[0]]["population_id"],
+        "baseline_policy_id": simulations[links[0]]["policy_id"],
+        "reform_policy_id": simulations[links[-1]]["policy_id"],
+        "dataset": "default",
+        "options_hash": "[]",
+        "time_period": report["year"],
+        "api_version": current.get(report["country_id"]),
+    }
+    package = {"us": {"api_version": "p1"}}.get(report["country_id"], {})
+    is_economy = simulations[links[0]]["population_type"] == "geography"
+    return {
+        "report_outputs": [
+            {**row, **cleared} if row["id"] == report["id"] else row for row in before["report_outputs"]
+        ],
+        "simulations": [{**row, **cleared, **package} if row["id"] in links else row for row in before["simulations"]],
+        "reform_impact": [
+            row
+            for row in before["reform_impact"]
+            if not (is_economy and all(row[name] == value for name, value in key.items()))
+        ],
+    }
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(simulations=SIMULATIONS, reports=REPORTS, impacts=IMPACTS, current=CURRENT)
+def test_audit_and_rerun_agree_with_the_rules_on_any_database(
+    dba: Connection,
+    simulations: list[dict[str, Any]],
+    reports: list[dict[str, Any]],
+    impacts: list[dict[str, Any]],
+    current: dict[str, str | None],
+) -> None:
+    with dba.transaction(force_rollback=True):
+        dba.execute("update pgreprise.country set package_version = 'p1' where country_id = 'us'")
+        for country_id, version in current.items():
+            dba.execute(
+                "update pgreprise.country set economy_impact_version = %s where country_id = %s", (version, country_id)
+            )
+        ids = dict(enumerate(add_simulation(dba, **values) for values in simulations))
+        for values in reports:
+            first, second = (None if link is None else ids.get(link, 10**9) for link in values["links"])
+            add_report(dba, first, second, **{name: value for name, value in values.items() if name != "links"})
+        for values in impacts:
+            add_reform_impact(dba, **values)
+
+        before = snapshot(dba)
+        found = defects(dba)
+        by_id = {row["id"]: row for row in before["simulations"]}
+        for report in before["report_outputs"]:
+            expected = expected_defect(report, by_id, current)
+            assert found.get(report["id"]) == expected
+            if expected is not None:
+                with pytest.raises(psycopg.Error) as refused, dba.transaction():
+                    rerun(dba, report["id"])
+                assert (refused.value.diag.sqlstate, refused.value.diag.message_primary) == expected
+                assert snapshot(dba) == before
+                continue
+            with dba.transaction(force_rollback=True):
+                result = rerun(dba, report["id"])
+                after = snapshot(dba)
+            assert after == expected_state(before, report, current)
+            links = dict.fromkeys([report["simulation_1_id"], report["simulation_2_id"]])
+            assert result == {
+                "report_id": report["id"],
+                "report_type": by_id[report["simulation_1_id"]]["population_type"],
+                "simulation_ids": [link for link in links if link is not None],
+                "economy_cache_rows_deleted": len(before["reform_impact"]) - len(after["reform_impact"]),
+            }
