@@ -1,4 +1,5 @@
 -- cache_versions(): the countries and the versions that are current for each, by country.
+-- A null version is not known: set_cache_versions() has never set it. Changes nothing, raises nothing.
 create or replace function public.cache_versions()
 returns table (
   country_id text, economy_impact text, report_output text, package text, updated_at timestamptz

@@ -53,7 +53,8 @@ begin
   -- Simulations are locked one by one in id order, as everywhere: reports that share them cannot deadlock.
   foreach simulation_id in array array[
     least(target.simulation_1_id, target.simulation_2_id),
-    nullif(greatest(target.simulation_1_id, target.simulation_2_id), least(target.simulation_1_id, target.simulation_2_id))
+    nullif(greatest(target.simulation_1_id, target.simulation_2_id),
+      least(target.simulation_1_id, target.simulation_2_id))
   ] loop
     continue when simulation_id is null;
 

@@ -1,0 +1,109 @@
+"""The SQL files read as DESIGN asks: they say first what they are for, what they return and what they raise."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pyapi.routines import RoutineFile, routine_files, sql_folder
+
+FILES = sorted(sql_folder().rglob("*.sql"))
+ROUTINES = routine_files()
+
+
+def name_of(file: Path | RoutineFile) -> str:
+    return (file if isinstance(file, Path) else file.path).relative_to(sql_folder()).as_posix()
+
+
+def header(text: str) -> list[str]:
+    """The comment lines that a file begins with."""
+    lines = text.splitlines()
+    return lines[: next((number for number, line in enumerate(lines) if not line.startswith("--")), len(lines))]
+
+
+def without_comments(text: str) -> str:
+    return re.sub(r"--[^\n]*", "", text)
+
+
+def without_text(text: str) -> str:
+    """The code alone: no comments and no string literals."""
+    return re.sub(r"'(?:[^']|'')*'", "''", without_comments(text))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_file_begins_by_saying_what_it_is_for(path: Path) -> None:
+    lines = header(path.read_text(encoding="utf-8"))
+    subject = re.sub(r"_v\d+$", "", path.stem)
+    # A table says the rest in its own comments.
+    assert len(lines) >= (2 if path.parent.name in ("functions", "procedures", "steps") else 1)
+    assert lines[0].startswith((f"-- {subject}(", f"-- {subject}: "))
+    assert all(len(line) > len("-- ") or line == "--" for line in lines)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_a_file_is_plain_text_that_ends_with_one_line_feed(path: Path) -> None:
+    content = path.read_bytes()
+    assert content.isascii()
+    assert content.endswith(b"\n")
+    assert not content.endswith(b"\n\n")
+    for forbidden in (b"\t", b"\r", b" \n"):
+        assert forbidden not in content
+    assert max(map(len, content.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("file", ROUTINES, ids=name_of)
+def test_a_routine_is_named_like_its_file_and_carries_a_comment(file: RoutineFile) -> None:
+    assert file.routine.split(".")[1] == file.name.split("/")[1]
+    assert file.sql.count("create or replace ") == 1
+    kind = file.signature.split()[0]
+    assert re.search(rf"^comment on {kind} {re.escape(file.routine)}[( ]", file.sql, re.MULTILINE)
+
+
+@pytest.mark.parametrize("file", ROUTINES, ids=name_of)
+def test_a_routine_names_the_conditions_that_it_raises(file: RoutineFile) -> None:
+    said = "\n".join(header(file.sql))
+    raised = set(re.findall(r"\b(?:errcode = |then )'(R[RC]\d{3})'", without_comments(file.sql)))
+    assert raised <= set(re.findall(r"R[RC]\d{3}", said))
+
+
+@pytest.mark.parametrize("file", ROUTINES, ids=name_of)
+def test_a_condition_comes_with_message_detail_and_hint(file: RoutineFile) -> None:
+    code = without_text(file.sql)
+    for statement in re.findall(r"raise exception[^;]*;", code):
+        for part in ("errcode =", "message =", "hint ="):
+            assert part in statement
+        if "'RR" in file.sql:
+            assert "detail =" in statement
+
+
+@pytest.mark.parametrize("file", ROUTINES, ids=name_of)
+def test_an_entry_point_that_writes_bounds_its_waits_first(file: RoutineFile) -> None:
+    writes = re.search(r"^\s*(update|insert into|delete from) |\bfor update\b", without_text(file.sql), re.MULTILINE)
+    if "security definer" in file.sql and writes:
+        assert re.search(r"^begin\n  perform pgreprise\.bound_lock_wait\(\);", file.sql, re.MULTILINE)
+
+
+def test_a_single_rerun_never_joins() -> None:
+    # Each statement on its path touches one table by its key, so that it runs on a sharded server, too.
+    newest = {file.routine: without_text(file.sql) for file in ROUTINES}
+    on_the_path = {"public.rerun_report"}
+    while (
+        called := {
+            name
+            for routine in on_the_path
+            for name in re.findall(r"\b\w+\.\w+(?=\()", newest[routine])
+            if name in newest
+        }
+        - on_the_path
+    ):
+        on_the_path |= called
+    assert {"public.reset_report", "public.delete_reform_impacts", "pgreprise.report_defect"} < on_the_path
+    assert [routine for routine in on_the_path if re.search(r"\bjoin\b", newest[routine])] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_keywords_are_lower_case(path: Path) -> None:
+    code = without_text(path.read_text(encoding="utf-8"))
+    assert re.findall(r"\b(?:SELECT|FROM|WHERE|UPDATE|INSERT|DELETE|BEGIN|END|CREATE|NULL|AND|OR|NOT)\b", code) == []
