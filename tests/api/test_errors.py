@@ -1,0 +1,306 @@
+"""Every error of the database becomes its HTTP status, and tells the caller no more than it should."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import URL, create_engine
+
+from pyapi.app import create_app
+from pyapi.database import connect_engine
+from pyapi.errors import HTTP_STATUS
+from pyapi.routines import sql_folder
+from tests.api.conftest import NewClient, NewEngine
+from tests.api.replies import refused, succeeded
+from tests.conftest import Connect
+from tests.factories import add_report, add_simulation, set_versions, snapshot
+
+Connection = psycopg.Connection[dict[str, Any]]
+
+RULES = {code: status for code, status in HTTP_STATUS.items() if code.startswith("RR")}
+
+
+def make_get_report_raise(dba: Connection, errcode: str) -> None:
+    """Let get_report() run into a condition of the database; its text would give a secret away."""
+    dba.execute(
+        psycopg.sql.SQL(
+            "create or replace function public.get_report(report_id bigint, country_id text default null) "
+            "returns setof pgreprise.report_row language plpgsql stable security definer as $$ begin "
+            "raise exception using errcode = {}, message = 'secret message', detail = 'secret detail', "
+            "hint = 'secret hint'; end $$"
+        ).format(errcode)
+    )
+
+
+# --- the rules of the reports domain ---------------------------------------------------------
+
+
+def test_the_codes_that_sql_raises_are_the_codes_that_have_a_status() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in sql_folder().rglob("*.sql")]
+    code_lines = [line for text in texts for line in text.splitlines() if not line.lstrip().startswith("--")]
+    raised = {code for line in code_lines for code in re.findall(r"'(RR\d{3})'", line)}
+    assert raised == RULES.keys()
+
+
+def test_the_documentation_has_a_row_for_each_code_with_its_status() -> None:
+    page = Path(__file__).parents[2] / "docs" / "errors.md"
+    rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    documented = {
+        code[0]: int(status[-1])
+        for row in rows
+        if (code := re.findall(r"\bRR\d{3}\b", row.split("|")[1])) and (status := re.findall(r"\b[45]\d\d\b", row))
+    }
+    assert documented == RULES
+
+
+def rerun(report_id: int) -> Callable[[FlaskClient], Any]:
+    return lambda client: client.post(f"/us/report/{report_id}/rerun")
+
+
+def missing_report(_: Connection) -> Callable[[FlaskClient], Any]:
+    return rerun(42)
+
+
+def report_of_another_country(dba: Connection) -> Callable[[FlaskClient], Any]:
+    return rerun(add_report(dba, add_simulation(dba, country_id="uk"), country_id="uk"))
+
+
+def missing_simulation(dba: Connection) -> Callable[[FlaskClient], Any]:
+    return rerun(add_report(dba, 999))
+
+
+def simulation_of_another_country(dba: Connection) -> Callable[[FlaskClient], Any]:
+    return rerun(add_report(dba, add_simulation(dba, country_id="uk")))
+
+
+def mismatched_population_types(dba: Connection) -> Callable[[FlaskClient], Any]:
+    return rerun(add_report(dba, add_simulation(dba), add_simulation(dba, population_type="household")))
+
+
+def unknown_population_type(dba: Connection) -> Callable[[FlaskClient], Any]:
+    return rerun(add_report(dba, add_simulation(dba, population_type="planet")))
+
+
+def no_year(dba: Connection) -> Callable[[FlaskClient], Any]:
+    set_versions(dba)
+    return rerun(add_report(dba, add_simulation(dba), year=None))
+
+
+def no_economy_version(dba: Connection) -> Callable[[FlaskClient], Any]:
+    return rerun(add_report(dba, add_simulation(dba)))
+
+
+def no_such_simulation(_: Connection) -> Callable[[FlaskClient], Any]:
+    return lambda client: client.get("/us/simulation/42")
+
+
+def no_such_country(_: Connection) -> Callable[[FlaskClient], Any]:
+    return lambda client: client.get("/zz/report/1")
+
+
+def no_report_version(dba: Connection) -> Callable[[FlaskClient], Any]:
+    simulation = add_simulation(dba)
+    return lambda client: client.post("/us/report", json={"simulation_1_id": simulation})
+
+
+def no_package_version(_: Connection) -> Callable[[FlaskClient], Any]:
+    key = {"population_id": "1", "population_type": "household", "policy_id": 1}
+    return lambda client: client.post("/us/simulation", json=key)
+
+
+def impossible_year(dba: Connection) -> Callable[[FlaskClient], Any]:
+    simulation = add_simulation(dba)
+    return lambda client: client.post("/us/report", json={"simulation_1_id": simulation, "year": "soon"})
+
+
+REFUSALS = [
+    (missing_report, "RR001", "Report #42 not found."),
+    (report_of_another_country, "RR001", None),
+    (missing_simulation, "RR002", "Report references simulation #999, but it could not be found for country us."),
+    (simulation_of_another_country, "RR002", None),
+    (mismatched_population_types, "RR003", None),
+    (unknown_population_type, "RR004", None),
+    (no_year, "RR005", None),
+    (no_economy_version, "RR006", None),
+    (no_such_simulation, "RR007", "Simulation #42 not found."),
+    (no_such_country, "RR008", "Country zz not found. Available countries are: uk, us, ca, ng, il"),
+    (no_report_version, "RR009", None),
+    (no_package_version, "RR009", None),
+    (impossible_year, "RR016", None),
+]
+
+
+@pytest.mark.parametrize(("arrange", "code", "message"), REFUSALS, ids=[row[0].__name__ for row in REFUSALS])
+def test_a_refusal_is_handed_on_with_code_message_and_hint_and_changes_nothing(
+    client: FlaskClient,
+    dba: Connection,
+    arrange: Callable[[Connection], Callable[[FlaskClient], Any]],
+    code: str,
+    message: str | None,
+) -> None:
+    request = arrange(dba)
+    before = snapshot(dba)
+    envelope = refused(request(client), RULES[code], code)
+    assert message in (None, envelope["message"])
+    assert envelope["hint"]
+    assert snapshot(dba) == before
+
+
+def test_each_code_with_a_status_has_been_met() -> None:
+    assert {code for _, code, _ in REFUSALS} == RULES.keys()
+
+
+# --- conditions of PostgreSQL's own ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("errcode", "status"),
+    [
+        ("55P03", 503),
+        ("57014", 503),
+        ("40001", 503),
+        ("40P01", 503),
+        ("08006", 503),
+        ("57P01", 503),
+        ("57P02", 503),
+        ("57P03", 503),
+        ("53100", 503),
+        ("53200", 503),
+        ("53300", 503),
+        ("25006", 503),
+        ("42883", 503),
+        ("42P01", 503),
+        ("3F000", 503),
+        ("42501", 403),
+        ("22001", 400),
+        ("22003", 400),
+        ("22021", 400),
+        ("22P02", 400),
+        ("22P05", 400),
+        ("54001", 400),
+    ],
+)
+def test_a_condition_of_postgresql_has_its_status_and_a_text_of_ours(
+    client: FlaskClient, dba: Connection, errcode: str, status: int
+) -> None:
+    make_get_report_raise(dba, errcode)
+    response = client.get("/us/report/1")
+    assert refused(response, status, errcode)["hint"]
+    assert "secret" not in response.text
+
+
+@pytest.mark.parametrize("errcode", ["P0001", "23505", "22012", "XX000", "RR999"])
+def test_an_unforeseen_error_is_opaque_and_the_log_has_it_under_its_id(
+    client: FlaskClient, dba: Connection, caplog: pytest.LogCaptureFixture, errcode: str
+) -> None:
+    make_get_report_raise(dba, errcode)
+    with caplog.at_level(logging.ERROR, logger="pyapi.errors"):
+        response = client.get("/us/report/1")
+    envelope = refused(response, 500, "INTERNAL_SERVER_ERROR")
+    assert not re.search("secret|select|Traceback|get_report", response.text)
+    [incident] = re.findall(r"[0-9a-f-]{36}", envelope["message"])
+    assert incident in caplog.text
+    assert "secret message" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+def test_an_error_in_the_program_is_opaque_too(new_engine: NewEngine) -> None:
+    app = create_app(new_engine())
+
+    @app.get("/broken")
+    def broken() -> str:
+        raise LookupError("secret")
+
+    response = app.test_client().get("/broken")
+    refused(response, 500, "INTERNAL_SERVER_ERROR")
+    assert "secret" not in response.text
+
+
+def test_the_log_does_not_hold_what_callers_send(
+    client: FlaskClient, dba: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = add_report(dba, add_simulation(dba))
+    dba.execute("drop function public.update_report")
+    refused(client.patch("/us/report", json={"id": report, "error_message": "private words"}), 503, "42883")
+    assert "update_report" in caplog.text
+    assert "private words" not in caplog.text
+
+
+def test_a_row_that_somebody_else_holds_is_waited_for_briefly(
+    new_client: NewClient, dba: Connection, connect: Connect
+) -> None:
+    report = add_report(dba, add_simulation(dba, population_type="household"))
+    holder = connect(autocommit=False)
+    holder.execute("select from public.report_outputs where id = %s for update", (report,))
+    client = new_client("-c lock_timeout=50ms")
+    refused(client.post(f"/us/report/{report}/rerun"), 503, "55P03")
+    holder.rollback()
+    succeeded(client.post(f"/us/report/{report}/rerun"))
+
+
+def test_a_statement_that_takes_too_long_is_given_up(new_client: NewClient, dba: Connection, connect: Connect) -> None:
+    report = add_report(dba, add_simulation(dba, population_type="household"))
+    holder = connect(autocommit=False)
+    holder.execute("select from public.report_outputs where id = %s for update", (report,))
+    client = new_client("-c statement_timeout=50ms")
+    refused(client.post(f"/us/report/{report}/rerun"), 503, "57014")
+
+
+def test_a_server_that_is_away_is_temporarily_unavailable(free_port: int) -> None:
+    engine = connect_engine(URL.create("postgresql+psycopg", host="127.0.0.1", port=free_port, database="secret"))
+    response = create_app(engine).test_client().get("/us/report/1")
+    refused(response, 503, "SERVICE_UNAVAILABLE")
+    assert not re.search(f"127.0.0.1|{free_port}|secret", response.text)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_lost_connection_is_one_unavailable_reply_and_then_replaced(new_client: NewClient, dba: Connection) -> None:
+    report = add_report(dba, add_simulation(dba))
+    client = new_client("-c application_name=doomed")
+    succeeded(client.get(f"/us/report/{report}"))
+    dba.execute(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
+        "where datname = current_database() and pid <> pg_backend_pid()"
+    )
+    response = client.get(f"/us/report/{report}")
+    assert response.status_code == 503
+    assert "Retry-After" in response.headers
+    succeeded(client.get(f"/us/report/{report}"))
+
+
+def test_a_pool_without_a_free_connection_is_temporarily_unavailable(database: URL) -> None:
+    engine = create_engine(database, pool_size=1, max_overflow=0, pool_timeout=0.05)
+    client = create_app(engine).test_client()
+    with engine.connect():
+        refused(client.get("/us/report/1"), 503, "SERVICE_UNAVAILABLE")
+    engine.dispose()
+
+
+def test_a_routine_that_the_api_may_not_call_is_forbidden(client: FlaskClient, dba: Connection) -> None:
+    dba.execute("revoke execute on function public.get_report from pgreprise_api")
+    assert "pgreprise_api" in refused(client.get("/us/report/1"), 403, "42501")["hint"]
+
+
+def test_a_database_that_is_not_migrated_says_so(client: FlaskClient, dba: Connection) -> None:
+    dba.execute("drop function public.get_report cascade")
+    assert "pgreprise migrate" in refused(client.get("/us/report/1"), 503, "42883")["hint"]
+
+
+def test_a_character_outside_the_encoding_of_the_database_is_refused(new_client: NewClient) -> None:
+    client = new_client("-c client_encoding=latin1")
+    refused(client.get("/€/report/1"), 400, "BAD_REQUEST")
