@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails, PydanticCustomError
 from sqlalchemy import Engine
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.http import HTTP_STATUS_CODES
 
 __all__ = [
     "ENGINE",
@@ -48,12 +49,17 @@ def success(message: str, result: object, status: int = HTTPStatus.OK) -> Reply:
     return jsonify(status="ok", message=message, result=result), status
 
 
+def _name(status: int) -> str:
+    # HTTPStatus names 413 differently from one Python to the next.
+    return HTTP_STATUS_CODES[status].upper().replace(" ", "_")
+
+
 def failure(status: int, message: str, *, code: str | None = None, hint: str | None = None) -> Reply:
     """The envelope of a request that was not done; ``code`` is a SQLSTATE or else the name of the HTTP status.
 
     Every 503 says when to try again.
     """
-    envelope = {"status": "error", "message": message, "result": None, "code": code or HTTPStatus(status).name}
+    envelope = {"status": "error", "message": message, "result": None, "code": code or _name(status)}
     response = jsonify(envelope if hint is None else {**envelope, "hint": hint})
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)

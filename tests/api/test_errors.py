@@ -28,16 +28,18 @@ Connection = psycopg.Connection[dict[str, Any]]
 RULES = {code: status for code, status in HTTP_STATUS.items() if code.startswith("RR")}
 
 
-def make_get_report_raise(dba: Connection, errcode: str) -> None:
-    """Let get_report() run into a condition of the database; its text would give a secret away."""
-    dba.execute(
-        psycopg.sql.SQL(
+@pytest.fixture(scope="module")
+def broken(shared_database: URL, shared_client: FlaskClient) -> FlaskClient:
+    """A client of an API whose get_report() raises the SQLSTATE that it gets as a country, with secrets in the text."""
+    url = shared_database.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as connection:
+        connection.execute(
             "create or replace function public.get_report(report_id bigint, country_id text default null) "
             "returns setof pgreprise.report_row language plpgsql stable security definer as $$ begin "
-            "raise exception using errcode = {}, message = 'secret message', detail = 'secret detail', "
+            "raise exception using errcode = country_id, message = 'secret message', detail = 'secret detail', "
             "hint = 'secret hint'; end $$"
-        ).format(errcode)
-    )
+        )
+    return shared_client
 
 
 # --- the rules of the reports domain ---------------------------------------------------------
@@ -189,21 +191,19 @@ def test_each_code_with_a_status_has_been_met() -> None:
     ],
 )
 def test_a_condition_of_postgresql_has_its_status_and_a_text_of_ours(
-    client: FlaskClient, dba: Connection, errcode: str, status: int
+    broken: FlaskClient, errcode: str, status: int
 ) -> None:
-    make_get_report_raise(dba, errcode)
-    response = client.get("/us/report/1")
+    response = broken.get(f"/{errcode}/report/1")
     assert refused(response, status, errcode)["hint"]
     assert "secret" not in response.text
 
 
 @pytest.mark.parametrize("errcode", ["P0001", "23505", "22012", "XX000", "RR999"])
 def test_an_unforeseen_error_is_opaque_and_the_log_has_it_under_its_id(
-    client: FlaskClient, dba: Connection, caplog: pytest.LogCaptureFixture, errcode: str
+    broken: FlaskClient, caplog: pytest.LogCaptureFixture, errcode: str
 ) -> None:
-    make_get_report_raise(dba, errcode)
     with caplog.at_level(logging.ERROR, logger="pyapi.errors"):
-        response = client.get("/us/report/1")
+        response = broken.get(f"/{errcode}/report/1")
     envelope = refused(response, 500, "INTERNAL_SERVER_ERROR")
     assert not re.search("secret|select|Traceback|get_report", response.text)
     [incident] = re.findall(r"[0-9a-f-]{36}", envelope["message"])
@@ -271,7 +271,7 @@ def free_port() -> int:
 
 def test_a_lost_connection_is_one_unavailable_reply_and_then_replaced(new_client: NewClient, dba: Connection) -> None:
     report = add_report(dba, add_simulation(dba))
-    client = new_client("-c application_name=doomed")
+    client = new_client()
     succeeded(client.get(f"/us/report/{report}"))
     dba.execute(
         "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
