@@ -47,9 +47,9 @@ _HEADER = re.compile(
 )
 # A migration that cannot have its lock soon fails and says so, instead of queueing in front of traffic.
 MIGRATION_LOCK_TIMEOUT = "5s"
-# A concurrent build waits for every older transaction but blocks nobody meanwhile, so it gets
+# What works concurrently waits for every older transaction but blocks nobody meanwhile, so it gets
 # more time than a statement that queues in front of other traffic.
-_CONCURRENT_BUILD_LOCK_TIMEOUT = "30min"
+_CONCURRENT_LOCK_TIMEOUT = "30min"
 
 
 def _project_folder(name: str) -> Path:
@@ -185,6 +185,14 @@ def _execute(operations: Operations, sql: str) -> None:
     else:
         connection = operations.get_bind().execution_options(no_parameters=True)
         connection.exec_driver_sql(sql)
+
+
+def _execute_concurrently(operations: Operations, sql: str) -> None:
+    """Run a statement that cannot run inside a transaction."""
+    with operations.get_context().autocommit_block():
+        _execute(operations, f"set lock_timeout = '{_CONCURRENT_LOCK_TIMEOUT}';")
+        _execute(operations, sql)
+        _execute(operations, f"set lock_timeout = '{MIGRATION_LOCK_TIMEOUT}';")
 
 
 def _literal(value: str | int | bool | None) -> str:
@@ -353,13 +361,11 @@ def _run_sql(operations: Operations, operation: RunSql) -> None:
 @Operations.implementation_for(CreateIndexConcurrently)
 def _create_index_concurrently(operations: Operations, operation: CreateIndexConcurrently) -> None:
     _execute(operations, _call("drop_invalid_index", operation.name))
-    with operations.get_context().autocommit_block():
-        _execute(operations, f"set lock_timeout = '{_CONCURRENT_BUILD_LOCK_TIMEOUT}';")
-        _execute(operations, f"create index concurrently if not exists {operation.name} {operation.definition};")
-        _execute(operations, f"set lock_timeout = '{MIGRATION_LOCK_TIMEOUT}';")
+    _execute_concurrently(
+        operations, f"create index concurrently if not exists {operation.name} {operation.definition};"
+    )
 
 
 @Operations.implementation_for(DropIndexConcurrently)
 def _drop_index_concurrently(operations: Operations, operation: DropIndexConcurrently) -> None:
-    with operations.get_context().autocommit_block():
-        _execute(operations, f"drop index concurrently if exists public.{operation.name};")
+    _execute_concurrently(operations, f"drop index concurrently if exists public.{operation.name};")

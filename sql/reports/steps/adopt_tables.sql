@@ -50,7 +50,7 @@ begin
       ('reform_impact', 'execution_id', texts, null, false)
   ),
 
-  existing as (
+  relations as (
     select
       wanted.table_name,
       wanted.key_name,
@@ -68,6 +68,10 @@ begin
     join pg_namespace as namespace on namespace.oid = relation.relnamespace and namespace.nspname = 'public'
   ),
 
+  existing as (
+    select * from relations where relations.relkind in ('r', 'p')
+  ),
+
   found_columns as (
     select
       existing.table_name,
@@ -83,9 +87,9 @@ begin
   ),
 
   problems as (
-    select existing.table_name, 0 as position, 'is not a table' as problem
-      from existing
-     where existing.relkind not in ('r', 'p')
+    select relations.table_name, 0 as position, 'is not a table' as problem
+      from relations
+     where relations.relkind not in ('r', 'p')
     union all
     select existing.table_name, 1, 'has row level security, which would hide rows from the routines'
       from existing

@@ -1,0 +1,125 @@
+"""A migration meets a broken index, or a lock that somebody else holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from pyapi import migrate, routines
+from tests.factories import add_simulation
+from tests.migrations.conftest import add_revision
+from tests.migrations.tools import connect, dump, engine, plain, rows, sqlstate
+
+INDEX = """
+  select index_entry.indisvalid as valid, index_entry.indisunique as is_unique,
+      pg_get_indexdef(index_entry.indexrelid) as definition
+    from pg_index as index_entry
+   where index_entry.indexrelid = to_regclass('public.pgreprise_simulations_key')
+"""
+
+
+def test_an_index_that_a_failed_build_left_invalid_is_built_anew(empty_database: URL, database: URL) -> None:
+    migrate.upgrade(engine(empty_database), "reports_0002")
+    with connect(empty_database) as connection:
+        add_simulation(connection)
+        add_simulation(connection)
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute(
+                "create unique index concurrently pgreprise_simulations_key on public.simulations (country_id)"
+            )
+    [broken] = rows(empty_database, INDEX)
+    assert not broken["valid"]
+    migrate.upgrade(engine(empty_database))
+    assert rows(empty_database, INDEX) == rows(database, INDEX)
+    assert rows(database, INDEX)[0]["valid"]
+
+
+def test_a_valid_index_of_that_name_is_kept(empty_database: URL) -> None:
+    migrate.upgrade(engine(empty_database), "reports_0002")
+    with connect(empty_database) as connection:
+        connection.execute(
+            "create index concurrently pgreprise_simulations_key "
+            "on public.simulations (country_id, population_id, population_type, policy_id, id)"
+        )
+    oid = "select 'public.pgreprise_simulations_key'::regclass::oid::bigint as oid"
+    before = rows(empty_database, oid)
+    migrate.upgrade(engine(empty_database))
+    assert rows(empty_database, oid) == before
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Migrations that give up soon."""
+    monkeypatch.setattr(routines, "MIGRATION_LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(routines, "_CONCURRENT_LOCK_TIMEOUT", "50ms")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_upgrade_that_cannot_have_its_lock_fails_and_leaves_nothing_of_its_revision(
+    project: Path, database: URL
+) -> None:
+    head = migrate.scripts().get_revision("reports@head").revision
+    add_revision(
+        project,
+        "reports_0999",
+        upgrade="op.execute('create table pgreprise.added ()')\n"
+        "    op.execute('alter table public.simulations add column added integer')",
+        after=head,
+    )
+    before = dump(database)
+    with psycopg.connect(plain(database)) as traffic:
+        traffic.execute("select from public.simulations")
+        with pytest.raises(DBAPIError) as refused:
+            migrate.upgrade(engine(database))
+    assert sqlstate(refused.value) == "55P03"
+    assert dump(database) == before
+    assert rows(database, "select version_num from pgreprise.alembic_version") == [{"version_num": head}]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_downgrade_that_cannot_have_its_lock_fails_and_leaves_everything(database: URL) -> None:
+    migrate.downgrade(engine(database), "reports_0001")
+    before = dump(database)
+    with psycopg.connect(plain(database)) as traffic:
+        traffic.execute("select from public.report_outputs")
+        with pytest.raises(DBAPIError) as refused:
+            migrate.downgrade(engine(database), "reports@base")
+    assert sqlstate(refused.value) == "55P03"
+    assert dump(database) == before
+    migrate.downgrade(engine(database), "reports@base")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_index_that_cannot_be_dropped_now_is_dropped_by_the_next_downgrade(database: URL) -> None:
+    migrate.downgrade(engine(database), "reports_0003")
+    with psycopg.connect(plain(database)) as traffic:
+        traffic.execute("select from public.simulations")
+        with pytest.raises(DBAPIError) as refused:
+            migrate.downgrade(engine(database), "reports_0002")
+    assert sqlstate(refused.value) == "55P03"
+    assert rows(database, "select version_num from pgreprise.alembic_version") == [{"version_num": "reports_0003"}]
+    migrate.downgrade(engine(database), "reports_0002")
+    assert rows(database, INDEX) == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_index_that_cannot_be_built_fails_and_is_built_by_the_next_migration(
+    empty_database: URL, database: URL
+) -> None:
+    migrate.upgrade(engine(empty_database), "reports_0002")
+    with psycopg.connect(plain(empty_database)) as traffic:
+        # Concurrent builds wait for those who write.
+        traffic.execute("lock table public.simulations in row exclusive mode")
+        with pytest.raises(DBAPIError) as refused:
+            migrate.upgrade(engine(empty_database))
+    assert sqlstate(refused.value) == "55P03"
+    assert rows(empty_database, "select version_num from pgreprise.alembic_version") == [
+        {"version_num": "reports_0002"}
+    ]
+    assert not rows(empty_database, INDEX)[0]["valid"]
+    migrate.upgrade(engine(empty_database))
+    assert rows(empty_database, INDEX) == rows(database, INDEX)
