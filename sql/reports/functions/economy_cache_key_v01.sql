@@ -19,13 +19,13 @@ language sql
 immutable
 begin atomic
   select
-    economy_cache_key.report_country_id,
-    economy_cache_key.policy_id_1,
-    coalesce(economy_cache_key.policy_id_2, economy_cache_key.policy_id_1),
-    economy_cache_key.population_id_1,
-    'default',
-    economy_cache_key.report_year,
-    '[]';
+    economy_cache_key.report_country_id as country_id,
+    economy_cache_key.policy_id_1 as baseline_policy_id,
+    coalesce(economy_cache_key.policy_id_2, economy_cache_key.policy_id_1) as reform_policy_id,
+    economy_cache_key.population_id_1 as region,
+    'default' as dataset,
+    economy_cache_key.report_year as time_period,
+    '[]' as options_hash;
 end;
 
 comment on function pgreprise.economy_cache_key(text, text, text, bigint, bigint) is

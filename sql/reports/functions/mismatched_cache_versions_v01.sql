@@ -1,8 +1,8 @@
 -- mismatched_cache_versions(): economy cache rows that a rerun would delete if their version were the
 -- current one: the key matches a report in everything but the version. One row a country and version.
--- Old versions are what deployments leave behind and do no harm. newer_than_current marks rows that
--- started after every row of the current version, or have none to be compared with: probably a deployment
--- forgot set_cache_versions, and reruns of these reports delete nothing.
+-- Old versions are what deployments leave behind and do no harm. newer_than_current marks the
+-- newest version of a country where its rows started after every row of the current version, or there are none
+-- of that: probably a deployment forgot set_cache_versions, and reruns of these reports delete nothing.
 create or replace function public.mismatched_cache_versions()
 returns table (
   country_id text, api_version text, current_version text, cache_rows bigint,
@@ -49,6 +49,9 @@ begin
            where current_row.country_id = matching.country_id
              and current_row.api_version = country.economy_impact_version
         ), true)
+        and row_number() over (
+          partition by matching.country_id order by max(matching.start_time) desc nulls last, matching.api_version desc
+        ) = 1
       from matching
       left join pgreprise.country as country on country.country_id = matching.country_id
      where matching.api_version is distinct from country.economy_impact_version

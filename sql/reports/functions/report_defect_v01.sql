@@ -27,7 +27,7 @@ begin atomic
         defect.subject, report_defect.population_type_1)
       when 'RR005' then format('%s is an economy report without a year.', defect.subject)
       when 'RR006' then format('Country %s has no current economy cache version.', report_defect.country_id)
-    end,
+    end as message,
     jsonb_build_object('report_id', report_defect.report_id)
     || case defect.errcode
       when 'RR002' then jsonb_build_object('simulation_id', defect.missing_simulation_id,
@@ -37,7 +37,7 @@ begin atomic
       when 'RR004' then jsonb_build_object('population_type', report_defect.population_type_1)
       when 'RR005' then jsonb_build_object('year', report_defect.year)
       when 'RR006' then jsonb_build_object('country_id', report_defect.country_id)
-    end,
+    end as detail,
     case defect.errcode
       when 'RR002' then 'Create the report anew with simulations that exist in its country.'
       when 'RR003' then 'Both simulations of a report must be household or both geography; create the report anew.'
@@ -45,7 +45,7 @@ begin atomic
       when 'RR005' then 'Set the year of the report; the economy cache is keyed by it.'
       when 'RR006' then format('select set_cache_versions(%L, economy_impact => ''<version>'') sets it.',
         report_defect.country_id)
-    end
+    end as hint
   from (
     select
       case
