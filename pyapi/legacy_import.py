@@ -111,6 +111,9 @@ class Replacement:
     reason: str
     written: str
 
+    def __str__(self) -> str:
+        return f"{self.table}, row {self.row_id}, column {self.column}: {self.reason} (now {self.written})"
+
 
 @dataclass
 class ImportResult:
@@ -139,20 +142,17 @@ def import_legacy(
     """
     with _opened(source) as legacy:
         result = ImportResult(not_copied=_compare_tables(legacy))
-        pooled = target.raw_connection()
-        try:
-            connection = pooled.driver_connection
+        with target.connect() as pooled:
+            connection = pooled.connection.driver_connection
             assert isinstance(connection, psycopg.Connection)
-            with connection.transaction():
-                required = _prepare_target(connection)
-                for name in _TABLES:
-                    copier = _Copier(connection, name, required, invalid_json_to_null, result)
-                    copier.copy(legacy, progress)
-                _advance_ids(connection)
-        except psycopg.Error as error:
-            raise ImportRefused(f"The import failed in PostgreSQL: {error}. Nothing was imported.") from error
-        finally:
-            pooled.close()
+            try:
+                with connection.transaction():
+                    required = _prepare_target(connection)
+                    for name in _TABLES:
+                        _Copier(connection, name, required, invalid_json_to_null, result).copy(legacy, progress)
+                    _advance_ids(connection)
+            except psycopg.Error as error:
+                raise ImportRefused(f"The import failed in PostgreSQL: {error}. Nothing was imported.") from error
     return result
 
 
@@ -241,8 +241,10 @@ def _rows(legacy: Connection, name: str) -> Iterator[Any]:
 
 def _prepare_target(connection: psycopg.Connection[Any]) -> frozenset[tuple[str, str]]:
     """Lock the tables, refuse them when they hold rows; returns which JSON columns may not be null."""
+    # Objects that others planted in the target are not for the administrator who imports.
+    connection.execute("set local search_path = pg_catalog, pg_temp")
     connection.execute("set local statement_timeout = 0")
-    connection.execute("set local lock_timeout = '5s'")
+    connection.execute("select set_config('lock_timeout', '5s', true) where current_setting('lock_timeout') = '0'")
     connection.execute("set local client_encoding = 'UTF8'")
     filled = []
     for name in _TABLES:
