@@ -11,12 +11,12 @@ as $$
 declare
   schema_name  text := split_part(after_routine.routine, '.', 1);
   routine_name text := split_part(after_routine.routine, '.', 2);
-  standing     text[];
+  standing     regprocedure[];
   kept         text := current_setting('pgreprise.kept', true);
   kept_grant   record;
 begin
   standing := array(
-    select procedure.oid::regprocedure::text
+    select procedure.oid::regprocedure
       from pg_proc as procedure
       join pg_namespace as namespace on namespace.oid = procedure.pronamespace
      where namespace.nspname = schema_name and procedure.proname = routine_name
@@ -36,10 +36,11 @@ begin
       select restored.grantee, restored.grantable
         from jsonb_to_recordset(kept::jsonb -> 'grants') as restored(grantee text, grantable boolean)
     loop
-      execute format('grant execute on routine %s to %s%s', standing[1], kept_grant.grantee,
+      execute format('grant execute on routine %s to %s%s', standing[1],
+        coalesce(quote_ident(kept_grant.grantee), 'public'),
         case when kept_grant.grantable then ' with grant option' else '' end);
     end loop;
-    if obj_description(standing[1]::regprocedure, 'pg_proc') is null then
+    if obj_description(standing[1], 'pg_proc') is null then
       execute format('comment on routine %s is %L', standing[1], kept::jsonb ->> 'comment');
     end if;
   end if;

@@ -13,16 +13,16 @@ as $$
 declare
   schema_name  text := split_part(before_routine.routine, '.', 1);
   routine_name text := split_part(before_routine.routine, '.', 2);
-  standing     text[];
+  standing     regprocedure[];
   recorded     integer;
-  kept         jsonb := '{}';
+  kept         jsonb := jsonb_build_object();
 begin
   select registered.version into recorded
     from pgreprise.routine_version as registered
    where registered.name = before_routine.name;
 
   standing := array(
-    select procedure.oid::regprocedure::text
+    select procedure.oid::regprocedure
       from pg_proc as procedure
       join pg_namespace as namespace on namespace.oid = procedure.pronamespace
      where namespace.nspname = schema_name and procedure.proname = routine_name
@@ -57,15 +57,15 @@ begin
              'comment', obj_description(procedure.oid, 'pg_proc'),
              'grants', (
                select coalesce(jsonb_agg(jsonb_build_object(
-                        'grantee', case when privilege.grantee = 0 then 'public'
-                                   else quote_ident(pg_get_userbyid(privilege.grantee)) end,
+                        -- Null is PUBLIC.
+                        'grantee', case when privilege.grantee <> 0 then pg_get_userbyid(privilege.grantee) end,
                         'grantable', privilege.is_grantable)), '[]')
                  from aclexplode(coalesce(procedure.proacl, acldefault('f', procedure.proowner))) as privilege
                 where privilege.grantee <> procedure.proowner
              ))
       into kept
       from pg_proc as procedure
-     where procedure.oid = standing[1]::regprocedure;
+     where procedure.oid = standing[1];
     execute format('drop routine %s', standing[1]);
   end if;
 

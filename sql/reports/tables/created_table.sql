@@ -9,5 +9,5 @@ comment on table pgreprise.created_table is 'The tables in public that pgreprise
 
 insert into pgreprise.created_table (table_name)
 select wanted.table_name
-  from (values ('simulations'), ('report_outputs'), ('reform_impact')) as wanted(table_name)
+  from (values ('simulations'), ('report_outputs'), ('reform_impact')) as wanted (table_name)
  where to_regclass('public.' || wanted.table_name) is null;

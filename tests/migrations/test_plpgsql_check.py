@@ -1,0 +1,60 @@
+"""plpgsql_check reads every PL/pgSQL routine and finds nothing."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from sqlalchemy import URL
+
+from tests.migrations.tools import connect, rows
+
+REQUIRED = os.environ.get("PGREPRISE_REQUIRE_PLPGSQL_CHECK") == "1"
+# Left out: performance warnings, which count a cast of one value from the host's type to ours and advise
+# `stable` where each call must see what has committed since; and one extra warning, as (stored, created)
+# is what get_or_create_* return on purpose.
+FINDINGS = """
+  select procedure.oid::regprocedure::text as routine, finding.lineno, finding.level, finding.sqlstate,
+      finding.message, finding.detail, finding.hint
+    from pg_proc as procedure
+    join pg_language as language on language.oid = procedure.prolang and language.lanname = 'plpgsql'
+   cross join lateral plpgsql_check_function_tb(
+     procedure.oid, fatal_errors => false, other_warnings => true, extra_warnings => true,
+     security_warnings => true, compatibility_warnings => true
+   ) as finding
+   where procedure.pronamespace in ('public'::regnamespace, 'pgreprise'::regnamespace)
+     and finding.message <> 'composite OUT variable "stored" is not single argument'
+   order by 1, 2
+"""
+PLPGSQL = """
+  select count(*) as routines
+    from pg_proc as procedure
+    join pg_language as language on language.oid = procedure.prolang and language.lanname = 'plpgsql'
+   where procedure.pronamespace in ('public'::regnamespace, 'pgreprise'::regnamespace)
+"""
+
+
+@pytest.fixture
+def checked(database: URL) -> URL:
+    """A migrated database that has plpgsql_check."""
+    available = rows(database, "select from pg_available_extensions where name = 'plpgsql_check'")
+    if not available and not REQUIRED:
+        pytest.skip("the server has no plpgsql_check (PGREPRISE_REQUIRE_PLPGSQL_CHECK=1 makes this an error)")
+    with connect(database) as connection:
+        connection.execute("create schema checker; create extension plpgsql_check schema checker")
+    return database.update_query_dict({"options": "-csearch_path=public,checker"})
+
+
+def test_plpgsql_check_finds_nothing_in_any_routine(checked: URL) -> None:
+    assert rows(checked, PLPGSQL)[0]["routines"] > 0
+    assert rows(checked, FINDINGS) == []
+
+
+def test_plpgsql_check_would_find_a_mistake(checked: URL) -> None:
+    with connect(checked) as connection:
+        connection.execute(
+            "create function pgreprise.mistaken() returns void language plpgsql "
+            "as 'begin perform missing.id from public.simulations as missing where missing.nothing = 1; end'"
+        )
+    [found] = rows(checked, FINDINGS)
+    assert found["message"] == "column missing.nothing does not exist"

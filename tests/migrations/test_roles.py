@@ -1,0 +1,146 @@
+"""A DBA who is no superuser migrates a database.
+
+Roles belong to the whole cluster, so these tests have one of their own, where pgreprise's roles do not exist yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from pyapi import migrate
+from pyapi.embedded import embedded
+from pyapi.settings import Settings
+from tests.conftest import FAST, janitor
+from tests.factories import add_report, add_simulation, set_versions
+from tests.migrations.test_adoption import LEGACY
+from tests.migrations.tools import connect, detail, engine, rows, sqlstate
+
+ROLES = ("pgreprise_owner", "pgreprise_reader", "pgreprise_api", "pgreprise_dba", "migrator", "app_owner")
+
+
+@pytest.fixture(scope="module")
+def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+    """A cluster beside the one of the other tests."""
+    version = Settings.from_environment().postgres_version
+    with embedded(tmp_path_factory.mktemp("roles"), version, settings=FAST) as running:
+        yield running.url(database="postgres")
+
+
+@pytest.fixture
+def superuser(own_cluster: URL) -> Iterator[URL]:
+    """An empty database of role migrator, in a cluster without pgreprise's roles, as its superuser."""
+    with connect(own_cluster) as connection:
+        connection.execute("create role migrator login; create role app_owner nologin")
+    with janitor(own_cluster, "roles") as made:
+        with connect(own_cluster) as connection:
+            connection.execute("alter database roles owner to migrator")
+        yield own_cluster.set(database=made.dbname)
+    with connect(own_cluster) as connection:
+        for role in ROLES:
+            connection.execute(psycopg.sql.SQL("drop role if exists {}").format(psycopg.sql.Identifier(role)))
+
+
+@pytest.fixture
+def migrator(superuser: URL) -> URL:
+    """The same database as its owner, who is no superuser."""
+    return superuser.set(username="migrator")
+
+
+def run_as(database: URL, statements: str) -> None:
+    """Run statements by hand."""
+    with connect(database) as connection:
+        connection.execute(statements)
+
+
+def assert_works(database: URL) -> None:
+    """The API's role reruns a report."""
+    with connect(database) as connection:
+        set_versions(connection)
+        report = add_report(connection, add_simulation(connection))
+        connection.execute("set role pgreprise_api")
+        connection.execute("call rerun_report(%s::bigint)", (report,))
+    [owner] = rows(
+        database,
+        "select distinct owner.rolname as name, owner.rolsuper, owner.rolcanlogin from pg_proc as procedure "
+        "join pg_roles as owner on owner.oid = procedure.proowner where procedure.prosecdef "
+        "and procedure.pronamespace in ('public'::regnamespace, 'pgreprise'::regnamespace)",
+    )
+    assert owner == {"name": "pgreprise_owner", "rolsuper": False, "rolcanlogin": False}
+
+
+def test_the_owner_of_a_database_who_may_create_roles_can_migrate_it(superuser: URL, migrator: URL) -> None:
+    run_as(superuser, "alter role migrator createrole")
+    migrate.upgrade(engine(migrator))
+    assert_works(superuser)
+    migrate.downgrade(engine(migrator), "base", drop_tables_with_rows=True)
+    migrate.upgrade(engine(migrator))
+    assert_works(superuser)
+
+
+def test_without_that_right_one_error_tells_what_a_superuser_has_to_run(superuser: URL, migrator: URL) -> None:
+    with pytest.raises(DBAPIError, match="may not prepare the roles that pgreprise needs") as refused:
+        migrate.upgrade(engine(migrator))
+    assert sqlstate(refused.value) == "42501"
+    assert detail(refused.value).splitlines() == [
+        "create role pgreprise_owner nologin;",
+        "create role pgreprise_reader nologin;",
+        "create role pgreprise_api nologin;",
+        "create role pgreprise_dba nologin;",
+        "grant pgreprise_owner to migrator;",
+    ]
+    run_as(superuser, detail(refused.value))
+    migrate.upgrade(engine(migrator))
+    assert_works(superuser)
+
+
+def test_roles_that_exist_need_only_the_membership(superuser: URL, migrator: URL) -> None:
+    run_as(superuser, "".join(f"create role {role} nologin;" for role in ROLES[:4]))
+    with pytest.raises(DBAPIError) as refused:
+        migrate.upgrade(engine(migrator))
+    assert detail(refused.value) == "grant pgreprise_owner to migrator;"
+    run_as(superuser, detail(refused.value))
+    migrate.upgrade(engine(migrator))
+    assert_works(superuser)
+
+
+@pytest.mark.parametrize("right", ["superuser", "login"])
+def test_an_owner_with_too_many_rights_is_refused(superuser: URL, right: str) -> None:
+    run_as(superuser, f"create role pgreprise_owner {right}")
+    with pytest.raises(DBAPIError, match="is a superuser or may log in") as refused:
+        migrate.upgrade(engine(superuser))
+    assert sqlstate(refused.value) == "55000"
+
+
+@pytest.mark.parametrize(
+    ("owner", "statements"),
+    [
+        ("app_owner", ["grant app_owner to migrator;"]),
+        (
+            "postgres",
+            [
+                "alter table public.reform_impact owner to migrator;",
+                "alter table public.report_outputs owner to migrator;",
+                "alter table public.simulations owner to migrator;",
+            ],
+        ),
+    ],
+    ids=["another role", "a superuser"],
+)
+def test_adopted_tables_of_someone_else_are_named_with_what_is_to_be_granted(
+    superuser: URL, migrator: URL, owner: str, statements: list[str]
+) -> None:
+    run_as(superuser, "alter role migrator createrole; grant create on schema public to app_owner")
+    run_as(superuser, f"set role {owner}; {LEGACY}")
+    with pytest.raises(DBAPIError, match="does not own the tables") as refused:
+        migrate.upgrade(engine(migrator))
+    assert sqlstate(refused.value) == "42501"
+    assert detail(refused.value).splitlines() == statements
+    assert rows(superuser, "select pgreprise.status() -> 'revisions' as revisions") == [{"revisions": ["core_0001"]}]
+    run_as(superuser, detail(refused.value))
+    migrate.upgrade(engine(migrator))
+    assert_works(superuser)
