@@ -15,8 +15,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_index_concurrently(
         "pgreprise_simulations_key",
-        "on public.simulations "
-        "(country_id, population_id, population_type, policy_id, id)",
+        "on public.simulations (country_id, population_id, population_type, policy_id, id)",
     )
 
 

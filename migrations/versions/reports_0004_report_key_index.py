@@ -15,8 +15,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_index_concurrently(
         "pgreprise_report_outputs_key",
-        "on public.report_outputs "
-        "(simulation_1_id, simulation_2_id, year, api_version, country_id, id)",
+        "on public.report_outputs (simulation_1_id, simulation_2_id, year, api_version, country_id, id)",
     )
 
 

@@ -15,8 +15,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_index_concurrently(
         "pgreprise_report_outputs_simulation_2",
-        "on public.report_outputs "
-        "(simulation_2_id) where simulation_2_id is not null",
+        "on public.report_outputs (simulation_2_id) where simulation_2_id is not null",
     )
 
 
