@@ -227,11 +227,14 @@ def test_an_error_in_the_program_is_opaque_too(new_engine: NewEngine) -> None:
 def test_the_log_does_not_hold_what_callers_send(
     client: FlaskClient, dba: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    report = add_report(dba, add_simulation(dba))
-    dba.execute("drop function public.update_report")
-    refused(client.patch("/us/report", json={"id": report, "error_message": "private words"}), 503, "42883")
-    assert "update_report" in caplog.text
-    assert "private words" not in caplog.text
+    dba.execute(
+        "create or replace function pgreprise.check_update(status text, output json, error_message text) returns void "
+        "language plpgsql as $$ begin raise exception 'an unforeseen fault'; end $$"
+    )
+    body = {"id": 1, "error_message": "private words", "output": {"private": "words"}}
+    refused(client.patch("/us/report", json=body), 500, "INTERNAL_SERVER_ERROR")
+    assert "an unforeseen fault" in caplog.text
+    assert "private" not in caplog.text
 
 
 def test_a_row_that_somebody_else_holds_is_waited_for_briefly(

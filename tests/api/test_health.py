@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,6 +14,8 @@ from sqlalchemy import URL
 from pyapi import migrate
 from pyapi.app import create_app
 from pyapi.database import connect_engine
+from pyapi.routines import migrations_folder
+from tests.api.conftest import NewClient
 from tests.api.replies import refused, succeeded
 
 Connection = psycopg.Connection[dict[str, Any]]
@@ -95,3 +99,16 @@ def test_a_domain_that_the_api_does_not_use_may_be_there(client: FlaskClient, db
         "values ('carbon/refresh', 'public.refresh', 3, '')"
     )
     succeeded(client.get("/readiness-check"))
+
+
+def test_a_domain_that_the_api_does_not_use_may_be_absent(
+    new_client: NewClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "migrations"
+    shutil.copytree(migrations_folder(), folder)
+    (folder / "versions" / "unused_0001.py").write_text(
+        "revision, down_revision, branch_labels, depends_on = 'unused_0001', None, ('unused',), None\n"
+    )
+    monkeypatch.setattr(migrate, "migrations_folder", lambda: folder)
+    assert "unused_0001" in migrate.scripts().get_heads()
+    succeeded(new_client().get("/readiness-check"))
