@@ -98,10 +98,22 @@ def legacy(tmp_path: Path) -> Legacy:
 
 
 @pytest.fixture
-def target(database: URL) -> Iterator[Engine]:
-    engine = connect_engine(database)
-    yield engine
-    engine.dispose()
+def new_engine(database: URL) -> Iterator[Callable[..., Engine]]:
+    """Makes engines of the test's database; ``new_engine("-c lock_timeout=1s")`` adds settings."""
+    made: list[Engine] = []
+
+    def make(options: str = "", **arguments: Any) -> Engine:
+        made.append(connect_engine(database.update_query_dict({"options": options}), **arguments))
+        return made[-1]
+
+    yield make
+    for engine in made:
+        engine.dispose()
+
+
+@pytest.fixture
+def target(new_engine: Callable[..., Engine]) -> Engine:
+    return new_engine()
 
 
 @pytest.fixture(scope="module")
@@ -210,24 +222,22 @@ def test_the_source_is_only_read(legacy: Legacy, target: Engine) -> None:
 
 
 def test_an_import_is_not_cut_short_by_the_statement_timeout_of_the_connection(
-    legacy: Legacy, database: URL, dba: Connection
+    legacy: Legacy, new_engine: Callable[..., Engine], dba: Connection
 ) -> None:
     dba.execute(
         "create function public.linger() returns trigger language plpgsql as "
         "$$ begin perform pg_sleep(1.2); return new; end $$"
     )
     dba.execute("create trigger linger before insert on public.simulations for each row execute function linger()")
-    engine = connect_engine(database, statement_timeout_seconds=1)
-    import_legacy(str(legacy.path), engine)
-    engine.dispose()
+    import_legacy(str(legacy.path), new_engine(statement_timeout_seconds=1))
     assert len(snapshot(dba)["simulations"]) == 1
 
 
-def test_the_encoding_of_the_connection_does_not_matter(legacy: Legacy, database: URL, dba: Connection) -> None:
+def test_the_encoding_of_the_connection_does_not_matter(
+    legacy: Legacy, new_engine: Callable[..., Engine], dba: Connection
+) -> None:
     legacy.add("simulations", id=2, error_message="snow \u2603")
-    engine = connect_engine(database.update_query_dict({"options": "-c client_encoding=latin1"}))
-    import_legacy(str(legacy.path), engine)
-    engine.dispose()
+    import_legacy(str(legacy.path), new_engine("-c client_encoding=latin1"))
     assert snapshot(dba)["simulations"][1]["error_message"] == "snow \u2603"
 
 
@@ -305,6 +315,7 @@ def test_what_only_postgresql_can_refuse_is_replaced_as_well(legacy: Legacy, ado
     legacy.add("reform_impact", reform_impact_id=2, options_json="NaN")
     refused = refuse(legacy, adopted)
     assert (refused.table, refused.row_id, refused.column) == ("simulations", "2", "output")
+    assert "\\u0000 cannot be converted to text" in str(refused)
 
     result = import_legacy(str(legacy.path), adopted, invalid_json_to_null=True)
     assert [(item.table, item.row_id, item.column) for item in result.replaced] == [
@@ -495,13 +506,11 @@ def test_a_target_that_is_not_migrated_is_refused(legacy: Legacy, empty_database
 
 
 def test_a_target_to_which_someone_is_writing_is_refused(
-    legacy: Legacy, database: URL, connect: Any, dba: Connection
+    legacy: Legacy, new_engine: Callable[..., Engine], connect: Any, dba: Connection
 ) -> None:
     writer = connect(autocommit=False)
     add_simulation(writer)
-    engine = connect_engine(database.update_query_dict({"options": "-c lock_timeout=100ms"}))
-    assert "Someone else is writing to public.simulations" in str(refuse(legacy, engine))
-    engine.dispose()
+    assert "Someone else is writing to public.simulations" in str(refuse(legacy, new_engine("-c lock_timeout=100ms")))
     writer.rollback()
     assert not any(snapshot(dba).values())
 
