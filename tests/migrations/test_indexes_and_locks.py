@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi import migrate, routines
@@ -58,6 +58,11 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routines, "_CONCURRENT_LOCK_TIMEOUT", "50ms")
 
 
+def bounded(database: URL) -> Engine:
+    """An engine on which a migration that waits for ever fails with 57014."""
+    return engine(database.update_query_dict({"options": "-cstatement_timeout=20s"}))
+
+
 @pytest.mark.usefixtures("impatient")
 def test_an_upgrade_that_cannot_have_its_lock_fails_and_leaves_nothing_of_its_revision(
     project: Path, database: URL
@@ -74,7 +79,7 @@ def test_an_upgrade_that_cannot_have_its_lock_fails_and_leaves_nothing_of_its_re
     with psycopg.connect(plain(database)) as traffic:
         traffic.execute("select from public.simulations")
         with pytest.raises(DBAPIError) as refused:
-            migrate.upgrade(engine(database))
+            migrate.upgrade(bounded(database))
     assert sqlstate(refused.value) == "55P03"
     assert dump(database) == before
     assert rows(database, "select version_num from pgreprise.alembic_version") == [{"version_num": head}]
@@ -87,7 +92,7 @@ def test_a_downgrade_that_cannot_have_its_lock_fails_and_leaves_everything(datab
     with psycopg.connect(plain(database)) as traffic:
         traffic.execute("select from public.report_outputs")
         with pytest.raises(DBAPIError) as refused:
-            migrate.downgrade(engine(database), "reports@base")
+            migrate.downgrade(bounded(database), "reports@base")
     assert sqlstate(refused.value) == "55P03"
     assert dump(database) == before
     migrate.downgrade(engine(database), "reports@base")
@@ -99,7 +104,7 @@ def test_an_index_that_cannot_be_dropped_now_is_dropped_by_the_next_downgrade(da
     with psycopg.connect(plain(database)) as traffic:
         traffic.execute("select from public.simulations")
         with pytest.raises(DBAPIError) as refused:
-            migrate.downgrade(engine(database), "reports_0002")
+            migrate.downgrade(bounded(database), "reports_0002")
     assert sqlstate(refused.value) == "55P03"
     assert rows(database, "select version_num from pgreprise.alembic_version") == [{"version_num": "reports_0003"}]
     migrate.downgrade(engine(database), "reports_0002")
@@ -115,7 +120,7 @@ def test_an_index_that_cannot_be_built_fails_and_is_built_by_the_next_migration(
         # Concurrent builds wait for those who write.
         traffic.execute("lock table public.simulations in row exclusive mode")
         with pytest.raises(DBAPIError) as refused:
-            migrate.upgrade(engine(empty_database))
+            migrate.upgrade(bounded(empty_database))
     assert sqlstate(refused.value) == "55P03"
     assert rows(empty_database, "select version_num from pgreprise.alembic_version") == [
         {"version_num": "reports_0002"}
@@ -123,3 +128,21 @@ def test_an_index_that_cannot_be_built_fails_and_is_built_by_the_next_migration(
     assert not rows(empty_database, INDEX)[0]["valid"]
     migrate.upgrade(engine(empty_database))
     assert rows(empty_database, INDEX) == rows(database, INDEX)
+
+
+def test_what_follows_a_concurrent_build_waits_no_longer_than_any_statement(
+    project: Path, database: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routines, "MIGRATION_LOCK_TIMEOUT", "50ms")
+    add_revision(
+        project,
+        "reports_0999",
+        upgrade="op.create_index_concurrently('added', 'on public.simulations (status)')\n"
+        "    op.execute('alter table public.report_outputs add column added integer')",
+        after=migrate.scripts().get_revision("reports@head").revision,
+    )
+    with psycopg.connect(plain(database)) as traffic:
+        traffic.execute("lock table public.report_outputs in access share mode")
+        with pytest.raises(DBAPIError) as refused:
+            migrate.upgrade(bounded(database))
+    assert sqlstate(refused.value) == "55P03"

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from pyapi.routines import CreateRoutine, DropRoutine, ReplaceRoutine, routine_file
 from tests.migrations.tools import connect, engine, rows, sqlstate
 
-FIRST = """-- double(value): twice the value.
+FIRST = """-- double(value): twice the value, 200% :sure.
 create or replace function public.double(value integer)
 returns integer
 language plpgsql
