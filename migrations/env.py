@@ -21,10 +21,29 @@ OPTIONS = {
     "transaction_per_migration": True,
     "target_metadata": None,
 }
+# Two at once would trip over each other. The wait is short: a concurrent index build waits for every open
+# snapshot, the waiter's too, and the session of a migration that has just ended lets go a moment later.
+ONE_AT_A_TIME = """
+do $$
+begin
+  for attempt in 1..20 loop
+    if pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('pgreprise.migration', 0)) then
+      return;
+    end if;
+    perform pg_catalog.pg_sleep(0.1);
+  end loop;
+  raise exception using
+    errcode = 'lock_not_available',
+    message = 'Another migration of pgreprise is running in this database. Nothing was changed.',
+    hint = 'Wait until it has ended, then migrate again; pg_locks shows it as an advisory lock.';
+end;
+$$;
+"""
 SETTINGS = (
     f"set lock_timeout = '{routines.MIGRATION_LOCK_TIMEOUT}';",
     # A definer's names are all qualified; the migration's own must not meet a planted one either.
     "set search_path = pg_catalog, pg_temp;",
+    ONE_AT_A_TIME,
 )
 CREATE_SCHEMA = f"create schema if not exists {SCHEMA};"
 # Without it psql runs the rest after an error.
@@ -69,5 +88,5 @@ else:
     try:
         migrate(context.config.attributes["connection"])
     finally:
-        # Its settings are the migration's own and must not go back to a pool.
+        # Its settings and its lock are the migration's own and must not go back to a pool.
         context.config.attributes["connection"].invalidate()

@@ -146,3 +146,14 @@ def test_what_follows_a_concurrent_build_waits_no_longer_than_any_statement(
         with pytest.raises(DBAPIError) as refused:
             migrate.upgrade(bounded(database))
     assert sqlstate(refused.value) == "55P03"
+
+
+def test_a_second_migration_at_the_same_time_is_refused_and_changes_nothing(empty_database: URL) -> None:
+    before = dump(empty_database)
+    with connect(empty_database) as other:
+        other.execute("select pg_advisory_lock(hashtextextended('pgreprise.migration', 0))")
+        with pytest.raises(DBAPIError, match="Another migration of pgreprise is running in this database") as refused:
+            migrate.upgrade(bounded(empty_database))
+    assert sqlstate(refused.value) == "55P03"
+    assert dump(empty_database) == before
+    migrate.upgrade(engine(empty_database))
