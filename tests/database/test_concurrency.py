@@ -320,7 +320,9 @@ def test_many_callers_that_want_one_simulation_get_one_row_and_one_of_them_creat
     callers = connections(connect, 16)
     for caller in callers:
         caller.isolation_level = level
-    for policy in range(100, 110):
+    # The second time the row is gone, as after a clean-up by hand, and the key is still known.
+    for policy in [*range(100, 108)] * 2:
+        rows.execute("delete from public.simulations where policy_id = %s", (policy,))
         found = at_once(
             16,
             lambda number, policy=policy: get_or_create(
@@ -340,7 +342,9 @@ def test_many_callers_that_want_one_report_get_one_row_and_one_of_them_created_i
     callers = connections(connect, 16)
     for caller in callers:
         caller.isolation_level = level
-    for year in range(2030, 2040):
+    # The second time the row is gone, as after a clean-up by hand, and the key is still known.
+    for year in [*range(2030, 2038)] * 2:
+        rows.execute("delete from public.report_outputs where year = %s", (str(year),))
         found = at_once(
             16,
             lambda number, year=year: get_or_create(
