@@ -5,7 +5,9 @@ Roles belong to the whole cluster, so these tests have one of their own, where p
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -24,10 +26,11 @@ ROLES = ("pgreprise_owner", "pgreprise_reader", "pgreprise_api", "pgreprise_dba"
 
 
 @pytest.fixture(scope="module")
-def own_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+def own_cluster() -> Iterator[URL]:
     """A cluster beside the one of the other tests."""
     version = Settings.from_environment().postgres_version
-    with embedded(tmp_path_factory.mktemp("roles"), version, settings=FAST) as running:
+    # Not in pytest's folder, which every run that starts closes to the account of a root's server.
+    with tempfile.TemporaryDirectory() as folder, embedded(Path(folder), version, settings=FAST) as running:
         yield running.url(database="postgres")
 
 
