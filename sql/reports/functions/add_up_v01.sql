@@ -8,7 +8,7 @@ begin atomic
   select add_up.total || coalesce(
     (
       select jsonb_object_agg(counted.key, (counted.value)::bigint + (add_up.total -> counted.key)::bigint) as sums
-        from jsonb_each(add_up.chunk) as counted(key, value)
+        from jsonb_each(add_up.chunk) as counted (key, value)
        where add_up.total ? counted.key
     ),
     '{}'

@@ -1,7 +1,7 @@
 -- report_history(report_id, country_id): the runs of a report, newest first, the current one included. What ended each
 -- run but the current is the act of the run after it. Changes nothing.
 -- started_by: rerun, reset_report or undo, null for the first run. restores_run: the run whose result an undo put back.
--- has_output: the output can be read with report_run_output(); otherwise there was none, or it was not kept (had_output).
+-- has_output: report_run_output() gives it; had_output without has_output: it was purged, or not archived.
 -- Raises RR001 no such report, RR008 no such country, RR017 the caller's token may not.
 create or replace function public.report_history(report_id bigint, country_id text default null)
 returns table (

@@ -77,9 +77,13 @@ begin
         array(
           select other.id::bigint
             from (
-              select by_first.id from public.report_outputs as by_first where by_first.simulation_1_id = simulation.id
+              select first_use.id
+                from public.report_outputs as first_use
+               where first_use.simulation_1_id = simulation.id
               union
-              select by_second.id from public.report_outputs as by_second where by_second.simulation_2_id = simulation.id
+              select second_use.id
+                from public.report_outputs as second_use
+               where second_use.simulation_2_id = simulation.id
             ) as other
            where other.id <> own.target.id
            order by other.id

@@ -20,7 +20,7 @@ begin
   if set_setting.value is null or set_setting.value <> all (allowed_values) then
     raise exception using
       errcode = 'RR016',
-      message = format('Setting %s cannot be %s.', set_setting.name, coalesce(quote_literal(set_setting.value), 'null')),
+      message = format('Setting %s cannot be %L.', set_setting.name, set_setting.value),
       detail = jsonb_build_object('name', set_setting.name, 'value', set_setting.value),
       hint = format('It is one of: %s.', array_to_string(allowed_values, ', '));
   end if;

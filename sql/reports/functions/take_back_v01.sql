@@ -132,8 +132,8 @@ begin
       detail = jsonb_build_object('rerun_id', act.rerun_id, 'report_id', act.report_id, 'moved', moved),
       hint = case when gone
         then 'Nothing was changed. Rerun the report instead, so that it is computed again.'
-        else 'Nothing was changed. Undo what came later first, newest first; or let a member of pgreprise_dba overwrite '
-          || format('it, which archives it: call undo_rerun(%s, force => true)', act.rerun_id) end;
+        else format('Nothing was changed. Undo what came later first, newest first; or let a member of pgreprise_dba '
+          'overwrite it, which archives it: call undo_rerun(%s, force => true)', act.rerun_id) end;
   end if;
 
   keep_outputs := pgreprise.setting('archive_outputs') = 'on';

@@ -51,4 +51,5 @@ $$;
 comment on function public.update_report(bigint, text, text, json, text, integer) is
 'Writes the values that are not null to a report and returns it.';
 
-grant execute on function public.update_report(bigint, text, text, json, text, integer) to pgreprise_api, pgreprise_dba;
+grant execute on function public.update_report(bigint, text, text, json, text, integer)
+to pgreprise_api, pgreprise_dba;

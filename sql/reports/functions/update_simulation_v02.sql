@@ -1,6 +1,7 @@
--- update_simulation(simulation_id, country_id, status, output, error_message, run_sequence): write the values that are
--- not null, and the country's current package version where it is known; return the row. A null leaves its column as it is, as the current
--- application expects; to clear columns there are reset_simulation and rerun_report.
+-- update_simulation(simulation_id, country_id, status, output, error_message, run_sequence): write the values
+-- that are not null, and the country's current package version where it is known; return the row. A null leaves
+-- its column as it is, as the current application expects; to clear columns there are reset_simulation and
+-- rerun_report.
 -- A worker hands back the run_sequence that it read with the row: when a rerun has ended that run meanwhile, the
 -- write is refused. Without run_sequence the write is taken, whatever the run.
 -- Raises RR007 no such simulation, RR008 no such country, RR011 the run is not the current one, RR016 values that
@@ -57,4 +58,5 @@ $$;
 comment on function public.update_simulation(bigint, text, text, json, text, integer) is
 'Writes the values that are not null to a simulation and returns it.';
 
-grant execute on function public.update_simulation(bigint, text, text, json, text, integer) to pgreprise_api, pgreprise_dba;
+grant execute on function public.update_simulation(bigint, text, text, json, text, integer)
+to pgreprise_api, pgreprise_dba;

@@ -10,7 +10,7 @@ begin
 end;
 $$;
 
-comment on procedure pgreprise.refuse_transaction_block() is
+comment on procedure pgreprise.refuse_transaction_block is
 'Fails inside a transaction block (2D000), where a procedure that commits cannot run.';
 
 grant execute on procedure pgreprise.refuse_transaction_block() to pgreprise_dba;

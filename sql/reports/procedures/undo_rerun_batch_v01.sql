@@ -1,6 +1,6 @@
--- undo_rerun_batch(batch_id, force, chunk_size, result): undo the reruns of a batch, newest first, and commit after each
--- chunk. Those that cannot be undone, because things have moved on since, are left alone and counted; call it
--- again, or with force (see undo_rerun), for the rest.
+-- undo_rerun_batch(batch_id, force, chunk_size, result): undo the reruns of a batch, newest first, and commit
+-- after each chunk. Those that cannot be undone, because things have moved on since, are left alone and counted;
+-- call it again, or with force (see undo_rerun), for the rest.
 -- It commits, so it runs with the caller's rights and outside a transaction block only; the work is done by
 -- undo_batch_chunk().
 -- result: {"batch_id", "reruns", "undone", "refused"} of this call.
