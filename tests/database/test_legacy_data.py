@@ -72,7 +72,7 @@ def test_a_rerun_gives_the_required_result(dba: Connection, legacy_database: Pat
     assert rerun(dba, example.report_id, example.country_id) == example.result
     after = snapshot(dba)
 
-    pending = {"status": "pending", "output": None, "error_message": None}
+    pending = {"status": "pending", "output": None, "error_message": None, "run_sequence": 2}
     for row in before["report_outputs"]:
         if row["id"] == example.report_id:
             row |= pending
