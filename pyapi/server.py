@@ -43,13 +43,15 @@ class Address:
                 probe.bind((self.host, self.port))
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
-                    reason = f"port {self.port} on {self.host} is taken; choose another, for example PORT={self.port + 1}"
+                    reason = (
+                        f"port {self.port} on {self.host} is taken; choose another, for example PORT={self.port + 1}"
+                    )
                 else:
                     reason = f"cannot listen on {self.host} port {self.port}: {error.strerror}"
                 raise AddressTakenError(reason) from error
 
 
-class _Gunicorn(BaseApplication):
+class _Gunicorn(BaseApplication):  # type: ignore[misc]
     """Gunicorn, configured by arguments instead of by files and its own command line."""
 
     def __init__(self, database: URL, threads: int, options: dict[str, object]) -> None:
