@@ -20,6 +20,7 @@ from typing import Any
 
 import click
 import psycopg
+from alembic.util import CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -28,7 +29,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi import doctor, migrate, routines, scaffold
 from pyapi.database import call, call_procedure, connect_engine, sqlstate
-from pyapi.embedded import API_LOGIN, Embedded, embedded
+from pyapi.embedded import API_LOGIN, Embedded, EmbeddedUnavailableError, embedded
 from pyapi.legacy_import import ImportRefused, import_legacy
 from pyapi.settings import Settings
 
@@ -93,7 +94,8 @@ def cli() -> None:
 
 def _announce(database: URL, server: Embedded | None, address_url: str, engine: Engine) -> None:
     psql = shutil.which("psql") or (str(server.programs / "psql") if server else "psql")
-    plain = database.set(drivername="postgresql").render_as_string(hide_password=True)
+    # Without the password: psql asks for it.
+    plain = database.set(drivername="postgresql")._replace(password=None).render_as_string()
     examples = call(engine, "public.example_reports")
     lines = [
         "",
@@ -101,7 +103,9 @@ def _announce(database: URL, server: Embedded | None, address_url: str, engine: 
         "",
         f"  API    {address_url}",
         f"  psql   {psql} '{plain}'",
-        "         or: .venv/bin/pgreprise psql" if Path(".venv/bin/pgreprise").exists() else "         or: pgreprise psql",
+        "         or: .venv/bin/pgreprise psql"
+        if Path(".venv/bin/pgreprise").exists()
+        else "         or: pgreprise psql",
     ]
     for row in examples:
         kind = "economy" if row["report_type"] == "geography" else row["report_type"]
@@ -295,7 +299,13 @@ def import_command(url: str, invalid_json: str) -> None:
             progress.update(tasks[table], completed=done)
 
         result = import_legacy(url, engine, invalid_json_to_null=invalid_json == "null", progress=show)
-    del result
+    for table, count in result.rows.items():
+        click.echo(f"{table}: {count} rows imported")
+    for replacement in result.replaced:
+        click.echo(f"replaced: {replacement}")
+    for left in result.not_copied:
+        click.echo(f"not copied: {left}")
+    click.echo("Say which cache versions are current: pgreprise cache-version set COUNTRY ...")
 
 
 @cli.group()
@@ -438,7 +448,7 @@ def _explain(error: DBAPIError) -> dict[str, Any]:
         "detail": diagnostic.message_detail,
         "hint": diagnostic.message_hint,
     }
-    if original.sqlstate in _NOT_INSTALLED and explained["hint"] is None:
+    if original.sqlstate in _NOT_INSTALLED:
         explained["hint"] = "pgreprise is not installed in this database, or is older: run `pgreprise migrate`."
     return {name: value for name, value in explained.items() if value is not None}
 
@@ -463,10 +473,14 @@ def main() -> None:
     except click.Abort:
         click.echo("Stopped.", err=True)
         code = 130
+    except CommandError as error:
+        # Alembic's, about a revision.
+        click.echo(f"error: {error}.", err=True)
+        code = 2
     except DBAPIError as error:
         _print_error(_explain(error))
         code = 1
-    except (AddressTakenError, ImportRefused) as error:
+    except (AddressTakenError, EmbeddedUnavailableError, ImportRefused) as error:
         click.echo(f"error: {error}", err=True)
         code = 1
     sys.exit(code)
