@@ -92,7 +92,8 @@ def cli() -> None:
     """
 
 
-def _announce(database: URL, server: Embedded | None, address_url: str, engine: Engine) -> None:
+def _announcement(database: URL, server: Embedded | None, address_url: str, engine: Engine) -> str:
+    """Where things are, and a line to try."""
     psql = shutil.which("psql") or (str(server.programs / "psql") if server else "psql")
     # Without the password: psql asks for it.
     plain = database.set(drivername="postgresql")._replace(password=None).render_as_string()
@@ -117,7 +118,7 @@ def _announce(database: URL, server: Embedded | None, address_url: str, engine: 
             f"  curl -X POST {address_url}/{row['country_id']}/report/{row['report_id']}/rerun",
             f"  psql> call rerun_report({row['report_id']});",
         ]
-    click.echo("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 @cli.command()
@@ -138,9 +139,9 @@ def up(port: int) -> None:
         if first_time:
             _load_sample_where_empty(engine)
         api = server.url(user=API_LOGIN) if server is not None else settings.database or administrator
-        _announce(administrator, server, address.url, engine)
+        text = _announcement(administrator, server, address.url, engine)
         engine.dispose()
-        serve(api, address, workers=2, threads=8)
+        serve(api, address, workers=2, threads=8, when_ready=lambda: click.echo(text))
 
 
 @cli.command()
@@ -461,10 +462,16 @@ def _print_error(explained: dict[str, Any]) -> None:
             click.echo(f"{name}: {explained[name]}", err=True)
 
 
+def _stop(_signal: int, _frame: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
 def main() -> None:
     """Run the command; errors of the database and of usage become one clear message and an exit code."""
     from pyapi.server import AddressTakenError
 
+    # Otherwise nobody would stop the embedded server.
+    signal.signal(signal.SIGTERM, _stop)
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
