@@ -106,8 +106,8 @@ begin
        and impact.time_period = cache_key.time_period
        and impact.options_hash is not distinct from cache_key.options_hash
        and impact.api_version = cache_key.api_version
-     -- delete_reform_impacts may have left older rows of the key, of another status.
-     where own.act.kind <> 'delete_reform_impacts' or impact.reform_impact_id > all (own.act.reform_impact_ids)
+     -- delete_reform_impacts may have left rows of the key, of another status.
+     where own.act.newest_reform_impact_id is null or impact.reform_impact_id > own.act.newest_reform_impact_id
      order by impact.reform_impact_id
        for update of impact
   );
@@ -124,6 +124,24 @@ begin
   end if;
 
   moved := array_remove(moved, null);
+  keep_outputs := pgreprise.setting('archive_outputs') = 'on';
+  undo_id := nextval('pgreprise.rerun_rerun_id_seq');
+  if cardinality(moved) = 0 or (take_back.force and not gone) then
+    begin
+      if cardinality(overwritten_ids) > 0 then
+        perform pgreprise.remove_reform_impacts(overwritten_ids, undo_id, keep_outputs);
+      end if;
+      if cardinality(act.reform_impact_ids) > 0 then
+        perform pgreprise.restore_reform_impacts(act.removal_id, act.reform_impact_ids);
+      end if;
+    exception
+      -- The host's own constraints, or types that are narrower than they were.
+      when integrity_constraint_violation or data_exception then
+        moved := moved || format('the economy cache rows no longer fit into their table (%s)', sqlerrm);
+        gone := true;
+    end;
+  end if;
+
   if cardinality(moved) > 0 and (gone or not take_back.force) then
     raise exception using
       errcode = 'RR010',
@@ -134,15 +152,6 @@ begin
         then 'Nothing was changed. Rerun the report instead, so that it is computed again.'
         else format('Nothing was changed. Undo what came later first, newest first; or let a member of pgreprise_dba '
           'overwrite it, which archives it: call undo_rerun(%s, force => true)', act.rerun_id) end;
-  end if;
-
-  keep_outputs := pgreprise.setting('archive_outputs') = 'on';
-  undo_id := nextval('pgreprise.rerun_rerun_id_seq');
-  if cardinality(overwritten_ids) > 0 then
-    perform pgreprise.remove_reform_impacts(overwritten_ids, undo_id, keep_outputs);
-  end if;
-  if cardinality(act.reform_impact_ids) > 0 then
-    perform pgreprise.restore_reform_impacts(act.removal_id, act.reform_impact_ids);
   end if;
 
   if act.report_id is not null then
