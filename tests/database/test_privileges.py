@@ -357,7 +357,15 @@ CALLS_AS_THE_CALLER = [
 ]
 
 
-MIMICKED_TABLES = ("report_outputs", "simulations", "reform_impact", "country", "report_key", "routine_version", "rerun")
+MIMICKED_TABLES = (
+    "report_outputs",
+    "simulations",
+    "reform_impact",
+    "country",
+    "report_key",
+    "routine_version",
+    "rerun",
+)
 
 # What a careless routine would resolve by its search_path: name, operator, operands, value.
 OPERATORS = {
