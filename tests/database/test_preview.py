@@ -63,7 +63,8 @@ def test_one_row_for_each_thing_that_a_rerun_would_touch(sandbox: Connection, id
     ]
 
 
-def test_a_household_report_has_no_cache(sandbox: Connection, ids: tuple[int, int, int]) -> None:
+@pytest.mark.usefixtures("ids")
+def test_a_household_report_has_no_cache(sandbox: Connection) -> None:
     simulation = add_simulation(sandbox, population_type="household")
     report = add_report(sandbox, simulation, simulation, year=None)
     add_reform_impact(sandbox, reform_policy_id=2)
@@ -137,7 +138,8 @@ def test_the_other_reports_of_a_cache_key_are_named_whatever_their_simulations(
         assert ("reform_impact", impact) not in shared(sandbox, other)
 
 
-def test_who_shares_is_who_is_touched(sandbox: Connection, ids: tuple[int, int, int]) -> None:
+@pytest.mark.usefixtures("ids")
+def test_who_shares_is_who_is_touched(sandbox: Connection) -> None:
     # The reports that are named for a cache row are those whose own preview names the row, and the same for
     # simulations: told by every report of a small world.
     set_versions(sandbox, "uk")
@@ -261,7 +263,7 @@ def test_it_waits_for_nobody_and_holds_no_lock_on_any_row(dba: Connection, conne
     looking.execute("set local statement_timeout = '10s'")
     dba.execute("begin")
     for table in ("public.report_outputs", "public.simulations", "public.reform_impact", "pgreprise.country"):
-        dba.execute(f"select from {table} for update")  # noqa: S608
+        dba.execute(f"select from {table} for update")
     assert len(preview(looking, report)) == 4
     dba.execute("commit")
     modes = dba.execute(
