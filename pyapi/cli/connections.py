@@ -13,10 +13,10 @@ from sqlalchemy.exc import DBAPIError
 from pyapi.auth import Authentication
 from pyapi.database import call, connect_engine, sqlstate
 from pyapi.embedded import Embedded, embedded
+from pyapi.migrate import NOT_INSTALLED
 from pyapi.settings import Settings
 
 __all__ = [
-    "NOT_INSTALLED",
     "SettingsError",
     "administrator",
     "administrator_url",
@@ -26,8 +26,6 @@ __all__ = [
     "read_settings",
     "status_of",
 ]
-
-NOT_INSTALLED = {"42883", "42P01", "3F000", "42704"}
 
 
 class SettingsError(click.ClickException):

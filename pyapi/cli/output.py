@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.cli.connections import NOT_INSTALLED
+from pyapi.migrate import NOT_INSTALLED
 
 __all__ = [
     "ERR",
@@ -34,7 +34,6 @@ __all__ = [
     "print_json",
     "print_rows",
     "progress_bar",
-    "size",
 ]
 
 _OUT = Console()
@@ -46,18 +45,6 @@ _SHOWN_IDS = 10
 
 
 # --- tables and JSON -------------------------------------------------------------------------
-
-
-def size(byte_count: int) -> str:
-    """Bytes as people read them, in powers of 1000."""
-    if byte_count < 1000:
-        return f"{byte_count} B"
-    value = float(byte_count)
-    for unit in ("kB", "MB", "GB"):
-        value /= 1000
-        if value < 999.95:
-            return f"{value:.1f} {unit}"
-    return f"{value / 1000:.1f} TB"
 
 
 def _cell(value: object) -> Text:

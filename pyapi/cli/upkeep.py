@@ -9,8 +9,9 @@ import click
 from pyapi import doctor
 from pyapi.cli.chunks import STOPPED, do_chunk, stoppable
 from pyapi.cli.connections import administrator
-from pyapi.cli.output import JSON_OPTION, print_json, print_rows, progress_bar, size
+from pyapi.cli.output import JSON_OPTION, print_json, print_rows, progress_bar
 from pyapi.database import call
+from pyapi.sizes import size
 
 __all__ = ["COMMANDS"]
 
@@ -55,7 +56,14 @@ def doctor_command(as_json: bool) -> None:
     """Look for what is wrong and say what to do; exit code 1 when there is a problem."""
     with administrator() as engine:
         findings = doctor.examine(engine)
-    print_rows([asdict(finding) for finding in findings], as_json, empty="All is well.")
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        # Not a table, whose folded lines nobody could copy.
+        for finding in findings:
+            click.echo(f"{finding.severity}, {finding.check}: {finding.message}\n    {finding.remedy}")
+        if not findings:
+            click.echo("All is well.")
     if any(finding.severity == "problem" for finding in findings):
         raise SystemExit(1)
 
