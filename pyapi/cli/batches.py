@@ -114,7 +114,7 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
     )
     try:
         done, stopped = _work(engine, batch, chunk_size)
-    except (DBAPIError, KeyboardInterrupt):
+    except (DBAPIError, KeyboardInterrupt, SystemExit):
         click.echo(f"The chunks before are done. Go on with: {resume}", err=True)
         raise
 

@@ -69,7 +69,13 @@ def import_command(url: str, invalid_json: str) -> None:
             progress.update(tasks[table], completed=done)
 
         result = import_legacy(url, engine, invalid_json_to_null=invalid_json == "null", progress=show)
-    del result
+    for table, count in result.rows.items():
+        click.echo(f"{table}: {count} rows imported")
+    for replacement in result.replaced:
+        click.echo(f"replaced: {replacement}")
+    for left in result.not_copied:
+        click.echo(f"not copied: {left}")
+    click.echo("Say which cache versions are current: pgreprise cache-version set COUNTRY ...")
 
 
 @click.group()

@@ -131,7 +131,7 @@ def explain(error: DBAPIError) -> dict[str, Any]:
         "detail": diagnostic.message_detail,
         "hint": diagnostic.message_hint,
     }
-    if original.sqlstate in NOT_INSTALLED and explained["hint"] is None:
+    if original.sqlstate in NOT_INSTALLED:
         explained["hint"] = "pgreprise is not installed in this database, or is older: run `pgreprise migrate`."
     return {name: value for name, value in explained.items() if value is not None}
 

@@ -29,9 +29,13 @@ from pyapi.embedded import API_LOGIN, Embedded
 __all__ = ["COMMANDS"]
 
 
-def _announce(database: URL, server: Embedded | None, address_url: str, engine: Engine, *, wants_token: bool) -> None:
+def _announcement(
+    database: URL, server: Embedded | None, address_url: str, engine: Engine, *, wants_token: bool
+) -> str:
+    """Where things are, and a line to try."""
     psql = shutil.which("psql") or (str(server.programs / "psql") if server else "psql")
-    plain = database.set(drivername="postgresql").render_as_string(hide_password=True)
+    # Without the password: psql asks for it.
+    plain = database.set(drivername="postgresql")._replace(password=None).render_as_string()
     examples = call(engine, "public.example_reports")
     header = "-H 'Authorization: Bearer TOKEN' " if wants_token else ""
     lines = [
@@ -54,7 +58,7 @@ def _announce(database: URL, server: Embedded | None, address_url: str, engine: 
             f"  curl -X POST {header}{address_url}/{row['country_id']}/report/{row['report_id']}/rerun",
             f"  psql> call rerun_report({row['report_id']});",
         ]
-    click.echo("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
 @click.command()
@@ -76,9 +80,9 @@ def up(port: int) -> None:
         if first_time:
             load_sample_where_empty(engine)
         api = server.url(user=API_LOGIN) if server is not None else settings.database or administrator
-        _announce(administrator, server, address.url, engine, wants_token=authentication is not None)
+        text = _announcement(administrator, server, address.url, engine, wants_token=authentication is not None)
         engine.dispose()
-        serve(api, address, authentication, workers=2, threads=8)
+        serve(api, address, authentication, workers=2, threads=8, when_ready=lambda: click.echo(text))
 
 
 @click.command()
