@@ -55,8 +55,7 @@ def stoppable(progress: Progress) -> Iterator[Callable[[], bool]]:
         if asked:
             signal.default_int_handler(number, frame)
         asked = True
-        for task in progress.task_ids:
-            progress.update(task, description="stopping after this chunk")
+        progress.console.print("Stopping after the chunk under way; Ctrl-C again ends it at once.", highlight=False)
 
     before = signal.signal(signal.SIGINT, ask)
     try:
