@@ -1,5 +1,4 @@
-"""Reruns that lose nothing: rerun_report version 2 with archive and idempotency keys; undo, fencing, history,
-preview, batches, purge, feed and settings.
+"""Reruns that lose nothing: version 2 of the routines, and undo, history, preview, batches, purge, feed, settings.
 
 Revision: reports_0009
 Revises: reports_0008

@@ -92,6 +92,7 @@ def _work(engine: Engine, batch: dict[str, Any], chunk_size: int) -> tuple[dict[
             f"batch {batch['id']}", total=batch["reports"], completed=batch["reports"] - batch["remaining"]
         )
         while not is_stopped():
+            # As text: the argument is an integer, and a number would travel as a bigint.
             chunk = do_chunk(engine, "public.rerun_batch_chunk", batch_id=batch["id"], chunk_size=str(chunk_size))
             if chunk["reports"] == 0:
                 return done, False

@@ -151,7 +151,7 @@ def _print_run_output(engine: Engine, country: str, report_id: int, run_sequence
         engine,
         "public.report_run_output",
         report_id=report_id,
-        run_sequence=str(run_sequence),
+        run_sequence=run_sequence,
         country_id=country,
     )
     if run["output"] is not None:

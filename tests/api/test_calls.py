@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -29,8 +29,8 @@ def engine(database: URL, dba: Connection) -> Iterator[Engine]:
     """An engine of one connection, with routines that tell whose call it is."""
     dba.execute("create table public.seen (actor text)")
     dba.execute(
-        "create function public.seen_by(divisor bigint default 1) returns table (actor text, setting text, process bigint) "
-        "language plpgsql security definer as $$ begin "
+        "create function public.seen_by(divisor bigint default 1) returns table "
+        "(actor text, setting text, process bigint) language plpgsql security definer as $$ begin "
         "insert into public.seen values (pgreprise.actor()); "
         "return query select pgreprise.actor(), current_setting('request.jwt.claims', true), "
         "pg_backend_pid() / seen_by.divisor; end $$"
@@ -243,7 +243,7 @@ class Turns:
         host, port = self._server.host or str(self._server.query.get("host", "127.0.0.1")), self._server.port or 5432
         if host.startswith("/"):
             upstream = socket.socket(socket.AF_UNIX)
-            upstream.connect(os.path.join(host, f".s.PGSQL.{port}"))
+            upstream.connect(str(Path(host) / f".s.PGSQL.{port}"))
         else:
             upstream = socket.create_connection((host, port))
         threading.Thread(target=self._pass_on, args=(client, upstream, True), daemon=True).start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,10 @@ from sqlalchemy import URL
 
 from pyapi.cli import cli
 from pyapi.routines import routine_files, sql_folder
-from tests.cli.conftest import Run, plain, run
+from tests.cli.conftest import Done, Run, plain, run, run_here
 from tests.factories import VERSIONS, add_reform_impact, add_report, add_simulation, one, set_versions, snapshot
 
 Connection = psycopg.Connection[dict[str, Any]]
-Done = subprocess.CompletedProcess[str]
 
 COMMANDS = [
     *([name] for name in cli.commands if name != "psql"),
@@ -58,7 +56,7 @@ def test_the_help_names_every_command_and_what_it_is_for() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_command_has_help_of_its_own(command: list[str]) -> None:
-    assert succeeded(run(*command, "--help")).startswith(f"Usage: pgreprise {' '.join(command)} ")
+    assert succeeded(run_here(*command, "--help")).startswith(f"Usage: pgreprise {' '.join(command)} ")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +81,7 @@ def test_every_command_has_help_of_its_own(command: list[str]) -> None:
     ids=" ".join,
 )
 def test_wrong_usage_is_told_with_exit_code_2(arguments: list[str], nowhere: dict[str, str]) -> None:
-    assert "rror: " in refused(run(*arguments, **nowhere), 2)
+    assert "rror: " in refused(run_here(*arguments, **nowhere), 2)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +96,7 @@ def test_wrong_usage_is_told_with_exit_code_2(arguments: list[str], nowhere: dic
     ids=str,
 )
 def test_a_setting_that_cannot_be_used_is_wrong_usage(settings: dict[str, str]) -> None:
-    assert "Error: " in refused(run("defects", **settings), 2)
+    assert "Error: " in refused(run_here("defects", **settings), 2)
 
 
 def test_a_revision_that_is_not_there_is_wrong_usage(pgreprise: Run) -> None:
@@ -115,27 +113,27 @@ ASKING = [["rerun", "us", "1"], ["defects"], ["doctor"], ["cache-version", "show
 
 @pytest.mark.parametrize("command", ASKING, ids=" ".join)
 def test_a_server_that_is_away_is_one_clear_message(command: list[str], nowhere: dict[str, str]) -> None:
-    assert refused(run(*command, **nowhere)).lower().startswith("error: connection failed")
+    assert refused(run_here(*command, **nowhere)).lower().startswith("error: connection failed")
 
 
 @pytest.mark.parametrize("command", ASKING, ids=" ".join)
 def test_a_database_without_pgreprise_is_told_with_the_remedy(command: list[str], empty_database: URL) -> None:
-    said = refused(run(*command, DATABASE_URL=plain(empty_database)))
+    said = refused(run_here(*command, DATABASE_URL=plain(empty_database)))
     assert "hint: pgreprise is not installed in this database, or is older: run `pgreprise migrate`." in said
 
 
 def test_migrate_installs_says_where_it_got_to_and_goes_back(empty_database: URL) -> None:
     url = plain(empty_database)
     assert "The database is at core_" in succeeded(run("migrate", DATABASE_URL=url))
-    succeeded(run("sample", "load", DATABASE_URL=url))
+    succeeded(run_here("sample", "load", DATABASE_URL=url))
     # A role that may migrate stands beside one that may not.
     settings = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "PGREPRISE_MIGRATION_URL": url}
-    assert "The database is at core_" in succeeded(run("migrate", **settings))
-    assert "reports_" not in succeeded(run("migrate", "--downgrade", "reports@base", **settings)).splitlines()[-1]
+    assert "The database is at core_" in succeeded(run_here("migrate", **settings))
+    assert "reports_" not in succeeded(run_here("migrate", "--downgrade", "reports@base", **settings)).splitlines()[-1]
     with psycopg.connect(url) as connection:
         assert connection.execute("select count(*) from public.simulations").fetchone() == (8,)
-    succeeded(run("migrate", **settings))
-    assert "no revision" in succeeded(run("migrate", "--downgrade", "base", "--drop-tables-with-rows", **settings))
+    succeeded(run_here("migrate", **settings))
+    assert "no revision" in succeeded(run_here("migrate", "--downgrade", "base", "--drop-tables-with-rows", **settings))
 
 
 def test_migrate_prints_its_sql_without_a_database(nowhere: dict[str, str]) -> None:
@@ -282,9 +280,9 @@ def test_routines_are_listed_with_the_version_here_and_the_one_installed(pgrepri
     assert listed["reports/reset_report"]["installed"] == listed["reports/reset_report"]["newest"]
 
 
-def test_psql_gets_its_arguments_and_gives_its_exit_code(pgreprise: Run) -> None:
-    assert succeeded(pgreprise("psql", "-At", "-c", "select current_database() <> ''")) == "t\n"
-    assert "syntax error" in refused(pgreprise("psql", "-c", "rerun"))
+def test_psql_gets_its_arguments_and_gives_its_exit_code(database: URL) -> None:
+    assert succeeded(run("psql", "-At", "-c", "select current_database() <> ''", DATABASE_URL=plain(database))) == "t\n"
+    assert "syntax error" in refused(run("psql", "-c", "rerun", DATABASE_URL=plain(database)))
 
 
 # --- the doctor ------------------------------------------------------------------------------
@@ -374,7 +372,7 @@ def test_a_missing_routine_that_is_put_back_as_the_doctor_says_is_as_it_was(pgre
     dba.execute("drop function public.reset_report")
     [finding] = examine(pgreprise, problems=True)
     path, then = finding["remedy"].removeprefix("psql -f ").split(", then: ")
-    succeeded(pgreprise("psql", "-q", "-f", sql_folder().parent / path))
+    dba.execute((sql_folder().parent / path).read_bytes())
     dba.execute(then)
     assert examine(pgreprise, problems=False) == []
     assert one(dba, rights) == before
