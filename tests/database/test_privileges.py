@@ -41,6 +41,7 @@ EXPECTED = {
     "public.settings": READER_AND_DBA,
     "public.rerun_batches": READER_AND_DBA,
     "public.rerun_batch_refusals": READER_AND_DBA,
+    "public.rerun_batch_preview": READER_AND_DBA,
     "public.update_report": API,
     "public.update_simulation": API,
     "public.get_or_create_report": API,
@@ -71,6 +72,7 @@ EXPECTED = {
     "pgreprise.archive_reports": INTERNAL,
     "pgreprise.archive_simulations": INTERNAL,
     "pgreprise.batch_filter": INTERNAL,
+    "pgreprise.batch_reports": INTERNAL,
     "pgreprise.before_routine": INTERNAL,
     "pgreprise.bound_lock_wait": INTERNAL,
     "pgreprise.check_chunk_size": INTERNAL,
@@ -123,6 +125,7 @@ AS_THE_CALLER = COMMITTING | {"pgreprise.add_up"}
 SAFE_PATH = "search_path=pg_catalog, pg_temp"
 TEXT_THERE_AND_BACK = ["DateStyle=ISO, YMD", "IntervalStyle=postgres", "extra_float_digits=1"]
 FURTHER_SETTINGS = {
+    "pgreprise.batch_reports": ["plan_cache_mode=force_custom_plan"],
     "pgreprise.archive_further_columns": TEXT_THERE_AND_BACK,
     "pgreprise.restore_reform_impacts": TEXT_THERE_AND_BACK,
     "pgreprise.original_run": ["enable_seqscan=off"],
@@ -300,6 +303,7 @@ def test_what_only_looks_is_stable(dba: Connection) -> None:
         "public.settings",
         "public.rerun_batches",
         "public.rerun_batch_refusals",
+        "public.rerun_batch_preview",
         "pgreprise.setting",
         "pgreprise.status",
     }
@@ -341,6 +345,7 @@ CALLS = [
     "select public.undo_batch_chunk(1)",
     "select * from public.rerun_batches()",
     "select * from public.rerun_batch_refusals(1)",
+    """select * from public.rerun_batch_preview('{{"country": "us", "status": ["complete"], "ids": [1, 99]}}')""",
     "select public.purge_chunk(interval '0', 0)",
     "select * from public.archive_size(interval '0', 0)",
     "select * from public.settings()",
@@ -357,7 +362,15 @@ CALLS_AS_THE_CALLER = [
 ]
 
 
-MIMICKED_TABLES = ("report_outputs", "simulations", "reform_impact", "country", "report_key", "routine_version", "rerun")
+MIMICKED_TABLES = (
+    "report_outputs",
+    "simulations",
+    "reform_impact",
+    "country",
+    "report_key",
+    "routine_version",
+    "rerun",
+)
 
 # What a careless routine would resolve by its search_path: name, operator, operands, value.
 OPERATORS = {
