@@ -342,6 +342,14 @@ class Model:
 
     # --- undo ---
 
+    def undoable(self) -> list[int]:
+        """The acts that can be undone, if nothing has moved on since."""
+        return [
+            number
+            for number, act in enumerate(self.acts)
+            if act.kind != "undo" and act.undone_by is None and act.archived and not act.purged
+        ]
+
     def moved_on(self, kind: str, row_id: int, started: int) -> str | None:
         """What an undo would overwrite of a row that the act put to run ``started``."""
         row = self.rows[kind].get(row_id)
@@ -350,11 +358,11 @@ class Model:
         return None
 
     def undo(self, number: int, force: bool = False) -> Act:
-        if not 0 <= number < len(self.acts):
+        if number >= len(self.acts):
             raise Refused("RR013")
-        act = self.acts[number]
-        if act.kind == "undo" or act.undone_by is not None or act.purged or not act.archived:
+        if number not in self.undoable():
             raise Refused("RR014")
+        act = self.acts[number]
 
         targets = [("report", act.report_id, act.run)] if act.report_id is not None else []
         targets += [("simulation", link, run) for link, run in sorted(act.started) if run is not None]

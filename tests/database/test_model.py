@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import psycopg
@@ -40,9 +40,7 @@ OUTPUTS = (
     ' "\\u00e9 \u2603"\n',
     "[1.10, 1e3, -0]",
     "null",
-    '{"large": "'
-    + "".join(chr(33 + place * place % 90).replace('"', "").replace("\\", "") for place in range(9000))
-    + '"}',
+    json.dumps({"large": [place * place for place in range(4000)]}),
 )
 FROM_EMPTY = """
   truncate public.report_outputs, public.simulations, public.reform_impact, pgreprise.simulation_key,
@@ -68,17 +66,17 @@ IMPACT_COLUMNS = ", ".join(
 
 # Names of queries and what they read; a row is keyed by its first column.
 STATE = {
-    "report": "select id, country_id, simulation_1_id, simulation_2_id, year, api_version, status, output::text, "
-    "error_message, run_sequence from public.report_outputs",
-    "simulation": "select id, country_id, population_id, population_type, policy_id, api_version, status, output::text, "
-    "error_message, run_sequence from public.simulations",
-    "impacts": f"select {IMPACT_COLUMNS.format('impact')} from public.reform_impact as impact",
+    "report": "select id, country_id, simulation_1_id, simulation_2_id, year, api_version, status, "
+    "output::text, error_message, run_sequence from public.report_outputs",
+    "simulation": "select id, country_id, population_id, population_type, policy_id, api_version, status, "
+    "output::text, error_message, run_sequence from public.simulations",
+    "impacts": f"select {IMPACT_COLUMNS.format('impact')} from public.reform_impact as impact",  # noqa: S608
     "report runs": "select report_id, run_sequence, api_version, status, output::text, had_output, error_message "
     "from pgreprise.report_run",
-    "simulation runs": "select simulation_id, run_sequence, api_version, status, output::text, had_output, error_message "
-    "from pgreprise.simulation_run",
-    "archived impacts": f"select act.rerun_id, {IMPACT_COLUMNS.format('kept')} from pgreprise.reform_impact_archive as kept "
-    "left join pgreprise.rerun as act "
+    "simulation runs": "select simulation_id, run_sequence, api_version, status, output::text, had_output, "
+    "error_message from pgreprise.simulation_run",
+    "archived impacts": f"select act.rerun_id, {IMPACT_COLUMNS.format('kept')} "  # noqa: S608
+    "from pgreprise.reform_impact_archive as kept left join pgreprise.rerun as act "
     "on act.removal_id = kept.removal_id and kept.reform_impact_id = any (act.reform_impact_ids)",
     "acts": "select rerun_id, kind, report_id, country_id, report_type, run_sequence, simulation_ids, "
     "simulation_run_sequences, reform_impact_ids, batch_id, idempotency_key, is_archived, undoes, undone_by, "
@@ -241,7 +239,8 @@ class Calls(RuleBasedStateMachine):
         version = str(self.model.versions[country]["report_output"])
         newest = self.model.newest("report", version, **facts)
         row = self.connection.execute(
-            "select (found.stored).id, found.created from get_or_create_report(%s, %s::bigint, %s::bigint, %s) as found",
+            "select (found.stored).id, found.created "
+            "from get_or_create_report(%s, %s::bigint, %s::bigint, %s) as found",
             (country, first, second, year),
         ).fetchone()
         assert row is not None
@@ -270,11 +269,12 @@ class Calls(RuleBasedStateMachine):
         row = impact | further | {"start_time": "2026-04-01 00:01:00.25", "end_time": None, "reform_impact_id": made}
         self.model.impacts[made] = {name: row[name] for name in IMPACT}
 
-    def any_report(self, data: some.DataObject) -> int:
-        return data.draw(some.sampled_from([*self.model.reports, *self.model.reports, 999]), "report")
+    def known(self, data: some.DataObject, ids: Iterable[int], label: str) -> int:
+        """One of these ids, now and then one that does not exist."""
+        return data.draw(some.sampled_from([*list(ids) * 3, 999]), label)
 
-    def any_simulation(self, data: some.DataObject) -> int:
-        return data.draw(some.sampled_from([*self.model.simulations, *self.model.simulations, 999]), "simulation")
+    def any_row(self, data: some.DataObject, kind: str) -> int:
+        return self.known(data, self.model.rows[kind], kind)
 
     # --- rules: who creates and computes ---
 
@@ -359,44 +359,56 @@ class Calls(RuleBasedStateMachine):
         )
         self.compare()
 
+    def write(self, kind: str, row_id: int, run: int | None, country: str | None, *values: str | None) -> None:
+        self.both(
+            lambda: self.model.update(kind, row_id, country, *values, run),
+            f"select from update_{kind}(%s, country_id => %s, status => %s, output => %s::json, error_message => %s, "
+            "run_sequence => %s::integer)",
+            *(row_id, country, *values, run),
+        )
+
     @rule(
         data=some.data(),
         kind=some.sampled_from(["report", "simulation"]),
-        status=some.sampled_from([None, "complete", *STATUSES, "done"]),
-        output=some.sampled_from([None, *OUTPUTS, *OUTPUTS]),
-        error=some.sampled_from([None, None, "it failed"]),
-        behind=some.sampled_from([None, 0, 0, 1, -1]),
-        country=some.sampled_from([None, None, None, "us", "uk", "zz"]),
+        values=some.one_of(
+            some.just(("running", None, None)),
+            some.tuples(some.just("complete"), some.sampled_from(OUTPUTS), some.none()),
+            some.just(("error", None, "it failed")),
+        ),
+        behind=some.sampled_from([None, 0, 0, 1]),
     )
     def a_worker_writes(
-        self,
-        data: some.DataObject,
-        kind: str,
-        status: str | None,
-        output: str | None,
-        error: str | None,
-        behind: int | None,
-        country: str | None,
+        self, data: some.DataObject, kind: str, values: tuple[str | None, ...], behind: int | None
     ) -> None:
-        row_id = self.any_report(data) if kind == "report" else self.any_simulation(data)
-        row = self.model.rows[kind].get(row_id)
-        run = None if behind is None or row is None else row.run - behind
-        self.both(
-            lambda: self.model.update(kind, row_id, country, status, output, error, run),
-            f"select from update_{kind}(%s, country_id => %s, status => %s, output => %s::json, error_message => %s, "
-            "run_sequence => %s::integer)",
-            *(row_id, country, status, output, error, run),
-        )
+        row_id = data.draw(some.sampled_from(sorted(self.model.rows[kind])), kind)
+        run = None if behind is None else self.model.rows[kind][row_id].run - behind
+        self.write(kind, row_id, run, None, *values)
+
+    @rule(
+        data=some.data(),
+        kind=some.sampled_from(["report", "simulation"]),
+        values=some.tuples(
+            some.sampled_from([None, *STATUSES, "done"]),
+            some.sampled_from([None, *OUTPUTS]),
+            some.sampled_from([None, "it failed"]),
+        ),
+        run=some.integers(1, 4),
+        country=some.sampled_from([None, "us", "uk", "zz"]),
+    )
+    def anybody_writes_anything(
+        self, data: some.DataObject, kind: str, values: tuple[str | None, ...], run: int, country: str | None
+    ) -> None:
+        self.write(kind, self.any_row(data, kind), run, country, *values)
 
     # --- rules: reruns ---
 
     @rule(
         data=some.data(),
-        country=some.sampled_from([None, None, None, "us", "uk", "zz"]),
-        key=some.sampled_from([None, None, None, "a", "b", "c", "d", ""]),
+        country=some.sampled_from([None, None, None, None, "us", "uk", "zz"]),
+        key=some.sampled_from([None, None, "a", "b", "c", "d", "e", ""]),
     )
     def rerun(self, data: some.DataObject, country: str | None, key: str | None) -> None:
-        report_id = self.any_report(data)
+        report_id = self.any_row(data, "report")
         act, result = self.both(
             lambda: self.model.rerun(report_id, country, key),
             "call rerun_report(%s::bigint, %s, %s)",
@@ -449,13 +461,10 @@ class Calls(RuleBasedStateMachine):
         self.model.batches[row["id"]] = Batch(dict.fromkeys(found, "pending"))
         self.compare()
 
-    def any_batch(self, data: some.DataObject) -> int:
-        return data.draw(some.sampled_from([*self.model.batches, *self.model.batches, 999]), "batch")
-
     @precondition(lambda self: self.model.batches)
     @rule(data=some.data(), chunk_size=some.integers(1, 3))
     def run_a_chunk(self, data: some.DataObject, chunk_size: int) -> None:
-        batch_id = self.any_batch(data)
+        batch_id = self.known(data, self.model.batches, "batch")
         done, result = self.both(
             lambda: self.model.batch_chunk(batch_id, chunk_size),
             "select rerun_batch_chunk(%s::bigint, %s)",
@@ -468,7 +477,7 @@ class Calls(RuleBasedStateMachine):
     @precondition(lambda self: self.model.batches)
     @rule(data=some.data(), chunk_size=some.integers(1, 3))
     def finish_a_batch(self, data: some.DataObject, chunk_size: int) -> None:
-        batch_id = self.any_batch(data)
+        batch_id = self.known(data, self.model.batches, "batch")
 
         def finish() -> tuple[list[Act], dict[int, str]]:
             acts, refused = self.model.batch_chunk(batch_id, chunk_size)
@@ -485,7 +494,7 @@ class Calls(RuleBasedStateMachine):
 
     @rule(data=some.data(), kind=some.sampled_from(["report", "simulation"]))
     def reset_alone(self, data: some.DataObject, kind: str) -> None:
-        row_id = self.any_report(data) if kind == "report" else self.any_simulation(data)
+        row_id = self.any_row(data, kind)
         self.both(lambda: self.model.reset_alone(kind, row_id), f"select reset_{kind}(%s)", row_id)
 
     @precondition(lambda self: self.model.impacts)
@@ -506,13 +515,8 @@ class Calls(RuleBasedStateMachine):
 
     # --- rules: undo, purge and what else happens ---
 
-    @precondition(lambda self: self.model.acts)
-    @rule(data=some.data(), force=some.sampled_from([False, False, True]))
-    def undo(self, data: some.DataObject, force: bool) -> None:
-        last = len(self.model.acts) - 1
-        # The newest ones can be undone most often.
-        number: int = data.draw(some.one_of(some.integers(max(0, last - 3), last), some.integers(0, last + 1)), "act")
-        rerun_id = self.act_ids[number] if number <= last else 99999
+    def undo_act(self, number: int, force: bool) -> None:
+        rerun_id = self.act_ids[number] if number < len(self.act_ids) else 99999
         undo, result = self.both(
             lambda: self.model.undo(number, force), "call undo_rerun(%s::bigint, force => %s)", rerun_id, force
         )
@@ -527,10 +531,26 @@ class Calls(RuleBasedStateMachine):
                 "run_sequence": undo.run,
             }
 
+    @precondition(lambda self: self.model.undoable())
+    @rule(back=some.integers(0, 2))
+    def undo_one_of_the_newest(self, back: int) -> None:
+        undoable = self.model.undoable()
+        self.undo_act(undoable[-1 - back % len(undoable)], force=False)
+
+    @precondition(lambda self: self.model.undoable())
+    @rule(data=some.data())
+    def undo_with_force(self, data: some.DataObject) -> None:
+        self.undo_act(data.draw(some.sampled_from(self.model.undoable()), "act"), force=True)
+
+    @precondition(lambda self: self.model.acts)
+    @rule(data=some.data(), force=some.booleans())
+    def undo_anything(self, data: some.DataObject, force: bool) -> None:
+        self.undo_act(data.draw(some.integers(0, len(self.model.acts)), "act"), force)
+
     @precondition(lambda self: self.model.batches)
     @rule(data=some.data(), force=some.booleans(), chunk_size=some.integers(1, 3))
     def undo_a_batch(self, data: some.DataObject, force: bool, chunk_size: int) -> None:
-        batch_id = self.any_batch(data)
+        batch_id = self.known(data, self.model.batches, "batch")
         told, result = self.both(
             lambda: self.model.undo_batch(batch_id, force),
             "call undo_rerun_batch(%s::bigint, force => %s, chunk_size => %s)",
@@ -595,7 +615,7 @@ class Calls(RuleBasedStateMachine):
 
     @rule(data=some.data())
     def preview(self, data: some.DataObject) -> None:
-        report_id = self.any_report(data)
+        report_id = self.any_row(data, "report")
         expected, told = self.both(
             lambda: self.model.preview(report_id),
             "select array_agg(jsonb_build_array(kind, id, status, output_bytes, shared_with, errcode)) "
@@ -622,7 +642,7 @@ class Calls(RuleBasedStateMachine):
 @pytest.mark.parametrize("part", range(2))
 def test_any_sequence_of_calls_does_what_the_model_says(dba: Connection, part: int) -> None:
     chosen = settings(
-        max_examples=int(EXAMPLES or 20),
+        max_examples=int(EXAMPLES or 15),
         stateful_step_count=STEPS,
         deadline=None,
         database=None,
