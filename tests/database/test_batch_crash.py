@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,11 +89,14 @@ def all_in_a_batch(connection: Connection, reports: list[int]) -> int:
 
 
 def stop_in_the_third_chunk(blocker: Connection) -> None:
-    """Hold a cache row that the third chunk clears, after its reports and simulations are written."""
+    """Hold a cache row that the third chunk deletes, after it wrote its reports.
+
+    The first report with its key cannot be rerun, and the next one comes as the 23rd.
+    """
     blocker.execute("begin")
     blocker.execute(
-        "select from public.reform_impact as impact where impact.baseline_policy_id = 6 and impact.reform_policy_id = 5 "
-        "and dataset = 'default' for update"
+        "select from public.reform_impact "
+        "where baseline_policy_id = 2 and reform_policy_id = 3 and dataset = 'default' for update"
     )
 
 
@@ -261,7 +263,7 @@ def test_a_batch_goes_on_after_a_crash_of_the_server_in_the_middle_of_a_chunk(
 ) -> None:
     with own_server.running() as server:
         url = server.set(database="crash")
-        with opened(url) as connection, opened(url) as blocker:
+        with closing(opened(url)) as connection, closing(opened(url)) as blocker:
             connection.execute(
                 "truncate public.report_outputs, public.simulations, public.reform_impact, pgreprise.rerun, "
                 "pgreprise.report_run, pgreprise.simulation_run, pgreprise.reform_impact_archive, "
@@ -279,7 +281,7 @@ def test_a_batch_goes_on_after_a_crash_of_the_server_in_the_middle_of_a_chunk(
     with own_server.running() as server:
         url = server.set(database="crash")
         wait_until(lambda: accepts_connections(url))
-        with opened(url) as connection:
+        with closing(opened(url)) as connection:
             assert done(connection, batch_id) == (2 * CHUNK - 1, REPORTS - 2 * CHUNK)
             resume(url, batch_id)
             assert_batch_did_each_report_once(connection, batch_id, before)

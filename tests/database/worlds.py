@@ -135,9 +135,10 @@ def assert_history_is_whole(connection: Connection) -> None:
         ).fetchall()
         assert wrong == [], kind
     started = connection.execute(
-        "select 'report' as kind, report_id as id, run_sequence as run from pgreprise.rerun where report_id is not null "
+        "select 'report' as kind, report_id as id, run_sequence as run from pgreprise.rerun "
+        "where report_id is not null "
         "union all select 'simulation', started.* from pgreprise.rerun as act, "
-        "unnest(act.simulation_ids, act.simulation_run_sequences) as started where started.unnest is not null"
+        "unnest(act.simulation_ids, act.simulation_run_sequences) as started(id, run)"
     )
     runs = sorted((row["kind"], row["id"], row["run"]) for row in started if row["run"] is not None)
     assert len(runs) == len(set(runs))
@@ -155,6 +156,7 @@ def assert_history_is_whole(connection: Connection) -> None:
     ).fetchall()
     assert lost == []
     half = connection.execute(
-        "select id from public.report_outputs where status = 'pending' and (output is not null or error_message is not null)"
+        "select id from public.report_outputs "
+        "where status = 'pending' and (output is not null or error_message is not null)"
     ).fetchall()
     assert half == []
