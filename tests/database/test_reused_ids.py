@@ -53,6 +53,12 @@ def history(connection: Connection, report_id: int) -> list[int]:
     return [row["run_sequence"] for row in found]
 
 
+def test_the_history_of_a_new_row_begins_with_its_own_run(rows: Connection) -> None:
+    assert history(rows, 1) == [1]
+    assert one(rows, "select output::text from report_run_output(1, 1)") == {"output": '{"new":  1}'}
+    assert refusal(rows, "select * from report_run_output(1, 2)").code == "RR019"
+
+
 def test_a_rerun_goes_on_after_the_runs_of_the_earlier_row(rows: Connection) -> None:
     result = rerun(rows, 1)
     assert (result["run_sequence"], result["simulation_ids"]) == (6, [2, 1])
