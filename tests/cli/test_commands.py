@@ -135,11 +135,11 @@ def test_a_database_without_pgreprise_is_told_with_the_remedy(command: list[str]
 
 def test_migrate_installs_says_where_it_got_to_and_goes_back(empty_database: URL) -> None:
     url = plain(empty_database)
-    assert "The database is at core_" in succeeded(run("migrate", DATABASE_URL=url))
+    assert "The database is at " in succeeded(run("migrate", DATABASE_URL=url))
     succeeded(run_here("sample", "load", DATABASE_URL=url))
     # A role that may migrate stands beside one that may not.
     settings = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "PGREPRISE_MIGRATION_URL": url}
-    assert "The database is at core_" in succeeded(run_here("migrate", **settings))
+    assert "The database is at " in succeeded(run_here("migrate", **settings))
     assert "reports_" not in succeeded(run_here("migrate", "--downgrade", "reports@base", **settings)).splitlines()[-1]
     with psycopg.connect(url) as connection:
         assert connection.execute("select count(*) from public.simulations").fetchone() == (8,)
@@ -166,8 +166,8 @@ def test_several_reports_are_rerun_and_one_that_is_refused_does_not_stop_the_oth
     done = pgreprise("rerun", "us", str(first), "999", str(second))
     assert refused(done).startswith("error: Report #999 not found. (RR001)\nhint: ")
     assert done.stdout.splitlines() == [
-        f"Report #{first} (geography) is pending again; simulations #1, #2; 1 cache rows deleted.",
-        f"Report #{second} (household) is pending again; simulations #3; 0 cache rows deleted.",
+        f"Report #{first} (geography) is pending again as run 2; simulations #1, #2; 1 cache rows deleted; rerun #1.",
+        f"Report #{second} (household) is pending again as run 2; simulations #3; 0 cache rows deleted; rerun #2.",
     ]
     assert {row["status"] for row in snapshot(dba)["report_outputs"]} == {"pending"}
     assert snapshot(dba)["reform_impact"] == []
@@ -180,7 +180,7 @@ def test_rerun_in_json_is_one_array_with_a_result_for_each_report(pgreprise: Run
     good, missing, too_large = json.loads(done.stdout)
     assert good == {
         "status": "ok", "report_id": report, "report_type": "household", "simulation_ids": [1],
-        "economy_cache_rows_deleted": 0,
+        "economy_cache_rows_deleted": 0, "run_sequence": 2, "rerun_id": 1,
     }  # fmt: skip
     assert (missing["status"], missing["report_id"], missing["code"]) == ("error", 999, "RR001")
     assert missing["message"] == "Report #999 not found."
