@@ -6,6 +6,7 @@ from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 from sqlalchemy import Engine
 
+from pyapi.auth import Authentication, register_authentication
 from pyapi.errors import register_error_handlers
 from pyapi.routes.health import NEEDS, Needs, health
 from pyapi.routes.reports import reports
@@ -28,9 +29,10 @@ def _forbid_sniffing(response: Response) -> Response:
     return response
 
 
-def create_app(engine: Engine) -> Flask:
+def create_app(engine: Engine, authentication: Authentication | None = None) -> Flask:
     """The API over the database of ``engine``, which has autocommit (``connect_engine`` makes one).
 
+    Without ``authentication`` every request may do everything, as the local operator.
     The database is not asked before the first request, so the API may start first.
     """
     app = Flask(__name__, static_folder=None)
@@ -44,6 +46,7 @@ def create_app(engine: Engine) -> Flask:
     app.extensions[NEEDS] = Needs.of_this_version()
     for blueprint in (reports, simulations, health):
         app.register_blueprint(blueprint)
+    register_authentication(app, authentication)
     register_error_handlers(app)
     app.after_request(_forbid_sniffing)
     return app

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -27,6 +28,7 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi import doctor, migrate, routines, scaffold
+from pyapi.auth import Authentication, issue_token
 from pyapi.database import call, call_procedure, connect_engine, sqlstate
 from pyapi.embedded import API_LOGIN, Embedded, embedded
 from pyapi.legacy_import import ImportRefused, import_legacy
@@ -43,11 +45,24 @@ JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 # --- databases -------------------------------------------------------------------------------
 
 
+class _SettingsError(click.ClickException):
+    """Something in the environment cannot be used; one line says what."""
+
+    exit_code = 2
+
+
 def _settings() -> Settings:
     try:
         return Settings.from_environment()
     except ValueError as error:
-        raise click.UsageError(str(error)) from error
+        raise _SettingsError(str(error)) from error
+
+
+def _authentication(settings: Settings) -> Authentication | None:
+    try:
+        return Authentication.of(settings)
+    except ValueError as error:
+        raise _SettingsError(str(error)) from error
 
 
 @contextmanager
@@ -91,17 +106,20 @@ def cli() -> None:
     """
 
 
-def _announce(database: URL, server: Embedded | None, address_url: str, engine: Engine) -> None:
+def _announce(database: URL, server: Embedded | None, address_url: str, engine: Engine, *, wants_token: bool) -> None:
     psql = shutil.which("psql") or (str(server.programs / "psql") if server else "psql")
     plain = database.set(drivername="postgresql").render_as_string(hide_password=True)
     examples = call(engine, "public.example_reports")
+    header = "-H 'Authorization: Bearer TOKEN' " if wants_token else ""
     lines = [
         "",
         "pgreprise is ready. Ctrl-C stops it.",
         "",
         f"  API    {address_url}",
         f"  psql   {psql} '{plain}'",
-        "         or: .venv/bin/pgreprise psql" if Path(".venv/bin/pgreprise").exists() else "         or: pgreprise psql",
+        "         or: .venv/bin/pgreprise psql"
+        if Path(".venv/bin/pgreprise").exists()
+        else "         or: pgreprise psql",
     ]
     for row in examples:
         kind = "economy" if row["report_type"] == "geography" else row["report_type"]
@@ -110,7 +128,7 @@ def _announce(database: URL, server: Embedded | None, address_url: str, engine: 
         lines += [
             "",
             "Rerun one:",
-            f"  curl -X POST {address_url}/{row['country_id']}/report/{row['report_id']}/rerun",
+            f"  curl -X POST {header}{address_url}/{row['country_id']}/report/{row['report_id']}/rerun",
             f"  psql> call rerun_report({row['report_id']});",
         ]
     click.echo("\n".join(lines) + "\n")
@@ -122,9 +140,10 @@ def up(port: int) -> None:
     """Start everything for trying out: database, migrations, sample data the first time, API."""
     from pyapi.server import Address, serve
 
+    settings = _settings()
+    authentication = _authentication(settings)
     address = Address(port=port)
     address.require_free()
-    settings = _settings()
     with _administrator_url() as (administrator, server):
         engine = connect_engine(administrator, statement_timeout_seconds=0)
         first_time = not _installed(engine)
@@ -134,9 +153,9 @@ def up(port: int) -> None:
         if first_time:
             _load_sample_where_empty(engine)
         api = server.url(user=API_LOGIN) if server is not None else settings.database or administrator
-        _announce(administrator, server, address.url, engine)
+        _announce(administrator, server, address.url, engine, wants_token=authentication is not None)
         engine.dispose()
-        serve(api, address, workers=2, threads=8)
+        serve(api, address, authentication, workers=2, threads=8)
 
 
 @cli.command()
@@ -148,23 +167,76 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
     """Serve the API; SIGTERM lets requests under way finish.
 
     Connects as DATABASE_URL says; that role needs to be a member of pgreprise_api and nothing more.
+    With PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS every request needs a token; without either the
+    API listens on loopback only.
     """
     from pyapi.server import Address
     from pyapi.server import serve as serve_api
 
-    address = Address(host, port)
-    address.require_free()
     settings = _settings()
+    authentication = _authentication(settings)
+    address = Address(host, port)
+    if authentication is None:
+        address.require_loopback()
+    address.require_free()
 
     def ready() -> None:
         click.echo(f"pgreprise serves on {address.url}")
 
     if settings.database is not None:
-        serve_api(settings.database, address, workers=workers, threads=threads, when_ready=ready)
+        serve_api(settings.database, address, authentication, workers=workers, threads=threads, when_ready=ready)
     else:
         with _embedded(settings) as server:
             server.create_api_login()
-            serve_api(server.url(user=API_LOGIN), address, workers=workers, threads=threads, when_ready=ready)
+            api = server.url(user=API_LOGIN)
+            serve_api(api, address, authentication, workers=workers, threads=threads, when_ready=ready)
+
+
+class _Lifetime(click.ParamType[int]):
+    """A number of seconds, or of minutes, hours or days: 90, 90s, 15m, 1h, 7d."""
+
+    name = "duration"
+    _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        found = re.fullmatch(r"0*([1-9][0-9]{0,8})([smhd]?)", str(value), re.ASCII)
+        if found is None:
+            self.fail(f"{value!r} is no duration. It looks like 90s, 15m, 1h or 7d.", parameter, context)
+        return int(found[1]) * self._SECONDS[found[2]]
+
+
+@cli.command()
+@click.option("--sub", "subject", default="tester", show_default=True, help="Who the token is for; the audit says so.")
+@click.option("--scope", "scopes", multiple=True, default=["reports:read"], show_default=True, help="May be repeated.")
+@click.option("--role", help="A role; with --unit or --global.")
+@click.option("--unit", "units", metavar="ID", multiple=True, help="A unit that the role is for; may be repeated.")
+@click.option("--global", "everywhere", is_flag=True, help="The role is for everything.")
+@click.option("--expires-in", type=_Lifetime(), default="1h", show_default=True, help="Seconds, or like 15m, 1h, 7d.")
+def token(
+    subject: str, scopes: tuple[str, ...], role: str | None, units: tuple[str, ...], everywhere: bool, expires_in: int
+) -> None:
+    """Print a token for trying out, signed with PGREPRISE_JWT_SECRET.
+
+    Scopes are reports:read, reports:write, reports:rerun and reports:admin. Audience and issuer
+    are those of PGREPRISE_JWT_AUDIENCE and PGREPRISE_JWT_ISSUER.
+    """
+    if not subject.strip():
+        raise click.UsageError("--sub is empty.")
+    for scope in scopes:
+        if not scope or any(character.isspace() for character in scope):
+            raise click.UsageError(f"--scope {scope!r} is no scope; repeat --scope for several.")
+    if role is None and (units or everywhere):
+        raise click.UsageError("--unit and --global go with --role.")
+    if role is not None and bool(units) == everywhere:
+        raise click.UsageError("--role goes with --unit or with --global.")
+    on = [{"kind": "unit", "institutional_id": unit} for unit in units] or [{"kind": "global"}]
+    claims: dict[str, Any] = {"sub": subject, "scope": " ".join(scopes)}
+    if role is not None:
+        claims["roles"] = [{"role": role, "on": place} for place in on]
+    try:
+        click.echo(issue_token(_settings(), claims, lifetime_seconds=expires_in))
+    except ValueError as error:
+        raise _SettingsError(str(error)) from error
 
 
 @cli.command("migrate")
@@ -453,7 +525,7 @@ def _print_error(explained: dict[str, Any]) -> None:
 
 def main() -> None:
     """Run the command; errors of the database and of usage become one clear message and an exit code."""
-    from pyapi.server import AddressTakenError
+    from pyapi.server import AddressTakenError, UnprotectedAddressError
 
     try:
         code = cli.main(standalone_mode=False)
@@ -466,6 +538,9 @@ def main() -> None:
     except DBAPIError as error:
         _print_error(_explain(error))
         code = 1
+    except UnprotectedAddressError as error:
+        click.echo(f"error: {error}", err=True)
+        code = 2
     except (AddressTakenError, ImportRefused) as error:
         click.echo(f"error: {error}", err=True)
         code = 1

@@ -91,6 +91,7 @@ HTTP_STATUS: dict[str, int] = {
     "RR008": 400,
     "RR009": 409,
     "RR016": 400,
+    "RR017": 403,
     **{code: condition.http_status for code, condition in _CONDITIONS.items()},
 }
 

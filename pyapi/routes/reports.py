@@ -6,8 +6,7 @@ from http import HTTPStatus
 
 from flask import Blueprint
 
-from pyapi.database import call, call_procedure
-from pyapi.routes.requests import Body, Reply, RowId, Text, Update, body, engine, success
+from pyapi.routes.requests import Body, Reply, RowId, Text, Update, body, call, call_procedure, success
 
 __all__ = ["reports"]
 
@@ -27,7 +26,6 @@ def create_report(country_id: str) -> Reply:
     """The newest current report of these simulations and year: 201 when it had to be created, else 200."""
     wanted = body(NewReport)
     [report] = call(
-        engine(),
         "public.get_or_create_report",
         columns="(stored).*, created",
         country_id=country_id,
@@ -41,7 +39,7 @@ def create_report(country_id: str) -> Reply:
 @reports.get("/<country_id>/report/<int:report_id>")
 def get_report(country_id: str, report_id: int) -> Reply:
     """The stored report."""
-    [report] = call(engine(), "public.get_report", report_id=report_id, country_id=country_id)
+    [report] = call("public.get_report", report_id=report_id, country_id=country_id)
     return success("Report found", report)
 
 
@@ -50,7 +48,6 @@ def update_report(country_id: str) -> Reply:
     """Write the values that are given and not null, and return the report."""
     update = body(Update)
     [report] = call(
-        engine(),
         "public.update_report",
         report_id=update.id,
         country_id=country_id,
@@ -62,5 +59,5 @@ def update_report(country_id: str) -> Reply:
 @reports.post("/<country_id>/report/<int:report_id>/rerun")
 def rerun_report(country_id: str, report_id: int) -> Reply:
     """Put the report and its simulations back to pending and drop its economy cache rows."""
-    result = call_procedure(engine(), "public.rerun_report", report_id=report_id, country_id=country_id)
+    result = call_procedure("public.rerun_report", report_id=report_id, country_id=country_id)
     return success("Report rerun reset successfully", result)
