@@ -92,6 +92,13 @@ HTTP_STATUS: dict[str, int] = {
     "RR009": 409,
     "RR016": 400,
     "RR017": 403,
+    "RC001": 404,
+    "RC002": 403,
+    "RC003": 404,
+    "RC004": 409,
+    "RC005": 422,
+    "RC006": 422,
+    "RC008": 422,
     **{code: condition.http_status for code, condition in _CONDITIONS.items()},
 }
 

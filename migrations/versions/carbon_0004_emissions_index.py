@@ -13,7 +13,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_index_concurrently("pgreprise_data_entry_emissions_entry", "on public.data_entry_emissions (data_entry_id)")
+    op.create_index_concurrently(
+        "pgreprise_data_entry_emissions_entry", "on public.data_entry_emissions (data_entry_id)"
+    )
 
 
 def downgrade() -> None:
