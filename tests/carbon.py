@@ -85,8 +85,7 @@ def add_report(
         },
     )
     connection.execute(
-        "insert into public.carbon_report_modules (carbon_report_id, module_type_id) "
-        "select %s, generate_series(1, 8)",
+        "insert into public.carbon_report_modules (carbon_report_id, module_type_id) select %s, generate_series(1, 8)",
         (report_id,),
     )
     return report_id

@@ -199,7 +199,9 @@ def test_a_refresh_puts_an_empty_report_in_the_place_of_a_stale_one(dba: Connect
         "data_entries": kept["data_entries"] - 2,
         "data_entry_emissions": kept["data_entry_emissions"] - 3,
     }
-    assert {row["status"] for row in dba.execute("select status from get_carbon_report_modules(%s)", (fresh["id"],))} == {0}
+    assert {
+        row["status"] for row in dba.execute("select status from get_carbon_report_modules(%s)", (fresh["id"],))
+    } == {0}
 
 
 def test_a_refresh_again_changes_nothing(dba: Connection, unit: int, stale: int) -> None:

@@ -1,8 +1,9 @@
 -- carbon_report_id(unit_id, year, report_type): the report of a unit's project of a type and a year, or null.
--- Volatile on purpose: each call sees what has committed until then.
+-- Stable on purpose: what reads the report then sees it as this did, also while it is being refreshed.
 create or replace function pgreprise.carbon_report_id(unit_id bigint, year bigint, report_type text)
 returns bigint
 language plpgsql
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin

@@ -1,6 +1,6 @@
 -- find_carbon_module(unit_id, year, module, carbon_project_type): which module of which report a client means.
 -- What every module endpoint begins with: the type, access to the unit, the name of the module, then the rows.
--- Volatile on purpose: each call sees what has committed until then.
+-- Stable on purpose, as carbon_report_id is.
 -- Raises RC005, RC001, RC002, RC006, and RC003 for a report or module that is not there.
 create or replace function pgreprise.find_carbon_module(
   unit_id bigint, year bigint, module text, carbon_project_type bigint,
@@ -8,6 +8,7 @@ create or replace function pgreprise.find_carbon_module(
 )
 returns record
 language plpgsql
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare

@@ -27,8 +27,10 @@ begin
       hint = 'select id, institutional_id, name from public.units lists the units that exist.';
   end if;
 
-  -- A path that does not fit, such as a claim that is no array, finds nothing.
-  if pgreprise.is_operator() or jsonb_path_exists(roles, '$[*].on.kind ? (@ == "global")') then
+  -- Strict and silent: what is not a list of roles has none.
+  if pgreprise.is_operator()
+    or jsonb_path_exists(roles, 'strict $[*] ? (@.on.kind == "global")', silent => true)
+  then
     return;
   end if;
 
