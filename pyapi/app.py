@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 from sqlalchemy import Engine
@@ -19,10 +22,18 @@ __all__ = ["create_app"]
 _LARGEST_BODY_BYTES = 32 * 1024 * 1024
 
 
-class _JsonInOrder(DefaultJSONProvider):
-    """Keeps the order of keys: status, message, result; columns as in the table."""
+def _json(value: Any) -> Any:
+    # Flask writes dates as HTTP headers do, to the second.
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return DefaultJSONProvider.default(value)
+
+
+class _Json(DefaultJSONProvider):
+    """Keeps the order of keys (status, message, result; columns as in the table); times are ISO 8601."""
 
     sort_keys = False
+    default = staticmethod(_json)
 
 
 def _forbid_sniffing(response: Response) -> Response:
@@ -41,7 +52,7 @@ def create_app(engine: Engine, authentication: Authentication | None = None) -> 
     # Automatic OPTIONS and redirects would answer without the envelope.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
-    app.json = _JsonInOrder(app)
+    app.json = _Json(app)
 
     app.extensions[ENGINE] = engine
     app.extensions[NEEDS] = Needs.of_this_version()

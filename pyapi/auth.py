@@ -260,13 +260,15 @@ def issue_token(settings: Settings, claims: Mapping[str, Any], *, lifetime_secon
 
 
 def _unauthorized(message: str, **error: str) -> Unauthorized:
-    # RFC 6750: who sent no token at all is told no error code.
-    return Unauthorized(message, www_authenticate=WWWAuthenticate("bearer", {"realm": "pgreprise", **error}))
+    # Written out, because a realm has to be quoted, and werkzeug quotes only what else could not be read.
+    parameters = ", ".join(f'{name}="{value}"' for name, value in {"realm": "pgreprise", **error}.items())
+    return Unauthorized(message, www_authenticate=WWWAuthenticate("bearer", token=parameters))
 
 
 def _claims_of_request(authentication: Authentication) -> str:
     header = request.headers.get("Authorization")
     if header is None:
+        # RFC 6750: who sent no token at all is told no error code.
         raise _unauthorized("This API wants a token. Send it in the header: Authorization: Bearer TOKEN.")
     try:
         found = _BEARER.fullmatch(header)

@@ -21,6 +21,7 @@ from typing import Any
 
 import click
 import psycopg
+from alembic.util import CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -30,7 +31,7 @@ from sqlalchemy.exc import DBAPIError
 from pyapi import doctor, migrate, routines, scaffold
 from pyapi.auth import Authentication, issue_token
 from pyapi.database import call, call_procedure, connect_engine, run_script, sqlstate
-from pyapi.embedded import API_LOGIN, Embedded, embedded
+from pyapi.embedded import API_LOGIN, Embedded, EmbeddedUnavailableError, embedded
 from pyapi.legacy_import import ImportRefused, import_legacy
 from pyapi.settings import Settings
 
@@ -107,9 +108,13 @@ def cli() -> None:
     """
 
 
-def _announce(database: URL, server: Embedded | None, address_url: str, engine: Engine, *, wants_token: bool) -> None:
+def _announcement(
+    database: URL, server: Embedded | None, address_url: str, engine: Engine, *, wants_token: bool
+) -> str:
+    """Where things are, and a line to try."""
     psql = shutil.which("psql") or (str(server.programs / "psql") if server else "psql")
-    plain = database.set(drivername="postgresql").render_as_string(hide_password=True)
+    # Without the password: psql asks for it.
+    plain = database.set(drivername="postgresql")._replace(password=None).render_as_string()
     examples = call(engine, "public.example_reports")
     header = "-H 'Authorization: Bearer TOKEN' " if wants_token else ""
     lines = [
@@ -132,30 +137,30 @@ def _announce(database: URL, server: Embedded | None, address_url: str, engine: 
             f"  curl -X POST {header}{address_url}/{row['country_id']}/report/{row['report_id']}/rerun",
             f"  psql> call rerun_report({row['report_id']});",
         ]
-    click.echo("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
 
 
-def _announce_units(address_url: str, engine: Engine, settings: Settings) -> None:
-    """A unit of the carbon domain to try, with a token for its principal where the API wants one."""
-    for unit in call(engine, "public.example_units")[:1] if "carbon" in _domains(engine) else []:
-        lines = [
-            f"  unit #{unit['unit_id']}, {unit['name']} ({unit['institutional_id']})",
-            "",
-            "Get its explore report:",
-        ]
-        if settings.jwt_secret is not None:
-            on = {"kind": "unit", "institutional_id": unit["institutional_id"]}
-            claims = {
-                "sub": "tester",
-                "scope": "reports:read reports:write",
-                "roles": [{"role": "calco2.user.principal", "on": on}],
-            }
-            lines.append(f"  TOKEN={issue_token(settings, claims, lifetime_seconds=_EXAMPLE_TOKEN_SECONDS)}")
-        lines.append(
-            f'  curl -H "Authorization: Bearer $TOKEN" {address_url}/api/v1/carbon-reports/simulator/explore'
-            f"/unit/{unit['unit_id']}/reference-year/{unit['reference_year']}/"
-        )
-        click.echo("\n".join(lines) + "\n")
+def _units_announcement(address_url: str, engine: Engine, settings: Settings) -> str:
+    """A unit of the carbon domain to try, with a token for its principal where the API wants one; or nothing."""
+    units = call(engine, "public.example_units") if "carbon" in _domains(engine) else []
+    if not units:
+        return ""
+    unit = units[0]
+    lines = ["", f"  unit #{unit['unit_id']}, {unit['name']} ({unit['institutional_id']})", ""]
+    lines.append("Get its explore report:")
+    if settings.jwt_secret is not None:
+        on = {"kind": "unit", "institutional_id": unit["institutional_id"]}
+        claims = {
+            "sub": "tester",
+            "scope": "reports:read reports:write",
+            "roles": [{"role": "calco2.user.principal", "on": on}],
+        }
+        lines.append(f"  TOKEN={issue_token(settings, claims, lifetime_seconds=_EXAMPLE_TOKEN_SECONDS)}")
+    lines.append(
+        f'  curl -H "Authorization: Bearer $TOKEN" {address_url}/api/v1/carbon-reports/simulator/explore'
+        f"/unit/{unit['unit_id']}/reference-year/{unit['reference_year']}/"
+    )
+    return "\n".join(lines) + "\n"
 
 
 @cli.command()
@@ -177,10 +182,10 @@ def up(port: int) -> None:
         for domain in sorted(_domains(engine) - before):
             _load_sample_where_empty(engine, domain)
         api = server.url(user=API_LOGIN) if server is not None else settings.database or administrator
-        _announce(administrator, server, address.url, engine, wants_token=authentication is not None)
-        _announce_units(address.url, engine, settings)
+        text = _announcement(administrator, server, address.url, engine, wants_token=authentication is not None)
+        text += _units_announcement(address.url, engine, settings)
         engine.dispose()
-        serve(api, address, authentication, workers=2, threads=8)
+        serve(api, address, authentication, workers=2, threads=8, when_ready=lambda: click.echo(text))
 
 
 @cli.command()
@@ -392,7 +397,13 @@ def import_command(url: str, invalid_json: str) -> None:
             progress.update(tasks[table], completed=done)
 
         result = import_legacy(url, engine, invalid_json_to_null=invalid_json == "null", progress=show)
-    del result
+    for table, count in result.rows.items():
+        click.echo(f"{table}: {count} rows imported")
+    for replacement in result.replaced:
+        click.echo(f"replaced: {replacement}")
+    for left in result.not_copied:
+        click.echo(f"not copied: {left}")
+    click.echo("Say which cache versions are current: pgreprise cache-version set COUNTRY ...")
 
 
 @cli.group()
@@ -567,7 +578,7 @@ def _explain(error: DBAPIError) -> dict[str, Any]:
         "detail": diagnostic.message_detail,
         "hint": diagnostic.message_hint,
     }
-    if original.sqlstate in _NOT_INSTALLED and explained["hint"] is None:
+    if original.sqlstate in _NOT_INSTALLED:
         explained["hint"] = "pgreprise is not installed in this database, or is older: run `pgreprise migrate`."
     return {name: value for name, value in explained.items() if value is not None}
 
@@ -580,10 +591,16 @@ def _print_error(explained: dict[str, Any]) -> None:
             click.echo(f"{name}: {explained[name]}", err=True)
 
 
+def _stop(_signal: int, _frame: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
 def main() -> None:
     """Run the command; errors of the database and of usage become one clear message and an exit code."""
     from pyapi.server import AddressTakenError, UnprotectedAddressError
 
+    # Otherwise nobody would stop the embedded server.
+    signal.signal(signal.SIGTERM, _stop)
     try:
         code = cli.main(standalone_mode=False)
     except click.ClickException as error:
@@ -592,13 +609,17 @@ def main() -> None:
     except click.Abort:
         click.echo("Stopped.", err=True)
         code = 130
+    except CommandError as error:
+        # Alembic's, about a revision.
+        click.echo(f"error: {error}.", err=True)
+        code = 2
     except DBAPIError as error:
         _print_error(_explain(error))
         code = 1
     except UnprotectedAddressError as error:
         click.echo(f"error: {error}", err=True)
         code = 2
-    except (AddressTakenError, ImportRefused) as error:
+    except (AddressTakenError, EmbeddedUnavailableError, ImportRefused) as error:
         click.echo(f"error: {error}", err=True)
         code = 1
     sys.exit(code)

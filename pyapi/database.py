@@ -86,6 +86,15 @@ def _rows(
     return cursor.fetchall()
 
 
+def _cause(error: psycopg.Error) -> psycopg.Error:
+    # A transaction that fails at its very end, by a deferred constraint for one, leaves the pipeline
+    # busy, and psycopg tells that instead.
+    earlier = error.__context__
+    if error.sqlstate is None and isinstance(earlier, psycopg.Error) and earlier.sqlstate is not None:
+        return earlier
+    return error
+
+
 def _run(
     connection: Connection, statement: str, arguments: dict[str, Any], claims: str | None, prepare: bool | None
 ) -> list[dict[str, Any]]:
@@ -94,12 +103,13 @@ def _run(
     is_stale = False
     try:
         return _rows(driver, statement, arguments, claims, prepare)
-    except psycopg.Error as error:
+    except psycopg.Error as raised:
+        error = _cause(raised)
         is_stale = error.sqlstate == _STALE_PLAN
         # What SQLAlchemy makes of an error when it runs the statement itself.
         raise DBAPIError.instance(
             statement, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=driver.closed
-        ) from error
+        ) from raised
     finally:
         # Lost, or interrupted in the middle of an exchange.
         is_idle = (driver.info.transaction_status, driver.info.pipeline_status) == (

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from pyapi.database import call
 from pyapi.migrate import scripts
-from pyapi.routines import RoutineFile, routine_files
+from pyapi.routines import RoutineFile, routine_files, sql_folder
 
 __all__ = ["Finding", "examine"]
 
@@ -67,7 +67,9 @@ def _migrations_behind(revisions: list[str]) -> Iterator[Finding]:
             "Upgrade pgreprise here.",
         )
         return
-    behind = [script.revision for script in directory.iterate_revisions("heads", revisions)] if revisions else ["all"]
+    behind = (
+        [script.revision for script in directory.iterate_revisions("heads", tuple(revisions))] if revisions else ["all"]
+    )
     if behind:
         yield Finding(
             "migrations",
@@ -109,9 +111,9 @@ def _edited_routines(engine: Engine) -> Iterator[Finding]:
 
 def _compare(database: psycopg.Connection[Any], file: RoutineFile) -> Iterator[Finding]:
     """Install the file in a transaction that is rolled back, and compare what PostgreSQL made of it."""
+    path = f"sql/{file.path.relative_to(sql_folder()).as_posix()}"
     remedy = (
-        f"Review the change, keep it as a new version (pgreprise routine new {file.name}) "
-        f"or undo it: psql -f {file.path.name}"
+        f"Review the change, keep it as a new version (pgreprise routine new {file.name}) or undo it: psql -f {path}"
     )
 
     def definitions() -> list[str] | None:
@@ -120,7 +122,14 @@ def _compare(database: psycopg.Connection[Any], file: RoutineFile) -> Iterator[F
 
     standing = definitions()
     if standing is None:
-        yield Finding("routines", "problem", f"{file.routine} is missing.", f"psql -f {file.path.name}")
+        yield Finding(
+            "routines",
+            "problem",
+            f"{file.routine} is missing.",
+            # A definer's routine must neither belong to whoever puts it back nor be open to everybody.
+            f"psql -f {path}, then: alter routine {file.routine} owner to pgreprise_owner; "
+            f"revoke execute on routine {file.routine} from public",
+        )
         return
     try:
         with database.transaction(force_rollback=True):
@@ -138,6 +147,13 @@ def _compare(database: psycopg.Connection[Any], file: RoutineFile) -> Iterator[F
     except psycopg.errors.ProgrammingError:
         # PostgreSQL refuses to replace a routine whose arguments or result were changed.
         installed = None
+    if len(standing) > 1:
+        yield Finding(
+            "routines",
+            "problem",
+            f"{file.routine} has an overload that was made by hand.",
+            f"\\df {file.routine} shows them; drop the one that {path} does not create.",
+        )
     if installed != standing:
         yield Finding("routines", "problem", f"{file.routine} was edited by hand.", remedy)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,6 +93,12 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         return create_app(connect_engine(self._database, pool_size=self._threads), self._authentication)
 
 
+def _forget_handlers() -> None:
+    """Until a worker has handlers of its own it would swallow its end in those of its parent, and be waited for."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def serve(
     database: URL,
     address: Address,
@@ -120,6 +127,7 @@ def serve(
         "keepalive": 5,
         "loglevel": "warning",
         "control_socket_disable": True,
+        "post_fork": lambda _server, _worker: _forget_handlers(),
     }
     if when_ready is not None:
         options["when_ready"] = lambda _server: when_ready()

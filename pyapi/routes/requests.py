@@ -31,6 +31,7 @@ __all__ = [
     "call_procedure",
     "caller",
     "failure",
+    "optional_body",
     "success",
 ]
 
@@ -114,6 +115,7 @@ def _json_text(value: object) -> object:
 
 
 RowId = Annotated[int, Field(ge=1, le=2**63 - 1)]
+RunSequence = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Text = Annotated[str, AfterValidator(_without_nul)]
 JsonText = Annotated[Text | None, BeforeValidator(_json_text)]
 
@@ -125,12 +127,16 @@ class Body(BaseModel):
 
 
 class Update(Body):
-    """PATCH: the row, and the values to write to it; null leaves a value as it is."""
+    """PATCH: the row, and the values to write to it; null leaves a value as it is.
+
+    With run_sequence, the run that the worker read with the row, the write is refused when it has ended.
+    """
 
     id: RowId
     status: Text | None = None
     output: JsonText = None
     error_message: Text | None = None
+    run_sequence: RunSequence | None = None
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -139,6 +145,11 @@ Model = TypeVar("Model", bound=BaseModel)
 def _problem(error: ErrorDetails) -> str:
     place = ".".join(str(part)[:64] for part in error["loc"])
     return f"{place}: {error['msg']}" if place else error["msg"]
+
+
+def optional_body(model: type[Model]) -> Model:
+    """As ``body``, for a request that may come without one: then every value is its default."""
+    return body(model) if request.get_data() else model()
 
 
 def body(model: type[Model], *, unusable: type[HTTPException] = BadRequest) -> Model:

@@ -1,0 +1,34 @@
+-- archive_further_columns(removal_id, reform_impact_ids): add to archived economy cache rows the columns that
+-- only the host knows, as text. The rows are still in reform_impact. Rarely needed, hence on its own.
+create or replace function pgreprise.archive_further_columns(removal_id bigint, reform_impact_ids bigint[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+-- So that text goes there and back unchanged, whatever the caller's settings.
+set datestyle = 'ISO, YMD'
+set intervalstyle = 'postgres'
+set extra_float_digits = 1
+as $$
+<<own>>
+declare
+  further_values text;
+begin
+  select string_agg(format('%L, impact.%I::text', further.column_name, further.column_name), ', ')
+    into further_values
+    from pgreprise.further_columns() as further;
+  if further_values is null then
+    return;
+  end if;
+
+  execute format(
+    'update pgreprise.reform_impact_archive as archived '
+    'set further_columns = jsonb_build_object(%s) '
+    'from public.reform_impact as impact '
+    'where archived.removal_id = $1 and archived.reform_impact_id = any ($2) '
+    'and impact.reform_impact_id = archived.reform_impact_id', further_values)
+    using archive_further_columns.removal_id, archive_further_columns.reform_impact_ids;
+end;
+$$;
+
+comment on function pgreprise.archive_further_columns(bigint, bigint[]) is
+'Adds the columns that only the host knows to archived economy cache rows.';

@@ -1,0 +1,88 @@
+-- batch_filter(filter): the filter of a batch, checked: for each condition the values that it allows, null where
+-- the filter does not have it. Keys are country, status, year, api_version, report_type and ids; each has one value or
+-- an array of them.
+-- Raises RR015 for a filter that is no object or names no condition, an unknown key, and a value that no report has.
+create or replace function pgreprise.batch_filter(
+  filter jsonb,
+  out countries text[],
+  out statuses text[],
+  out years text[],
+  out api_versions text[],
+  out report_types text[],
+  out ids bigint[]
+)
+returns record
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  reason    text;
+  condition record;
+begin
+  if jsonb_typeof(batch_filter.filter) is distinct from 'object' then
+    reason := 'The filter is not a JSON object.';
+  elsif batch_filter.filter = '{}' then
+    reason := 'The filter names no condition.';
+  else
+    select case
+        when given.key not in ('country', 'status', 'year', 'api_version', 'report_type', 'ids')
+          then format('The filter has an unknown key "%s".', given.key)
+        when jsonb_array_length(allowed.elements) = 0 then format('The filter allows no value for "%s".', given.key)
+        else (
+          select format('The filter has a value for "%s" that no report can have: %s.', given.key, element.value)
+            from jsonb_array_elements(allowed.elements) as element
+           where not case given.key
+             when 'country' then exists (
+               select from pgreprise.country as country where to_jsonb(country.country_id) = element.value)
+             when 'status' then element.value in ('"pending"', '"running"', '"complete"', '"error"')
+             when 'year' then jsonb_typeof(element.value) = 'string' and element.value #>> '{}' ~ '^[0-9]{4}$'
+             when 'api_version' then jsonb_typeof(element.value) = 'string'
+             when 'report_type' then element.value in ('"household"', '"geography"')
+             -- A bigint, which does not begin with zero.
+             when 'ids' then jsonb_typeof(element.value) = 'number' and element.value #>> '{}' ~ '^[1-9][0-9]{0,17}$'
+           end
+           limit 1
+        )
+      end
+      into reason
+      from jsonb_each(batch_filter.filter) as given
+     cross join lateral (
+       select case when jsonb_typeof(given.value) = 'array' then given.value
+         else jsonb_build_array(given.value) end as elements
+     ) as allowed
+     order by 1 nulls last
+     limit 1;
+  end if;
+
+  if reason is not null then
+    raise exception using
+      errcode = 'RR015',
+      message = reason,
+      detail = jsonb_build_object('filter', batch_filter.filter),
+      hint = 'Nothing was changed. Keys are country, status (pending, running, complete, error), year ("2025"), '
+        'api_version, report_type (household, geography) and ids; each has one value or an array of values.';
+  end if;
+
+  for condition in
+    select given.key, array(
+        select element.value #>> '{}'
+          from jsonb_array_elements(
+            case when jsonb_typeof(given.value) = 'array' then given.value else jsonb_build_array(given.value) end
+          ) as element
+      ) as allowed
+      from jsonb_each(batch_filter.filter) as given
+  loop
+    case condition.key
+      when 'country' then countries := condition.allowed;
+      when 'status' then statuses := condition.allowed;
+      when 'year' then years := condition.allowed;
+      when 'api_version' then api_versions := condition.allowed;
+      when 'report_type' then report_types := condition.allowed;
+      when 'ids' then ids := condition.allowed::bigint[];
+    end case;
+  end loop;
+end;
+$$;
+
+comment on function pgreprise.batch_filter(jsonb) is 'The conditions of a batch''s filter, checked.';

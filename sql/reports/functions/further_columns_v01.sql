@@ -1,0 +1,26 @@
+-- further_columns(): the columns of reform_impact that a host has added and pgreprise does not know, with
+-- their types, by position; no row in a table that pgreprise created. Generated columns are left out.
+create or replace function pgreprise.further_columns()
+returns table (column_name name, type_name text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+    select attribute.attname, format_type(attribute.atttypid, attribute.atttypmod)
+      from pg_attribute as attribute
+     where attribute.attrelid = 'public.reform_impact'::regclass
+       and attribute.attnum > 0
+       and not attribute.attisdropped
+       and attribute.attgenerated = ''
+       and not exists (
+         select from pg_attribute as known
+          where known.attrelid = 'pgreprise.reform_impact_archive'::regclass and known.attname = attribute.attname
+       )
+     order by attribute.attnum;
+end;
+$$;
+
+comment on function pgreprise.further_columns() is
+'The columns of reform_impact that the host added, which an archive keeps as text.';

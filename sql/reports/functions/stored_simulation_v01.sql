@@ -1,0 +1,21 @@
+-- stored_simulation(simulation_id, country_id): the row of a simulation as routines return it, of that country
+-- where one is given; no row when there is none. get_simulation() and get_or_create_simulation() read by it.
+create or replace function pgreprise.stored_simulation(simulation_id bigint, country_id text default null)
+returns setof pgreprise.simulation_row
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+    select simulation.id::bigint, simulation.country_id::text, simulation.api_version::text,
+        simulation.population_id::text, simulation.population_type::text, simulation.policy_id::bigint,
+        simulation.status::text, simulation.output::json, simulation.error_message::text,
+        simulation.run_sequence
+      from public.simulations as simulation
+     where simulation.id = stored_simulation.simulation_id
+       and (stored_simulation.country_id is null or simulation.country_id = stored_simulation.country_id);
+end;
+$$;
+
+comment on function pgreprise.stored_simulation(bigint, text) is 'The row of a simulation, or none.';

@@ -1,0 +1,36 @@
+-- purge_runs(older_than, keep_last, chunk_size, result): free archived outputs that are older than an interval, but
+-- never the newest keep_last runs of a report that hold one. Commits after each chunk; ended at any moment, it goes on
+-- when it is called again. The rows that tell what happened stay, and so do idempotency keys; what is purged cannot be
+-- undone. The space is given back by vacuum.
+-- It commits, so it runs with the caller's rights and outside a transaction block only; the work is done by
+-- purge_chunk().
+-- result: {"reruns": whose outputs were freed, "bytes": of stored output}.
+-- Raises 2D000 inside a transaction block, RR016 for values that cannot be meant.
+create or replace procedure public.purge_runs(
+  older_than interval, keep_last integer default 1, chunk_size integer default 1000, inout result jsonb default null
+)
+language plpgsql
+as $$
+declare
+  chunk jsonb;
+  after bigint := 0;
+begin
+  call pgreprise.refuse_transaction_block();
+  perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+
+  result := jsonb_build_object('reruns', 0, 'bytes', 0);
+  loop
+    chunk := public.purge_chunk(purge_runs.older_than, purge_runs.keep_last, after, purge_runs.chunk_size);
+    commit;
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    exit when chunk ->> 'after' is null;
+    after := chunk ->> 'after';
+    result := pgreprise.add_up(result, chunk);
+  end loop;
+end;
+$$;
+
+comment on procedure public.purge_runs is
+'Frees archived outputs older than an interval, in chunks; call purge_runs(interval ''30 days'').';
+
+grant execute on procedure public.purge_runs(interval, integer, integer, jsonb) to pgreprise_dba;

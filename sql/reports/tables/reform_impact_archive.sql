@@ -1,0 +1,32 @@
+-- reform_impact_archive: economy cache rows that reruns deleted. Columns have the types of reform_impact
+-- as it is here, so that a row goes there and back unchanged; columns of the host that pgreprise does
+-- not know are kept as text in further_columns. removal_id tells the deletions of one row apart.
+create table pgreprise.reform_impact_archive as
+select
+  null::bigint as removal_id,
+  impact.reform_impact_id,
+  impact.baseline_policy_id,
+  impact.reform_policy_id,
+  impact.country_id,
+  impact.region,
+  impact.dataset,
+  impact.time_period,
+  impact.options_json,
+  impact.options_hash,
+  impact.api_version,
+  impact.reform_impact_json,
+  impact.status,
+  impact.message,
+  impact.start_time,
+  impact.end_time,
+  impact.execution_id,
+  null::jsonb as further_columns
+from public.reform_impact as impact
+with no data;
+
+alter table pgreprise.reform_impact_archive
+add constraint reform_impact_archive_pkey primary key (reform_impact_id, removal_id);
+
+comment on table pgreprise.reform_impact_archive is 'Economy cache rows that reruns deleted, until they are purged.';
+
+grant select, insert, update, delete on table pgreprise.reform_impact_archive to pgreprise_owner;

@@ -1,0 +1,20 @@
+-- rerun_batch_cache_key: the economy cache keys that a batch has emptied. What stands under one
+-- later was computed since, so a later chunk leaves it alone.
+create table pgreprise.rerun_batch_cache_key (
+  batch_id bigint not null,
+  country_id text not null,
+  baseline_policy_id bigint not null,
+  reform_policy_id bigint not null,
+  region text not null,
+  dataset text not null,
+  time_period text not null,
+  options_hash text not null,
+  api_version text not null,
+  constraint rerun_batch_cache_key_pkey primary key (
+    batch_id, country_id, baseline_policy_id, reform_policy_id, region, dataset, time_period, options_hash, api_version
+  )
+);
+
+comment on table pgreprise.rerun_batch_cache_key is 'The economy cache keys that a batch has emptied, each once.';
+
+grant select, insert on table pgreprise.rerun_batch_cache_key to pgreprise_owner;

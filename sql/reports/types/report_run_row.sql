@@ -1,0 +1,12 @@
+-- report_run_row: one run of a report, as report_run_output() returns it.
+create type pgreprise.report_run_row as (
+  report_id bigint,
+  country_id text,
+  run_sequence integer,
+  is_current boolean,
+  api_version text,
+  status text,
+  had_output boolean,
+  output json,
+  error_message text
+);
