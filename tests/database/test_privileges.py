@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests import carbon
 from tests.conftest import Connect
 from tests.factories import add_reform_impact, add_report, add_simulation, one, set_versions, snapshot
 
@@ -53,6 +54,51 @@ EXPECTED = {
     "pgreprise.remove_routine": INTERNAL,
     "pgreprise.report_defect": INTERNAL,
     "pgreprise.require_country": INTERNAL,
+    # The carbon domain.
+    "public.bulk_upsert_carbon_reports": API,
+    "public.create_carbon_project": API,
+    "public.create_carbon_report": API,
+    "public.create_data_entry": API,
+    "public.create_explore_report": API,
+    "public.delete_data_entry": API,
+    "public.example_units": DBA,
+    "public.get_carbon_module": API,
+    "public.get_carbon_project": API,
+    "public.get_carbon_report": API,
+    "public.get_carbon_report_modules": API,
+    "public.get_carbon_report_of_year": API,
+    "public.get_carbon_reports": API,
+    "public.get_data_entries": API,
+    "public.get_explore_report": API,
+    "public.get_validated_totals": API,
+    "public.pick_role_for_institutional_id": API,
+    "public.refresh_explore_report": API,
+    "public.require_unit_access": API,
+    "public.set_carbon_module_status": API,
+    "public.update_data_entry": API,
+    "pgreprise.carbon_figures": INTERNAL,
+    "pgreprise.carbon_module_type_id": INTERNAL,
+    "pgreprise.carbon_report_id": INTERNAL,
+    "pgreprise.carbon_report_type": INTERNAL,
+    "pgreprise.carbon_totals": INTERNAL,
+    "pgreprise.check_data_entry": INTERNAL,
+    "pgreprise.delete_data_entries": INTERNAL,
+    "pgreprise.ensure_carbon_projects": INTERNAL,
+    "pgreprise.epoch_seconds": INTERNAL,
+    "pgreprise.explore_report_is_stale": INTERNAL,
+    "pgreprise.find_carbon_module": INTERNAL,
+    "pgreprise.insert_carbon_reports": INTERNAL,
+    "pgreprise.lock_carbon_module": INTERNAL,
+    "pgreprise.raise_carbon_report_not_found": INTERNAL,
+    "pgreprise.raise_carbon_value": INTERNAL,
+    "pgreprise.replace_emissions": INTERNAL,
+    "pgreprise.require_carbon_report": INTERNAL,
+    "pgreprise.require_carbon_year": INTERNAL,
+    "pgreprise.require_data_entry": INTERNAL,
+    "pgreprise.stored_carbon_modules": INTERNAL,
+    "pgreprise.stored_carbon_reports": INTERNAL,
+    "pgreprise.stored_data_entries": INTERNAL,
+    "pgreprise.touch_carbon_module": INTERNAL,
 }
 
 
@@ -195,6 +241,12 @@ def test_the_owner_holds_no_more_on_the_hosts_tables_than_its_routines_need(dba:
         "report_outputs": "insert select update",
         "simulations": "insert select update",
         "reform_impact": "delete select update",
+        "units": "select",
+        "carbon_projects": "insert select",
+        "carbon_reports": "delete insert select update",
+        "carbon_report_modules": "delete insert select update",
+        "data_entries": "delete insert select update",
+        "data_entry_emissions": "delete insert select",
     }
 
 
@@ -216,6 +268,17 @@ def test_what_only_looks_is_stable(dba: Connection) -> None:
         "public.example_reports",
         "public.mismatched_cache_versions",
         "pgreprise.status",
+        "public.example_units",
+        "public.get_carbon_module",
+        "public.get_carbon_project",
+        "public.get_carbon_report",
+        "public.get_carbon_report_modules",
+        "public.get_carbon_report_of_year",
+        "public.get_carbon_reports",
+        "public.get_data_entries",
+        "public.get_explore_report",
+        "public.get_validated_totals",
+        "public.require_unit_access",
     }
     stable = {routine["name"] for routine in routines(dba) if routine["volatility"] == "s" and routine["is_definer"]}
     assert stable == looking
@@ -244,6 +307,27 @@ CALLS = [
     "select * from public.example_reports()",
     "select * from public.mismatched_cache_versions()",
     "select pgreprise.status()",
+    "select * from public.get_carbon_project({unit})",
+    "select * from public.create_carbon_project({unit}, 2)",
+    "select * from public.get_explore_report({unit}, 2025)",
+    "select * from public.create_explore_report({unit}, 2030)",
+    "select * from public.refresh_explore_report({unit}, {explore}, 2025)",
+    "select * from public.create_carbon_report({unit}, 2030)",
+    'select * from public.bulk_upsert_carbon_reports(\'[{{"unit_id": {unit}, "year": 2031}}]\')',
+    "select * from public.get_carbon_reports({unit})",
+    "select * from public.get_carbon_report_of_year({unit}, 2025)",
+    "select * from public.get_carbon_report({carbon})",
+    "select * from public.get_carbon_report_modules({carbon})",
+    "select * from public.set_carbon_module_status({carbon}, 1, 2)",
+    "select * from public.get_carbon_module({unit}, 2025, 'headcount')",
+    "select * from public.get_data_entries({unit}, 2025, 'headcount', 1)",
+    "select * from public.create_data_entry({unit}, 2025, 'headcount', 1, '{{\"fte\": 1}}')",
+    "select * from public.update_data_entry({unit}, 2025, 'headcount', 1, {entry}, '{{\"fte\": 1}}')",
+    "select public.delete_data_entry({unit}, 2025, 'headcount', 1, {entry})",
+    "select public.get_validated_totals({carbon})",
+    "select * from public.example_units()",
+    "select public.require_unit_access({unit})",
+    "select public.pick_role_for_institutional_id('[]', 'x')",
 ]
 
 
@@ -255,6 +339,8 @@ OPERATORS = {
     "trap_equal_4": ("=", "bigint", "bigint", "true"),
     "trap_unequal": ("<>", "varchar", "varchar", "true"),
     "trap_append": ("||", "text", "varchar", "'x'::text"),
+    "trap_field": ("->>", "jsonb", "text", "'x'::text"),
+    "trap_less": ("<", "bigint", "integer", "true"),
 }
 FUNCTIONS = {
     "format(text, varchar)": "'x'::text",
@@ -266,6 +352,9 @@ FUNCTIONS = {
     "current_setting(text)": "'x'::text",
     "json_typeof(json)": "'null'::text",
     "btrim(varchar)": "'x'::text",
+    "replace(text, text, text)": "'headcount'::text",
+    "jsonb_typeof(jsonb)": "'array'::text",
+    "floor(numeric)": "1",
     "reset_report(bigint)": "1",
     "reset_simulation(bigint)": "1",
     "bound_lock_wait()": "1",
@@ -291,6 +380,9 @@ def attacker(dba: Connection) -> Connection:
     set_versions(dba)
     add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
     add_reform_impact(dba)
+    calculator = carbon.add_report(dba, carbon.add_unit(dba))
+    carbon.add_report(dba, 1, report_type="Simulator_Explore", last_updated=None)
+    carbon.add_entry(dba, calculator, 1, 5, fte=1)
     name = f"pgreprise_test_attacker_{os.getpid()}"
     dba.execute("begin")
     dba.execute(f"create role {name} in role pgreprise_reader, pgreprise_api, pgreprise_dba")
@@ -313,7 +405,15 @@ def attacker(dba: Connection) -> Connection:
         for signature, value in FUNCTIONS.items():
             plant(dba, schema, signature, value)
     for schema in ("planted", "pg_temp"):
-        for table in ("report_outputs", "simulations", "reform_impact", "country", "report_key", "routine_version"):
+        for table in (
+            "report_outputs",
+            "simulations",
+            "reform_impact",
+            "country",
+            "report_key",
+            "routine_version",
+            *carbon.TABLES,
+        ):
             dba.execute(f"create table {schema}.{table} (id bigint, country_id varchar, report_id bigint, status text)")
     dba.execute("set local search_path = planted, pg_temp, public, pg_catalog")
     return dba
@@ -331,7 +431,7 @@ def caught(connection: Connection) -> set[str]:
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.split("(")[0].split(".")[-1])
 def test_nothing_planted_runs_with_the_owners_rights(attacker: Connection, call: str) -> None:
     attacker.execute("delete from planted.caught")
-    attacker.execute(call.format(report=1, simulation=1).encode())
+    attacker.execute(call.format(report=1, simulation=1, unit=1, carbon=1, explore=2, entry=1).encode())
     assert "pgreprise_owner" not in caught(attacker)
 
 
