@@ -271,7 +271,9 @@ def token(
 
 @cli.command("migrate")
 @click.option("--sql", "as_sql", is_flag=True, help="Print the SQL of a new installation and change nothing.")
-@click.option("--to", "revision", default="heads", show_default=True, help="A revision, or core@head, reports@head.")
+@click.option(
+    "--to", "revision", default="heads", show_default=True, help="A revision, or core@head, reports@head, carbon@head."
+)
 @click.option("--downgrade", metavar="REVISION", help="Go back to a revision, for example reports@base.")
 @click.option("--drop-tables-with-rows", is_flag=True, help="Let a downgrade drop tables of ours that hold rows.")
 def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tables_with_rows: bool) -> None:
