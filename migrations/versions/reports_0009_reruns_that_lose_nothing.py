@@ -59,6 +59,8 @@ NEW_AFTER = (
     "rerun_reports",
     "check_chunk_size",
     "batch_filter",
+    "batch_reports",
+    "rerun_batch_preview",
     "create_rerun_batch",
     "rerun_batches",
     "rerun_batch_refusals",

@@ -20,6 +20,7 @@ INDEX = """
     from pg_index as index_entry
    where index_entry.indexrelid = to_regclass('public.pgreprise_simulations_key')
 """
+REVISIONS = "select version_num from pgreprise.alembic_version order by version_num"
 
 
 def test_an_index_that_a_failed_build_left_invalid_is_built_anew(empty_database: URL, database: URL) -> None:

@@ -106,8 +106,8 @@ begin
        and impact.time_period = cache_key.time_period
        and impact.options_hash is not distinct from cache_key.options_hash
        and impact.api_version = cache_key.api_version
-     -- delete_reform_impacts may have left older rows of the key, of another status.
-     where own.act.kind <> 'delete_reform_impacts' or impact.reform_impact_id > all (own.act.reform_impact_ids)
+     -- delete_reform_impacts may have left rows of the key, of another status.
+     where impact.reform_impact_id <> all (own.act.spared_reform_impact_ids)
      order by impact.reform_impact_id
        for update of impact
   );
