@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pyapi.embedded import Embedded
 from sqlalchemy import URL
 
 from benchmarks.pgbench import SCRIPTS
 from benchmarks.server import connect, create_database
+from pyapi.embedded import Embedded
 
 __all__ = ["filled_database"]
 

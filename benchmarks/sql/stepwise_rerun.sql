@@ -2,6 +2,7 @@
 \set id permute(:first + :n * :clients + :client_id, :reports, 7) + 1
 \set n :n + 1
 begin;
+set local lock_timeout = '5s';
 select simulation_1_id as simulation_1, simulation_2_id as simulation_2, run_sequence as report_run
   from public.report_outputs where id = :id::bigint and country_id = 'us' for update
 \gset
@@ -12,6 +13,8 @@ select policy_id as policy_2, run_sequence as run_2
   from public.simulations where id = :simulation_2::bigint and country_id = 'us' for update
 \gset
 select package_version as package from pgreprise.country where country_id = 'us'
+\gset
+select value as archive from pgreprise.configuration where name = 'archive_outputs'
 \gset
 insert into pgreprise.report_run (report_id, run_sequence, api_version, status, output, had_output, error_message)
 select id, run_sequence, api_version, status, output, output is not null, error_message
