@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from flask import Flask, Response
 from flask.json.provider import DefaultJSONProvider
 from sqlalchemy import Engine
 
+from pyapi.auth import Authentication, register_authentication
 from pyapi.errors import register_error_handlers
 from pyapi.routes.health import NEEDS, Needs, health
 from pyapi.routes.reports import reports
@@ -17,10 +21,18 @@ __all__ = ["create_app"]
 _LARGEST_BODY_BYTES = 32 * 1024 * 1024
 
 
-class _JsonInOrder(DefaultJSONProvider):
-    """Keeps the order of keys: status, message, result; columns as in the table."""
+def _json(value: Any) -> Any:
+    # Flask writes dates as HTTP headers do, to the second.
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return DefaultJSONProvider.default(value)
+
+
+class _Json(DefaultJSONProvider):
+    """Keeps the order of keys (status, message, result; columns as in the table); times are ISO 8601."""
 
     sort_keys = False
+    default = staticmethod(_json)
 
 
 def _forbid_sniffing(response: Response) -> Response:
@@ -28,9 +40,10 @@ def _forbid_sniffing(response: Response) -> Response:
     return response
 
 
-def create_app(engine: Engine) -> Flask:
+def create_app(engine: Engine, authentication: Authentication | None = None) -> Flask:
     """The API over the database of ``engine``, which has autocommit (``connect_engine`` makes one).
 
+    Without ``authentication`` every request may do everything, as the local operator.
     The database is not asked before the first request, so the API may start first.
     """
     app = Flask(__name__, static_folder=None)
@@ -38,12 +51,13 @@ def create_app(engine: Engine) -> Flask:
     # Automatic OPTIONS and redirects would answer without the envelope.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
-    app.json = _JsonInOrder(app)
+    app.json = _Json(app)
 
     app.extensions[ENGINE] = engine
     app.extensions[NEEDS] = Needs.of_this_version()
     for blueprint in (reports, simulations, health):
         app.register_blueprint(blueprint)
+    register_authentication(app, authentication)
     register_error_handlers(app)
     app.after_request(_forbid_sniffing)
     return app

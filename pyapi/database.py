@@ -1,4 +1,4 @@
-"""The engine, and ``call``: one routine, one round trip."""
+"""The engine, and ``call``: one routine, one round trip, the caller's claims included."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import time
 from typing import Any
 
 import psycopg
+from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.rows import dict_row
 from psycopg.types.string import TextLoader
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 __all__ = ["call", "call_procedure", "connect_engine", "sqlstate"]
@@ -17,6 +19,10 @@ __all__ = ["call", "call_procedure", "connect_engine", "sqlstate"]
 _RETRIED = {"40001", "40P01"}
 _ATTEMPTS = 4
 _FIRST_PAUSE_SECONDS = 0.01
+# Of a statement that was prepared before a migration changed what the routine returns.
+_STALE_PLAN = "0A000"
+
+_SET_CLAIMS = "select set_config('request.jwt.claims', %s, true)"
 
 
 def connect_engine(url: URL, *, pool_size: int = 5, statement_timeout_seconds: int = 30) -> Engine:
@@ -62,32 +68,95 @@ def _placeholder(name: str, value: object) -> str:
             return f"{name} => %({name})s"
 
 
-def _execute(engine: Engine, statement: str, arguments: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows(
+    connection: psycopg.Connection[Any],
+    statement: str,
+    arguments: dict[str, Any],
+    claims: str | None,
+    prepare: bool | None,
+) -> list[dict[str, Any]]:
+    cursor = connection.cursor(row_factory=dict_row)
+    if claims is None:
+        return cursor.execute(statement, arguments, prepare=prepare).fetchall()
+    # Sent together and ended by one Sync, both are one transaction without a begin: the setting lasts
+    # as long as the call, and a call that does not come to its end leaves nothing.
+    with connection.pipeline():
+        connection.execute(_SET_CLAIMS, (claims,))
+        cursor.execute(statement, arguments, prepare=prepare)
+    return cursor.fetchall()
+
+
+def _cause(error: psycopg.Error) -> psycopg.Error:
+    # A transaction that fails at its very end, by a deferred constraint for one, leaves the pipeline
+    # busy, and psycopg tells that instead.
+    earlier = error.__context__
+    if error.sqlstate is None and isinstance(earlier, psycopg.Error) and earlier.sqlstate is not None:
+        return earlier
+    return error
+
+
+def _run(
+    connection: Connection, statement: str, arguments: dict[str, Any], claims: str | None, prepare: bool | None
+) -> list[dict[str, Any]]:
+    driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
+    assert driver is not None
+    is_stale = False
+    try:
+        return _rows(driver, statement, arguments, claims, prepare)
+    except psycopg.Error as raised:
+        error = _cause(raised)
+        is_stale = error.sqlstate == _STALE_PLAN
+        # What SQLAlchemy makes of an error when it runs the statement itself.
+        raise DBAPIError.instance(
+            statement, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=driver.closed
+        ) from raised
+    finally:
+        # Lost, or interrupted in the middle of an exchange.
+        is_idle = (driver.info.transaction_status, driver.info.pipeline_status) == (
+            TransactionStatus.IDLE,
+            PipelineStatus.OFF,
+        )
+        if is_stale or not is_idle:
+            connection.invalidate()
+
+
+def _execute(engine: Engine, statement: str, arguments: dict[str, Any], claims: str | None) -> list[dict[str, Any]]:
+    prepare: bool | None = None
     for attempt in range(_ATTEMPTS):
         try:
             with engine.connect() as connection:
-                rows = connection.exec_driver_sql(statement, arguments).mappings().all()
-                return [dict(row) for row in rows]
+                return _run(connection, statement, arguments, claims, prepare)
         except DBAPIError as error:
-            if sqlstate(error) not in _RETRIED or attempt == _ATTEMPTS - 1:
+            code = sqlstate(error)
+            if attempt == _ATTEMPTS - 1:
                 raise
-            time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * (0.5 + random.random()))
+            if code == _STALE_PLAN and prepare is None:
+                # The next connection of the pool may hold a plan as old.
+                prepare = False
+            elif code in _RETRIED:
+                time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * (0.5 + random.random()))
+            else:
+                raise
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def call(engine: Engine, routine: str, *, columns: str = "*", **arguments: Any) -> list[dict[str, Any]]:
+def call(
+    engine: Engine, routine: str, *, columns: str = "*", claims: str | None = None, **arguments: Any
+) -> list[dict[str, Any]]:
     """Call a function and return its rows.
 
-    ``routine`` and ``columns`` are ours, never input; arguments are passed by name.
+    ``routine`` and ``columns`` are ours, never input; arguments are passed by name. ``claims`` are
+    those of a verified token, as the text of a JSON object: the routine sees them as the setting
+    request.jwt.claims, and no later call does.
     Raises sqlalchemy.exc.DBAPIError with what the database said. A deadlock or a serialization
-    failure is tried again a few times first.
+    failure is tried again a few times first, a plan that a migration made stale once.
     """
     given = ", ".join(_placeholder(name, value) for name, value in arguments.items())
-    return _execute(engine, f"select {columns} from {routine}({given})", arguments)
+    return _execute(engine, f"select {columns} from {routine}({given})", arguments, claims)  # noqa: S608
 
 
-def call_procedure(engine: Engine, routine: str, **arguments: Any) -> Any:
+def call_procedure(engine: Engine, routine: str, *, claims: str | None = None, **arguments: Any) -> Any:
     """Call a procedure and return its ``result``; otherwise as ``call``."""
     given = "".join(f"{_placeholder(name, value)}, " for name, value in arguments.items())
-    [row] = _execute(engine, f"call {routine}({given}result => null)", arguments)
+    [row] = _execute(engine, f"call {routine}({given}result => null)", arguments, claims)
     return row["result"]

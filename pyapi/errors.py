@@ -90,7 +90,16 @@ HTTP_STATUS: dict[str, int] = {
     "RR007": 404,
     "RR008": 400,
     "RR009": 409,
+    "RR010": 409,
+    "RR011": 409,
+    "RR012": 409,
+    "RR013": 404,
+    "RR014": 409,
+    "RR015": 400,
     "RR016": 400,
+    "RR017": 403,
+    "RR018": 404,
+    "RR019": 404,
     **{code: condition.http_status for code, condition in _CONDITIONS.items()},
 }
 

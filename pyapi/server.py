@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
+import signal
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +14,18 @@ from gunicorn.app.base import BaseApplication
 from sqlalchemy import URL
 
 from pyapi.app import create_app
+from pyapi.auth import Authentication
 from pyapi.database import connect_engine
 
-__all__ = ["Address", "AddressTakenError", "serve"]
+__all__ = ["Address", "AddressTakenError", "UnprotectedAddressError", "serve"]
 
 
 class AddressTakenError(Exception):
     """Somebody else listens on the address, or this process may not."""
+
+
+class UnprotectedAddressError(Exception):
+    """Others could reach the address, and everybody who reaches it may do everything."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,20 @@ class Address:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
+    def require_loopback(self) -> None:
+        """Raise UnprotectedAddressError unless only this machine reaches the address."""
+        if self.host == "localhost":
+            return
+        try:
+            is_loopback = ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            is_loopback = False
+        if not is_loopback:
+            raise UnprotectedAddressError(
+                f"refusing to listen on {self.host} without authentication; "
+                "set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS, or listen on 127.0.0.1"
+            )
+
     def require_free(self) -> None:
         """Raise AddressTakenError unless a server can listen here: before any other work is done."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
@@ -43,17 +64,22 @@ class Address:
                 probe.bind((self.host, self.port))
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
-                    reason = f"port {self.port} on {self.host} is taken; choose another, for example PORT={self.port + 1}"
+                    reason = (
+                        f"port {self.port} on {self.host} is taken; choose another, for example PORT={self.port + 1}"
+                    )
                 else:
                     reason = f"cannot listen on {self.host} port {self.port}: {error.strerror}"
                 raise AddressTakenError(reason) from error
 
 
-class _Gunicorn(BaseApplication):
+class _Gunicorn(BaseApplication):  # type: ignore[misc]
     """Gunicorn, configured by arguments instead of by files and its own command line."""
 
-    def __init__(self, database: URL, threads: int, options: dict[str, object]) -> None:
+    def __init__(
+        self, database: URL, authentication: Authentication | None, threads: int, options: dict[str, object]
+    ) -> None:
         self._database = database
+        self._authentication = authentication
         self._threads = threads
         self._options = options
         super().__init__()
@@ -64,17 +90,32 @@ class _Gunicorn(BaseApplication):
 
     def load(self) -> Flask:
         # Runs in each worker after the fork, so that no two processes share a connection.
-        return create_app(connect_engine(self._database, pool_size=self._threads))
+        return create_app(connect_engine(self._database, pool_size=self._threads), self._authentication)
+
+
+def _forget_handlers() -> None:
+    """Until a worker has handlers of its own it would swallow its end in those of its parent, and be waited for."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def serve(
-    database: URL, address: Address, *, workers: int, threads: int, when_ready: Callable[[], None] | None = None
+    database: URL,
+    address: Address,
+    authentication: Authentication | None,
+    *,
+    workers: int,
+    threads: int,
+    when_ready: Callable[[], None] | None = None,
 ) -> None:
     """Serve the API until SIGINT or SIGTERM; requests under way are finished after SIGTERM.
 
     Each of the ``workers`` processes holds at most ``threads`` database connections.
-    Does not return: gunicorn ends with SystemExit.
+    Does not return: gunicorn ends with SystemExit. Raises UnprotectedAddressError where
+    ``authentication`` is None and others than this machine would reach the address.
     """
+    if authentication is None:
+        address.require_loopback()
     options: dict[str, object] = {
         "bind": f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}",
         "worker_class": "gthread",
@@ -86,7 +127,8 @@ def serve(
         "keepalive": 5,
         "loglevel": "warning",
         "control_socket_disable": True,
+        "post_fork": lambda _server, _worker: _forget_handlers(),
     }
     if when_ready is not None:
         options["when_ready"] = lambda _server: when_ready()
-    _Gunicorn(database, threads, options).run()
+    _Gunicorn(database, authentication, threads, options).run()

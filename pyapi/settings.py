@@ -1,14 +1,17 @@
-"""What the environment says: which database, and on which address the API listens."""
+"""What the environment says: which database, and whose tokens the API takes."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import URL, make_url
 
 __all__ = ["Settings", "database_url"]
+
+# As long as the hash, says RFC 7518, section 3.2.
+_SHORTEST_SECRET_BYTES = 32
 
 
 def database_url(text: str) -> URL:
@@ -25,6 +28,13 @@ def database_url(text: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
+def _given(name: str, value: str | None) -> str | None:
+    # Taken for absent, a secret that was lost on its way here would leave the API open.
+    if value is not None and not value.strip():
+        raise ValueError(f"{name} is set but empty: give it a value, or unset it.")
+    return value
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings from environment variables; a database that is None is the embedded one.
@@ -34,12 +44,19 @@ class Settings:
     DATABASE_URL where it is not set.
     PGREPRISE_DATA: the folder of the embedded server, ``.pgreprise`` in the current folder by default.
     PGREPRISE_POSTGRES_VERSION: the embedded server's major version, 16 or 18.
+    PGREPRISE_JWT_SECRET: the secret of the tokens that the API takes (HS256), or
+    PGREPRISE_JWT_JWKS: the file with the public keys of their issuer (RS256, ES256).
+    PGREPRISE_JWT_AUDIENCE, PGREPRISE_JWT_ISSUER: the claims aud and iss that they must have.
     """
 
     database: URL | None
     migration_database: URL | None
     data_folder: Path
     postgres_version: int
+    jwt_secret: str | None = field(default=None, repr=False)
+    jwt_jwks: Path | None = None
+    jwt_audience: str | None = None
+    jwt_issuer: str | None = None
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -49,9 +66,29 @@ class Settings:
         version = os.environ.get("PGREPRISE_POSTGRES_VERSION", "18")
         if version not in ("16", "18"):
             raise ValueError(f"PGREPRISE_POSTGRES_VERSION is {version!r}; the embedded server is 16 or 18.")
+        secret = _given("PGREPRISE_JWT_SECRET", os.environ.get("PGREPRISE_JWT_SECRET"))
+        key_file = _given("PGREPRISE_JWT_JWKS", os.environ.get("PGREPRISE_JWT_JWKS"))
+        audience = _given("PGREPRISE_JWT_AUDIENCE", os.environ.get("PGREPRISE_JWT_AUDIENCE"))
+        issuer = _given("PGREPRISE_JWT_ISSUER", os.environ.get("PGREPRISE_JWT_ISSUER"))
+        if secret is not None and key_file is not None:
+            raise ValueError("PGREPRISE_JWT_SECRET and PGREPRISE_JWT_JWKS are both set; tokens have one kind of key.")
+        if secret is None and key_file is None and not audience is issuer is None:
+            raise ValueError(
+                "PGREPRISE_JWT_AUDIENCE or PGREPRISE_JWT_ISSUER is set, but no key to verify tokens with: "
+                "set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS too."
+            )
+        if secret is not None and len(secret.encode()) < _SHORTEST_SECRET_BYTES:
+            raise ValueError(
+                f"PGREPRISE_JWT_SECRET is too short: HS256 needs {_SHORTEST_SECRET_BYTES} bytes or more, "
+                "for example those that `openssl rand -base64 32` prints."
+            )
         return cls(
             database=database_url(database) if database else None,
             migration_database=database_url(migration) if migration else None,
             data_folder=Path(os.environ.get("PGREPRISE_DATA", ".pgreprise")).absolute(),
             postgres_version=int(version),
+            jwt_secret=secret,
+            jwt_jwks=Path(key_file).absolute() if key_file is not None else None,
+            jwt_audience=audience,
+            jwt_issuer=issuer,
         )

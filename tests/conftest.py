@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,13 +27,17 @@ FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_conne
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+def server() -> Iterator[URL]:
     """The URL of a server on which the tests may create databases and roles."""
     settings = Settings.from_environment()
     if settings.migration_database is not None:
         yield settings.migration_database
     else:
-        with embedded(tmp_path_factory.mktemp("pg"), settings.postgres_version, settings=FAST) as running:
+        # Not in pytest's folder, which every run that starts closes to the account of a root's server.
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            embedded(Path(folder), settings.postgres_version, settings=FAST) as running,
+        ):
             yield running.url(database="postgres")
 
 

@@ -156,12 +156,20 @@ def refusal(connection: Connection, statement: str, *arguments: Any) -> Refusal:
 
 def everything(connection: Connection) -> dict[str, list[dict[str, Any]]]:
     """The snapshot, and every row of the routines' own tables."""
+    tables = connection.execute(
+        "select relname as name from pg_class where relnamespace = 'pgreprise'::regnamespace and relkind = 'r'"
+    ).fetchall()
     own = {
-        table: connection.execute(
+        table["name"]: connection.execute(
             psycopg.sql.SQL("select entry::text as entry from pgreprise.{} as entry order by 1").format(
-                psycopg.sql.Identifier(table)
+                psycopg.sql.Identifier(table["name"])
             )
         ).fetchall()
-        for table in ("country", "simulation_key", "report_key")
+        for table in tables
     }
     return {**snapshot(connection), **own}
+
+
+def changed_tables(before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict[str, Any]]]) -> set[str]:
+    """The tables that are not in ``after`` as they were in ``before``, two results of ``everything``."""
+    return {table for table in before.keys() | after.keys() if before.get(table) != after.get(table)}

@@ -1,5 +1,4 @@
-"""Reruns that lose nothing: rerun_report version 2 with archive and idempotency keys; undo, fencing, history,
-preview, batches, purge, feed and settings.
+"""Reruns that lose nothing: version 2 of the routines, and undo, history, preview, batches, purge, feed, settings.
 
 Revision: reports_0009
 Revises: reports_0008
@@ -60,6 +59,8 @@ NEW_AFTER = (
     "rerun_reports",
     "check_chunk_size",
     "batch_filter",
+    "batch_reports",
+    "rerun_batch_preview",
     "create_rerun_batch",
     "rerun_batches",
     "rerun_batch_refusals",

@@ -11,8 +11,8 @@ from flask import Blueprint, current_app
 from sqlalchemy.exc import DBAPIError
 
 from pyapi import migrate
-from pyapi.database import call, sqlstate
-from pyapi.routes.requests import Reply, engine, failure, success
+from pyapi.database import sqlstate
+from pyapi.routes.requests import Reply, call, failure, success
 from pyapi.routines import routine_files
 
 __all__ = ["NEEDS", "Needs", "health"]
@@ -94,7 +94,7 @@ def readiness() -> Reply:
     """200 when the database can be worked with, else 503 with the reason."""
     needs: Needs = current_app.extensions[NEEDS]
     try:
-        [row] = call(engine(), "pgreprise.status", columns="status")
+        [row] = call("pgreprise.status", columns="status")
     except DBAPIError as error:
         if sqlstate(error) != _INSUFFICIENT_PRIVILEGE:
             raise

@@ -1,18 +1,20 @@
-"""What the routes share: the application's engine, the body of a request, the envelope of a reply."""
+"""What the routes share: calls as whoever sent the request, the body of a request, the envelope of a reply."""
 
 from __future__ import annotations
 
 import json
 import re
 from http import HTTPStatus
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from flask import Response, current_app, jsonify, request
+from flask import Response, current_app, g, jsonify, request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 from sqlalchemy import Engine
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 from werkzeug.http import HTTP_STATUS_CODES
+
+from pyapi import database
 
 __all__ = [
     "ENGINE",
@@ -22,9 +24,12 @@ __all__ = [
     "RowId",
     "Text",
     "Update",
+    "act_as",
     "body",
-    "engine",
+    "call",
+    "call_procedure",
     "failure",
+    "optional_body",
     "success",
 ]
 
@@ -38,10 +43,26 @@ _PROBLEMS_SHOWN = 3
 _NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
-def engine() -> Engine:
-    """The engine that the application was created with."""
-    found: Engine = current_app.extensions[ENGINE]
-    return found
+def act_as(claims: str | None) -> None:
+    """Let this request's calls have these claims, the text of a JSON object, or none."""
+    g.claims = claims
+
+
+def _caller() -> tuple[Engine, str | None]:
+    # A request whose claims nobody has set is a fault; it must not become a call without any.
+    return current_app.extensions[ENGINE], g.claims
+
+
+def call(routine: str, *, columns: str = "*", **arguments: Any) -> list[dict[str, Any]]:
+    """Call a function as whoever sent the request; otherwise as ``pyapi.database.call``."""
+    engine, claims = _caller()
+    return database.call(engine, routine, columns=columns, claims=claims, **arguments)
+
+
+def call_procedure(routine: str, **arguments: Any) -> Any:
+    """Call a procedure as whoever sent the request; otherwise as ``pyapi.database.call_procedure``."""
+    engine, claims = _caller()
+    return database.call_procedure(engine, routine, claims=claims, **arguments)
 
 
 def success(message: str, result: object, status: int = HTTPStatus.OK) -> Reply:
@@ -87,6 +108,7 @@ def _json_text(value: object) -> object:
 
 
 RowId = Annotated[int, Field(ge=1, le=2**63 - 1)]
+RunSequence = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Text = Annotated[str, AfterValidator(_without_nul)]
 JsonText = Annotated[Text | None, BeforeValidator(_json_text)]
 
@@ -98,12 +120,16 @@ class Body(BaseModel):
 
 
 class Update(Body):
-    """PATCH: the row, and the values to write to it; null leaves a value as it is."""
+    """PATCH: the row, and the values to write to it; null leaves a value as it is.
+
+    With run_sequence, the run that the worker read with the row, the write is refused when it has ended.
+    """
 
     id: RowId
     status: Text | None = None
     output: JsonText = None
     error_message: Text | None = None
+    run_sequence: RunSequence | None = None
 
 
 Model = TypeVar("Model", bound=Body)
@@ -112,6 +138,11 @@ Model = TypeVar("Model", bound=Body)
 def _problem(error: ErrorDetails) -> str:
     place = ".".join(str(part)[:64] for part in error["loc"])
     return f"{place}: {error['msg']}" if place else error["msg"]
+
+
+def optional_body(model: type[Model]) -> Model:
+    """As ``body``, for a request that may come without one: then every value is its default."""
+    return body(model) if request.get_data() else model()
 
 
 def body(model: type[Model]) -> Model:

@@ -8,8 +8,7 @@ from typing import Annotated
 from flask import Blueprint
 from pydantic import Field
 
-from pyapi.database import call
-from pyapi.routes.requests import Body, Reply, Text, Update, body, engine, success
+from pyapi.routes.requests import Body, Reply, Text, Update, body, call, success
 
 __all__ = ["simulations"]
 
@@ -29,7 +28,6 @@ def create_simulation(country_id: str) -> Reply:
     """The newest simulation of this population and policy: 201 when it had to be created, else 200."""
     wanted = body(NewSimulation)
     [simulation] = call(
-        engine(),
         "public.get_or_create_simulation",
         columns="(stored).*, created",
         country_id=country_id,
@@ -43,7 +41,7 @@ def create_simulation(country_id: str) -> Reply:
 @simulations.get("/<country_id>/simulation/<int:simulation_id>")
 def get_simulation(country_id: str, simulation_id: int) -> Reply:
     """The stored simulation."""
-    [simulation] = call(engine(), "public.get_simulation", simulation_id=simulation_id, country_id=country_id)
+    [simulation] = call("public.get_simulation", simulation_id=simulation_id, country_id=country_id)
     return success("Simulation found", simulation)
 
 
@@ -52,7 +50,6 @@ def update_simulation(country_id: str) -> Reply:
     """Write the values that are given and not null, and return the simulation."""
     update = body(Update)
     [simulation] = call(
-        engine(),
         "public.update_simulation",
         simulation_id=update.id,
         country_id=country_id,

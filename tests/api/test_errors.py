@@ -123,6 +123,15 @@ def impossible_year(dba: Connection) -> Callable[[FlaskClient], Any]:
     return lambda client: client.post("/us/report", json={"simulation_1_id": simulation, "year": "soon"})
 
 
+def missing_scope(dba: Connection) -> Callable[[FlaskClient], Any]:
+    dba.execute(
+        "create or replace function public.get_report(report_id bigint, country_id text default null) "
+        "returns setof pgreprise.report_row language plpgsql stable security definer as $$ begin "
+        "perform pgreprise.require_scope('reports:everything'); end $$"
+    )
+    return lambda client: client.get("/us/report/1")
+
+
 REFUSALS = [
     (missing_report, "RR001", "Report #42 not found."),
     (report_of_another_country, "RR001", None),
@@ -137,6 +146,7 @@ REFUSALS = [
     (no_report_version, "RR009", None),
     (no_package_version, "RR009", None),
     (impossible_year, "RR016", None),
+    (missing_scope, "RR017", "The token of operator lacks the scope reports:everything."),
 ]
 
 

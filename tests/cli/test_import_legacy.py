@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -23,6 +21,7 @@ from pyapi import migrate
 from pyapi.database import connect_engine
 from pyapi.legacy_import import ImportRefused, import_legacy
 from tests import legacy as real
+from tests.cli.conftest import Run
 from tests.factories import VERSIONS, add_reform_impact, add_report, add_simulation, snapshot
 
 Connection = psycopg.Connection[dict[str, Any]]
@@ -546,27 +545,21 @@ def test_after_a_refusal_the_engine_works_and_a_second_import_succeeds(legacy: L
 # --- the command -----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def pgreprise(database: URL) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the command on the test's database."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        url = database.set(drivername="postgresql").render_as_string(hide_password=False)
-        program = Path(sys.executable).with_name("pgreprise")
-        return subprocess.run(
-            [program, *arguments], env={**os.environ, "DATABASE_URL": url}, capture_output=True, text=True, check=False
-        )
-
-    return run
-
-
 def test_the_command_imports_the_real_data_and_its_reports_rerun_as_required(
-    pgreprise: Callable[..., subprocess.CompletedProcess[str]], legacy_database: Path
+    pgreprise: Run, legacy_database: Path
 ) -> None:
     imported = pgreprise("import-legacy", f"sqlite:///{legacy_database}")
     assert imported.returncode == 0, imported.stderr
-    for line in ("report_outputs: 159 rows", "simulations: 176 rows", "reform_impact: 371 rows", "table household"):
-        assert line in imported.stdout
+    lines = imported.stdout.splitlines()
+    # As the README shows it.
+    assert lines[:4] == [
+        "report_outputs: 159 rows imported",
+        "simulations: 176 rows imported",
+        "reform_impact: 371 rows imported",
+        "not copied: table analysis",
+    ]
+    assert "not copied: table household" in lines
+    assert lines[-1] == "Say which cache versions are current: pgreprise cache-version set COUNTRY ..."
     for country_id, versions in VERSIONS.items():
         economy, report = versions["economy_impact"], versions["report_output"]
         options = ("--economy-impact", economy, "--report-output", report)
@@ -584,9 +577,7 @@ def test_the_command_imports_the_real_data_and_its_reports_rerun_as_required(
                 assert (result["status"], result["code"]) == ("error", example.sqlstate)
 
 
-def test_the_command_says_where_it_stopped_and_lists_what_it_replaced(
-    pgreprise: Callable[..., subprocess.CompletedProcess[str]], legacy: Legacy
-) -> None:
+def test_the_command_says_where_it_stopped_and_lists_what_it_replaced(pgreprise: Run, legacy: Legacy) -> None:
     legacy.add("simulations", id=2, output="NaN")
     stopped = pgreprise("import-legacy", str(legacy.path))
     assert stopped.returncode == 1

@@ -2,7 +2,7 @@
 -- the row was rerun, or the rerun undone, while it computed.
 -- Raises RR011, always.
 create or replace function pgreprise.raise_run_not_current(
-  row_kind text, row_id bigint, current_run integer, written_run integer
+  row_kind text, row_id bigint, current_run bigint, written_run bigint
 )
 returns void
 language plpgsql
@@ -21,4 +21,4 @@ begin
 end;
 $$;
 
-comment on function pgreprise.raise_run_not_current(text, bigint, integer, integer) is 'Raises RR011.';
+comment on function pgreprise.raise_run_not_current(text, bigint, bigint, bigint) is 'Raises RR011.';

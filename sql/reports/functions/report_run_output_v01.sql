@@ -3,7 +3,7 @@
 -- output is null where had_output is false, and where the output was purged or never archived.
 -- Raises RR001 no such report, RR008 no such country, RR017 the caller's token may not, RR019 no such run.
 create or replace function public.report_run_output(
-  report_id bigint, run_sequence integer, country_id text default null
+  report_id bigint, run_sequence bigint, country_id text default null
 )
 returns setof pgreprise.report_run_row
 language plpgsql
@@ -51,8 +51,8 @@ begin
 end;
 $$;
 
-comment on function public.report_run_output(bigint, integer, text) is
+comment on function public.report_run_output(bigint, bigint, text) is
 'The result of one run of a report, also of an earlier one.';
 
-grant execute on function public.report_run_output(bigint, integer, text)
+grant execute on function public.report_run_output(bigint, bigint, text)
 to pgreprise_reader, pgreprise_api, pgreprise_dba;

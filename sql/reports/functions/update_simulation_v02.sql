@@ -12,7 +12,7 @@ create or replace function public.update_simulation(
   status text default null,
   output json default null,
   error_message text default null,
-  run_sequence integer default null
+  run_sequence bigint default null
 )
 returns setof pgreprise.simulation_row
 language plpgsql
@@ -55,8 +55,8 @@ begin
 end;
 $$;
 
-comment on function public.update_simulation(bigint, text, text, json, text, integer) is
+comment on function public.update_simulation(bigint, text, text, json, text, bigint) is
 'Writes the values that are not null to a simulation and returns it.';
 
-grant execute on function public.update_simulation(bigint, text, text, json, text, integer)
+grant execute on function public.update_simulation(bigint, text, text, json, text, bigint)
 to pgreprise_api, pgreprise_dba;

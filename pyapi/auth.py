@@ -1,0 +1,296 @@
+"""Who calls the API: a token is verified here, and its claims go to the database with every call.
+
+What a token may do is decided there, by its scopes. Without authentication every request is the local
+operator's, and the server listens on loopback only.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import jwt
+from flask import Flask, request
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Unauthorized
+
+from pyapi.routes.health import health
+from pyapi.routes.requests import act_as
+from pyapi.settings import Settings
+
+__all__ = ["LOCAL_OPERATOR", "Authentication", "TokenRefusedError", "issue_token", "register_authentication"]
+
+logger = logging.getLogger(__name__)
+
+# The claims of every request where no authentication is configured.
+LOCAL_OPERATOR = json.dumps(
+    {
+        "sub": "operator",
+        "scope": "reports:read reports:write reports:rerun reports:admin",
+        "roles": [{"role": "operator", "on": {"kind": "global"}}],
+    }
+)
+
+# By how much the clocks of issuer and API may differ.
+_LEEWAY_SECONDS = 10
+_SHORTEST_RSA_BITS = 2048
+_BEARER = re.compile(r"bearer +(?P<token>\S+)", re.IGNORECASE)
+
+
+class TokenRefusedError(Exception):
+    """The token is not one that the API takes; the message is for its sender, and says nothing of the keys."""
+
+
+# --- keys ------------------------------------------------------------------------------------
+
+
+class _Keys(Protocol):
+    def find(self, token: str) -> tuple[bytes | jwt.PyJWK, str]:
+        """The key that the token has to be signed with, and the algorithm. Raises jwt.PyJWTError for none."""
+
+
+class _Secret:
+    """One secret for all tokens."""
+
+    def __init__(self, secret: str) -> None:
+        try:
+            self._secret: bytes = jwt.get_algorithm_by_name("HS256").prepare_key(secret)
+        except jwt.InvalidKeyError as error:
+            raise ValueError(
+                "PGREPRISE_JWT_SECRET is a key pair's key, which is no secret: "
+                "name a file of public keys with PGREPRISE_JWT_JWKS instead."
+            ) from error
+
+    def find(self, token: str) -> tuple[bytes, str]:  # noqa: ARG002
+        return self._secret, "HS256"
+
+
+def _usable(entry: Any) -> jwt.PyJWK | None:
+    """The key of an entry that can verify tokens, None for another; raises ValueError for a private one."""
+    match entry:
+        case {"kty": "RSA", "kid": str()}:
+            algorithm = "RS256"
+        case {"kty": "EC", "crv": "P-256", "kid": str()}:
+            algorithm = "ES256"
+        case _:
+            return None
+    if "d" in entry:
+        raise ValueError(f"key {entry['kid']!r} is a private one; the API needs public keys only")
+    operations = entry.get("key_ops", ["verify"])
+    if entry.get("alg", algorithm) != algorithm or entry.get("use", "sig") != "sig" or "verify" not in operations:
+        return None
+    key = jwt.PyJWK(entry, algorithm)
+    if algorithm == "RS256" and key.key.key_size < _SHORTEST_RSA_BITS:
+        raise ValueError(f"key {entry['kid']!r} is shorter than {_SHORTEST_RSA_BITS} bits")
+    return key
+
+
+def _read_keys(path: Path) -> dict[str, jwt.PyJWK]:
+    """The keys of a JWKS file by their kid. Raises ValueError for a file that cannot be used, and says why."""
+    try:
+        content = json.loads(path.read_bytes())
+        entries = content["keys"] if isinstance(content, dict) else None
+        if not isinstance(entries, list):
+            raise ValueError('it is not an object with a list "keys"')
+        keys: dict[str, jwt.PyJWK] = {}
+        for key in filter(None, map(_usable, entries)):
+            if str(key.key_id) in keys:
+                raise ValueError(f"two keys have the kid {key.key_id!r}")
+            keys[str(key.key_id)] = key
+        if not keys:
+            raise ValueError("it holds no public key for RS256 or ES256 with a kid")
+    except OSError as error:
+        raise ValueError(f"PGREPRISE_JWT_JWKS: cannot read {path}: {error.strerror}.") from error
+    except KeyError as error:
+        raise ValueError(f'PGREPRISE_JWT_JWKS: {path} cannot be used: it has no "keys".') from error
+    except (ValueError, TypeError, RecursionError, jwt.PyJWTError) as error:
+        raise ValueError(f"PGREPRISE_JWT_JWKS: {path} cannot be used: {error}.") from error
+    return keys
+
+
+class _KeyFile:
+    """The public keys of a JWKS file, read again when the file has changed, so that keys can be rotated.
+
+    A change that cannot be used is logged, and the keys stay as they were.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp = self._stamp_now()
+        self._keys = _read_keys(path)
+
+    def find(self, token: str) -> tuple[jwt.PyJWK, str]:
+        kid = jwt.get_unverified_header(token).get("kid", "")
+        stamp = self._stamp_now()
+        if stamp != self._stamp:
+            self._stamp = stamp
+            try:
+                self._keys = _read_keys(self._path)
+            except ValueError as error:
+                logger.warning("The keys stay as they were. %s", error)
+        try:
+            key = self._keys[kid]
+        except KeyError:
+            raise jwt.InvalidKeyError("no such kid") from None
+        return key, key.algorithm_name
+
+    def _stamp_now(self) -> tuple[int, ...] | None:
+        # Taken before reading: what is written meanwhile is read the next time.
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+# --- tokens ----------------------------------------------------------------------------------
+
+
+def _reason(error: jwt.PyJWTError) -> str:
+    match error:
+        case jwt.ExpiredSignatureError():
+            return "The token has expired."
+        case jwt.ImmatureSignatureError():
+            return "The token is not valid yet."
+        case jwt.InvalidAudienceError():
+            return "The token is for another audience."
+        case jwt.InvalidIssuerError():
+            return "The token is of another issuer."
+        case jwt.MissingRequiredClaimError():
+            return f"The token lacks the claim {error.claim}."
+        case jwt.InvalidSignatureError() | jwt.InvalidAlgorithmError() | jwt.InvalidKeyError():
+            return "The token is not signed with a key and an algorithm that this API takes."
+    return "The token is malformed."
+
+
+def _text_for_postgresql(claims: Mapping[str, Any]) -> str:
+    """The claims as JSON text that the database can read; raises ValueError where it could not."""
+    text = json.dumps(claims, ensure_ascii=False, allow_nan=False)
+    # Raises UnicodeEncodeError, a ValueError, for half a surrogate pair.
+    text.encode()
+    if any("\0" in part for part in _texts(claims)):
+        raise ValueError("NUL")
+    return text
+
+
+def _texts(value: object) -> list[str]:
+    match value:
+        case str():
+            return [value]
+        case dict():
+            return [text for pair in value.items() for part in pair for text in _texts(part)]
+        case list():
+            return [text for item in value for text in _texts(item)]
+    return []
+
+
+class Authentication:
+    """Verifies tokens as the settings say."""
+
+    def __init__(self, keys: _Keys, *, audience: str | None = None, issuer: str | None = None) -> None:
+        self._keys = keys
+        self._audience = audience
+        self._issuer = issuer
+        self._jwt = jwt.PyJWT({"require": ["exp", "sub"], "enforce_minimum_key_length": True})
+
+    @classmethod
+    def of(cls, settings: Settings) -> Authentication | None:
+        """What the settings say, None where they say nothing. Raises ValueError for a key that cannot be used."""
+        keys: _Keys
+        if settings.jwt_secret is not None:
+            keys = _Secret(settings.jwt_secret)
+        elif settings.jwt_jwks is not None:
+            keys = _KeyFile(settings.jwt_jwks)
+        else:
+            return None
+        return cls(keys, audience=settings.jwt_audience, issuer=settings.jwt_issuer)
+
+    def verify(self, token: str) -> str:
+        """The claims of a token as JSON text. Raises TokenRefusedError unless everything about it is in order."""
+        try:
+            key, algorithm = self._keys.find(token)
+            claims = self._jwt.decode(
+                token,
+                key,
+                [algorithm],
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=_LEEWAY_SECONDS,
+            )
+        except jwt.PyJWTError as error:
+            raise TokenRefusedError(_reason(error)) from error
+        except ValueError as error:
+            raise TokenRefusedError("The token is malformed.") from error
+        if not claims["sub"].strip():
+            raise TokenRefusedError("The token lacks the claim sub.")
+        try:
+            return _text_for_postgresql(claims)
+        except (ValueError, RecursionError) as error:
+            raise TokenRefusedError("The token holds a claim that the database cannot store.") from error
+
+
+def issue_token(settings: Settings, claims: Mapping[str, Any], *, lifetime_seconds: int) -> str:
+    """A token with these claims that the API takes, for trying out.
+
+    Raises ValueError where there is no PGREPRISE_JWT_SECRET to sign it with.
+    """
+    if settings.jwt_secret is None:
+        raise ValueError(
+            "PGREPRISE_JWT_SECRET is not set: a token is signed with it. (With PGREPRISE_JWT_JWKS, whoever holds "
+            "the private keys issues tokens; without either the API needs none.)"
+        )
+    key, algorithm = _Secret(settings.jwt_secret).find("")
+    now = int(time.time())
+    of_settings = {"aud": settings.jwt_audience, "iss": settings.jwt_issuer}
+    payload = {
+        **claims,
+        **{name: value for name, value in of_settings.items() if value is not None},
+        "iat": now,
+        "exp": now + lifetime_seconds,
+    }
+    return jwt.encode(payload, key, algorithm)
+
+
+# --- requests --------------------------------------------------------------------------------
+
+
+def _unauthorized(message: str, **error: str) -> Unauthorized:
+    # Written out, because a realm has to be quoted, and werkzeug quotes only what else could not be read.
+    parameters = ", ".join(f'{name}="{value}"' for name, value in {"realm": "pgreprise", **error}.items())
+    return Unauthorized(message, www_authenticate=WWWAuthenticate("bearer", token=parameters))
+
+
+def _claims_of_request(authentication: Authentication) -> str:
+    header = request.headers.get("Authorization")
+    if header is None:
+        # RFC 6750: who sent no token at all is told no error code.
+        raise _unauthorized("This API wants a token. Send it in the header: Authorization: Bearer TOKEN.")
+    try:
+        found = _BEARER.fullmatch(header)
+        if found is None:
+            raise TokenRefusedError("The header Authorization is malformed. It is: Bearer TOKEN.")
+        return authentication.verify(found["token"])
+    except TokenRefusedError as refused:
+        raise _unauthorized(str(refused), error="invalid_token", error_description=str(refused)) from refused
+
+
+def register_authentication(app: Flask, authentication: Authentication | None) -> None:
+    """Let every request act as its token says, or as the local operator where ``authentication`` is None.
+
+    Health checks need no token. Everything else does, unknown paths too, so that nobody without one
+    learns which there are.
+    """
+
+    @app.before_request
+    def authenticate() -> None:
+        if authentication is None:
+            act_as(LOCAL_OPERATOR)
+        elif request.blueprint == health.name:
+            act_as(None)
+        else:
+            act_as(_claims_of_request(authentication))

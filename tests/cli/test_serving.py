@@ -1,0 +1,270 @@
+"""Someone starts the API, with everything (`up`, which is `make run`) or alone (`serve`), uses it and stops it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import URL
+
+from pyapi.settings import Settings
+from tests.cli.conftest import PROGRAM, Run, environment, plain, run
+from tests.conftest import Connect
+from tests.factories import add_reform_impact, add_report, add_simulation, snapshot
+
+Connection = psycopg.Connection[dict[str, Any]]
+Start = Callable[..., subprocess.Popen[str]]
+
+READY = "pgreprise is ready. Ctrl-C stops it."
+
+
+@pytest.fixture
+def port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts the command as a shell does; what a test leaves running is stopped."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start_command(*arguments: str, **settings: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [PROGRAM, *arguments],
+            env=environment(**settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            # A group of its own, to which a terminal's Ctrl-C goes.
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield start_command
+    for process in started:
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=60)
+
+
+def said_until(process: subprocess.Popen[str], line: str) -> str:
+    """What the command printed up to a line; fails where it ended before."""
+    assert process.stdout is not None
+    said = []
+    for printed in process.stdout:
+        said.append(printed)
+        if line in printed:
+            return "".join(said)
+    pytest.fail(f"it ended: {''.join(said)}{process.communicate()[1]}")
+
+
+def answer(url: str, method: str = "GET") -> tuple[int, dict[str, Any]]:
+    """Status and envelope of a reply, asked for until somebody listens."""
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=30) as reply:
+                return reply.status, json.load(reply)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+        except urllib.error.URLError:
+            time.sleep(0.05)
+    pytest.fail(f"nobody listens on {url}")
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit code and complaints of a command that is to end."""
+    _, complaints = process.communicate(timeout=60)
+    return process.returncode, complaints
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+# --- everything ------------------------------------------------------------------------------
+
+
+def test_up_starts_everything_prints_lines_that_work_stops_cleanly_and_keeps_the_data(
+    start: Start, port: int, plain_folder: Path
+) -> None:
+    version = str(Settings.from_environment().postgres_version)
+    settings = {"PGREPRISE_DATA": str(plain_folder), "PORT": str(port), "PGREPRISE_POSTGRES_VERSION": version}
+    process = start("up", **settings)
+    said = said_until(process, "psql> call")
+    assert READY in said
+    api = f"http://127.0.0.1:{port}"
+    assert f"API    {api}\n" in said
+    assert re.search(r"report #\d+ of \w\w, household\n", said)
+    assert re.search(r"report #\d+ of \w\w, economy\n", said)
+
+    [path] = re.findall(rf"curl -X POST {api}(/\S+/rerun)\n", said)
+    status, envelope = answer(api + path, "POST")
+    assert (status, envelope["message"]) == (200, "Report rerun reset successfully")
+    [report] = re.findall(r"/report/(\d+)/", path)
+    [line] = re.findall(r"psql   (.*)\n", said)
+    query = f"select status from get_report({report})"  # noqa: S608
+    psql = [*shlex.split(line), "-Atc", query]
+    assert subprocess.check_output(psql, encoding="utf-8") == "pending\n"
+    # The API's role may call routines and read no table.
+    sessions = (
+        "select string_agg(distinct usename, ','), bool_or(has_table_privilege(usename, 'simulations', 'select'))"
+        " from pg_stat_activity where application_name = 'pgreprise'"
+    )
+    assert run("psql", "-Atc", sessions, **settings).stdout == "pgreprise_serve|f\n"
+    # Another command works beside it, and does not stop the server as it leaves.
+    assert run("psql", "-Atc", query, **settings).stdout == "pending\n"
+    assert answer(f"{api}/readiness-check")[0] == 200
+
+    taken = run("up", **settings)
+    assert (taken.returncode, taken.stdout) == (1, "")
+    assert taken.stderr == f"error: port {port} on 127.0.0.1 is taken; choose another, for example PORT={port + 1}\n"
+
+    os.killpg(process.pid, signal.SIGINT)
+    assert ended(process) == (0, "")
+    assert is_free(port)
+    assert not (plain_folder / f"postgresql-{version}" / "postmaster.pid").exists()
+
+    again = start("up", **settings)
+    said_until(again, "psql> call")
+    assert answer(f"{api}/{path.split('/')[1]}/report/{report}")[1]["result"]["status"] == "pending"
+    again.terminate()
+    assert ended(again) == (0, "")
+    assert not (plain_folder / f"postgresql-{version}" / "postmaster.pid").exists()
+
+
+def test_up_on_a_server_of_ones_own_migrates_it_and_fills_empty_tables_only(
+    start: Start, port: int, empty_database: URL
+) -> None:
+    settings = {"DATABASE_URL": plain(empty_database), "PORT": str(port)}
+    process = start("up", **settings)
+    said = said_until(process, "psql> call")
+    assert f"'{plain(empty_database)}'" in said
+    assert answer(f"http://127.0.0.1:{port}/uk/report/1")[0] == 200
+    process.terminate()
+    assert ended(process) == (0, "")
+
+
+def test_up_leaves_the_rows_of_an_adopted_database_alone(start: Start, port: int, empty_database: URL) -> None:
+    # A first installation over tables with rows in them.
+    settings = {"DATABASE_URL": plain(empty_database), "PORT": str(port)}
+    run("migrate", **settings)
+    with psycopg.connect(plain(empty_database), row_factory=psycopg.rows.dict_row, autocommit=True) as connection:
+        add_report(connection, add_simulation(connection, population_type="household"))
+        add_reform_impact(connection)
+        run("migrate", "--downgrade", "base", **settings)
+        connection.execute("drop schema pgreprise cascade")
+        before = snapshot(connection)
+        assert len(before["report_outputs"]) == 1
+        process = start("up", **settings)
+        assert "report #1 of us, household" in said_until(process, "psql> call")
+        assert snapshot(connection) == before
+    process.terminate()
+    assert ended(process) == (0, "")
+
+
+def test_a_password_is_not_printed(start: Start, port: int, database: URL) -> None:
+    # The tests' servers ask for none, so any will do.
+    settings = {"DATABASE_URL": plain(database.set(password="secret")), "PORT": str(port)}
+    process = start("up", **settings)
+    said = said_until(process, READY) + said_until(process, "pgreprise psql")
+    assert "secret" not in said
+    assert "***" not in said
+
+
+def test_a_command_that_is_terminated_stops_the_embedded_server(plain_folder: Path) -> None:
+    program = "import os, signal; from pyapi import cli; from pathlib import Path\n"
+    program += "cli.migrate.upgrade = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\ncli.main()"
+    command = [PROGRAM.with_name("python"), "-c", program, "migrate"]
+    assert subprocess.run(command, env=environment(PGREPRISE_DATA=str(plain_folder)), check=False).returncode == 143
+    [cluster] = plain_folder.glob("postgresql-*")
+    assert not (cluster / "postmaster.pid").exists()
+
+
+# --- the API alone ---------------------------------------------------------------------------
+
+
+def test_serve_logs_in_as_its_own_role_and_says_where_it_listens(start: Start, port: int, database: URL) -> None:
+    url = database.update_query_dict({"options": "-c role=pgreprise_api"})
+    process = start("serve", "--port", str(port), DATABASE_URL=plain(url))
+    assert said_until(process, "serves") == f"pgreprise serves on http://127.0.0.1:{port}\n"
+    assert answer(f"http://127.0.0.1:{port}/readiness-check")[0] == 200
+    assert answer(f"http://127.0.0.1:{port}/us/report/1/rerun", "POST")[1]["code"] == "RR001"
+    process.terminate()
+    assert ended(process) == (0, "")
+
+
+def test_serve_listens_on_loopback_only(start: Start, port: int, database: URL) -> None:
+    said_until(start("serve", PORT=str(port), DATABASE_URL=plain(database)), "serves")
+    addresses = {
+        address[4][0] for address in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET, socket.SOCK_STREAM)
+    }
+    for address in addresses - {"127.0.0.1"}:
+        with socket.socket() as probe:
+            assert probe.connect_ex((address, port)) != 0
+
+
+def test_serve_starts_without_its_database_and_is_not_ready(start: Start, port: int) -> None:
+    process = start("serve", PORT=str(port), DATABASE_URL="postgresql://postgres@127.0.0.1:1/none")
+    said_until(process, "serves")
+    assert answer(f"http://127.0.0.1:{port}/liveness-check")[0] == 200
+    assert answer(f"http://127.0.0.1:{port}/readiness-check")[0] == 503
+
+
+def test_a_request_under_way_is_finished_when_the_api_is_stopped(
+    start: Start, port: int, database: URL, dba: Connection, connect: Connect
+) -> None:
+    report = add_report(dba, add_simulation(dba, population_type="household"))
+    holder = connect(autocommit=False)
+    holder.execute("select from public.report_outputs where id = %s for update", (report,))
+    url = plain(database.update_query_dict({"options": "-c lock_timeout=50s"}))
+    process = start("serve", "--workers", "1", PORT=str(port), DATABASE_URL=url)
+    said_until(process, "serves")
+    answer(f"http://127.0.0.1:{port}/liveness-check")
+    address = f"http://127.0.0.1:{port}/us/report/{report}/rerun"
+    program = f"import urllib.request as r; print(r.urlopen(r.Request({address!r}, method='POST')).status)"
+    client = subprocess.Popen([PROGRAM.with_name("python"), "-c", program], stdout=subprocess.PIPE, encoding="utf-8")
+    waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    while not dba.execute(waiting).fetchall():
+        assert client.poll() is None
+        time.sleep(0.01)
+    process.terminate()
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    holder.rollback()
+    assert client.communicate(timeout=60)[0] == "200\n"
+    assert ended(process) == (0, "")
+    assert snapshot(dba)["report_outputs"][0]["status"] == "pending"
+
+
+@pytest.mark.parametrize("command", ["up", "serve"])
+def test_a_taken_port_is_one_line_before_any_other_work(pgreprise: Run, port: int, command: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        done = pgreprise(command, "--port", str(port), DATABASE_URL="postgresql://postgres@127.0.0.1:1/none")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"error: port {port} on 127.0.0.1 is taken; choose another, for example PORT={port + 1}\n"
+
+
+def test_an_address_of_another_machine_is_one_line(pgreprise: Run, port: int) -> None:
+    done = pgreprise("serve", "--host", "203.0.113.1", "--port", str(port))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: cannot listen on 203.0.113.1 port {port}: ")
