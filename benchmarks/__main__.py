@@ -42,11 +42,8 @@ def main(names: tuple[str, ...], short: bool, rounds: int, sizes: str, folder: P
             )
             figures += importlib.import_module(f"benchmarks.{name}").run(bench)
     print_table(figures, console)
-    if short:
-        # Figures of the short form mean nothing, and do not replace real ones.
-        results = Path(tempfile.gettempdir()) / "pgreprise-bench-short.json"
-    else:
-        results = RESULTS
+    # Figures of the short form mean nothing, and do not replace real ones.
+    results = Path(tempfile.gettempdir()) / "pgreprise-bench-short.json" if short else RESULTS
     write_results(figures, SETTINGS, results)
     console.print(f"Written to {results}")
 
