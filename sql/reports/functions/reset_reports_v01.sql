@@ -9,16 +9,7 @@ as $$
 declare
   started_runs integer[];
 begin
-  -- One statement: both parts see the rows as they were. As archive_reports, which stands alone for an undo.
-  with ended as (
-    insert into pgreprise.report_run as run
-      (report_id, run_sequence, api_version, status, output, had_output, error_message)
-    select report.id, report.run_sequence, report.api_version, report.status,
-        case when reset_reports.keep_outputs then report.output::json end, report.output is not null,
-        report.error_message
-      from public.report_outputs as report
-     where report.id = any (reset_reports.report_ids)
-  )
+  perform pgreprise.archive_reports(reset_reports.report_ids, reset_reports.keep_outputs);
 
   with reset as (
     update public.report_outputs as report

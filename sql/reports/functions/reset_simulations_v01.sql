@@ -10,15 +10,7 @@ as $$
 declare
   started_runs integer[];
 begin
-  with ended as (
-    insert into pgreprise.simulation_run as run
-      (simulation_id, run_sequence, api_version, status, output, had_output, error_message)
-    select simulation.id, simulation.run_sequence, simulation.api_version, simulation.status,
-        case when reset_simulations.keep_outputs then simulation.output::json end, simulation.output is not null,
-        simulation.error_message
-      from public.simulations as simulation
-     where simulation.id = any (reset_simulations.simulation_ids)
-  )
+  perform pgreprise.archive_simulations(reset_simulations.simulation_ids, reset_simulations.keep_outputs);
 
   with reset as (
     update public.simulations as simulation
