@@ -100,7 +100,7 @@ def test_a_rerun_is_written_down_with_what_it_did_and_who_did_it(sandbox: Connec
         "simulation_ids": simulations,
         "simulation_run_sequences": [2, 2],
         "reform_impact_ids": impacts,
-        "newest_reform_impact_id": None,
+        "spared_reform_impact_ids": [],
         "economy_cache_rows_deleted": 2,
         "removal_id": result["rerun_id"],
         "batch_id": None,
@@ -193,7 +193,7 @@ def test_delete_reform_impacts_archives(sandbox: Connection) -> None:
         "us",
         [deleted["reform_impact_id"]],
     )
-    assert act["newest_reform_impact_id"] == kept["reform_impact_id"]
+    assert act["spared_reform_impact_ids"] == [kept["reform_impact_id"]]
     assert archived(sandbox)["reform_impact"] == [{**deleted, "removal_id": act["removal_id"], "further_columns": None}]
 
 

@@ -23,6 +23,7 @@ declare
   restored_runs   integer[] := '{}';
   overwritten_ids bigint[] := '{}';
   new_report_run  integer;
+  new_run         integer;
   undo_id         bigint;
   keep_outputs    boolean;
 begin
@@ -42,8 +43,8 @@ begin
        for update;
     moved := moved || pgreprise.moved_on('report', act.report_id, report.run_sequence, report.status,
       report.has_result, act.run_sequence);
-    gone := report.id is null;
-    new_report_run := report.run_sequence + 1;
+    -- Runs never go back: at an earlier one it is another row, which has the id of one that was deleted.
+    gone := report.id is null or report.run_sequence < act.run_sequence;
   end if;
 
   for linked in
@@ -60,9 +61,8 @@ begin
        for update;
     moved := moved || pgreprise.moved_on('simulation', linked.simulation_id, simulation.run_sequence,
       simulation.status, simulation.has_result, linked.started_run);
-    gone := gone or simulation.id is null;
+    gone := gone or simulation.id is null or simulation.run_sequence < linked.started_run;
     restored_ids := restored_ids || linked.simulation_id;
-    restored_runs := restored_runs || (simulation.run_sequence + 1);
   end loop;
 
   select found_act.* into act
@@ -107,7 +107,7 @@ begin
        and impact.options_hash is not distinct from cache_key.options_hash
        and impact.api_version = cache_key.api_version
      -- delete_reform_impacts may have left rows of the key, of another status.
-     where own.act.newest_reform_impact_id is null or impact.reform_impact_id > own.act.newest_reform_impact_id
+     where impact.reform_impact_id <> all (own.act.spared_reform_impact_ids)
      order by impact.reform_impact_id
        for update of impact
   );
@@ -161,11 +161,12 @@ begin
            output = run.output,
            error_message = run.error_message,
            api_version = run.api_version,
-           run_sequence = own.new_report_run
+           run_sequence = stored.run_sequence + 1
       from pgreprise.report_run as run
      where stored.id = own.act.report_id
        and run.report_id = own.act.report_id
-       and run.run_sequence = own.act.run_sequence - 1;
+       and run.run_sequence = own.act.run_sequence - 1
+    returning stored.run_sequence into new_report_run;
     insert into pgreprise.restored_run (row_kind, row_id, run_sequence, restores_run)
     values ('report', act.report_id, new_report_run,
       pgreprise.original_run('report', act.report_id, act.run_sequence - 1));
@@ -173,10 +174,9 @@ begin
 
   perform pgreprise.archive_simulations(restored_ids, keep_outputs);
   for linked in
-    select reset.simulation_id, reset.started_run - 1 as ended_run, started.run as new_run
+    select reset.simulation_id, reset.started_run - 1 as ended_run
       from unnest(act.simulation_ids, act.simulation_run_sequences) as reset(simulation_id, started_run)
-      join unnest(restored_ids, restored_runs) as started(simulation_id, run)
-        on started.simulation_id = reset.simulation_id
+     where reset.started_run is not null
      order by reset.simulation_id
   loop
     update public.simulations as stored
@@ -184,13 +184,15 @@ begin
            output = run.output,
            error_message = run.error_message,
            api_version = run.api_version,
-           run_sequence = own.linked.new_run
+           run_sequence = stored.run_sequence + 1
       from pgreprise.simulation_run as run
      where stored.id = own.linked.simulation_id
        and run.simulation_id = own.linked.simulation_id
-       and run.run_sequence = own.linked.ended_run;
+       and run.run_sequence = own.linked.ended_run
+    returning stored.run_sequence into new_run;
+    restored_runs := restored_runs || new_run;
     insert into pgreprise.restored_run (row_kind, row_id, run_sequence, restores_run)
-    values ('simulation', linked.simulation_id, linked.new_run,
+    values ('simulation', linked.simulation_id, new_run,
       pgreprise.original_run('simulation', linked.simulation_id, linked.ended_run));
   end loop;
 
