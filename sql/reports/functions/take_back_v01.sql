@@ -124,6 +124,24 @@ begin
   end if;
 
   moved := array_remove(moved, null);
+  keep_outputs := pgreprise.setting('archive_outputs') = 'on';
+  undo_id := nextval('pgreprise.rerun_rerun_id_seq');
+  if cardinality(moved) = 0 or (take_back.force and not gone) then
+    begin
+      if cardinality(overwritten_ids) > 0 then
+        perform pgreprise.remove_reform_impacts(overwritten_ids, undo_id, keep_outputs);
+      end if;
+      if cardinality(act.reform_impact_ids) > 0 then
+        perform pgreprise.restore_reform_impacts(act.removal_id, act.reform_impact_ids);
+      end if;
+    exception
+      -- The host's own constraints, or types that are narrower than they were.
+      when integrity_constraint_violation or data_exception then
+        moved := moved || format('the economy cache rows no longer fit into their table (%s)', sqlerrm);
+        gone := true;
+    end;
+  end if;
+
   if cardinality(moved) > 0 and (gone or not take_back.force) then
     raise exception using
       errcode = 'RR010',
@@ -134,15 +152,6 @@ begin
         then 'Nothing was changed. Rerun the report instead, so that it is computed again.'
         else format('Nothing was changed. Undo what came later first, newest first; or let a member of pgreprise_dba '
           'overwrite it, which archives it: call undo_rerun(%s, force => true)', act.rerun_id) end;
-  end if;
-
-  keep_outputs := pgreprise.setting('archive_outputs') = 'on';
-  undo_id := nextval('pgreprise.rerun_rerun_id_seq');
-  if cardinality(overwritten_ids) > 0 then
-    perform pgreprise.remove_reform_impacts(overwritten_ids, undo_id, keep_outputs);
-  end if;
-  if cardinality(act.reform_impact_ids) > 0 then
-    perform pgreprise.restore_reform_impacts(act.removal_id, act.reform_impact_ids);
   end if;
 
   if act.report_id is not null then

@@ -23,6 +23,8 @@ create or replace procedure public.rerun_report(
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+-- Every statement finds its rows by their key, so one plan is right for all values: it is made once a session.
+set plan_cache_mode = 'force_generic_plan'
 as $$
 <<own>>
 declare
