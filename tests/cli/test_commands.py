@@ -166,8 +166,8 @@ def test_several_reports_are_rerun_and_one_that_is_refused_does_not_stop_the_oth
     done = pgreprise("rerun", "us", str(first), "999", str(second))
     assert refused(done).startswith("error: Report #999 not found. (RR001)\nhint: ")
     assert done.stdout.splitlines() == [
-        f"Report #{first} (geography) is pending again; simulations #1, #2; 1 cache rows deleted.",
-        f"Report #{second} (household) is pending again; simulations #3; 0 cache rows deleted.",
+        f"Report #{first} (geography) is pending again as run 2; simulations #1, #2; 1 cache rows deleted; rerun #1.",
+        f"Report #{second} (household) is pending again as run 2; simulations #3; 0 cache rows deleted; rerun #2.",
     ]
     assert {row["status"] for row in snapshot(dba)["report_outputs"]} == {"pending"}
     assert snapshot(dba)["reform_impact"] == []
@@ -180,7 +180,7 @@ def test_rerun_in_json_is_one_array_with_a_result_for_each_report(pgreprise: Run
     good, missing, too_large = json.loads(done.stdout)
     assert good == good | {
         "status": "ok", "report_id": report, "report_type": "household", "simulation_ids": [1],
-        "economy_cache_rows_deleted": 0,
+        "economy_cache_rows_deleted": 0, "run_sequence": 2, "rerun_id": 1,
     }  # fmt: skip
     assert (missing["status"], missing["report_id"], missing["code"]) == ("error", 999, "RR001")
     assert missing["message"] == "Report #999 not found."

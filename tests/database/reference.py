@@ -212,8 +212,17 @@ class Model:
 
     # --- what ends runs ---
 
+    def last_archived(self, kind: str, row_id: int) -> int:
+        return max((run for of, other, run in self.ended if (of, other) == (kind, row_id)), default=-1)
+
+    def first_run(self, kind: str, row_id: int) -> int:
+        """The number that a new row's run begins with: after those of an earlier row with its id."""
+        return self.last_archived(kind, row_id) + 2
+
     def archive(self, kind: str, row_id: int) -> None:
         row = self.rows[kind][row_id]
+        if (kind, row_id, row.run) in self.ended:
+            row.run = self.first_run(kind, row_id)
         kept = row.output if self.keeps_outputs else None
         self.ended[kind, row_id, row.run] = Ended(row.version, row.status, kept, row.output is not None, row.error)
 
@@ -270,10 +279,8 @@ class Model:
 
     def rerun_one(self, report_id: int, done: set[int], emptied: set[tuple[Any, ...]]) -> Act:
         report = self.reports[report_id]
-        act = Act(
-            "rerun", self.keeps_outputs, report_id, report.facts["country_id"], self.report_type(report), report.run + 1
-        )
-        self.reset("report", report_id)
+        act = Act("rerun", self.keeps_outputs, report_id, report.facts["country_id"], self.report_type(report))
+        act.run = self.reset("report", report_id)
         act.started = self.reset_simulations(report, done)
         if act.report_type == "geography":
             key = self.cache_key(report)
@@ -353,7 +360,8 @@ class Model:
     def moved_on(self, kind: str, row_id: int, started: int) -> str | None:
         """What an undo would overwrite of a row that the act put to run ``started``."""
         row = self.rows[kind].get(row_id)
-        if row is None or row.holds != started or row.has_result:
+        # At an earlier run it is another row, which has the id.
+        if row is None or row.run < started or row.holds != started or row.has_result:
             return f"{kind} #{row_id}"
         return None
 
@@ -367,7 +375,7 @@ class Model:
         targets = [("report", act.report_id, act.run)] if act.report_id is not None else []
         targets += [("simulation", link, run) for link, run in sorted(act.started) if run is not None]
         moved = [found for target in targets if (found := self.moved_on(*target)) is not None]
-        gone = any(row_id not in self.rows[kind] for kind, row_id, _ in targets)
+        gone = any(row_id not in self.rows[kind] or self.rows[kind][row_id].run < run for kind, row_id, run in targets)
         removed_keys = [tuple(row[name] for name in (*CACHE_KEY, "api_version")) for row in act.kept_impacts.values()]
         newer = sorted({found for key in removed_keys for found in self.impacts_of(key)} - act.spared)
         if newer:
@@ -445,7 +453,9 @@ class Model:
         started = {act.run: (number, act) for number, act in enumerate(self.acts) if act.report_id == report_id}
         current = Ended(report.version, report.status, report.output, report.output is not None, report.error)
         runs = {
-            run: ended for (kind, row_id, run), ended in self.ended.items() if (kind, row_id) == ("report", report_id)
+            run: ended
+            for (kind, row_id, run), ended in self.ended.items()
+            if (kind, row_id) == ("report", report_id) and run < report.run
         }
         told = []
         for run, ended in sorted((runs | {report.run: current}).items(), reverse=True):

@@ -237,7 +237,8 @@ class Calls(RuleBasedStateMachine):
             assert row["created"] == (newest is None)
             made = row["id"]
             if newest is None:
-                self.model.simulations[made] = Row(facts, str(package))
+                run = self.model.first_run("simulation", made)
+                self.model.simulations[made] = Row(facts, str(package), run=run, holds=run)
             else:
                 assert made == newest
         return made
@@ -255,7 +256,8 @@ class Calls(RuleBasedStateMachine):
         assert row is not None
         assert row["created"] == (newest is None)
         if newest is None:
-            self.model.reports[row["id"]] = Row(facts, version)
+            run = self.model.first_run("report", row["id"])
+            self.model.reports[row["id"]] = Row(facts, version, run=run, holds=run)
         else:
             assert row["id"] == newest
         return int(row["id"])
@@ -266,8 +268,8 @@ class Calls(RuleBasedStateMachine):
         household = self.simulation("us", "7", "household", 1, False)
         for links in ((first, second), (second, first), (first, None), (second, third), (household, None)):
             self.report(*links, "2025")
-        for policies in ((1, 2), (2, 1)):
-            self.cache_row("us", *policies, "state/ny", "default", "2025", "[]", "e1", "ok", OUTPUTS[0])
+        for policies, status in (((1, 2), "ok"), ((2, 1), "ok"), ((1, 2), "computing"), ((2, 1), "error")):
+            self.cache_row("us", *policies, "state/ny", "default", "2025", "[]", "e1", status, OUTPUTS[0])
         self.compare()
 
     def cache_row(self, *values: Any) -> None:
@@ -619,6 +621,15 @@ class Calls(RuleBasedStateMachine):
         }[kind]
         self.connection.execute(f"delete from public.{table} where {key} = %s", (row_id,))  # noqa: S608
         self.compare()
+
+    @rule()
+    def the_host_empties_its_tables_and_ids_begin_again(self) -> None:
+        self.connection.execute(
+            "truncate public.report_outputs, public.simulations restart identity; delete from public.reform_impact"
+        )
+        for known in (self.model.reports, self.model.simulations, self.model.impacts):
+            known.clear()
+        self.some_reports()
 
     # --- rules: who only looks ---
 

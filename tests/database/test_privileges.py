@@ -176,6 +176,7 @@ FURTHER_SETTINGS = {
     "pgreprise.restore_reform_impacts": TEXT_THERE_AND_BACK,
     "pgreprise.original_run": ["enable_seqscan=off"],
     "pgreprise.rerun_set": ["plan_cache_mode=force_custom_plan"],
+    "public.rerun_report": ["plan_cache_mode=force_generic_plan"],
 }
 
 

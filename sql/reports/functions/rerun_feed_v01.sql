@@ -47,19 +47,21 @@ begin
 
     with numbered as (
       update pgreprise.rerun as act
-         set feed_position = own.last_position + waiting.place
+         set feed_position = own.last_position + numbers.place
         from (
-          select free.rerun_id, row_number() over (order by free.rerun_id) as place
+          select unnumbered.rerun_id, row_number() over (order by unnumbered.rerun_id) as place
             from (
-              select unnumbered.rerun_id
-                from pgreprise.rerun as unnumbered
-               where unnumbered.feed_position is null
-               order by unnumbered.rerun_id
+              select waiting.rerun_id
+                from pgreprise.rerun as waiting
+               where waiting.feed_position is null
+               order by waiting.rerun_id
                limit 10000
+                 -- One that an undo or a purge holds comes later; an undo of a batch takes the newest first, and
+                 -- waiting for it here would be a deadlock.
                  for update skip locked
-            ) as free
-        ) as waiting
-       where act.rerun_id = waiting.rerun_id
+            ) as unnumbered
+        ) as numbers
+       where act.rerun_id = numbers.rerun_id
       returning act.feed_position
     )
 

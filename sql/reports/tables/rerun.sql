@@ -31,12 +31,13 @@ create table pgreprise.rerun (
     kind in ('rerun', 'reset_report', 'reset_simulation', 'delete_reform_impacts', 'undo')
   ),
   -- A run is started once.
-  constraint rerun_report_run_unique unique (report_id, run_sequence),
-  constraint rerun_feed_position_unique unique (feed_position)
+  constraint rerun_report_run_unique unique (report_id, run_sequence)
 );
 
-create index rerun_batch_id on pgreprise.rerun (batch_id, rerun_id) where batch_id is not null;
+-- An act has no position until the feed is read, and is in one of these two at a time.
+create unique index rerun_feed_position on pgreprise.rerun (feed_position) where feed_position is not null;
 create index rerun_without_feed_position on pgreprise.rerun (rerun_id) where feed_position is null;
+create index rerun_batch_id on pgreprise.rerun (batch_id, rerun_id) where batch_id is not null;
 
 comment on table pgreprise.rerun is 'What was done to the runs of reports and simulations, by whom and when.';
 comment on column pgreprise.rerun.run_sequence is 'the run of the report that this started; it ended the run before';
