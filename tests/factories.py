@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import psycopg
@@ -134,6 +135,31 @@ def rerun(connection: Connection, report_id: int | None, country_id: str | None 
     return result
 
 
+def add_economy_report(connection: Connection, **values: Any) -> tuple[int, int, int]:
+    """A report of us for 2025, state/ny, policies 2 and 3, as add_reform_impact; its id and those of its simulations."""
+    first, second = add_simulation(connection, policy_id=2), add_simulation(connection, policy_id=3)
+    return add_report(connection, first, second, **values), first, second
+
+
+def undo(connection: Connection, rerun_id: int, *, force: bool = False) -> dict[str, Any]:
+    """Undo an act as a DBA types it and return its result."""
+    result: dict[str, Any] = one(connection, "call undo_rerun(%s, %s)", rerun_id, force)["result"]
+    return result
+
+
+def newest_act(connection: Connection) -> dict[str, Any]:
+    """The row of pgreprise.rerun that was written last."""
+    return one(connection, "select * from pgreprise.rerun order by rerun_id desc limit 1")
+
+
+def without_runs(state: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """A snapshot without the numbers of runs, which never go back."""
+    return {
+        table: [{name: value for name, value in row.items() if name != "run_sequence"} for row in rows]
+        for table, rows in state.items()
+    }
+
+
 class Refusal(NamedTuple):
     """What the database says when it refuses: code, message, detail as the JSON object that it is, hint."""
 
@@ -143,12 +169,18 @@ class Refusal(NamedTuple):
     hint: str | None
 
 
-def refusal(connection: Connection, statement: str, *arguments: Any) -> Refusal:
-    """Run a statement that the database must refuse, and return what it says. Nothing may have changed."""
-    before = everything(connection)
+def refusal(
+    connection: Connection,
+    statement: str,
+    *arguments: Any,
+    look: Callable[[Connection], dict[str, list[dict[str, Any]]]] | None = None,
+) -> Refusal:
+    """Run a statement that the database must refuse, and return what it says. Nothing that ``look`` sees may change."""
+    look = look or everything
+    before = look(connection)
     with pytest.raises(psycopg.Error) as caught, connection.transaction():
         connection.execute(statement, arguments)
-    assert everything(connection) == before
+    assert look(connection) == before
     said = caught.value.diag
     detail = json.loads(said.message_detail) if said.message_detail else None
     return Refusal(said.sqlstate, said.message_primary, detail, said.message_hint)

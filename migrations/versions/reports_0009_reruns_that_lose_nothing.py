@@ -21,6 +21,7 @@ NEW_BEFORE = (
     "raise_batch_not_found",
     "stored_report",
     "stored_simulation",
+    "continue_runs",
     "archive_reports",
     "archive_simulations",
     "reset_reports",

@@ -12,7 +12,7 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.cli import batches, installation, reports, serving, upkeep
+from pyapi.cli import batches, carbon, installation, reports, serving, upkeep
 from pyapi.cli.output import explain, print_error
 from pyapi.embedded import EmbeddedUnavailableError
 from pyapi.legacy_import import ImportRefused
@@ -30,7 +30,7 @@ def cli() -> None:
     """
 
 
-for group in (serving, installation, reports, batches, upkeep):
+for group in (serving, installation, reports, batches, carbon, upkeep):
     for command in group.COMMANDS:
         cli.add_command(command)
 

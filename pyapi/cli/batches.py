@@ -88,9 +88,8 @@ def _work(engine: Engine, batch: dict[str, Any], chunk_size: int) -> tuple[dict[
     """Rerun what is left of a batch; what was done, and whether Ctrl-C stopped it."""
     done = {"simulations_reset": 0, "economy_cache_rows_deleted": 0}
     with progress_bar() as progress, stoppable(progress) as is_stopped:
-        task = progress.add_task(
-            f"batch {batch['id']}", total=batch["reports"], completed=batch["reports"] - batch["remaining"]
-        )
+        before = batch["reports"] - batch["remaining"]
+        task = progress.add_task(f"batch {batch['id']}", total=batch["reports"], completed=before, before=before)
         while not is_stopped():
             # As text: the argument is an integer, and a number would travel as a bigint.
             chunk = do_chunk(engine, "public.rerun_batch_chunk", batch_id=batch["id"], chunk_size=str(chunk_size))

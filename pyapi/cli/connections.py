@@ -22,6 +22,7 @@ __all__ = [
     "administrator_url",
     "authentication_of",
     "embedded_server",
+    "installed_domains",
     "is_installed",
     "read_settings",
     "status_of",
@@ -95,3 +96,9 @@ def is_installed(engine: Engine) -> bool:
         if sqlstate(error) in NOT_INSTALLED:
             return False
         raise
+
+
+def installed_domains(engine: Engine) -> set[str]:
+    """Which of the domains reports and carbon have routines in the database."""
+    installed = status_of(engine)["routines"] if is_installed(engine) else {}
+    return {name.split("/")[0] for name in installed} & {"reports", "carbon"}

@@ -13,17 +13,19 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi import migrate, routines, scaffold
-from pyapi.cli.connections import administrator, is_installed, status_of
-from pyapi.cli.output import ERR, JSON_OPTION, print_rows
-from pyapi.database import call, sqlstate
+from pyapi.cli.connections import administrator, installed_domains, is_installed, status_of
+from pyapi.cli.output import ERR, JSON_OPTION, explain, print_error, print_rows
+from pyapi.database import run_script, sqlstate
 from pyapi.legacy_import import import_legacy
 
 __all__ = ["COMMANDS", "load_sample_where_empty"]
 
+_NOT_EMPTY = "55000"
+
 
 @click.command("migrate")
 @click.option("--sql", "as_sql", is_flag=True, help="Print the SQL of a new installation and change nothing.")
-@click.option("--to", "revision", default="heads", show_default=True, help="A revision, or core@head, reports@head.")
+@click.option("--to", "revision", default="heads", show_default=True, help="A revision, or reports@head, carbon@head.")
 @click.option("--downgrade", metavar="REVISION", help="Go back to a revision, for example reports@base.")
 @click.option("--drop-tables-with-rows", is_flag=True, help="Let a downgrade drop tables of ours that hold rows.")
 def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tables_with_rows: bool) -> None:
@@ -85,10 +87,19 @@ def sample() -> None:
 
 @sample.command("load")
 def sample_load() -> None:
-    """Fill empty tables with a few reports of each kind."""
+    """Fill empty tables with a few reports of each kind, and with a few units that have carbon reports."""
+    refused = False
     with administrator() as engine:
-        load_sample(engine)
-        print_rows(call(engine, "public.example_reports"), False, empty="There are no reports.")
+        for domain in sorted(installed_domains(engine), reverse=True):
+            try:
+                print_rows(load_sample(engine, domain), False, empty="There are no reports.")
+            except DBAPIError as error:
+                if sqlstate(error) != _NOT_EMPTY:
+                    raise
+                print_error(explain(error))
+                refused = True
+    if refused:
+        raise SystemExit(1)
 
 
 @click.group()
@@ -133,18 +144,16 @@ def routine_list(as_json: bool) -> None:
     print_rows(rows, as_json, empty="There are no routines.")
 
 
-def load_sample(engine: Engine) -> None:
-    text = (routines.sql_folder() / "reports/steps/load_sample.sql").read_text(encoding="utf-8")
-    with engine.connect() as connection:
-        connection.execution_options(no_parameters=True).exec_driver_sql(text)
+def load_sample(engine: Engine, domain: str) -> list[dict[str, Any]]:
+    return run_script(engine, routines.sql_text(f"{domain}/steps/load_sample"))
 
 
-def load_sample_where_empty(engine: Engine) -> None:
+def load_sample_where_empty(engine: Engine, domain: str) -> None:
     try:
-        load_sample(engine)
+        load_sample(engine, domain)
     except DBAPIError as error:
         # An adopted database has its own reports.
-        if sqlstate(error) != "55000":
+        if sqlstate(error) != _NOT_EMPTY:
             raise
 
 

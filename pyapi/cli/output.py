@@ -102,11 +102,11 @@ def print_first_rows(rows: Iterable[dict[str, Any]], count: int, title: str) -> 
 
 
 class _Rate(ProgressColumn):
-    """How many a second."""
+    """How many a second since this command began, without those that were done before (field ``before``)."""
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:.0f}/s" if speed else "-/s")
+        done = task.completed - task.fields.get("before", 0)
+        return Text(f"{done / task.elapsed:.0f}/s" if done > 0 and task.elapsed else "-/s")
 
 
 def progress_bar() -> Progress:

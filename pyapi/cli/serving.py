@@ -14,12 +14,13 @@ from sqlalchemy import URL, Engine
 
 from pyapi import migrate
 from pyapi.auth import issue_token
+from pyapi.cli.carbon import unit_to_try
 from pyapi.cli.connections import (
     SettingsError,
     administrator_url,
     authentication_of,
     embedded_server,
-    is_installed,
+    installed_domains,
     read_settings,
 )
 from pyapi.cli.installation import load_sample_where_empty
@@ -73,14 +74,15 @@ def up(port: int) -> None:
     address.require_free()
     with administrator_url() as (administrator, server):
         engine = connect_engine(administrator, statement_timeout_seconds=0)
-        first_time = not is_installed(engine)
+        before = installed_domains(engine)
         migrate.upgrade(engine)
         if server is not None:
             server.create_api_login()
-        if first_time:
-            load_sample_where_empty(engine)
+        for domain in sorted(installed_domains(engine) - before):
+            load_sample_where_empty(engine, domain)
         api = server.url(user=API_LOGIN) if server is not None else settings.database or administrator
         text = _announcement(administrator, server, address.url, engine, wants_token=authentication is not None)
+        text += unit_to_try(engine, address.url, settings)
         engine.dispose()
         serve(api, address, authentication, workers=2, threads=8, when_ready=lambda: click.echo(text))
 

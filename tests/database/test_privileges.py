@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
+from tests import carbon
 from tests.conftest import Connect
 from tests.factories import add_reform_impact, add_report, add_simulation, one, set_versions, snapshot
 
@@ -41,6 +42,7 @@ EXPECTED = {
     "public.settings": READER_AND_DBA,
     "public.rerun_batches": READER_AND_DBA,
     "public.rerun_batch_refusals": READER_AND_DBA,
+    "public.rerun_batch_preview": READER_AND_DBA,
     "public.update_report": API,
     "public.update_simulation": API,
     "public.get_or_create_report": API,
@@ -71,6 +73,7 @@ EXPECTED = {
     "pgreprise.archive_reports": INTERNAL,
     "pgreprise.archive_simulations": INTERNAL,
     "pgreprise.batch_filter": INTERNAL,
+    "pgreprise.batch_reports": INTERNAL,
     "pgreprise.before_routine": INTERNAL,
     "pgreprise.bound_lock_wait": INTERNAL,
     "pgreprise.check_chunk_size": INTERNAL,
@@ -108,6 +111,51 @@ EXPECTED = {
     "pgreprise.stored_report": INTERNAL,
     "pgreprise.stored_simulation": INTERNAL,
     "pgreprise.take_back": INTERNAL,
+    # The carbon domain.
+    "public.bulk_upsert_carbon_reports": API,
+    "public.create_carbon_project": API,
+    "public.create_carbon_report": API,
+    "public.create_data_entry": API,
+    "public.create_explore_report": API,
+    "public.delete_data_entry": API,
+    "public.example_units": DBA,
+    "public.get_carbon_module": API,
+    "public.get_carbon_project": API,
+    "public.get_carbon_report": API,
+    "public.get_carbon_report_modules": API,
+    "public.get_carbon_report_of_year": API,
+    "public.get_carbon_reports": API,
+    "public.get_data_entries": API,
+    "public.get_explore_report": API,
+    "public.get_validated_totals": API,
+    "public.pick_role_for_institutional_id": API,
+    "public.refresh_explore_report": API,
+    "public.require_unit_access": API,
+    "public.set_carbon_module_status": API,
+    "public.update_data_entry": API,
+    "pgreprise.carbon_figures": INTERNAL,
+    "pgreprise.carbon_module_type_id": INTERNAL,
+    "pgreprise.carbon_report_id": INTERNAL,
+    "pgreprise.carbon_report_type": INTERNAL,
+    "pgreprise.carbon_totals": INTERNAL,
+    "pgreprise.check_data_entry": INTERNAL,
+    "pgreprise.delete_data_entries": INTERNAL,
+    "pgreprise.ensure_carbon_projects": INTERNAL,
+    "pgreprise.epoch_seconds": INTERNAL,
+    "pgreprise.explore_report_is_stale": INTERNAL,
+    "pgreprise.find_carbon_module": INTERNAL,
+    "pgreprise.insert_carbon_reports": INTERNAL,
+    "pgreprise.lock_carbon_module": INTERNAL,
+    "pgreprise.raise_carbon_report_not_found": INTERNAL,
+    "pgreprise.raise_carbon_value": INTERNAL,
+    "pgreprise.replace_emissions": INTERNAL,
+    "pgreprise.require_carbon_report": INTERNAL,
+    "pgreprise.require_carbon_year": INTERNAL,
+    "pgreprise.require_data_entry": INTERNAL,
+    "pgreprise.stored_carbon_modules": INTERNAL,
+    "pgreprise.stored_carbon_reports": INTERNAL,
+    "pgreprise.stored_data_entries": INTERNAL,
+    "pgreprise.touch_carbon_module": INTERNAL,
 }
 
 # Procedures that commit: PostgreSQL lets them neither run as their owner nor have settings.
@@ -123,6 +171,7 @@ AS_THE_CALLER = COMMITTING | {"pgreprise.add_up"}
 SAFE_PATH = "search_path=pg_catalog, pg_temp"
 TEXT_THERE_AND_BACK = ["DateStyle=ISO, YMD", "IntervalStyle=postgres", "extra_float_digits=1"]
 FURTHER_SETTINGS = {
+    "pgreprise.batch_reports": ["plan_cache_mode=force_custom_plan"],
     "pgreprise.archive_further_columns": TEXT_THERE_AND_BACK,
     "pgreprise.restore_reform_impacts": TEXT_THERE_AND_BACK,
     "pgreprise.original_run": ["enable_seqscan=off"],
@@ -271,6 +320,12 @@ def test_the_owner_holds_no_more_on_the_hosts_tables_than_its_routines_need(dba:
         "simulations": "insert select update",
         # Insert, because an undo puts deleted rows back.
         "reform_impact": "delete insert select update",
+        "units": "select",
+        "carbon_projects": "insert select",
+        "carbon_reports": "delete insert select update",
+        "carbon_report_modules": "delete insert select update",
+        "data_entries": "delete insert select update",
+        "data_entry_emissions": "delete insert select",
     }
 
 
@@ -301,8 +356,20 @@ def test_what_only_looks_is_stable(dba: Connection) -> None:
         "public.settings",
         "public.rerun_batches",
         "public.rerun_batch_refusals",
+        "public.rerun_batch_preview",
         "pgreprise.setting",
         "pgreprise.status",
+        "public.example_units",
+        "public.get_carbon_module",
+        "public.get_carbon_project",
+        "public.get_carbon_report",
+        "public.get_carbon_report_modules",
+        "public.get_carbon_report_of_year",
+        "public.get_carbon_reports",
+        "public.get_data_entries",
+        "public.get_explore_report",
+        "public.get_validated_totals",
+        "public.require_unit_access",
     }
     stable = {routine["name"] for routine in routines(dba) if routine["volatility"] == "s" and routine["is_definer"]}
     assert stable == looking
@@ -342,11 +409,33 @@ CALLS = [
     "select public.undo_batch_chunk(1)",
     "select * from public.rerun_batches()",
     "select * from public.rerun_batch_refusals(1)",
+    """select * from public.rerun_batch_preview('{{"country": "us", "status": ["complete"], "ids": [1, 99]}}')""",
     "select public.purge_chunk(interval '0', 0)",
     "select * from public.archive_size(interval '0', 0)",
     "select * from public.settings()",
     "select public.set_setting('archive_outputs', 'off')",
     "select pgreprise.setting('archive_outputs')",
+    "select * from public.get_carbon_project({unit})",
+    "select * from public.create_carbon_project({unit}, 2)",
+    "select * from public.get_explore_report({unit}, 2025)",
+    "select * from public.create_explore_report({unit}, 2030)",
+    "select * from public.refresh_explore_report({unit}, {explore}, 2025)",
+    "select * from public.create_carbon_report({unit}, 2030)",
+    'select * from public.bulk_upsert_carbon_reports(\'[{{"unit_id": {unit}, "year": 2031}}]\')',
+    "select * from public.get_carbon_reports({unit})",
+    "select * from public.get_carbon_report_of_year({unit}, 2025)",
+    "select * from public.get_carbon_report({carbon})",
+    "select * from public.get_carbon_report_modules({carbon})",
+    "select * from public.set_carbon_module_status({carbon}, 1, 2)",
+    "select * from public.get_carbon_module({unit}, 2025, 'headcount')",
+    "select * from public.get_data_entries({unit}, 2025, 'headcount', 1)",
+    "select * from public.create_data_entry({unit}, 2025, 'headcount', 1, '{{\"fte\": 1}}')",
+    "select * from public.update_data_entry({unit}, 2025, 'headcount', 1, {entry}, '{{\"fte\": 1}}')",
+    "select public.delete_data_entry({unit}, 2025, 'headcount', 1, {entry})",
+    "select public.get_validated_totals({carbon})",
+    "select * from public.example_units()",
+    "select public.require_unit_access({unit})",
+    "select public.pick_role_for_institutional_id('[]', 'x')",
 ]
 # As the caller, outside a transaction block.
 CALLS_AS_THE_CALLER = [
@@ -358,7 +447,16 @@ CALLS_AS_THE_CALLER = [
 ]
 
 
-MIMICKED_TABLES = ("report_outputs", "simulations", "reform_impact", "country", "report_key", "routine_version", "rerun")
+MIMICKED_TABLES = (
+    "report_outputs",
+    "simulations",
+    "reform_impact",
+    "country",
+    "report_key",
+    "routine_version",
+    "rerun",
+    *carbon.TABLES,
+)
 
 # What a careless routine would resolve by its search_path: name, operator, operands, value.
 OPERATORS = {
@@ -373,6 +471,7 @@ OPERATORS = {
     "trap_arrow": ("->", "jsonb", "text", "'{}'::jsonb"),
     "trap_arrow_2": ("->>", "jsonb", "text", "'0'::text"),
     "trap_less": ("<", "integer", "integer", "true"),
+    "trap_less_2": ("<", "bigint", "integer", "true"),
 }
 FUNCTIONS = {
     "format(text, varchar)": "'x'::text",
@@ -384,6 +483,9 @@ FUNCTIONS = {
     "current_setting(text)": "'x'::text",
     "json_typeof(json)": "'null'::text",
     "btrim(varchar)": "'x'::text",
+    "replace(text, text, text)": "'headcount'::text",
+    "jsonb_typeof(jsonb)": "'array'::text",
+    "floor(numeric)": "1",
     "reset_report(bigint)": "1",
     "reset_simulation(bigint)": "1",
     "bound_lock_wait()": "1",
@@ -427,6 +529,9 @@ def become_attacker(connection: Connection, name: str) -> None:
         if batch == 1:
             connection.execute("select rerun_batch_chunk(1)")
     add_reform_impact(connection)
+    calculator = carbon.add_report(connection, carbon.add_unit(connection))
+    carbon.add_report(connection, 1, report_type="Simulator_Explore", last_updated=None)
+    carbon.add_entry(connection, calculator, 1, 5, fte=1)
     connection.execute(f"create role {name} in role pgreprise_reader, pgreprise_api, pgreprise_dba")
     connection.execute(f"create schema planted authorization {name}")
     # As on a host that came from PostgreSQL 14 or older, where everyone may create in public.
@@ -489,7 +594,7 @@ def caught(connection: Connection) -> set[str]:
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.split("(")[0].split(".")[-1])
 def test_nothing_planted_runs_with_the_owners_rights(attacker: Connection, call: str) -> None:
     attacker.execute("delete from planted.caught")
-    attacker.execute(call.format(report=1, simulation=1).encode())
+    attacker.execute(call.format(report=1, simulation=1, unit=1, carbon=1, explore=2, entry=1).encode())
     assert "pgreprise_owner" not in caught(attacker)
 
 

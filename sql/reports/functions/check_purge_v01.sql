@@ -7,12 +7,12 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if check_purge.older_than is null or check_purge.older_than < interval '0'
+  if check_purge.older_than is null or check_purge.older_than not between interval '0' and interval '1000 years'
     or check_purge.keep_last is null or check_purge.keep_last < 0
   then
     raise exception using
       errcode = 'RR016',
-      message = 'A purge needs older_than, an interval that is not negative, and keep_last, 0 or more runs.',
+      message = 'A purge needs older_than, an interval from 0 to 1000 years, and keep_last, 0 or more runs.',
       detail = jsonb_build_object('older_than', check_purge.older_than, 'keep_last', check_purge.keep_last),
       hint = 'Nothing was changed. For example: call purge_runs(interval ''30 days'', keep_last => 1)';
   end if;

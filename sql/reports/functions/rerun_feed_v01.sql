@@ -2,6 +2,7 @@
 -- became pending. A consumer that keeps the position of its last row sees every act exactly once.
 -- A position is given when the feed is read, to what has committed until then: an id would be given when
 -- an act begins, and whoever has read past it never sees the one that commits late.
+-- An act that somebody is undoing or purging at the moment comes when that has ended: no reader waits for it.
 -- Read it in a transaction of its own, and keep the position after that has committed.
 -- kind is rerun, reset_report, reset_simulation, delete_reform_impacts or undo; simulation_ids are those that the act
 -- started a new run of. undone says that an undo has taken it back since.

@@ -3,28 +3,28 @@
 create or replace function pgreprise.reset_simulations(
   simulation_ids bigint[], package_version text, keep_outputs boolean
 )
-returns void
+returns integer[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  started_runs integer[];
 begin
-  with ended as (
-    insert into pgreprise.simulation_run as run
-      (simulation_id, run_sequence, api_version, status, output, had_output, error_message)
-    select simulation.id, simulation.run_sequence, simulation.api_version, simulation.status,
-        case when reset_simulations.keep_outputs then simulation.output::json end, simulation.output is not null,
-        simulation.error_message
-      from public.simulations as simulation
+  perform pgreprise.archive_simulations(reset_simulations.simulation_ids, reset_simulations.keep_outputs);
+
+  with reset as (
+    update public.simulations as simulation
+       set status = 'pending',
+           output = null,
+           error_message = null,
+           api_version = coalesce(reset_simulations.package_version, simulation.api_version),
+           run_sequence = simulation.run_sequence + 1
      where simulation.id = any (reset_simulations.simulation_ids)
+    returning simulation.id, simulation.run_sequence
   )
 
-  update public.simulations as simulation
-     set status = 'pending',
-         output = null,
-         error_message = null,
-         api_version = coalesce(reset_simulations.package_version, simulation.api_version),
-         run_sequence = simulation.run_sequence + 1
-   where simulation.id = any (reset_simulations.simulation_ids);
+  select array_agg(reset.run_sequence order by reset.id) into started_runs from reset;
+  return started_runs;
 end;
 $$;
 
