@@ -120,7 +120,7 @@ def run(bench: Bench) -> list[Figure]:
                 bench.progress(f"{name} is not installed, left out")
         for number in range(rounds):
             bench.progress(f"round {number + 1}")
-            for name, server in servers.items():
+            for server in servers.values():
                 for route, path in ROUTES.items():
                     rate, slowest = _load(server.port, path, seconds, first)
                     server.rates[route].append(rate)
