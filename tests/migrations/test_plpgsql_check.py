@@ -12,7 +12,8 @@ from tests.migrations.tools import connect, rows
 REQUIRED = os.environ.get("PGREPRISE_REQUIRE_PLPGSQL_CHECK") == "1"
 # Left out: performance warnings, which count a cast of one value from the host's type to ours and advise
 # `stable` where each call must see what has committed since; and one extra warning, as (stored, created)
-# is what get_or_create_* return on purpose.
+# is what get_or_create_* return on purpose. Two routines put the host's own columns into a statement: their
+# names by %I and %L, their types as PostgreSQL prints them, which plpgsql_check does not follow.
 FINDINGS = """
   select procedure.oid::regprocedure::text as routine, finding.lineno, finding.level, finding.sqlstate,
       finding.message, finding.detail, finding.hint
@@ -24,6 +25,8 @@ FINDINGS = """
    ) as finding
    where procedure.pronamespace in ('public'::regnamespace, 'pgreprise'::regnamespace)
      and finding.message <> 'composite OUT variable "stored" is not single argument'
+     and not (finding.level = 'security'
+       and procedure.proname in ('archive_further_columns', 'restore_reform_impacts'))
    order by 1, 2
 """
 PLPGSQL = """

@@ -9,24 +9,23 @@ set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
 as $$
-<<own>>
-declare
-  further_values text;
 begin
-  select string_agg(format('%L, impact.%I::text', further.column_name, further.column_name), ', ')
-    into further_values
-    from pgreprise.further_columns() as further;
-  if further_values is null then
+  perform from pgreprise.further_columns();
+  if not found then
     return;
   end if;
 
-  execute format(
-    'update pgreprise.reform_impact_archive as archived '
-    'set further_columns = jsonb_object(array[%s]) '
-    'from public.reform_impact as impact '
-    'where archived.removal_id = $1 and archived.reform_impact_id = any ($2) '
-    'and impact.reform_impact_id = archived.reform_impact_id', further_values)
-    using archive_further_columns.removal_id, archive_further_columns.reform_impact_ids;
+  execute (
+    select format(
+        'update pgreprise.reform_impact_archive as archived '
+        'set further_columns = jsonb_object(array[%s]) '
+        'from public.reform_impact as impact '
+        'where archived.removal_id = $1 and archived.reform_impact_id = any ($2) '
+        'and impact.reform_impact_id = archived.reform_impact_id',
+        string_agg(format('%L, impact.%I::text', further.column_name, further.column_name), ', '))
+      from pgreprise.further_columns() as further
+  )
+  using archive_further_columns.removal_id, archive_further_columns.reform_impact_ids;
 end;
 $$;
 

@@ -19,7 +19,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  spared_ids   bigint[] := '{}';
+  spared_ids   bigint[] := array[]::bigint[];
   locked_ids   bigint[];
   removal_id   bigint;
   keep_outputs boolean;

@@ -18,7 +18,7 @@ declare
   refused      jsonb;
   missing      record;
   of_country   record;
-  reset_ids    bigint[] := '{}';
+  reset_ids    bigint[] := array[]::bigint[];
   first_ids    bigint[];
   new_keys     pgreprise.rerun_batch_cache_key[];
   removed_ids  bigint[];

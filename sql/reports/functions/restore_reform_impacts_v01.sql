@@ -9,36 +9,32 @@ set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
 as $$
-<<own>>
-declare
-  further_columns text;
-  further_values  text;
 begin
-  select coalesce(string_agg(format(', %I', further.column_name), '' order by further.column_name), ''),
-      coalesce(string_agg(format(', (archived.further_columns ->> %L)::%s', further.column_name, further.type_name), ''
-        order by further.column_name), '')
-    into further_columns, further_values
-    from pgreprise.further_columns() as further
-   where exists (
-     select from pgreprise.reform_impact_archive as archived
-      where archived.removal_id = restore_reform_impacts.removal_id
-        and archived.reform_impact_id = any (restore_reform_impacts.reform_impact_ids)
-        and archived.further_columns ? further.column_name
-   );
-
   -- The statement is made anew for the columns that the host's table has now.
-  execute format(
-    'insert into public.reform_impact '
-    '(reform_impact_id, baseline_policy_id, reform_policy_id, country_id, region, dataset, time_period, options_json, '
-    'options_hash, api_version, reform_impact_json, status, message, start_time, end_time, execution_id%s) '
-    'overriding system value '
-    'select archived.reform_impact_id, archived.baseline_policy_id, archived.reform_policy_id, archived.country_id, '
-    'archived.region, archived.dataset, archived.time_period, archived.options_json, archived.options_hash, '
-    'archived.api_version, archived.reform_impact_json, archived.status, archived.message, archived.start_time, '
-    'archived.end_time, archived.execution_id%s '
-    'from pgreprise.reform_impact_archive as archived '
-    'where archived.removal_id = $1 and archived.reform_impact_id = any ($2)', further_columns, further_values)
-    using restore_reform_impacts.removal_id, restore_reform_impacts.reform_impact_ids;
+  execute (
+    select format(
+        'insert into public.reform_impact '
+        '(reform_impact_id, baseline_policy_id, reform_policy_id, country_id, region, dataset, time_period, '
+        'options_json, options_hash, api_version, reform_impact_json, status, message, start_time, end_time, '
+        'execution_id%s) overriding system value '
+        'select archived.reform_impact_id, archived.baseline_policy_id, archived.reform_policy_id, '
+        'archived.country_id, archived.region, archived.dataset, archived.time_period, archived.options_json, '
+        'archived.options_hash, archived.api_version, archived.reform_impact_json, archived.status, '
+        'archived.message, archived.start_time, archived.end_time, archived.execution_id%s '
+        'from pgreprise.reform_impact_archive as archived '
+        'where archived.removal_id = $1 and archived.reform_impact_id = any ($2)',
+        string_agg(format(', %I', further.column_name), '' order by further.column_name),
+        string_agg(format(', (archived.further_columns ->> %L)::%s', further.column_name, further.type_name), ''
+          order by further.column_name))
+      from pgreprise.further_columns() as further
+     where exists (
+       select from pgreprise.reform_impact_archive as archived
+        where archived.removal_id = restore_reform_impacts.removal_id
+          and archived.reform_impact_id = any (restore_reform_impacts.reform_impact_ids)
+          and archived.further_columns ? further.column_name
+     )
+  )
+  using restore_reform_impacts.removal_id, restore_reform_impacts.reform_impact_ids;
 end;
 $$;
 

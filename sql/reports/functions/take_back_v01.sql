@@ -17,11 +17,11 @@ declare
   simulation      record;
   linked          record;
   refused         text;
-  moved           text[] := '{}';
+  moved           text[] := array[]::text[];
   gone            boolean := false;
-  restored_ids    bigint[] := '{}';
-  restored_runs   integer[] := '{}';
-  overwritten_ids bigint[] := '{}';
+  restored_ids    bigint[] := array[]::bigint[];
+  restored_runs   integer[] := array[]::integer[];
+  overwritten_ids bigint[] := array[]::bigint[];
   new_report_run  integer;
   new_run         integer;
   undo_id         bigint;

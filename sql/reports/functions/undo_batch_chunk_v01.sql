@@ -18,7 +18,7 @@ declare
   acts    bigint[];
   act_id  bigint;
   undone  bigint := 0;
-  refused jsonb := '[]';
+  refused jsonb := jsonb_build_array();
 begin
   perform pgreprise.bound_lock_wait();
   perform pgreprise.check_chunk_size(undo_batch_chunk.chunk_size);

@@ -24,7 +24,7 @@ begin
     commit;
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     exit when chunk ->> 'after' is null;
-    after := chunk ->> 'after';
+    after := (chunk ->> 'after')::bigint;
     result := pgreprise.add_up(result, chunk);
   end loop;
 end;

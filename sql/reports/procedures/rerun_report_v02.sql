@@ -43,7 +43,7 @@ declare
   current_versions  record;
   defect            record;
   economy_key       record;
-  removed_ids       bigint[] := '{}';
+  removed_ids       bigint[] := array[]::bigint[];
   rerun_id          bigint;
   keep_outputs      boolean;
 begin
