@@ -2,8 +2,9 @@
 
 The version table lives in schema pgreprise, since the host application may have its own.
 Each revision is one transaction, and no statement waits long for a lock. A revision may name
-a check of the database, ``check_first = "<path under sql/>"``: the checks of all pending
-revisions stand before the first change, so that a database that does not fit stays untouched.
+a check of the database, ``check_first = "<path under sql/>"``, or several files that run one after
+the other: the checks of all pending revisions stand before the first change, so that a database that
+does not fit stays untouched.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ def checks() -> Iterator[str]:
     """The checks that the pending revisions name, as SQL."""
     migration = context.get_context()
     for step in migration.opts["fn"](migration.get_current_heads(), migration):
-        path = getattr(step.revision.module, "check_first", None) if step.is_upgrade else None
-        if path is not None:
+        named = getattr(step.revision.module, "check_first", ()) if step.is_upgrade else ()
+        for path in (named,) if isinstance(named, str) else named:
             yield routines.sql_text(path)
 
 

@@ -30,7 +30,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi import doctor, migrate, routines, scaffold
 from pyapi.auth import Authentication, issue_token
-from pyapi.database import call, call_procedure, connect_engine, sqlstate
+from pyapi.database import call, call_procedure, connect_engine, run_script, sqlstate
 from pyapi.embedded import API_LOGIN, Embedded, EmbeddedUnavailableError, embedded
 from pyapi.legacy_import import ImportRefused, import_legacy
 from pyapi.settings import Settings
@@ -39,6 +39,7 @@ __all__ = ["main"]
 
 _OUT = Console()
 _ERR = Console(stderr=True)
+_EXAMPLE_TOKEN_SECONDS = 24 * 3600
 _NOT_INSTALLED = {"42883", "42P01", "3F000", "42704"}
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
@@ -139,6 +140,29 @@ def _announcement(
     return "\n".join(lines) + "\n"
 
 
+def _units_announcement(address_url: str, engine: Engine, settings: Settings) -> str:
+    """A unit of the carbon domain to try, with a token for its principal where the API wants one; or nothing."""
+    units = call(engine, "public.example_units") if "carbon" in _domains(engine) else []
+    if not units:
+        return ""
+    unit = units[0]
+    lines = ["", f"  unit #{unit['unit_id']}, {unit['name']} ({unit['institutional_id']})", ""]
+    lines.append("Get its explore report:")
+    if settings.jwt_secret is not None:
+        on = {"kind": "unit", "institutional_id": unit["institutional_id"]}
+        claims = {
+            "sub": "tester",
+            "scope": "reports:read reports:write",
+            "roles": [{"role": "calco2.user.principal", "on": on}],
+        }
+        lines.append(f"  TOKEN={issue_token(settings, claims, lifetime_seconds=_EXAMPLE_TOKEN_SECONDS)}")
+    lines.append(
+        f'  curl -H "Authorization: Bearer $TOKEN" {address_url}/api/v1/carbon-reports/simulator/explore'
+        f"/unit/{unit['unit_id']}/reference-year/{unit['reference_year']}/"
+    )
+    return "\n".join(lines) + "\n"
+
+
 @cli.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, envvar="PORT", show_default=True)
 def up(port: int) -> None:
@@ -151,14 +175,15 @@ def up(port: int) -> None:
     address.require_free()
     with _administrator_url() as (administrator, server):
         engine = connect_engine(administrator, statement_timeout_seconds=0)
-        first_time = not _installed(engine)
+        before = _domains(engine)
         migrate.upgrade(engine)
         if server is not None:
             server.create_api_login()
-        if first_time:
-            _load_sample_where_empty(engine)
+        for domain in sorted(_domains(engine) - before):
+            _load_sample_where_empty(engine, domain)
         api = server.url(user=API_LOGIN) if server is not None else settings.database or administrator
         text = _announcement(administrator, server, address.url, engine, wants_token=authentication is not None)
+        text += _units_announcement(address.url, engine, settings)
         engine.dispose()
         serve(api, address, authentication, workers=2, threads=8, when_ready=lambda: click.echo(text))
 
@@ -382,16 +407,44 @@ def import_command(url: str, invalid_json: str) -> None:
 
 
 @cli.group()
+def carbon() -> None:
+    """Carbon reports."""
+
+
+@carbon.command("duplicates")
+@JSON_OPTION
+def carbon_duplicates(as_json: bool) -> None:
+    """List projects and reports that exist more than once, which stop the migration; exit code 1 when there are any.
+
+    Each comes with the SQL that would resolve it, for someone who knows the data to look at.
+    """
+    with _administrator() as engine:
+        rows = run_script(engine, routines.sql_text("carbon/steps/find_duplicates"))
+    _print_rows(rows, as_json, empty="No carbon project or report exists more than once.")
+    if rows:
+        raise SystemExit(1)
+
+
+@cli.group()
 def sample() -> None:
     """A small sample to try things out with."""
 
 
 @sample.command("load")
 def sample_load() -> None:
-    """Fill empty tables with a few reports of each kind."""
+    """Fill empty tables with a few reports of each kind, and a few units with carbon reports."""
     with _administrator() as engine:
-        _load_sample(engine)
-        _print_rows(call(engine, "public.example_reports"), False, empty="There are no reports.")
+        refused = False
+        for domain in sorted(_domains(engine), reverse=True):
+            try:
+                _print_rows(_load_sample(engine, domain), False, empty="There are no reports.")
+            except DBAPIError as error:
+                if sqlstate(error) != "55000":
+                    raise
+                _print_error(_explain(error))
+                refused = True
+    if refused:
+        raise SystemExit(1)
 
 
 @cli.group()
@@ -480,15 +533,19 @@ def _status(engine: Engine) -> dict[str, Any]:
     return status
 
 
-def _load_sample(engine: Engine) -> None:
-    text = (routines.sql_folder() / "reports/steps/load_sample.sql").read_text(encoding="utf-8")
-    with engine.connect() as connection:
-        connection.execution_options(no_parameters=True).exec_driver_sql(text)
+def _domains(engine: Engine) -> set[str]:
+    """The domains with a sample that are installed."""
+    installed = _status(engine)["routines"] if _installed(engine) else {}
+    return {name.split("/")[0] for name in installed} & {"reports", "carbon"}
 
 
-def _load_sample_where_empty(engine: Engine) -> None:
+def _load_sample(engine: Engine, domain: str) -> list[dict[str, Any]]:
+    return run_script(engine, routines.sql_text(f"{domain}/steps/load_sample"))
+
+
+def _load_sample_where_empty(engine: Engine, domain: str) -> None:
     try:
-        _load_sample(engine)
+        _load_sample(engine, domain)
     except DBAPIError as error:
         # An adopted database has its own reports.
         if sqlstate(error) != "55000":

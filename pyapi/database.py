@@ -13,7 +13,7 @@ from psycopg.types.string import TextLoader
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["call", "call_procedure", "connect_engine", "sqlstate"]
+__all__ = ["call", "call_procedure", "connect_engine", "run_script", "sqlstate"]
 
 # The whole call is one transaction, so after these two it may simply be done again.
 _RETRIED = {"40001", "40P01"}
@@ -160,3 +160,20 @@ def call_procedure(engine: Engine, routine: str, *, claims: str | None = None, *
     given = "".join(f"{_placeholder(name, value)}, " for name, value in arguments.items())
     [row] = _execute(engine, f"call {routine}({given}result => null)", arguments, claims)
     return row["result"]
+
+
+def run_script(engine: Engine, script: str) -> list[dict[str, Any]]:
+    """Run SQL text of ours exactly as it is, in one transaction, and return the rows of its last statement.
+
+    Raises sqlalchemy.exc.DBAPIError with what the database said.
+    """
+    with engine.connect() as connection:
+        driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
+        assert driver is not None
+        try:
+            cursor = driver.cursor(row_factory=dict_row).execute(script.encode())
+            while cursor.nextset():
+                pass
+            return cursor.fetchall()
+        except psycopg.Error as error:
+            raise DBAPIError.instance(script, None, error, psycopg.Error, hide_parameters=True) from error

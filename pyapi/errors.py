@@ -100,6 +100,13 @@ HTTP_STATUS: dict[str, int] = {
     "RR017": 403,
     "RR018": 404,
     "RR019": 404,
+    "RC001": 404,
+    "RC002": 403,
+    "RC003": 404,
+    "RC004": 409,
+    "RC005": 422,
+    "RC006": 422,
+    "RC008": 422,
     **{code: condition.http_status for code, condition in _CONDITIONS.items()},
 }
 

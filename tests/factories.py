@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import psycopg
@@ -143,12 +144,18 @@ class Refusal(NamedTuple):
     hint: str | None
 
 
-def refusal(connection: Connection, statement: str, *arguments: Any) -> Refusal:
-    """Run a statement that the database must refuse, and return what it says. Nothing may have changed."""
-    before = everything(connection)
+def refusal(
+    connection: Connection,
+    statement: str,
+    *arguments: Any,
+    look: Callable[[Connection], dict[str, list[dict[str, Any]]]] | None = None,
+) -> Refusal:
+    """Run a statement that the database must refuse, and return what it says. Nothing that ``look`` sees may change."""
+    look = look or everything
+    before = look(connection)
     with pytest.raises(psycopg.Error) as caught, connection.transaction():
         connection.execute(statement, arguments)
-    assert everything(connection) == before
+    assert look(connection) == before
     said = caught.value.diag
     detail = json.loads(said.message_detail) if said.message_detail else None
     return Refusal(said.sqlstate, said.message_primary, detail, said.message_hint)

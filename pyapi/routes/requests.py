@@ -11,12 +11,13 @@ from flask import Response, current_app, g, jsonify, request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 from sqlalchemy import Engine
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
 from werkzeug.http import HTTP_STATUS_CODES
 
 from pyapi import database
 
 __all__ = [
+    "DETAIL_PREFIX",
     "ENGINE",
     "RETRY_AFTER_SECONDS",
     "Body",
@@ -28,6 +29,7 @@ __all__ = [
     "body",
     "call",
     "call_procedure",
+    "caller",
     "failure",
     "optional_body",
     "success",
@@ -37,6 +39,8 @@ Reply = tuple[Response, int]
 
 # The key of the engine in app.extensions.
 ENGINE = "pgreprise.engine"
+# Paths under it answer errors as {"detail": ...}, the form of the application whose routes they keep.
+DETAIL_PREFIX = "/api/v1"
 RETRY_AFTER_SECONDS = 5
 _PROBLEMS_SHOWN = 3
 # A backslash before the escape makes it text; inside JSON, backslashes stand in strings only.
@@ -48,20 +52,21 @@ def act_as(claims: str | None) -> None:
     g.claims = claims
 
 
-def _caller() -> tuple[Engine, str | None]:
+def caller() -> tuple[Engine, str | None]:
+    """The engine, and the claims of whoever sent the request."""
     # A request whose claims nobody has set is a fault; it must not become a call without any.
     return current_app.extensions[ENGINE], g.claims
 
 
 def call(routine: str, *, columns: str = "*", **arguments: Any) -> list[dict[str, Any]]:
     """Call a function as whoever sent the request; otherwise as ``pyapi.database.call``."""
-    engine, claims = _caller()
+    engine, claims = caller()
     return database.call(engine, routine, columns=columns, claims=claims, **arguments)
 
 
 def call_procedure(routine: str, **arguments: Any) -> Any:
     """Call a procedure as whoever sent the request; otherwise as ``pyapi.database.call_procedure``."""
-    engine, claims = _caller()
+    engine, claims = caller()
     return database.call_procedure(engine, routine, claims=claims, **arguments)
 
 
@@ -78,10 +83,12 @@ def _name(status: int) -> str:
 def failure(status: int, message: str, *, code: str | None = None, hint: str | None = None) -> Reply:
     """The envelope of a request that was not done; ``code`` is a SQLSTATE or else the name of the HTTP status.
 
-    Every 503 says when to try again.
+    Under DETAIL_PREFIX it is {"detail": message}. Every 503 says when to try again.
     """
     envelope = {"status": "error", "message": message, "result": None, "code": code or _name(status)}
-    response = jsonify(envelope if hint is None else {**envelope, "hint": hint})
+    if hint is not None:
+        envelope["hint"] = hint
+    response = jsonify({"detail": message} if request.path.startswith(f"{DETAIL_PREFIX}/") else envelope)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response, status
@@ -132,7 +139,7 @@ class Update(Body):
     run_sequence: RunSequence | None = None
 
 
-Model = TypeVar("Model", bound=Body)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def _problem(error: ErrorDetails) -> str:
@@ -145,10 +152,10 @@ def optional_body(model: type[Model]) -> Model:
     return body(model) if request.get_data() else model()
 
 
-def body(model: type[Model]) -> Model:
+def body(model: type[Model], *, unusable: type[HTTPException] = BadRequest) -> Model:
     """The request's JSON body.
 
-    Raises BadRequest when it is not JSON or not what ``model`` describes, UnsupportedMediaType when
+    Raises ``unusable`` when it is not JSON or not what ``model`` describes, UnsupportedMediaType when
     it says that it is something else, and RequestEntityTooLarge when it is longer than MAX_CONTENT_LENGTH.
     """
     if request.mimetype and not request.is_json:
@@ -159,4 +166,4 @@ def body(model: type[Model]) -> Model:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         shown = "; ".join(_problem(problem) for problem in problems[:_PROBLEMS_SHOWN])
         more = f" (and {len(problems) - _PROBLEMS_SHOWN} more)" if len(problems) > _PROBLEMS_SHOWN else ""
-        raise BadRequest(f"The body is not usable: {shown}{more}.") from error
+        raise unusable(f"The body is not usable: {shown}{more}.") from error

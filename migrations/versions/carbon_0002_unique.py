@@ -1,0 +1,22 @@
+"""The constraints uq_carbon_projects_unit_type and uq_carbon_reports_project_year.
+
+Revision: carbon_0002
+Revises: carbon_0001
+"""
+
+from alembic import op
+
+revision = "carbon_0002"
+down_revision = "carbon_0001"
+branch_labels = None
+depends_on = None
+# A database that holds duplicates stays as it is (RC007).
+check_first = ("carbon/steps/find_duplicates", "carbon/steps/refuse_duplicates")
+
+
+def upgrade() -> None:
+    op.run_sql("carbon/steps/add_unique_constraints")
+
+
+def downgrade() -> None:
+    op.run_sql("carbon/steps/drop_unique_constraints")

@@ -1,0 +1,75 @@
+"""Version 1 of the routines of the carbon domain.
+
+Revision: carbon_0005
+Revises: carbon_0004
+"""
+
+from alembic import op
+
+revision = "carbon_0005"
+down_revision = "carbon_0004"
+branch_labels = None
+depends_on = None
+
+TYPES = ("carbon_project_row", "carbon_report_row", "carbon_module_row", "data_entry_row")
+# A routine stands after those that it calls.
+ROUTINES = (
+    "carbon_report_type",
+    "carbon_module_type_id",
+    "epoch_seconds",
+    "explore_report_is_stale",
+    "pick_role_for_institutional_id",
+    "require_unit_access",
+    "raise_carbon_report_not_found",
+    "raise_carbon_value",
+    "require_carbon_report",
+    "require_carbon_year",
+    "require_data_entry",
+    "stored_carbon_reports",
+    "stored_carbon_modules",
+    "stored_data_entries",
+    "carbon_report_id",
+    "ensure_carbon_projects",
+    "insert_carbon_reports",
+    "carbon_figures",
+    "carbon_totals",
+    "touch_carbon_module",
+    "find_carbon_module",
+    "lock_carbon_module",
+    "check_data_entry",
+    "replace_emissions",
+    "delete_data_entries",
+    "get_carbon_project",
+    "create_carbon_project",
+    "create_carbon_report",
+    "get_explore_report",
+    "create_explore_report",
+    "refresh_explore_report",
+    "bulk_upsert_carbon_reports",
+    "get_carbon_reports",
+    "get_carbon_report_of_year",
+    "get_carbon_report",
+    "get_carbon_report_modules",
+    "set_carbon_module_status",
+    "get_carbon_module",
+    "get_data_entries",
+    "create_data_entry",
+    "update_data_entry",
+    "delete_data_entry",
+    "get_validated_totals",
+    "example_units",
+)
+
+
+def upgrade() -> None:
+    for name in TYPES:
+        op.run_sql(f"carbon/types/{name}")
+    for name in ROUTINES:
+        op.create_routine(f"carbon/{name}", version=1)
+
+
+def downgrade() -> None:
+    for name in reversed(ROUTINES):
+        op.drop_routine(f"carbon/{name}", version=1)
+    for name in reversed(TYPES):
+        op.execute(f"drop type pgreprise.{name}")

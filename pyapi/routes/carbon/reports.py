@@ -1,0 +1,92 @@
+"""Carbon reports: those of a unit, one of them, new ones, and how far their modules are."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, jsonify
+from pydantic import RootModel
+
+from pyapi.routes.carbon.arguments import CarbonBody, body, carbon_project_type
+from pyapi.routes.requests import Reply, call
+
+__all__ = ["reports"]
+
+reports = Blueprint("reports", __name__, url_prefix="/carbon-reports")
+
+
+class NewReport(CarbonBody):
+    """A report to be created; without carbon_project_id in the unit's own project, which is created if need be."""
+
+    unit_id: int
+    year: int
+    reference_year: int | None = None
+    carbon_project_id: int | None = None
+
+
+class NewReports(RootModel[list[dict[str, Any]]]):
+    """Reports to be created where they are absent."""
+
+
+class NewStatus(CarbonBody):
+    """How far a module is."""
+
+    status: int
+
+
+@reports.get("/unit/<int:unit_id>/", strict_slashes=False)
+def list_reports(unit_id: int) -> Reply:
+    """The unit's Calculator reports, by year."""
+    return jsonify(call("public.get_carbon_reports", unit_id=unit_id)), HTTPStatus.OK
+
+
+@reports.get("/unit/<int:unit_id>/year/<int:year>/", strict_slashes=False)
+def get_report_of_year(unit_id: int, year: int) -> Reply:
+    """The unit's Calculator report of a year."""
+    [report] = call("public.get_carbon_report_of_year", unit_id=unit_id, year=year)
+    return jsonify(report), HTTPStatus.OK
+
+
+@reports.post("/", strict_slashes=False)
+def create_report() -> Reply:
+    """Create a report with all its modules; 409 when there is one of that year."""
+    wanted = body(NewReport)
+    [report] = call("public.create_carbon_report", carbon_project_type=carbon_project_type(), **wanted.model_dump())
+    return jsonify(report), HTTPStatus.CREATED
+
+
+@reports.post("/bulk", strict_slashes=False)
+def create_reports() -> Reply:
+    """Create the Calculator reports of the list that are absent, and return these."""
+    wanted = body(NewReports)
+    created = call("public.bulk_upsert_carbon_reports", reports=wanted.model_dump_json())
+    return jsonify(created), HTTPStatus.CREATED
+
+
+@reports.get("/<int:report_id>", strict_slashes=False)
+def get_report(report_id: int) -> Reply:
+    """The report, of whatever type."""
+    [report] = call("public.get_carbon_report", report_id=report_id)
+    return jsonify(report), HTTPStatus.OK
+
+
+@reports.get("/<int:report_id>/modules/", strict_slashes=False)
+def list_modules(report_id: int) -> Reply:
+    """The report's modules, by type."""
+    found = call("public.get_carbon_report_modules", report_id=report_id, carbon_project_type=carbon_project_type())
+    return jsonify(found), HTTPStatus.OK
+
+
+@reports.patch("/<int:report_id>/modules/<int:module_type_id>/status", strict_slashes=False)
+def set_status(report_id: int, module_type_id: int) -> Reply:
+    """Say how far a module is, and return it."""
+    wanted = body(NewStatus)
+    [module] = call(
+        "public.set_carbon_module_status",
+        report_id=report_id,
+        module_type_id=module_type_id,
+        status=wanted.status,
+        carbon_project_type=carbon_project_type(),
+    )
+    return jsonify(module), HTTPStatus.OK

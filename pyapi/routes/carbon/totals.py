@@ -1,0 +1,26 @@
+"""The totals of a carbon report."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from flask import Blueprint, jsonify
+
+from pyapi.routes.carbon.arguments import carbon_project_type
+from pyapi.routes.requests import Reply, call
+
+__all__ = ["totals"]
+
+totals = Blueprint("totals", __name__, url_prefix="/modules-stats")
+
+
+@totals.get("/<int:report_id>/validated-totals", strict_slashes=False)
+def get_validated_totals(report_id: int) -> Reply:
+    """Tonnes and FTE by module; which modules count, the report's own type says."""
+    [row] = call(
+        "public.get_validated_totals",
+        columns="get_validated_totals as totals",
+        report_id=report_id,
+        carbon_project_type=carbon_project_type(),
+    )
+    return jsonify(row["totals"]), HTTPStatus.OK

@@ -1,0 +1,32 @@
+-- carbon_module_type_id(module): the type of module that a name stands for; hyphens and underscores are the same.
+-- Raises RC006 for a name that no module has.
+create or replace function pgreprise.carbon_module_type_id(module text)
+returns bigint
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  type_id bigint;
+  known   text;
+begin
+  select module_type.module_type_id into type_id
+    from pgreprise.carbon_module_type as module_type
+   where module_type.name = replace(carbon_module_type_id.module, '-', '_');
+
+  if not found then
+    select string_agg(module_type.name, ', ' order by module_type.module_type_id) into known
+      from pgreprise.carbon_module_type as module_type;
+
+    raise exception using
+      errcode = 'RC006',
+      message = format('Module %s is unknown.', coalesce(carbon_module_type_id.module, 'null')),
+      detail = jsonb_build_object('module', carbon_module_type_id.module),
+      hint = format('Modules are: %s.', known);
+  end if;
+  return type_id;
+end;
+$$;
+
+comment on function pgreprise.carbon_module_type_id(text) is
+'The type of module that a name stands for (RC006 for an unknown one).';

@@ -1,0 +1,44 @@
+-- insert_carbon_reports(unit_ids, project_ids, years, reference_years, as_of): create carbon reports, each with all
+-- its modules not started; the arrays belong together. One that exists already is left as it is. The one place
+-- that creates reports, and it takes one or a hundred thousand. Asks nobody for access.
+-- Returns the reports that were created.
+create or replace function pgreprise.insert_carbon_reports(
+  unit_ids bigint[], project_ids bigint[], years bigint[], reference_years bigint[], as_of timestamptz
+)
+returns setof pgreprise.carbon_report_row
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  modules     integer;
+  created_ids bigint[];
+begin
+  select count(*) into modules from pgreprise.carbon_module_type as module_type;
+
+  with created as (
+    insert into public.carbon_reports as report (
+      unit_id, carbon_project_id, year, reference_year, last_updated, completion_progress, overall_status
+    )
+    select wanted.unit_id, wanted.project_id, wanted.year, wanted.reference_year,
+        pgreprise.epoch_seconds(insert_carbon_reports.as_of), format('0/%s', modules), 0
+      from unnest(insert_carbon_reports.unit_ids, insert_carbon_reports.project_ids, insert_carbon_reports.years,
+        insert_carbon_reports.reference_years) as wanted(unit_id, project_id, year, reference_year)
+     order by wanted.project_id, wanted.year
+    on conflict on constraint uq_carbon_reports_project_year do nothing
+    returning report.id
+  )
+
+  select array_agg(created.id::bigint) into created_ids from created;
+
+  insert into public.carbon_report_modules (carbon_report_id, module_type_id, status)
+  select created.id, module_type.module_type_id, 0
+    from unnest(created_ids) as created(id)
+   cross join pgreprise.carbon_module_type as module_type
+   order by created.id, module_type.module_type_id;
+
+  return query select stored.* from pgreprise.stored_carbon_reports(created_ids) as stored;
+end;
+$$;
+
+comment on function pgreprise.insert_carbon_reports(bigint[], bigint[], bigint[], bigint[], timestamptz) is
+'Creates carbon reports with all their modules; leaves those alone that exist.';

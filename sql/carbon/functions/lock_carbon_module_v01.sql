@@ -1,0 +1,33 @@
+-- lock_carbon_module(unit_id, year, module, carbon_project_type): find_carbon_module, and the report's row locked, for
+-- a write. Where a refresh has put another report in its place meanwhile, the other is taken.
+-- Raises what find_carbon_module does; 40001 where the report is replaced again and again.
+create or replace function pgreprise.lock_carbon_module(
+  unit_id bigint, year bigint, module text, carbon_project_type bigint,
+  out report_id bigint, out module_id bigint, out module_type_id bigint
+)
+returns record
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  for attempt in 1..3 loop
+    select target.report_id, target.module_id, target.module_type_id
+      into lock_carbon_module.report_id, lock_carbon_module.module_id, lock_carbon_module.module_type_id
+      from pgreprise.find_carbon_module(lock_carbon_module.unit_id, lock_carbon_module.year,
+        lock_carbon_module.module, lock_carbon_module.carbon_project_type) as target;
+
+    perform from public.carbon_reports as report where report.id = lock_carbon_module.report_id for update;
+    if found then
+      return;
+    end if;
+  end loop;
+
+  raise exception using
+    errcode = 'serialization_failure',
+    message = 'The carbon report was replaced while this waited for it.',
+    hint = 'Try again.';
+end;
+$$;
+
+comment on function pgreprise.lock_carbon_module(bigint, bigint, text, bigint) is
+'The report and module that unit, year, name and type mean, the report locked.';

@@ -1,0 +1,23 @@
+-- require_data_entry(module_id, data_entry_type_id, item_id): refuses an entry that is not of this module and type.
+-- Raises RC003.
+create or replace function pgreprise.require_data_entry(module_id bigint, data_entry_type_id bigint, item_id bigint)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform from public.data_entries as entry
+    where entry.id = require_data_entry.item_id
+      and entry.carbon_report_module_id = require_data_entry.module_id
+      and entry.data_entry_type_id = require_data_entry.data_entry_type_id;
+
+  if not found then
+    perform pgreprise.raise_carbon_report_not_found(jsonb_build_object(
+      'data_entry_type_id', require_data_entry.data_entry_type_id, 'item_id', require_data_entry.item_id), 'Entry');
+  end if;
+end;
+$$;
+
+comment on function pgreprise.require_data_entry(bigint, bigint, bigint) is
+'Refuses an entry that is not of this module and type (RC003).';

@@ -1,0 +1,21 @@
+-- stored_carbon_reports(report_ids): these carbon reports as the routines return them, by unit, year and id.
+-- Asks nobody for access.
+create or replace function pgreprise.stored_carbon_reports(report_ids bigint[])
+returns setof pgreprise.carbon_report_row
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+    select report.id::bigint, report.year::bigint, report.reference_year::bigint, report.unit_id::bigint,
+        report.carbon_project_id::bigint, report.stats::jsonb, report.last_updated::bigint,
+        report.completion_progress::text, report.overall_status::bigint
+      from public.carbon_reports as report
+     where report.id = any (stored_carbon_reports.report_ids)
+     order by report.unit_id, report.year, report.id;
+end;
+$$;
+
+comment on function pgreprise.stored_carbon_reports(bigint[]) is
+'Carbon reports of these ids, as routines return them.';

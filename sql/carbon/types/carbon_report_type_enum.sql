@@ -1,0 +1,8 @@
+-- carbon_report_type_enum: what a carbon project is for. A type that exists already is kept as it is.
+do $$
+begin
+  if to_regtype('public.carbon_report_type_enum') is null then
+    create type public.carbon_report_type_enum as enum ('Calculator', 'Simulator_Explore', 'Simulator_Plan');
+  end if;
+end;
+$$;

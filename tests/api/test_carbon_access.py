@@ -1,0 +1,316 @@
+"""Who may do what to a unit's reports over HTTP: each kind of role on each endpoint."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask.testing import FlaskClient
+from psycopg.rows import dict_row
+from sqlalchemy import URL
+from werkzeug.test import TestResponse
+
+from pyapi.app import create_app
+from pyapi.auth import Authentication, issue_token
+from pyapi.database import connect_engine
+from pyapi.settings import Settings
+from tests.api.conftest import as_api
+from tests.carbon import (
+    PRINCIPAL,
+    READ,
+    STANDARD,
+    WRITE,
+    add_entry,
+    add_report,
+    add_unit,
+    claims,
+    role,
+    snapshot,
+)
+
+Connection = psycopg.Connection[dict[str, Any]]
+
+SETTINGS = Settings(None, None, Path(), 18, jwt_secret="a secret that only the tests know, long enough")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A unit with a Calculator report and an explore report of 2025, each with an entry in module 2."""
+
+    unit: int
+    report: int
+    explore: int
+    entry: int
+    explore_entry: int
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A request; ``needs`` is read, write or principal, ``done`` the status of one that is done."""
+
+    method: str
+    path: str
+    needs: str
+    done: int = 200
+    body: Callable[[Place], Any] | None = None
+
+
+EXPLORE = "/api/v1/carbon-reports/simulator/explore/unit/{unit}/reference-year"
+ENTRIES = "/api/v1/modules/{unit}/2025/professional-travel/7"
+ENTRY = {"data": {"km": 12}, "emissions": [{"emission_type_id": 50200, "scope": 3, "kg_co2eq": 1.5}]}
+
+ENDPOINTS = [
+    Endpoint("GET", f"{EXPLORE}/2025/", "read"),
+    Endpoint("POST", f"{EXPLORE}/2026/", "write", 201),
+    Endpoint("GET", "/api/v1/carbon-reports/unit/{unit}/", "read"),
+    Endpoint("GET", "/api/v1/carbon-reports/unit/{unit}/year/2025/", "read"),
+    Endpoint("POST", "/api/v1/carbon-reports/", "write", 201, lambda place: {"unit_id": place.unit, "year": 2030}),
+    Endpoint(
+        "POST", "/api/v1/carbon-reports/bulk", "write", 201, lambda place: [{"unit_id": place.unit, "year": 2030}]
+    ),
+    Endpoint("GET", "/api/v1/carbon-reports/{report}", "read"),
+    Endpoint("GET", "/api/v1/carbon-reports/{report}/modules/", "read"),
+    Endpoint("PATCH", "/api/v1/carbon-reports/{report}/modules/2/status", "principal", 200, lambda _: {"status": 2}),
+    Endpoint("GET", "/api/v1/modules/{unit}/2025/headcount", "read"),
+    Endpoint("GET", ENTRIES, "read"),
+    Endpoint("POST", ENTRIES, "write", 201, lambda _: ENTRY),
+    Endpoint("GET", ENTRIES + "/{entry}", "read"),
+    Endpoint("PATCH", ENTRIES + "/{entry}", "write", 200, lambda _: ENTRY),
+    Endpoint("DELETE", ENTRIES + "/{entry}", "write", 204),
+    Endpoint("GET", "/api/v1/modules-stats/{report}/validated-totals", "read"),
+]
+
+# What each caller may do to the unit; {id} is its institutional_id.
+ALL = {"read", "write", "principal"}
+USER = {"read", "write"}
+CALLERS: dict[str, tuple[list[tuple[str, str, str | None]], str, set[str]]] = {
+    "global": ([("calco2.backoffice.admin", "global", None)], WRITE, ALL),
+    "a global role of any name": ([("anything", "global", None)], WRITE, ALL),
+    "principal of the unit": ([(PRINCIPAL, "unit", "{id}")], WRITE, ALL),
+    "standard on the unit": ([(STANDARD, "unit", "{id}")], WRITE, USER),
+    "standard with own scope": ([(STANDARD, "own", "{id}")], WRITE, USER),
+    "another role on the unit": ([("calco2.visitor", "unit", "{id}")], WRITE, USER),
+    "standard first, principal second": ([(STANDARD, "own", "{id}"), (PRINCIPAL, "unit", "{id}")], WRITE, ALL),
+    "principal of another unit": ([(PRINCIPAL, "unit", "0999")], WRITE, set()),
+    "principal there, standard here": ([(PRINCIPAL, "unit", "0999"), (STANDARD, "unit", "{id}")], WRITE, USER),
+    "affiliation": ([(PRINCIPAL, "affiliation", "{id}")], WRITE, set()),
+    "no role": ([], WRITE, set()),
+    "principal who may only read": ([(PRINCIPAL, "unit", "{id}")], READ, {"read"}),
+    "principal who may only write": ([(PRINCIPAL, "unit", "{id}")], "reports:write", {"write", "principal"}),
+    "global without a scope": ([("calco2.backoffice.admin", "global", None)], "", set()),
+}
+
+numbers = itertools.count(1000)
+
+
+@pytest.fixture(scope="module")
+def owner(shared_database: URL) -> Iterator[Connection]:
+    """The module's database, as its superuser."""
+    url = shared_database.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def guarded(shared_database: URL) -> Iterator[FlaskClient]:
+    """A client of an API that wants tokens."""
+    engine = connect_engine(as_api(shared_database))
+    yield create_app(engine, Authentication.of(SETTINGS)).test_client()
+    engine.dispose()
+
+
+@pytest.fixture
+def place(owner: Connection) -> tuple[Place, str]:
+    """A unit of the test's own, with its institutional_id."""
+    institutional_id = str(next(numbers))
+    unit = add_unit(owner, institutional_id)
+    report, explore = (add_report(owner, unit, 2025, kind) for kind in ("Calculator", "Simulator_Explore"))
+    entry, explore_entry = (add_entry(owner, each, 2, 10, data_entry_type_id=7) for each in (report, explore))
+    return Place(unit, report, explore, entry, explore_entry), institutional_id
+
+
+def send(client: FlaskClient, endpoint: Endpoint, place: Place, token: str | None, **arguments: Any) -> TestResponse:
+    headers = arguments.pop("headers", {})
+    if token is not None:
+        headers = {**headers, "Authorization": f"Bearer {token}"}
+    return client.open(
+        endpoint.path.format(**vars(place)),
+        method=endpoint.method,
+        json=endpoint.body(place) if endpoint.body else None,
+        headers=headers,
+        **arguments,
+    )
+
+
+def token_of(who: dict[str, Any]) -> str:
+    return issue_token(SETTINGS, who, lifetime_seconds=60)
+
+
+def each_endpoint(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.path.removeprefix('/api/v1')}"
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=each_endpoint)
+@pytest.mark.parametrize("caller", CALLERS)
+def test_each_kind_of_role_on_each_endpoint(
+    guarded: FlaskClient, owner: Connection, place: tuple[Place, str], caller: str, endpoint: Endpoint
+) -> None:
+    where, institutional_id = place
+    roles, scope, may = CALLERS[caller]
+    who = claims(*(role(name, kind, on and on.format(id=institutional_id)) for name, kind, on in roles), scope=scope)
+    before = snapshot(owner)
+    response = send(guarded, endpoint, where, token_of(who))
+    if endpoint.needs in may:
+        assert response.status_code == endpoint.done, response.text
+    else:
+        assert response.status_code == 403, response.text
+        assert list(response.get_json()) == ["detail"]
+        assert snapshot(owner) == before
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=each_endpoint)
+def test_without_a_token_no_endpoint_does_anything(
+    guarded: FlaskClient, owner: Connection, place: tuple[Place, str], endpoint: Endpoint
+) -> None:
+    before = snapshot(owner)
+    response = send(guarded, endpoint, place[0], None)
+    assert response.status_code == 401
+    assert list(response.get_json()) == ["detail"]
+    assert "WWW-Authenticate" in response.headers
+    assert snapshot(owner) == before
+
+
+@pytest.mark.parametrize(
+    "endpoint", [each for each in ENDPOINTS if "{unit}" in each.path or each.body], ids=each_endpoint
+)
+@pytest.mark.parametrize("kind", ["global", "unit"])
+def test_a_unit_that_does_not_exist_is_not_found_whoever_asks(
+    guarded: FlaskClient, place: tuple[Place, str], kind: str, endpoint: Endpoint
+) -> None:
+    if "{report}" in endpoint.path:
+        pytest.skip("the unit is the report's")
+    nowhere = Place(**{**vars(place[0]), "unit": 999_999_999})
+    response = send(guarded, endpoint, nowhere, token_of(claims(role(PRINCIPAL, kind, place[1]))))
+    assert (response.status_code, list(response.get_json())) == (404, ["detail"])
+
+
+@pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if "{report}" in each.path], ids=each_endpoint)
+def test_a_report_that_does_not_exist_is_not_found_except_by_the_totals(
+    guarded: FlaskClient, place: tuple[Place, str], endpoint: Endpoint
+) -> None:
+    nowhere = Place(**{**vars(place[0]), "report": 999_999_999})
+    response = send(guarded, endpoint, nowhere, token_of(claims(role(PRINCIPAL, "unit", place[1]))))
+    assert response.status_code == (200 if endpoint.path.endswith("validated-totals") else 404)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=each_endpoint)
+def test_a_unit_without_an_institutional_id_admits_nobody_but_global_roles(
+    guarded: FlaskClient, owner: Connection, endpoint: Endpoint
+) -> None:
+    unit = add_unit(owner, None)
+    report = add_report(owner, unit, 2025)
+    add_report(owner, unit, 2025, "Simulator_Explore")
+    where = Place(unit, report, report, add_entry(owner, report, 2, 10, data_entry_type_id=7), 0)
+    for on in ({"kind": "unit"}, {"kind": "unit", "institutional_id": None}, {"kind": "own", "institutional_id": ""}):
+        who = {**claims(), "roles": [{"role": PRINCIPAL, "on": on}]}
+        assert send(guarded, endpoint, where, token_of(who)).status_code == 403
+    everywhere = token_of(claims(role("calco2.backoffice.admin", "global")))
+    assert send(guarded, endpoint, where, everywhere).status_code == endpoint.done
+
+
+@pytest.mark.parametrize(
+    "roles",
+    [None, "global", {"on": {"kind": "global"}}, [None, 1, "x", [], {}], [{"role": PRINCIPAL, "on": "global"}]],
+    ids=str,
+)
+def test_a_claim_that_is_no_list_of_roles_gives_none(
+    guarded: FlaskClient, place: tuple[Place, str], roles: Any
+) -> None:
+    response = send(guarded, ENDPOINTS[0], place[0], token_of({**claims(), "roles": roles}))
+    assert response.status_code == 403, response.text
+
+
+# --- the type of report ----------------------------------------------------------------------
+
+MODULE_ENDPOINTS = [each for each in ENDPOINTS if "/modules" in each.path]
+
+
+def everyone(place: tuple[Place, str]) -> str:
+    return token_of(claims(role(PRINCIPAL, "unit", place[1])))
+
+
+@pytest.mark.parametrize("given", ["3", "-1", "", "one", "1.0", "0x1", " 1", "99999999999999999999", "Calculator"])
+@pytest.mark.parametrize("endpoint", MODULE_ENDPOINTS, ids=each_endpoint)
+def test_every_module_endpoint_takes_a_type_and_refuses_one_that_is_none(
+    guarded: FlaskClient, owner: Connection, place: tuple[Place, str], endpoint: Endpoint, given: str
+) -> None:
+    before = snapshot(owner)
+    response = send(guarded, endpoint, place[0], everyone(place), query_string={"carbon_project_type": given})
+    assert (response.status_code, list(response.get_json())) == (422, ["detail"])
+    assert snapshot(owner) == before
+
+
+@pytest.mark.parametrize("endpoint", [each for each in MODULE_ENDPOINTS if "{unit}" in each.path], ids=each_endpoint)
+def test_the_type_in_the_query_says_which_report_is_meant_and_0_is_the_default(
+    guarded: FlaskClient, owner: Connection, place: tuple[Place, str], endpoint: Endpoint
+) -> None:
+    def reports_that_changed(before: dict[str, Any]) -> set[int]:
+        changed = {row["entry"] for row in snapshot(owner)["carbon_reports"]} - {
+            row["entry"] for row in before["carbon_reports"]
+        }
+        return {int(entry.strip("()").split(",")[0]) for entry in changed}
+
+    where = place[0]
+    in_explore = Place(**{**vars(where), "entry": where.explore_entry})
+    for query, target, report in (
+        ({}, where, where.report),
+        ({"carbon_project_type": "0"}, where, where.report),
+        ({"carbon_project_type": "1"}, in_explore, where.explore),
+        ({"carbon_project_type": "2"}, where, None),
+    ):
+        if endpoint.method == "DELETE" and query == {"carbon_project_type": "0"}:
+            continue
+        owner.execute("update public.carbon_reports set last_updated = null where unit_id = %s", (where.unit,))
+        before = snapshot(owner)
+        response = send(guarded, endpoint, target, everyone(place), query_string=query)
+        assert response.status_code == (endpoint.done if report else 404), response.text
+        assert reports_that_changed(before) == ({report} if report and endpoint.method != "GET" else set())
+        if report and endpoint.path.endswith("headcount"):
+            assert response.get_json()["carbon_report_id"] == report
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=each_endpoint)
+@pytest.mark.parametrize("simulation", ["1", "true", "explore"])
+def test_the_header_of_old_clients_changes_nothing(
+    guarded: FlaskClient, owner: Connection, place: tuple[Place, str], endpoint: Endpoint, simulation: str
+) -> None:
+    # Once with and once without it, to two units that are alike: the replies are, too, but for ids.
+    token = everyone(place)
+    with_header = send(guarded, endpoint, place[0], token, headers={"X-Co2-Simulation": simulation})
+    assert with_header.status_code == endpoint.done
+    if "{report}" in endpoint.path:
+        assert f"{place[0].explore}" not in str(with_header.get_json(silent=True) or "").split()
+    elif "/modules/" in endpoint.path:
+        changed = owner.execute(
+            "select id from public.carbon_reports where unit_id = %s and (stats is not null)", (place[0].unit,)
+        ).fetchall()
+        assert [row["id"] for row in changed] == ([] if endpoint.method == "GET" else [place[0].report])
+        if endpoint.path.endswith("headcount"):
+            assert with_header.get_json()["carbon_report_id"] == place[0].report
+
+
+@pytest.mark.parametrize("given", ["0", "1", "2"])
+def test_where_a_report_id_is_given_the_type_of_the_query_does_not_matter(
+    guarded: FlaskClient, place: tuple[Place, str], given: str
+) -> None:
+    for endpoint in (each for each in MODULE_ENDPOINTS if "{report}" in each.path):
+        replies = [
+            send(guarded, endpoint, place[0], everyone(place), query_string=query).get_json()
+            for query in ({}, {"carbon_project_type": given})
+        ]
+        assert replies[0] == replies[1]

@@ -1,0 +1,130 @@
+"""The production server: a stale explore report arrives before its refresh ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import URL
+
+from tests.api.conftest import as_api
+from tests.carbon import DAY, add_report, add_unit, updated_before
+from tests.conftest import Connect
+from tests.factories import one
+
+Connection = psycopg.Connection[dict[str, Any]]
+
+START_SECONDS = 30
+
+
+@pytest.fixture
+def log() -> list[str]:
+    """What the server has printed."""
+    return []
+
+
+@pytest.fixture
+def address(database: URL, unused_tcp_port: int, log: list[str]) -> Iterator[str]:
+    """The address of `pgreprise serve` on the test's database."""
+    url = as_api(database).set(drivername="postgresql").render_as_string(hide_password=False)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PGREPRISE_JWT")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from pyapi.cli import main; main()", "serve", "--port", str(unused_tcp_port)],
+        env={**kept, "DATABASE_URL": url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    )
+    ready = threading.Event()
+
+    def follow() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            log.append(line)
+            if "serves on" in line:
+                ready.set()
+
+    reader = threading.Thread(target=follow)
+    reader.start()
+    try:
+        assert ready.wait(START_SECONDS), "".join(log)
+        yield f"http://127.0.0.1:{unused_tcp_port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        reader.join()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """A port on which nobody listens."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def get(address: str, unit: int) -> dict[str, Any]:
+    url = f"{address}/api/v1/carbon-reports/simulator/explore/unit/{unit}/reference-year/2025/"
+    with urllib.request.urlopen(url, timeout=START_SECONDS) as response:
+        found: dict[str, Any] = json.load(response)
+        return found
+
+
+def until(connection: Connection, question: str, *values: Any) -> None:
+    """Wait until a question is answered with yes."""
+    while not one(connection, question, *values)["answer"]:
+        time.sleep(0.01)
+
+
+REFRESHING = (
+    "select exists (select from pg_stat_activity where query like '%%refresh_explore_report%%' "
+    "and pid <> pg_backend_pid() and cardinality(pg_blocking_pids(pid)) > 0) as answer"
+)
+
+
+def test_a_stale_report_arrives_while_its_refresh_still_waits(
+    address: str, dba: Connection, connect: Connect, log: list[str]
+) -> None:
+    unit = add_unit(dba)
+    stale = add_report(dba, unit, 2025, "Simulator_Explore")
+    updated_before(dba, stale, DAY + 1)
+    # A writer holds the report, so the refresh has to wait; it does so on a connection of its own.
+    writer = connect(autocommit=False)
+    writer.execute("select from public.carbon_reports for update")
+    assert get(address, unit)["id"] == stale
+    until(dba, REFRESHING)
+    # Other requests are served meanwhile.
+    assert get(address, unit)["id"] == stale
+    writer.rollback()
+    until(dba, "select not exists (select from public.carbon_reports where id = %s) as answer", stale)
+    assert get(address, unit)["id"] != stale
+    assert not re.search("Traceback|failed", "".join(log))
+
+
+def test_a_refresh_that_fails_is_in_the_servers_log_and_the_server_goes_on(
+    address: str, dba: Connection, log: list[str]
+) -> None:
+    unit = add_unit(dba)
+    stale = add_report(dba, unit, 2025, "Simulator_Explore", last_updated=None)
+    dba.execute("create table public.bookmark (report_id bigint references public.carbon_reports (id))")
+    dba.execute("insert into public.bookmark values (%s)", (stale,))
+    assert get(address, unit)["id"] == stale
+    while f"The refresh of explore report #{stale} of unit #{unit} failed." not in "".join(log):
+        time.sleep(0.01)
+    assert get(address, unit)["id"] == stale
