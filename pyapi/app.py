@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from pyapi.auth import Authentication, register_authentication
 from pyapi.errors import register_error_handlers
 from pyapi.routes.carbon import carbon
+from pyapi.routes.documentation import documentation
 from pyapi.routes.health import NEEDS, Needs, health
 from pyapi.routes.reports import reports
 from pyapi.routes.requests import ENGINE
@@ -56,7 +57,7 @@ def create_app(engine: Engine, authentication: Authentication | None = None) -> 
 
     app.extensions[ENGINE] = engine
     app.extensions[NEEDS] = Needs.of_this_version()
-    for blueprint in (reports, simulations, carbon, health):
+    for blueprint in (reports, simulations, carbon, health, documentation):
         app.register_blueprint(blueprint)
     register_authentication(app, authentication)
     register_error_handlers(app)

@@ -50,7 +50,15 @@ TEXTS = st.one_of(
         [
             *("us", "uk", "US", "xx", "2025", "state/ny", "household", "geography", "pending", "complete", "default"),
             *("archive_outputs", "on", "off", "e158e63ef1", "[]", "ok", "reports:admin", "", " ", "\x01\x1b[31m\x7f"),
-            *("'; drop table public.simulations; --", "%s %I %L %", "{}", "\\", "NaN", "\u202e\ufeff\u0301", "\U0010ffff"),
+            *(
+                "'; drop table public.simulations; --",
+                "%s %I %L %",
+                "{}",
+                "\\",
+                "NaN",
+                "\u202e\ufeff\u0301",
+                "\U0010ffff",
+            ),
             *("x" * 256, "x" * 100_000, "é" * 3000),
         ]
     ),
@@ -71,25 +79,67 @@ JSON_VALUES = st.recursive(
     max_leaves=8,
 )
 # Keys that filters, claims and entries have, with any value.
-NAMES = ("country", "status", "year", "api_version", "report_type", "ids", "sub", "scope", "roles", "role", "on", "kind")
+NAMES = (
+    "country",
+    "status",
+    "year",
+    "api_version",
+    "report_type",
+    "ids",
+    "sub",
+    "scope",
+    "roles",
+    "role",
+    "on",
+    "kind",
+)
 JSON_TEXTS = st.one_of(
     JSON_VALUES.map(lambda value: json.dumps(value, ensure_ascii=False)),
     st.dictionaries(st.sampled_from(NAMES), JSON_VALUES | st.lists(SMALL, max_size=5), max_size=3).map(json.dumps),
     st.sampled_from(
         [
             *("", "nul", "NaN", "Infinity", "{", "[1,]", "'a'", "1e1000000", "-0", "1" * 400, '"\\u0000"', '"\\ud800"'),
-            *('{"a":1,"a":2}', "[" * 9000 + "]" * 9000, '{"ids": [1e400]}', '{"ids": [1.5, 2]}', '{"ids": [9223372036854775808]}'),
+            *(
+                '{"a":1,"a":2}',
+                "[" * 9000 + "]" * 9000,
+                '{"ids": [1e400]}',
+                '{"ids": [1.5, 2]}',
+                '{"ids": [9223372036854775808]}',
+            ),
             *('{"ids": [null]}', '{"country": {"a": []}}', '{"country": [["us"]]}', '{"": ""}', "[[[[]]]]"),
         ]
     ),
 )
 INTERVALS = st.one_of(
     st.sampled_from(
-        ["0", "1 second", "-1 microsecond", "30 days", "178000000 years", "-178000000 years", "290000 years", "2147483647 days"]
+        [
+            "0",
+            "1 second",
+            "-1 microsecond",
+            "30 days",
+            "178000000 years",
+            "-178000000 years",
+            "290000 years",
+            "2147483647 days",
+        ]
     ),
     st.builds(
         "{} months {} days {} microseconds".format, st.integers(-(2**31) + 1, 2**31 - 1), integers(31), integers(62)
     ),
+)
+
+TIMES = st.one_of(
+    st.sampled_from(
+        [
+            "infinity",
+            "-infinity",
+            "epoch",
+            "294276-12-31 23:59:59+00",
+            "4713-01-02 00:00:00+00 BC",
+            "0001-01-01 00:00:00+00",
+        ]
+    ),
+    st.datetimes().map("{}+00".format),
 )
 
 
@@ -107,6 +157,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "json": JSON_TEXTS,
     "jsonb": JSON_TEXTS,
     "interval": INTERVALS,
+    "timestamp with time zone": TIMES,
     "bigint[]": arrays(integers(64)),
     "integer[]": arrays(integers(32)),
     "text[]": arrays(TEXTS),
@@ -186,7 +237,9 @@ def documented() -> list[re.Pattern[str]]:
     """The codes that a call may end with: refusals of ours, and what docs/errors.md says of a caller's values."""
     page = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
     conditions = page.partition("## PostgreSQL's own conditions")[2]
-    rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in conditions.splitlines() if line.startswith("|")]
+    rows = [
+        [cell.strip() for cell in line[1:-1].split("|")] for line in conditions.splitlines() if line.startswith("|")
+    ]
     # Those with another status are of the server or the installation, and are not to come out here.
     of_values = [code for cells in rows for code in cells[0].split(", ") if cells[2] in ("400", "")]
     ours = [code for code in HTTP_STATUS if code.startswith(("RR", "RC"))]
