@@ -1,4 +1,4 @@
-"""The OpenAPI document, made of the routes themselves: their rules, docstrings, and what ``describes`` says beside each.
+"""The OpenAPI document, made of the routes: their rules, docstrings, and what ``describes`` says beside each.
 
 The schemas of bodies and results are pydantic's, which are those of OpenAPI 3.1 as they are.
 """
@@ -91,7 +91,7 @@ def describes(replies: Mapping[int, Any] | Any, refusals: str = "", **more: Any)
 
     ``replies`` that is no mapping is what 200 answers.
     """
-    by_status = replies if isinstance(replies, Mapping) else {HTTPStatus.OK: replies}
+    by_status: Mapping[int, Any] = replies if isinstance(replies, Mapping) else {HTTPStatus.OK: replies}
     description = Description(by_status, tuple(refusals.split()), **more)
 
     def attach(view: View) -> View:

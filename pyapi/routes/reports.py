@@ -48,7 +48,7 @@ class RerunHeaders(BaseModel):
     idempotency_key: Annotated[
         str | None,
         Field(
-            alias="Idempotency-Key", min_length=1, max_length=255, description="Rerun once, however often it is sent."
+            alias="Idempotency-Key", min_length=1, max_length=255, description="Done once, however often it is sent."
         ),
     ] = None
 
