@@ -67,11 +67,12 @@ def database_of_the_app(server: URL, new_database: Callable[..., DatabaseJanitor
 @api.hook
 def map_path_parameters(_: Any, path_parameters: dict[str, Any] | None) -> dict[str, Any] | None:
     """Of the values that are allowed, make some the id of a row that there is, or the name of a country."""
-    known = {"year": lambda _: 2025, "module": lambda _: "headcount", "country_id": lambda size: ("us", "uk")[size % 2]}
+    texts = {"country_id": ("us", "uk", "us"), "module": ("headcount", "buildings", "equipment")}
     for name, value in (path_parameters or {}).items():
-        size = len(value) if isinstance(value, str) else value
-        if type(size) is int and 0 < size < 2**63 and size % 4:
-            path_parameters[name] = known.get(name, lambda size: size % 9 + 1)(size)
+        if name in texts and isinstance(value, str) and value and "/" not in value and len(value) % 4:
+            path_parameters[name] = texts[name][len(value) % 3]
+        elif name not in texts and type(value) is int and 0 <= value < 2**63 and value % 4:
+            path_parameters[name] = 2025 if name == "year" else value % 9 + 1
     return path_parameters
 
 
