@@ -151,6 +151,7 @@ def import_legacy(
                     for name in _TABLES:
                         _Copier(connection, name, required, invalid_json_to_null, result).copy(legacy, progress)
                     _advance_ids(connection)
+                    _continue_runs(connection)
             except psycopg.Error as error:
                 raise ImportRefused(f"The import failed in PostgreSQL: {error}. Nothing was imported.") from error
     return result
@@ -303,6 +304,14 @@ def _advance_ids(connection: psycopg.Connection[Any]) -> None:
                 ).format(key=sql.Identifier(key), relation=sql.Identifier("public", name)),
                 {"sequence": row[0]},
             )
+
+
+def _continue_runs(connection: psycopg.Connection[Any]) -> None:
+    """Let the rows' runs go on where an earlier history of their ids ends; version 1 of the routines keeps none."""
+    routine = "pgreprise.continue_runs(bigint[], bigint[])"
+    row = connection.execute("select to_regprocedure(%s)", (routine,)).fetchone()
+    if row is not None and row[0] is not None:
+        connection.execute("select pgreprise.continue_runs()")
 
 
 # --- the copy --------------------------------------------------------------------------------

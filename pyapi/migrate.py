@@ -11,7 +11,10 @@ from sqlalchemy import Engine, text
 
 from pyapi.routines import migrations_folder
 
-__all__ = ["alembic_config", "downgrade", "scripts", "upgrade", "write_sql"]
+__all__ = ["NOT_INSTALLED", "alembic_config", "downgrade", "scripts", "upgrade", "write_sql"]
+
+# SQLSTATEs of a database where pgreprise, or a newer part of it, is not installed.
+NOT_INSTALLED = {"42883", "42P01", "3F000", "42704"}
 
 
 def alembic_config(output: TextIO | None = None) -> Config:

@@ -45,6 +45,7 @@ _HEADER = re.compile(
     r"(?P<signature>\s*\(.*?)\nlanguage\b",
     re.DOTALL,
 )
+_GRANT = re.compile(r"^grant execute on (?:function|procedure) [^;]*?\sto\s+(?P<roles>[\w\s,]+);", re.MULTILINE)
 # A migration that cannot have its lock soon fails and says so, instead of queueing in front of traffic.
 MIGRATION_LOCK_TIMEOUT = "5s"
 # What works concurrently waits for every older transaction but blocks nobody meanwhile, so it gets
@@ -110,6 +111,11 @@ class RoutineFile:
     def signature(self) -> str:
         """Kind, arguments and result, with white space folded: a change of it needs a new routine."""
         return " ".join(f"{self._header['kind']} {self._header['signature']}".split())
+
+    @property
+    def callers(self) -> frozenset[str]:
+        """The roles that the file lets call the routine."""
+        return frozenset(role for grant in _GRANT.finditer(self.sql) for role in re.findall(r"\w+", grant["roles"]))
 
 
 def routine_files() -> list[RoutineFile]:

@@ -135,6 +135,31 @@ def rerun(connection: Connection, report_id: int | None, country_id: str | None 
     return result
 
 
+def add_economy_report(connection: Connection, **values: Any) -> tuple[int, int, int]:
+    """A report of us for 2025, state/ny, policies 2 and 3, as add_reform_impact; its id and those of its simulations."""
+    first, second = add_simulation(connection, policy_id=2), add_simulation(connection, policy_id=3)
+    return add_report(connection, first, second, **values), first, second
+
+
+def undo(connection: Connection, rerun_id: int, *, force: bool = False) -> dict[str, Any]:
+    """Undo an act as a DBA types it and return its result."""
+    result: dict[str, Any] = one(connection, "call undo_rerun(%s, %s)", rerun_id, force)["result"]
+    return result
+
+
+def newest_act(connection: Connection) -> dict[str, Any]:
+    """The row of pgreprise.rerun that was written last."""
+    return one(connection, "select * from pgreprise.rerun order by rerun_id desc limit 1")
+
+
+def without_runs(state: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """A snapshot without the numbers of runs, which never go back."""
+    return {
+        table: [{name: value for name, value in row.items() if name != "run_sequence"} for row in rows]
+        for table, rows in state.items()
+    }
+
+
 class Refusal(NamedTuple):
     """What the database says when it refuses: code, message, detail as the JSON object that it is, hint."""
 
@@ -163,12 +188,20 @@ def refusal(
 
 def everything(connection: Connection) -> dict[str, list[dict[str, Any]]]:
     """The snapshot, and every row of the routines' own tables."""
+    tables = connection.execute(
+        "select relname as name from pg_class where relnamespace = 'pgreprise'::regnamespace and relkind = 'r'"
+    ).fetchall()
     own = {
-        table: connection.execute(
+        table["name"]: connection.execute(
             psycopg.sql.SQL("select entry::text as entry from pgreprise.{} as entry order by 1").format(
-                psycopg.sql.Identifier(table)
+                psycopg.sql.Identifier(table["name"])
             )
         ).fetchall()
-        for table in ("country", "simulation_key", "report_key")
+        for table in tables
     }
     return {**snapshot(connection), **own}
+
+
+def changed_tables(before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict[str, Any]]]) -> set[str]:
+    """The tables that are not in ``after`` as they were in ``before``, two results of ``everything``."""
+    return {table for table in before.keys() | after.keys() if before.get(table) != after.get(table)}

@@ -40,6 +40,9 @@ class Example:
             "report_type": self.report_type,
             "simulation_ids": list(self.simulation_ids),
             "economy_cache_rows_deleted": self.deleted,
+            # In a fresh import, whose reports are all at their first run.
+            "run_sequence": 2,
+            "rerun_id": 1,
         }
 
     def __str__(self) -> str:

@@ -22,7 +22,10 @@ health = Blueprint("health", __name__)
 
 # The key of Needs in app.extensions.
 NEEDS = "pgreprise.needs"
-_DOMAINS = ("core", "reports")
+_CORE = "core"
+_DOMAINS = ("reports", "carbon")
+# What is missing where none of them is installed.
+_DEFAULT = "reports"
 _INSUFFICIENT_PRIVILEGE = "42501"
 _MIGRATE = "Run `pgreprise migrate` with this version of pgreprise."
 
@@ -32,12 +35,13 @@ class Needs:
     """What the API needs of a database.
 
     heads: each head revision of its domains, with the known revisions that contain it.
-    known_revisions: those that this version of pgreprise has; a database that is at another one is ahead.
+    domains: each revision that this version of pgreprise knows, with its domain; a database that is
+    at another revision is ahead.
     entry_points: the oldest usable version of each routine that callers may use.
     """
 
     heads: dict[str, Set[str]]
-    known_revisions: Set[str]
+    domains: dict[str, str]
     entry_points: dict[str, int]
 
     @classmethod
@@ -48,34 +52,37 @@ class Needs:
             revision.revision: {below.revision for below in scripts.iterate_revisions(revision.revision, "base")}
             for revision in scripts.walk_revisions()
         }
-        heads = [
-            head for head in scripts.get_heads() if scripts.get_revision(head).branch_labels.intersection(_DOMAINS)
-        ]
+        domains = {name: next(iter(scripts.get_revision(name).branch_labels)) for name in contained}
+        heads = [head for head in scripts.get_heads() if domains[head] in (_CORE, *_DOMAINS)]
         return cls(
             heads={head: {above for above, below in contained.items() if head in below} for head in heads},
-            known_revisions=contained.keys(),
+            domains=domains,
             # Sorted by version, so the newest one stays.
             entry_points={
                 file.name: file.version
                 for file in routine_files()
-                if file.name.startswith(tuple(f"{domain}/" for domain in _DOMAINS))
-                and file.routine.startswith("public.")
+                if file.name.split("/")[0] in (_CORE, *_DOMAINS) and file.routine.startswith("public.")
             },
         )
 
     def missing_from(self, revisions: Set[str], routines: dict[str, int]) -> list[str]:
         """What a database with these revisions and routine versions lacks, for people; empty when it will do.
 
+        A domain of which nothing is installed is not wanted there; its routes say so themselves.
         One that is ahead will do: during a deployment the migration runs before the new API. What
         an unknown revision contains cannot be told, so there the routines alone decide.
         """
-        is_ahead = not revisions <= self.known_revisions
+        is_ahead = not revisions <= self.domains.keys()
+        found = {self.domains.get(revision) for revision in revisions} | {name.split("/")[0] for name in routines}
+        wanted = {_CORE, *(found.intersection(_DOMAINS) or {_DEFAULT})}
         missing = [
             f"migration {head} is not installed"
             for head, containing in self.heads.items()
-            if not is_ahead and revisions.isdisjoint(containing)
+            if self.domains[head] in wanted and not is_ahead and revisions.isdisjoint(containing)
         ]
         for name, needed in self.entry_points.items():
+            if name.split("/")[0] not in wanted:
+                continue
             installed = routines.get(name)
             if installed is None:
                 missing.append(f"routine {name} is not installed")

@@ -400,6 +400,23 @@ def test_a_token_without_the_scope_is_forbidden_by_the_database(api: Api) -> Non
         assert "reports:rerun" in envelope["hint"]
 
 
+def test_a_token_that_may_read_a_report_may_not_rerun_it_and_one_that_may_is_remembered(
+    api: Api, superuser: Connection
+) -> None:
+    report = add_report(superuser, add_simulation(superuser, population_type="household"))
+    reader = signed(claims(scope="reports:read"))
+    succeeded(api.get(reader, f"/us/report/{report}"))
+    before = snapshot(superuser)
+    rerun = f"/us/report/{report}/rerun"
+    refused(api.client.post(rerun, headers={"Authorization": f"Bearer {reader}"}), 403, "RR017")
+    assert snapshot(superuser) == before
+
+    bob = signed(claims(sub="bob", scope="reports:rerun"))
+    succeeded(api.client.post(rerun, headers={"Authorization": f"Bearer {bob}"}))
+    done = superuser.execute("select actor from pgreprise.rerun where report_id = %s", (report,)).fetchall()
+    assert done == [{"actor": "bob"}]
+
+
 # --- without authentication ------------------------------------------------------------------
 
 

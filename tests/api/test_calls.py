@@ -46,6 +46,15 @@ def engine(database: URL, dba: Connection) -> Iterator[Engine]:
     made.dispose()
 
 
+@pytest.fixture(autouse=True)
+def no_connection_is_found_broken(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """The pool has no reason to complain of a connection that is given back to it."""
+    yield
+    assert [
+        record.getMessage() for record in caplog.get_records("call") if record.name.startswith("sqlalchemy.pool")
+    ] == []
+
+
 def seen_by(engine: Engine, claims: str | None = None, **arguments: Any) -> dict[str, Any]:
     [row] = call(engine, "public.seen_by", claims=claims, **arguments)
     return row
@@ -165,10 +174,10 @@ def test_a_call_that_is_interrupted_is_no_part_of_the_next_one(engine: Engine, e
     seen_by(engine, ALICE)
     with engine.connect() as connection:
         driver: Any = connection.connection.driver_connection
-    wait, left = driver.wait, iter(range(exchanges))
+    wait, interrupts = driver.wait, iter([False] * exchanges + [True])
 
     def interrupted(*given: Any) -> Any:
-        if next(left, None) is None:
+        if next(interrupts, False):
             raise InterruptError
         return wait(*given)
 
@@ -193,12 +202,14 @@ def test_a_routine_whose_columns_changed_is_called_without_an_error(
                 "'begin return query select 1; end'")  # fmt: skip
     engine = connect_engine(as_api(database), pool_size=3)
     # Each connection of the pool holds a prepared statement.
+    stale = set()
     connections = [engine.connect() for _ in range(3)]
     for connection in connections:
         driver: Any = connection.connection.driver_connection
         for _ in range(6):
             driver.execute("select * from public.wide()", {})
         assert driver.execute("select count(*) from pg_prepared_statements where statement ~ 'wide'").fetchone() == (1,)
+        stale.add(driver.info.backend_pid)
         connection.close()
 
     dba.execute("alter type public.wide_row add attribute b int")
@@ -206,6 +217,8 @@ def test_a_routine_whose_columns_changed_is_called_without_an_error(
                 "'begin return query select 1, 2; end'")  # fmt: skip
 
     assert [call(engine, "public.wide", claims=claims) for _ in range(12)] == [[{"a": 1, "b": 2}]] * 12
+    pids = [call(engine, "pg_catalog.pg_backend_pid", columns="pg_backend_pid as pid")[0]["pid"] for _ in range(12)]
+    assert stale.isdisjoint(pids)
     engine.dispose()
 
 

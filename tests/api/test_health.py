@@ -15,7 +15,7 @@ from pyapi import migrate
 from pyapi.app import create_app
 from pyapi.database import connect_engine
 from pyapi.routines import migrations_folder
-from tests.api.conftest import NewClient
+from tests.api.conftest import NewClient, as_api
 from tests.api.replies import refused, succeeded
 
 Connection = psycopg.Connection[dict[str, Any]]
@@ -80,23 +80,23 @@ def test_a_database_with_an_older_rerun_report_is_not_ready(client: FlaskClient,
 
 
 def test_a_database_ahead_of_the_api_is_ready(client: FlaskClient, dba: Connection) -> None:
-    dba.execute("update pgreprise.alembic_version set version_num = 'reports_9999'")
+    dba.execute("update pgreprise.alembic_version set version_num = 'reports_9999' where version_num ~ '^reports'")
     dba.execute("update pgreprise.routine_version set version = version + 1")
     dba.execute("delete from pgreprise.routine_version where name = 'reports/report_defect'")
     succeeded(client.get("/readiness-check"))
 
 
 def test_a_database_ahead_of_the_api_needs_its_entry_points_all_the_same(client: FlaskClient, dba: Connection) -> None:
-    dba.execute("update pgreprise.alembic_version set version_num = 'reports_9999'")
+    dba.execute("update pgreprise.alembic_version set version_num = 'reports_9999' where version_num ~ '^reports'")
     dba.execute("delete from pgreprise.routine_version where name = 'reports/rerun_report'")
     refused(client.get("/readiness-check"), 503, "SERVICE_UNAVAILABLE")
 
 
 def test_a_domain_that_the_api_does_not_use_may_be_there(client: FlaskClient, dba: Connection) -> None:
-    dba.execute("insert into pgreprise.alembic_version (version_num) values ('carbon_0001')")
+    dba.execute("insert into pgreprise.alembic_version (version_num) values ('other_0001')")
     dba.execute(
         "insert into pgreprise.routine_version (name, routine, version, checksum) "
-        "values ('carbon/refresh', 'public.refresh', 3, '')"
+        "values ('other/refresh', 'public.refresh', 3, '')"
     )
     succeeded(client.get("/readiness-check"))
 
@@ -112,3 +112,28 @@ def test_a_domain_that_the_api_does_not_use_may_be_absent(
     monkeypatch.setattr(migrate, "migrations_folder", lambda: folder)
     assert "unused_0001" in migrate.scripts().get_heads()
     succeeded(new_client().get("/readiness-check"))
+
+
+@pytest.mark.parametrize(("installed", "absent"), [("reports", "carbon"), ("carbon", "reports")])
+def test_one_of_the_domains_is_enough_and_the_routes_of_the_other_say_that_it_is_not_there(
+    empty_database: URL, installed: str, absent: str
+) -> None:
+    migration = connect_engine(empty_database)
+    migrate.upgrade(migration, f"{installed}@head")
+    migration.dispose()
+    engine = connect_engine(as_api(empty_database))
+    client = create_app(engine).test_client()
+    succeeded(client.get("/readiness-check"))
+    paths = {"reports": "/us/report/1", "carbon": "/api/v1/carbon-reports/1"}
+    assert client.get(paths[installed]).status_code == 404
+    response = client.get(paths[absent])
+    assert response.status_code == 503
+    assert "Retry-After" in response.headers
+    engine.dispose()
+
+
+def test_a_domain_that_is_installed_in_part_is_not_ready(client: FlaskClient, dba: Connection) -> None:
+    dba.execute("update pgreprise.alembic_version set version_num = 'carbon_0002' where version_num ~ '^carbon'")
+    dba.execute("delete from pgreprise.routine_version where name ~ '^carbon/'")
+    envelope = refused(client.get("/readiness-check"), 503, "SERVICE_UNAVAILABLE")
+    assert "carbon/create_explore_report is not installed" in envelope["message"]

@@ -34,6 +34,8 @@ def test_rerunning_an_economy_report_resets_it_with_its_simulations_and_drops_it
         "report_type": "geography",
         "simulation_ids": [baseline, reform],
         "economy_cache_rows_deleted": 1,
+        "run_sequence": 2,
+        "rerun_id": 1,
     }
     assert response.json is not None
     assert response.json["message"] == "Report rerun reset successfully"
@@ -70,6 +72,7 @@ def test_a_report_is_created_once_and_then_found(client: FlaskClient, dba: Conne
         "output": None,
         "error_message": None,
         "year": "2026",
+        "run_sequence": 1,
     }
     assert succeeded(client.post("/us/report", json=wanted), 200) == created
     assert succeeded(client.get(f"/us/report/{created['id']}")) == created

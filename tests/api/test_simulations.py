@@ -29,6 +29,7 @@ def test_a_simulation_is_created_once_and_then_found(client: FlaskClient, dba: C
         "status": "pending",
         "output": None,
         "error_message": None,
+        "run_sequence": 1,
     }
     assert succeeded(client.post("/us/simulation", json=KEY), 200) == created
     assert succeeded(client.get(f"/us/simulation/{created['id']}")) == created

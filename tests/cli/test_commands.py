@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import URL
 
 from pyapi.cli import cli
-from pyapi.routines import routine_files, sql_folder
+from pyapi.routines import routine_files
 from tests.cli.conftest import Done, Run, plain, run, run_here
 from tests.factories import VERSIONS, add_reform_impact, add_report, add_simulation, one, set_versions, snapshot
 
@@ -21,6 +21,7 @@ COMMANDS = [
     *([name] for name in cli.commands if name != "psql"),
     *(["cache-version", name] for name in ("show", "set")),
     *(["routine", name] for name in ("new", "record", "list")),
+    *(["setting", name] for name in ("show", "set")),
     ["sample", "load"],
 ]
 
@@ -108,7 +109,17 @@ def test_a_revision_that_is_not_there_is_wrong_usage(pgreprise: Run) -> None:
 
 # --- the database ----------------------------------------------------------------------------
 
-ASKING = [["rerun", "us", "1"], ["defects"], ["doctor"], ["cache-version", "show"], ["sample", "load"]]
+ASKING = [
+    ["rerun", "us", "1"],
+    ["preview", "us", "1"],
+    ["undo", "1"],
+    ["rerun-batch", "1"],
+    ["purge", "--older-than", "1 day"],
+    ["defects"],
+    ["doctor"],
+    ["cache-version", "show"],
+    ["sample", "load"],
+]
 
 
 @pytest.mark.parametrize("command", ASKING, ids=" ".join)
@@ -124,11 +135,11 @@ def test_a_database_without_pgreprise_is_told_with_the_remedy(command: list[str]
 
 def test_migrate_installs_says_where_it_got_to_and_goes_back(empty_database: URL) -> None:
     url = plain(empty_database)
-    assert "The database is at core_" in succeeded(run("migrate", DATABASE_URL=url))
+    assert "The database is at " in succeeded(run("migrate", DATABASE_URL=url))
     succeeded(run_here("sample", "load", DATABASE_URL=url))
     # A role that may migrate stands beside one that may not.
     settings = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "PGREPRISE_MIGRATION_URL": url}
-    assert "The database is at core_" in succeeded(run_here("migrate", **settings))
+    assert "The database is at " in succeeded(run_here("migrate", **settings))
     assert "reports_" not in succeeded(run_here("migrate", "--downgrade", "reports@base", **settings)).splitlines()[-1]
     with psycopg.connect(url) as connection:
         assert connection.execute("select count(*) from public.simulations").fetchone() == (8,)
@@ -155,8 +166,8 @@ def test_several_reports_are_rerun_and_one_that_is_refused_does_not_stop_the_oth
     done = pgreprise("rerun", "us", str(first), "999", str(second))
     assert refused(done).startswith("error: Report #999 not found. (RR001)\nhint: ")
     assert done.stdout.splitlines() == [
-        f"Report #{first} (geography) is pending again; simulations #1, #2; 1 cache rows deleted.",
-        f"Report #{second} (household) is pending again; simulations #3; 0 cache rows deleted.",
+        f"Report #{first} (geography) is pending again as run 2; simulations #1, #2; 1 cache rows deleted; rerun #1.",
+        f"Report #{second} (household) is pending again as run 2; simulations #3; 0 cache rows deleted; rerun #2.",
     ]
     assert {row["status"] for row in snapshot(dba)["report_outputs"]} == {"pending"}
     assert snapshot(dba)["reform_impact"] == []
@@ -167,9 +178,9 @@ def test_rerun_in_json_is_one_array_with_a_result_for_each_report(pgreprise: Run
     done = pgreprise("rerun", "us", str(report), "999", str(2**63), "--json")
     assert refused(done) == ""
     good, missing, too_large = json.loads(done.stdout)
-    assert good == {
+    assert good == good | {
         "status": "ok", "report_id": report, "report_type": "household", "simulation_ids": [1],
-        "economy_cache_rows_deleted": 0,
+        "economy_cache_rows_deleted": 0, "run_sequence": 2, "rerun_id": 1,
     }  # fmt: skip
     assert (missing["status"], missing["report_id"], missing["code"]) == ("error", 999, "RR001")
     assert missing["message"] == "Report #999 not found."
@@ -283,106 +294,3 @@ def test_routines_are_listed_with_the_version_here_and_the_one_installed(pgrepri
 def test_psql_gets_its_arguments_and_gives_its_exit_code(database: URL) -> None:
     assert succeeded(run("psql", "-At", "-c", "select current_database() <> ''", DATABASE_URL=plain(database))) == "t\n"
     assert "syntax error" in refused(run("psql", "-c", "rerun", DATABASE_URL=plain(database)))
-
-
-# --- the doctor ------------------------------------------------------------------------------
-
-
-def examine(pgreprise: Run, *, problems: bool) -> list[dict[str, str]]:
-    """What the doctor finds besides countries that are not used."""
-    done = pgreprise("doctor", "--json")
-    assert (done.returncode, done.stderr) == (int(problems), "")
-    found = json.loads(done.stdout)
-    assert any(finding["severity"] == "problem" for finding in found) == problems
-    assert all(finding["remedy"] for finding in found)
-    return [finding for finding in found if (finding["check"], finding["severity"]) != ("cache versions", "note")]
-
-
-def test_the_doctor_finds_nothing_wrong_with_a_fresh_installation(pgreprise: Run, dba: Connection) -> None:
-    assert examine(pgreprise, problems=False) == []
-    for country_id in ("uk", "us", "ca", "ng", "il"):
-        dba.execute("select set_cache_versions(%s, 'a', 'b', 'c')", (country_id,))
-    assert succeeded(pgreprise("doctor")) == "All is well.\n"
-
-
-def test_the_doctor_finds_the_deployment_that_forgot_its_version(pgreprise: Run, dba: Connection) -> None:
-    # The rerun succeeds and deletes nothing: that is the trap.
-    set_versions(dba)
-    report = add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
-    add_reform_impact(dba, start_time="2026-04-01 00:00:00")
-    forgotten = add_reform_impact(dba, api_version="e999999999", start_time="2026-04-02 00:00:00")
-    assert "1 cache rows deleted" in succeeded(pgreprise("rerun", "us", str(report)))
-    assert [row["reform_impact_id"] for row in snapshot(dba)["reform_impact"]] == [forgotten]
-
-    [finding] = examine(pgreprise, problems=True)
-    assert finding["check"] == "cache rows"
-    assert "e999999999" in finding["message"]
-    assert "reruns of their reports delete nothing" in finding["message"]
-    remedy = "pgreprise cache-version set us --economy-impact e999999999"
-    assert remedy in finding["remedy"]
-    succeeded(pgreprise(*remedy.split()[1:]))
-    assert examine(pgreprise, problems=False) == []
-    assert "1 cache rows deleted" in succeeded(pgreprise("rerun", "us", str(report)))
-
-
-def test_the_doctor_only_notes_what_earlier_deployments_left(pgreprise: Run, dba: Connection) -> None:
-    set_versions(dba)
-    add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
-    add_reform_impact(dba, start_time="2026-04-02 00:00:00")
-    add_reform_impact(dba, api_version="e000000000", start_time="2026-04-01 00:00:00")
-    [finding] = examine(pgreprise, problems=False)
-    assert (finding["check"], finding["severity"]) == ("cache rows", "note")
-
-
-def test_the_doctor_counts_reports_that_cannot_be_rerun_and_misses_versions_of_a_used_country(
-    pgreprise: Run, dba: Connection
-) -> None:
-    dba.execute("select set_cache_versions('us', report_output => 'r1')")
-    add_report(dba, 999)
-    add_report(dba, 998)
-    versions, defects = examine(pgreprise, problems=True)
-    assert "Country us has no current version for economy_impact, package." in versions["message"]
-    assert versions["severity"] == "problem"
-    assert defects["message"] == "2 reports cannot be rerun (RR002)."
-
-
-def test_the_doctor_finds_routines_that_were_edited_dropped_or_overloaded(pgreprise: Run, dba: Connection) -> None:
-    dba.execute(
-        "create or replace function public.reset_report(report_id bigint) returns void language plpgsql as 'begin end'"
-    )
-    dba.execute("create function public.get_simulation(simulation_id text) returns int return 1")
-    dba.execute("drop function public.delete_reform_impacts")
-    before = one(dba, "select pg_get_functiondef('public.reset_report'::regproc) as text")
-    messages = {finding["message"]: finding["remedy"] for finding in examine(pgreprise, problems=True)}
-    assert messages.keys() == {
-        "public.reset_report was edited by hand.",
-        "public.get_simulation has an overload that was made by hand.",
-        "public.delete_reform_impacts is missing.",
-    }
-    # It looked, and changed nothing.
-    assert one(dba, "select pg_get_functiondef('public.reset_report'::regproc) as text") == before
-
-
-def test_a_missing_routine_that_is_put_back_as_the_doctor_says_is_as_it_was(pgreprise: Run, dba: Connection) -> None:
-    rights = (
-        "select proowner::regrole::text as owner, array(select acl::text from unnest(proacl) as acl order by 1) as acl"
-        " from pg_proc where proname = 'reset_report'"
-    )
-    before = one(dba, rights)
-    dba.execute("drop function public.reset_report")
-    [finding] = examine(pgreprise, problems=True)
-    path, then = finding["remedy"].removeprefix("psql -f ").split(", then: ")
-    dba.execute((sql_folder().parent / path).read_bytes())
-    dba.execute(then)
-    assert examine(pgreprise, problems=False) == []
-    assert one(dba, rights) == before
-
-
-def test_the_doctor_finds_migrations_that_are_behind_or_unknown(pgreprise: Run, dba: Connection) -> None:
-    dba.execute("update pgreprise.alembic_version set version_num = 'reports_0005' where version_num like 'reports%%'")
-    [finding] = examine(pgreprise, problems=True)
-    assert finding["check"] == "migrations"
-    assert "reports_0006" in finding["message"]
-    dba.execute("update pgreprise.alembic_version set version_num = 'reports_9999' where version_num like 'reports%%'")
-    [finding] = examine(pgreprise, problems=False)
-    assert "ahead of this pgreprise" in finding["message"]

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import click
@@ -17,7 +18,8 @@ from pyapi.app import create_app
 from pyapi.cli import cli
 from pyapi.errors import HTTP_STATUS
 from pyapi.routines import sql_folder
-from tests.factories import one, rerun
+from tests.cli.conftest import Run
+from tests.factories import one, refusal, rerun
 
 PROJECT = Path(__file__).parents[2]
 PAGES = [*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")]
@@ -106,7 +108,7 @@ def environment_variables(text: str) -> set[str]:
 
 @every_page
 def test_every_environment_variable_in_the_documentation_is_read_somewhere(page: Path) -> None:
-    readers = [*(PROJECT / "pyapi").glob("*.py"), *(PROJECT / "tests").rglob("*.py")]
+    readers = [*(PROJECT / "pyapi").rglob("*.py"), *(PROJECT / "tests").rglob("*.py")]
     read = {
         name
         for path in readers
@@ -155,7 +157,7 @@ def test_every_code_has_a_section_with_what_happened_a_remedy_and_an_example() -
         for section in sections
         if all(part in section for part in ("**What happened.**", "**What to do.**", "\n\n    "))
     }
-    assert complete == {status for status in HTTP_STATUS if status.startswith("RR")}
+    assert complete == {status for status in HTTP_STATUS if status.startswith(("RR", "RC"))} | {"RC007"}
 
 
 def test_the_conditions_of_postgresql_are_documented_with_their_status() -> None:
@@ -165,7 +167,7 @@ def test_the_conditions_of_postgresql_are_documented_with_their_status() -> None
         for condition in cells[0].split(", ")
         if cells[2].isdigit() and "`" not in condition
     }
-    assert documented == {status: http for status, http in HTTP_STATUS.items() if not status.startswith("RR")}
+    assert documented == {status: http for status, http in HTTP_STATUS.items() if not status.startswith(("RR", "RC"))}
 
 
 def test_every_route_is_documented_and_every_documented_route_exists() -> None:
@@ -175,7 +177,8 @@ def test_every_route_is_documented_and_every_documented_route_exists() -> None:
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    documented = re.findall(r"^### (GET|POST|PATCH|PUT|DELETE) (\S+)$", text_of("docs", "http.md"), re.MULTILINE)
+    pages = text_of("docs", "http.md") + text_of("docs", "carbon.md")
+    documented = re.findall(r"^### (GET|POST|PATCH|PUT|DELETE) (\S+)$", pages, re.MULTILINE)
     assert set(documented) == routes
 
 
@@ -205,19 +208,31 @@ def test_the_runbook_says_who_may_call_what(dba: psycopg.Connection[dict[str, An
 # --- what is shown ---------------------------------------------------------------------------
 
 
-def test_the_reruns_that_the_readme_shows_are_what_happens(dba: psycopg.Connection[dict[str, Any]]) -> None:
+def test_the_reruns_that_the_readme_shows_are_what_happens(
+    pgreprise: Run, dba: psycopg.Connection[dict[str, Any]]
+) -> None:
     dba.execute((sql_folder() / "reports/steps/load_sample.sql").read_bytes())
     readme = text_of("README.md")
+
+    def shown(*arguments: str) -> None:
+        """What the command prints stands in the readme, under the command."""
+        done = pgreprise(*arguments)
+        assert f"    $ pgreprise {' '.join(arguments)}\n{indent(done.stdout, '    ')}" in readme
 
     before = one(dba, "select id, status, output::text as output from get_report(4)")
     assert f"{before['id']} | {before['status']} | {before['output']}" in re.sub(" +", " ", readme)
     assert json.dumps(rerun(dba, 4)) in readme
     assert json.dumps(rerun(dba, 3, "uk"), separators=(",", ":")) in readme
-    for report_id in (2, 6):
-        result = rerun(dba, report_id, "us")
-        line = (
-            f"Report #{report_id} ({result['report_type']}) is pending again; simulations "
-            f"{', '.join(f'#{simulation}' for simulation in result['simulation_ids'])}; "
-            f"{result['economy_cache_rows_deleted']} cache rows deleted."
-        )
-        assert line in readme
+    shown("rerun", "us", "2", "6", "999")
+    shown("runs", "us", "4", "--run", "1")
+    shown("undo", "1")
+    late = "select from update_report(2, 'us', status => 'complete', output => '{}', run_sequence => 1)"
+    assert (refused := refusal(dba, late)).code == "RR011"
+    assert f"    ERROR:  {refused.message}\n    HINT:  {refused.hint}\n" in readme
+    shown("preview", "us", "4")
+    for _ in range(2):
+        result = one(dba, "call rerun_report(4, idempotency_key => 'fix-812')")["result"]
+        assert json.dumps(result) in readme
+    # Between the command and these lines stands the progress, which tells of time.
+    for arguments in (["rerun-batch", "--country", "us", "--report-type", "geography"], ["undo", "--batch", "1"]):
+        assert indent(pgreprise(*arguments).stdout, "    ") in readme

@@ -572,7 +572,7 @@ def test_the_command_imports_the_real_data_and_its_reports_rerun_as_required(
         assert done.returncode == any(example.sqlstate for example in examples)
         for example, result in zip(examples, json.loads(done.stdout), strict=True):
             if example.sqlstate is None:
-                assert result == {"status": "ok", **example.result}
+                assert result == result | {"status": "ok", **example.result}
             else:
                 assert (result["status"], result["code"]) == ("error", example.sqlstate)
 

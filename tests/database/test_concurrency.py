@@ -211,6 +211,9 @@ def test_two_callers_rerun_one_report_and_the_cache_is_counted_once(rows: Connec
     callers = connections(connect, CALLERS)
     results = at_once(CALLERS, lambda number: rerun(callers[number], 1, "us"))
     assert sorted(result.pop("economy_cache_rows_deleted") for result in results) == [0] * (CALLERS - 1) + [2]
+    # Each is a rerun of its own, and ends the run before it.
+    assert sorted(result.pop("run_sequence") for result in results) == list(range(2, CALLERS + 2))
+    assert len({result.pop("rerun_id") for result in results}) == CALLERS
     assert results == [{"report_id": 1, "report_type": "geography", "simulation_ids": [1, 2]}] * CALLERS
     assert_all_pending(rows)
 

@@ -51,7 +51,11 @@ def test_every_row_arrives_with_every_value_byte_for_byte(dba: Connection, legac
         row["start_time"] = str(row["start_time"])
     for table, rows in after.items():
         key = next(iter(rows[0]))
-        assert rows == legacy.read(legacy_database, f"select * from {table} order by {key}")  # noqa: S608
+        stored = legacy.read(legacy_database, f"select * from {table} order by {key}")  # noqa: S608
+        if table != "reform_impact":
+            # The legacy database numbered no runs.
+            stored = [{**row, "run_sequence": 1} for row in stored]
+        assert rows == stored
 
 
 @pytest.mark.parametrize("table", ["report_outputs", "simulations", "reform_impact"])
@@ -72,7 +76,7 @@ def test_a_rerun_gives_the_required_result(dba: Connection, legacy_database: Pat
     assert rerun(dba, example.report_id, example.country_id) == example.result
     after = snapshot(dba)
 
-    pending = {"status": "pending", "output": None, "error_message": None}
+    pending = {"status": "pending", "output": None, "error_message": None, "run_sequence": 2}
     for row in before["report_outputs"]:
         if row["id"] == example.report_id:
             row |= pending

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.rows import dict_row
+from pytest_postgresql.janitor import DatabaseJanitor
+from sqlalchemy import URL
 
+from tests import carbon
 from tests.conftest import Connect
 from tests.factories import add_reform_impact, add_report, add_simulation, one, set_versions, snapshot
 
@@ -19,6 +24,7 @@ ALL = frozenset(ROLES)
 READERS = ALL
 API = frozenset({"pgreprise_api", "pgreprise_dba"})
 DBA = frozenset({"pgreprise_dba"})
+READER_AND_DBA = frozenset({"pgreprise_reader", "pgreprise_dba"})
 INTERNAL: frozenset[str] = frozenset()
 
 # Every routine, and who may call it.
@@ -28,31 +34,149 @@ EXPECTED = {
     "public.get_simulation": READERS,
     "public.report_defects": READERS,
     "public.example_reports": READERS,
-    "public.mismatched_cache_versions": frozenset({"pgreprise_reader", "pgreprise_dba"}),
+    "public.report_history": READERS,
+    "public.report_run_output": READERS,
+    "public.rerun_preview": READERS,
+    "public.mismatched_cache_versions": READER_AND_DBA,
+    "public.archive_size": READER_AND_DBA,
+    "public.settings": READER_AND_DBA,
+    "public.rerun_batches": READER_AND_DBA,
+    "public.rerun_batch_refusals": READER_AND_DBA,
+    "public.rerun_batch_preview": READER_AND_DBA,
     "public.update_report": API,
     "public.update_simulation": API,
     "public.get_or_create_report": API,
     "public.get_or_create_simulation": API,
     "public.rerun_report": API,
+    "public.undo_rerun": API,
+    "public.rerun_feed": API,
     "public.reset_report": DBA,
     "public.reset_simulation": DBA,
     "public.delete_reform_impacts": DBA,
     "public.set_cache_versions": DBA,
+    "public.set_setting": DBA,
+    "public.rerun_reports": DBA,
+    "public.create_rerun_batch": DBA,
+    "public.rerun_batch_chunk": DBA,
+    "public.run_rerun_batch": DBA,
+    "public.undo_batch_chunk": DBA,
+    "public.undo_rerun_batch": DBA,
+    "public.purge_chunk": DBA,
+    "public.purge_runs": DBA,
     "pgreprise.status": READERS,
+    "pgreprise.setting": READERS,
+    "pgreprise.add_up": DBA,
+    "pgreprise.refuse_transaction_block": DBA,
+    "pgreprise.actor": INTERNAL,
     "pgreprise.after_routine": INTERNAL,
+    "pgreprise.archive_further_columns": INTERNAL,
+    "pgreprise.archive_reports": INTERNAL,
+    "pgreprise.archive_simulations": INTERNAL,
+    "pgreprise.batch_filter": INTERNAL,
+    "pgreprise.batch_reports": INTERNAL,
     "pgreprise.before_routine": INTERNAL,
     "pgreprise.bound_lock_wait": INTERNAL,
+    "pgreprise.check_chunk_size": INTERNAL,
+    "pgreprise.check_purge": INTERNAL,
     "pgreprise.check_update": INTERNAL,
+    "pgreprise.claim_cache_keys": INTERNAL,
+    "pgreprise.claim_rerun_key": INTERNAL,
+    "pgreprise.claims": INTERNAL,
     "pgreprise.drop_invalid_index": INTERNAL,
     "pgreprise.economy_cache_key": INTERNAL,
+    "pgreprise.further_columns": INTERNAL,
+    "pgreprise.is_operator": INTERNAL,
+    "pgreprise.lock_reform_impacts": INTERNAL,
+    "pgreprise.moved_on": INTERNAL,
     "pgreprise.newest_report": INTERNAL,
     "pgreprise.newest_simulation": INTERNAL,
+    "pgreprise.original_run": INTERNAL,
+    "pgreprise.purgeable": INTERNAL,
+    "pgreprise.raise_batch_not_found": INTERNAL,
     "pgreprise.raise_report_not_found": INTERNAL,
+    "pgreprise.raise_rerun_not_found": INTERNAL,
+    "pgreprise.raise_run_not_current": INTERNAL,
     "pgreprise.raise_simulation_not_found": INTERNAL,
     "pgreprise.raise_version_unknown": INTERNAL,
+    "pgreprise.remove_reform_impacts": INTERNAL,
     "pgreprise.remove_routine": INTERNAL,
     "pgreprise.report_defect": INTERNAL,
     "pgreprise.require_country": INTERNAL,
+    "pgreprise.require_scope": INTERNAL,
+    "pgreprise.rerun_result": INTERNAL,
+    "pgreprise.rerun_set": INTERNAL,
+    "pgreprise.reset_reports": INTERNAL,
+    "pgreprise.reset_simulations": INTERNAL,
+    "pgreprise.restore_reform_impacts": INTERNAL,
+    "pgreprise.stored_report": INTERNAL,
+    "pgreprise.stored_simulation": INTERNAL,
+    "pgreprise.take_back": INTERNAL,
+    # The carbon domain.
+    "public.bulk_upsert_carbon_reports": API,
+    "public.create_carbon_project": API,
+    "public.create_carbon_report": API,
+    "public.create_data_entry": API,
+    "public.create_explore_report": API,
+    "public.delete_data_entry": API,
+    "public.example_units": DBA,
+    "public.get_carbon_module": API,
+    "public.get_carbon_project": API,
+    "public.get_carbon_report": API,
+    "public.get_carbon_report_modules": API,
+    "public.get_carbon_report_of_year": API,
+    "public.get_carbon_reports": API,
+    "public.get_data_entries": API,
+    "public.get_explore_report": API,
+    "public.get_validated_totals": API,
+    "public.pick_role_for_institutional_id": API,
+    "public.refresh_explore_report": API,
+    "public.require_unit_access": API,
+    "public.set_carbon_module_status": API,
+    "public.update_data_entry": API,
+    "pgreprise.carbon_figures": INTERNAL,
+    "pgreprise.carbon_module_type_id": INTERNAL,
+    "pgreprise.carbon_report_id": INTERNAL,
+    "pgreprise.carbon_report_type": INTERNAL,
+    "pgreprise.carbon_totals": INTERNAL,
+    "pgreprise.check_data_entry": INTERNAL,
+    "pgreprise.delete_data_entries": INTERNAL,
+    "pgreprise.ensure_carbon_projects": INTERNAL,
+    "pgreprise.epoch_seconds": INTERNAL,
+    "pgreprise.explore_report_is_stale": INTERNAL,
+    "pgreprise.find_carbon_module": INTERNAL,
+    "pgreprise.insert_carbon_reports": INTERNAL,
+    "pgreprise.lock_carbon_module": INTERNAL,
+    "pgreprise.raise_carbon_report_not_found": INTERNAL,
+    "pgreprise.raise_carbon_value": INTERNAL,
+    "pgreprise.replace_emissions": INTERNAL,
+    "pgreprise.require_carbon_report": INTERNAL,
+    "pgreprise.require_carbon_year": INTERNAL,
+    "pgreprise.require_data_entry": INTERNAL,
+    "pgreprise.stored_carbon_modules": INTERNAL,
+    "pgreprise.stored_carbon_reports": INTERNAL,
+    "pgreprise.stored_data_entries": INTERNAL,
+    "pgreprise.touch_carbon_module": INTERNAL,
+}
+
+# Procedures that commit: PostgreSQL lets them neither run as their owner nor have settings.
+COMMITTING = {
+    "public.run_rerun_batch",
+    "public.undo_rerun_batch",
+    "public.purge_runs",
+    "pgreprise.refuse_transaction_block",
+}
+# Adds numbers up for them, and touches no table.
+AS_THE_CALLER = COMMITTING | {"pgreprise.add_up"}
+
+SAFE_PATH = "search_path=pg_catalog, pg_temp"
+TEXT_THERE_AND_BACK = ["DateStyle=ISO, YMD", "IntervalStyle=postgres", "extra_float_digits=1"]
+FURTHER_SETTINGS = {
+    "pgreprise.batch_reports": ["plan_cache_mode=force_custom_plan"],
+    "pgreprise.archive_further_columns": TEXT_THERE_AND_BACK,
+    "pgreprise.restore_reform_impacts": TEXT_THERE_AND_BACK,
+    "pgreprise.original_run": ["enable_seqscan=off"],
+    "pgreprise.rerun_set": ["plan_cache_mode=force_custom_plan"],
+    "public.rerun_report": ["plan_cache_mode=force_generic_plan"],
 }
 
 
@@ -194,17 +318,27 @@ def test_the_owner_holds_no_more_on_the_hosts_tables_than_its_routines_need(dba:
     assert {row["name"]: row["rights"] for row in held} == {
         "report_outputs": "insert select update",
         "simulations": "insert select update",
-        "reform_impact": "delete select update",
+        # Insert, because an undo puts deleted rows back.
+        "reform_impact": "delete insert select update",
+        "units": "select",
+        "carbon_projects": "insert select",
+        "carbon_reports": "delete insert select update",
+        "carbon_report_modules": "delete insert select update",
+        "data_entries": "delete insert select update",
+        "data_entry_emissions": "delete insert select",
     }
 
 
 def test_entry_points_run_as_their_owner_with_a_safe_search_path(dba: Connection) -> None:
     for routine in routines(dba):
         is_entry_point = bool(EXPECTED[routine["name"]])
-        assert routine["is_definer"] == is_entry_point, routine["name"]
+        assert routine["is_definer"] == (is_entry_point and routine["name"] not in AS_THE_CALLER), routine["name"]
+        if routine["name"] in COMMITTING:
+            assert routine["settings"] is None, routine["name"]
         # What was parsed when it was created has no names left to resolve.
-        if is_entry_point or not routine["is_parsed_early"]:
-            assert routine["settings"] == ["search_path=pg_catalog, pg_temp"], routine["name"]
+        elif not routine["is_parsed_early"]:
+            expected = [SAFE_PATH, *FURTHER_SETTINGS.get(routine["name"], [])]
+            assert routine["settings"] == expected, routine["name"]
 
 
 def test_what_only_looks_is_stable(dba: Connection) -> None:
@@ -215,7 +349,27 @@ def test_what_only_looks_is_stable(dba: Connection) -> None:
         "public.report_defects",
         "public.example_reports",
         "public.mismatched_cache_versions",
+        "public.report_history",
+        "public.report_run_output",
+        "public.rerun_preview",
+        "public.archive_size",
+        "public.settings",
+        "public.rerun_batches",
+        "public.rerun_batch_refusals",
+        "public.rerun_batch_preview",
+        "pgreprise.setting",
         "pgreprise.status",
+        "public.example_units",
+        "public.get_carbon_module",
+        "public.get_carbon_project",
+        "public.get_carbon_report",
+        "public.get_carbon_report_modules",
+        "public.get_carbon_report_of_year",
+        "public.get_carbon_reports",
+        "public.get_data_entries",
+        "public.get_explore_report",
+        "public.get_validated_totals",
+        "public.require_unit_access",
     }
     stable = {routine["name"] for routine in routines(dba) if routine["volatility"] == "s" and routine["is_definer"]}
     assert stable == looking
@@ -244,8 +398,65 @@ CALLS = [
     "select * from public.example_reports()",
     "select * from public.mismatched_cache_versions()",
     "select pgreprise.status()",
+    "call public.undo_rerun(1, force => true)",
+    "select * from public.report_history({report}, 'us')",
+    "select * from public.report_run_output({report}, 1, 'us')",
+    "select * from public.rerun_preview({report}, 'us')",
+    "select * from public.rerun_feed(0)",
+    "call public.rerun_reports(array[{report}, 2, 99])",
+    """select public.create_rerun_batch('{{"country": "us", "status": ["complete"], "year": "2025", "ids": [1]}}')""",
+    "select public.rerun_batch_chunk(2, 10)",
+    "select public.undo_batch_chunk(1)",
+    "select * from public.rerun_batches()",
+    "select * from public.rerun_batch_refusals(1)",
+    """select * from public.rerun_batch_preview('{{"country": "us", "status": ["complete"], "ids": [1, 99]}}')""",
+    "select public.purge_chunk(interval '0', 0)",
+    "select * from public.archive_size(interval '0', 0)",
+    "select * from public.settings()",
+    "select public.set_setting('archive_outputs', 'off')",
+    "select pgreprise.setting('archive_outputs')",
+    "select * from public.get_carbon_project({unit})",
+    "select * from public.create_carbon_project({unit}, 2)",
+    "select * from public.get_explore_report({unit}, 2025)",
+    "select * from public.create_explore_report({unit}, 2030)",
+    "select * from public.refresh_explore_report({unit}, {explore}, 2025)",
+    "select * from public.create_carbon_report({unit}, 2030)",
+    'select * from public.bulk_upsert_carbon_reports(\'[{{"unit_id": {unit}, "year": 2031}}]\')',
+    "select * from public.get_carbon_reports({unit})",
+    "select * from public.get_carbon_report_of_year({unit}, 2025)",
+    "select * from public.get_carbon_report({carbon})",
+    "select * from public.get_carbon_report_modules({carbon})",
+    "select * from public.set_carbon_module_status({carbon}, 1, 2)",
+    "select * from public.get_carbon_module({unit}, 2025, 'headcount')",
+    "select * from public.get_data_entries({unit}, 2025, 'headcount', 1)",
+    "select * from public.create_data_entry({unit}, 2025, 'headcount', 1, '{{\"fte\": 1}}')",
+    "select * from public.update_data_entry({unit}, 2025, 'headcount', 1, {entry}, '{{\"fte\": 1}}')",
+    "select public.delete_data_entry({unit}, 2025, 'headcount', 1, {entry})",
+    "select public.get_validated_totals({carbon})",
+    "select * from public.example_units()",
+    "select public.require_unit_access({unit})",
+    "select public.pick_role_for_institutional_id('[]', 'x')",
+]
+# As the caller, outside a transaction block.
+CALLS_AS_THE_CALLER = [
+    "call public.run_rerun_batch(2, 1)",
+    "call public.undo_rerun_batch(1)",
+    "call public.purge_runs(interval '0', 0)",
+    "call pgreprise.refuse_transaction_block()",
+    """select pgreprise.add_up('{{"reports": 1}}', '{{"reports": 2, "more": 1}}')""",
 ]
 
+
+MIMICKED_TABLES = (
+    "report_outputs",
+    "simulations",
+    "reform_impact",
+    "country",
+    "report_key",
+    "routine_version",
+    "rerun",
+    *carbon.TABLES,
+)
 
 # What a careless routine would resolve by its search_path: name, operator, operands, value.
 OPERATORS = {
@@ -254,7 +465,13 @@ OPERATORS = {
     "trap_equal_3": ("=", "integer", "bigint", "true"),
     "trap_equal_4": ("=", "bigint", "bigint", "true"),
     "trap_unequal": ("<>", "varchar", "varchar", "true"),
+    "trap_equal_5": ("=", "text", "text", "true"),
     "trap_append": ("||", "text", "varchar", "'x'::text"),
+    "trap_append_2": ("||", "jsonb", "jsonb", "'{}'::jsonb"),
+    "trap_arrow": ("->", "jsonb", "text", "'{}'::jsonb"),
+    "trap_arrow_2": ("->>", "jsonb", "text", "'0'::text"),
+    "trap_less": ("<", "integer", "integer", "true"),
+    "trap_less_2": ("<", "bigint", "integer", "true"),
 }
 FUNCTIONS = {
     "format(text, varchar)": "'x'::text",
@@ -266,10 +483,22 @@ FUNCTIONS = {
     "current_setting(text)": "'x'::text",
     "json_typeof(json)": "'null'::text",
     "btrim(varchar)": "'x'::text",
+    "replace(text, text, text)": "'headcount'::text",
+    "jsonb_typeof(jsonb)": "'array'::text",
+    "floor(numeric)": "1",
     "reset_report(bigint)": "1",
     "reset_simulation(bigint)": "1",
     "bound_lock_wait()": "1",
     "require_country(text)": "1",
+    "setting(text)": "'off'::text",
+    "reset_reports(bigint[], boolean)": "1",
+    "add_up(jsonb, jsonb)": "'{}'::jsonb",
+    "rerun_batch_chunk(bigint, integer)": "'{}'::jsonb",
+    "set_config(text, text, boolean)": "'x'::text",
+    "jsonb_array_length(jsonb)": "1",
+    "jsonb_build_object(text, bigint, text, integer)": "'{}'::jsonb",
+    "jsonb_build_object(text, integer, text, integer)": "'{}'::jsonb",
+    "octet_length(text)": "1",
 }
 
 
@@ -277,51 +506,85 @@ def plant(connection: Connection, schema: str, signature: str, value: str) -> No
     """Create a function that writes down as whom it ran; in schema public beside the one it mimics."""
     kind = {"true": "bool", "1": "integer"}.get(value) or value.split("::")[1]
     body = f"begin perform planted.write_down(current_user); return {value}; end"
-    if schema != "public" or not signature.startswith("reset_"):
+    if schema != "public" or not signature.startswith(("reset_", "rerun_batch_chunk")):
         connection.execute(f"create function {schema}.{signature} returns {kind} language plpgsql as $${body}$$")
 
 
-@pytest.fixture
-def attacker(dba: Connection) -> Connection:
-    """A session of a role that may call everything, create in schemas, and put them first in its search_path.
+def become_attacker(connection: Connection, name: str) -> None:
+    """Go on as a role that may call everything, create in schemas, and put them first in its search_path.
 
-    It has planted look-alikes of the operators, functions and tables that the routines use. Each planted
-    function writes down as whom it ran. All in one transaction, which ends with the test.
+    It plants look-alikes of the operators, functions and tables that the routines use. Each planted function writes
+    down as whom it ran.
     """
-    set_versions(dba)
-    add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
-    add_reform_impact(dba)
-    name = f"pgreprise_test_attacker_{os.getpid()}"
-    dba.execute("begin")
-    dba.execute(f"create role {name} in role pgreprise_reader, pgreprise_api, pgreprise_dba")
-    dba.execute(f"create schema planted authorization {name}")
+    set_versions(connection)
+    # Columns of the host's own are copied by statements that are made when they run.
+    connection.execute("alter table public.reform_impact add host_note text default 'kept'")
+    for policy in (3, 4):
+        add_report(connection, add_simulation(connection, policy_id=2), add_simulation(connection, policy_id=policy))
+        add_reform_impact(connection, reform_policy_id=policy)
+    # Report 1 can be undone, report 2 was rerun by batch 1, and batch 2 is to be run.
+    connection.execute("call rerun_report(1)")
+    for batch in (1, 2):
+        connection.execute("select create_rerun_batch('{\"ids\": [2, 99]}')")
+        if batch == 1:
+            connection.execute("select rerun_batch_chunk(1)")
+    add_reform_impact(connection)
+    calculator = carbon.add_report(connection, carbon.add_unit(connection))
+    carbon.add_report(connection, 1, report_type="Simulator_Explore", last_updated=None)
+    carbon.add_entry(connection, calculator, 1, 5, fte=1)
+    connection.execute(f"create role {name} in role pgreprise_reader, pgreprise_api, pgreprise_dba")
+    connection.execute(f"create schema planted authorization {name}")
     # As on a host that came from PostgreSQL 14 or older, where everyone may create in public.
-    dba.execute("grant create on schema public to public")
-    dba.execute(f"set local role {name}")
-    dba.execute("create table planted.caught (ran_as name)")
-    dba.execute("grant usage on schema planted to public")
-    dba.execute("grant insert, select on planted.caught to public")
-    dba.execute(
+    connection.execute("grant create on schema public to public")
+    connection.execute(f"set role {name}")
+    connection.execute("create table planted.caught (ran_as name)")
+    connection.execute("grant usage on schema planted to public")
+    connection.execute("grant insert, select on planted.caught to public")
+    connection.execute(
         "create function planted.write_down(name) returns void language plpgsql as "
         "$$begin insert into planted.caught values ($1); end$$"
     )
     for schema in ("planted", "public", "pg_temp"):
-        for name, (operator, left, right, value) in OPERATORS.items():
-            plant(dba, schema, f"{name}({left}, {right})", value)
+        for trap, (operator, left, right, value) in OPERATORS.items():
+            plant(connection, schema, f"{trap}({left}, {right})", value)
             operands = f"leftarg = {left}, rightarg = {right}"
-            dba.execute(f"create operator {schema}.{operator} ({operands}, function = {schema}.{name})")
+            connection.execute(f"create operator {schema}.{operator} ({operands}, function = {schema}.{trap})")
         for signature, value in FUNCTIONS.items():
-            plant(dba, schema, signature, value)
+            plant(connection, schema, signature, value)
     for schema in ("planted", "pg_temp"):
-        for table in ("report_outputs", "simulations", "reform_impact", "country", "report_key", "routine_version"):
-            dba.execute(f"create table {schema}.{table} (id bigint, country_id varchar, report_id bigint, status text)")
-    dba.execute("set local search_path = planted, pg_temp, public, pg_catalog")
-    return dba
+        for table in MIMICKED_TABLES:
+            connection.execute(
+                f"create table {schema}.{table} (id bigint, country_id varchar, report_id bigint, status text)"
+            )
+    connection.execute("set search_path = planted, pg_temp, public, pg_catalog")
+
+
+@pytest.fixture(scope="module")
+def attack(server: URL, new_database: Callable[..., DatabaseJanitor], template: str) -> Iterator[Connection]:
+    """A session of an attacker, in a database of the module; every statement commits by itself."""
+    name = f"pgreprise_test_attacker_{os.getpid()}"
+    with new_database(template) as made:
+        url = server.set(database=made.dbname, drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
+            become_attacker(connection, name)
+            yield connection
+            connection.execute("reset role")
+            connection.execute(f"drop owned by {name} cascade")
+            connection.execute(f"drop role {name}")
+
+
+@pytest.fixture
+def attacker(attack: Connection) -> Iterator[Connection]:
+    """The session of the attacker, in a transaction that ends with the test."""
+    with attack.transaction(force_rollback=True):
+        yield attack
 
 
 def test_the_attack_is_tried_on_every_entry_point() -> None:
     entry_points = {name for name, callers in EXPECTED.items() if callers}
-    assert {call.split("(")[0].split(" ")[-1] for call in CALLS} == entry_points
+    tried = {call.split("(")[0].split(" ")[-1]: call for call in (*CALLS, *CALLS_AS_THE_CALLER)}
+    assert tried.keys() == entry_points
+    assert {name for name, call in tried.items() if call in CALLS_AS_THE_CALLER} == AS_THE_CALLER
 
 
 def caught(connection: Connection) -> set[str]:
@@ -331,8 +594,16 @@ def caught(connection: Connection) -> set[str]:
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.split("(")[0].split(".")[-1])
 def test_nothing_planted_runs_with_the_owners_rights(attacker: Connection, call: str) -> None:
     attacker.execute("delete from planted.caught")
-    attacker.execute(call.format(report=1, simulation=1).encode())
+    attacker.execute(call.format(report=1, simulation=1, unit=1, carbon=1, explore=2, entry=1).encode())
     assert "pgreprise_owner" not in caught(attacker)
+
+
+@pytest.mark.parametrize("call", CALLS_AS_THE_CALLER, ids=lambda call: call.split("(")[0].split(".")[-1])
+def test_nothing_planted_runs_in_what_runs_as_its_caller(attack: Connection, call: str) -> None:
+    # The caller may be a DBA, and the one who planted somebody else.
+    attack.execute("delete from planted.caught")
+    attack.execute(call.format().encode())
+    assert caught(attack) == set()
 
 
 def test_the_calls_of_an_attacker_do_what_they_do_for_anyone(attacker: Connection) -> None:

@@ -151,7 +151,7 @@ def expected_state(before: dict[str, Any], report: dict[str, Any], current: dict
     """The three tables after a rerun that succeeds."""
     simulations = {row["id"]: row for row in before["simulations"]}
     links = [link for link in (report["simulation_1_id"], report["simulation_2_id"]) if link is not None]
-    cleared = {"status": "pending", "output": None, "error_message": None}
+    cleared = {"status": "pending", "output": None, "error_message": None, "run_sequence": 2}
     key = {
         "country_id": report["country_id"],
         "region": simulations[links[0]]["population_id"],
@@ -221,4 +221,6 @@ def test_audit_and_rerun_agree_with_the_rules_on_any_database(
                 "report_type": by_id[report["simulation_1_id"]]["population_type"],
                 "simulation_ids": [link for link in links if link is not None],
                 "economy_cache_rows_deleted": len(before["reform_impact"]) - len(after["reform_impact"]),
+                "run_sequence": 2,
+                "rerun_id": result["rerun_id"],
             }

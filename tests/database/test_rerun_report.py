@@ -13,6 +13,7 @@ from tests.factories import (
     add_reform_impact,
     add_report,
     add_simulation,
+    changed_tables,
     everything,
     one,
     rerun,
@@ -48,6 +49,8 @@ def test_a_household_report_of_one_simulation_goes_back_to_pending(dba: Connecti
         "report_type": "household",
         "simulation_ids": [simulation],
         "economy_cache_rows_deleted": 0,
+        "run_sequence": 2,
+        "rerun_id": 1,
     }
     assert_pending(dba, "report_outputs", report)
     assert_pending(dba, "simulations", simulation)
@@ -65,6 +68,8 @@ def test_a_household_report_of_two_simulations_resets_both_and_keeps_every_cache
         "report_type": "household",
         "simulation_ids": [first, second],
         "economy_cache_rows_deleted": 0,
+        "run_sequence": 2,
+        "rerun_id": 1,
     }
     assert_pending(dba, "report_outputs", report)
     assert_pending(dba, "simulations", first, second)
@@ -87,6 +92,8 @@ def test_an_economy_report_of_two_simulations_deletes_its_cache(dba: Connection)
         "report_type": "geography",
         "simulation_ids": [first, second],
         "economy_cache_rows_deleted": 1,
+        "run_sequence": 2,
+        "rerun_id": 1,
     }
     assert_pending(dba, "report_outputs", report)
     assert_pending(dba, "simulations", first, second)
@@ -104,6 +111,8 @@ def test_an_economy_report_of_one_simulation_has_its_policy_on_both_sides_of_the
         "report_type": "geography",
         "simulation_ids": [simulation],
         "economy_cache_rows_deleted": 1,
+        "run_sequence": 2,
+        "rerun_id": 1,
     }
     assert impact_ids(dba) == [neighbour]
 
@@ -199,7 +208,7 @@ def test_simulations_keep_their_version_where_the_package_version_is_unknown(dba
     assert snapshot(dba)["simulations"][0]["api_version"] == "1.0.0"
 
 
-def test_nothing_but_status_output_error_and_package_version_changes(dba: Connection) -> None:
+def test_nothing_but_status_output_error_run_and_package_version_changes(dba: Connection) -> None:
     set_versions(dba)
     report, first, second = economy_report(dba)
     other_report = add_report(dba, first, api_version="r-old")
@@ -207,14 +216,15 @@ def test_nothing_but_status_output_error_and_package_version_changes(dba: Connec
     before = everything(dba)
     rerun(dba, report)
     after = everything(dba)
-    reset = {"status": "pending", "output": None, "error_message": None}
+    reset = {"status": "pending", "output": None, "error_message": None, "run_sequence": 2}
     for row in before["report_outputs"]:
         if row["id"] == report:
             row.update(reset)
     for row in before["simulations"]:
         if row["id"] in (first, second):
             row.update(reset, api_version=VERSIONS["us"]["package"])
-    assert after == before
+    # What was there stands in the history now.
+    assert changed_tables(before, after) == {"rerun", "report_run", "simulation_run"}
     assert other_report in [row["id"] for row in after["report_outputs"] if row["status"] == "complete"]
 
 
@@ -234,13 +244,22 @@ def test_ids_beyond_four_bytes_are_ids_like_any_other(dba: Connection) -> None:
         "report_type": "household",
         "simulation_ids": [largest],
         "economy_cache_rows_deleted": 0,
+        "run_sequence": 2,
+        "rerun_id": 1,
     }
 
 
 def test_result_is_what_the_rerun_did_and_never_what_the_caller_passed_in(dba: Connection) -> None:
     report = add_report(dba, add_simulation(dba, population_type="household"))
     called = one(dba, 'call rerun_report(%s, result => \'{"report_id": 0, "more": 1}\')', report)
-    assert set(called["result"]) == {"report_id", "report_type", "simulation_ids", "economy_cache_rows_deleted"}
+    assert set(called["result"]) == {
+        "report_id",
+        "report_type",
+        "simulation_ids",
+        "economy_cache_rows_deleted",
+        "run_sequence",
+        "rerun_id",
+    }
     assert called["result"]["report_id"] == report
 
 

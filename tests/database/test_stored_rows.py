@@ -7,7 +7,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.factories import VERSIONS, add_report, add_simulation, everything, one, set_versions, snapshot
+from tests.factories import (
+    VERSIONS,
+    add_report,
+    add_simulation,
+    changed_tables,
+    everything,
+    one,
+    set_versions,
+    snapshot,
+)
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -34,6 +43,7 @@ def test_get_report_returns_the_stored_row(dba: Connection) -> None:
         "output": ODD_JSON,
         "error_message": "slow",
         "year": "2025",
+        "run_sequence": 1,
     }
     for call in ("get_report(%s)", "get_report(%s, 'us')"):
         row = one(dba, f"select got.*, got.output::text as output from {call} as got", report)  # noqa: S608
@@ -52,6 +62,7 @@ def test_get_simulation_returns_the_stored_row(dba: Connection) -> None:
         "status": "complete",
         "output": ODD_JSON,
         "error_message": None,
+        "run_sequence": 1,
     }
     for call in ("get_simulation(%s)", "get_simulation(%s, 'uk')"):
         row = one(dba, f"select got.*, got.output::text as output from {call} as got", simulation)  # noqa: S608
@@ -170,8 +181,9 @@ def test_reset_report_clears_one_report_and_leaves_its_simulations(dba: Connecti
     add_report(dba, simulation)
     before = everything(dba)
     dba.execute("select reset_report(%s)", (report,))
-    before["report_outputs"][0].update(status="pending", output=None, error_message=None)
-    assert everything(dba) == before
+    after = everything(dba)
+    before["report_outputs"][0].update(status="pending", output=None, error_message=None, run_sequence=2)
+    assert changed_tables(before, after) == {"rerun", "report_run"}
 
 
 def test_reset_simulation_clears_one_simulation_and_leaves_its_reports(dba: Connection) -> None:
@@ -181,10 +193,11 @@ def test_reset_simulation_clears_one_simulation_and_leaves_its_reports(dba: Conn
     add_report(dba, simulation)
     before = everything(dba)
     dba.execute("select reset_simulation(%s)", (simulation,))
+    after = everything(dba)
     before["simulations"][0].update(
-        status="pending", output=None, error_message=None, api_version=VERSIONS["us"]["package"]
+        status="pending", output=None, error_message=None, api_version=VERSIONS["us"]["package"], run_sequence=2
     )
-    assert everything(dba) == before
+    assert changed_tables(before, after) == {"rerun", "simulation_run"}
 
 
 def test_a_reset_simulation_keeps_its_version_where_the_package_version_is_unknown(dba: Connection) -> None:
@@ -229,6 +242,7 @@ def test_a_simulation_is_created_pending_with_the_package_version(dba: Connectio
         "status": "pending",
         "output": None,
         "error_message": None,
+        "run_sequence": 1,
         "created": True,
     }
     assert simulation_for(dba, "us", "state/ny", "geography", 2) == {**created, "created": False}
@@ -301,6 +315,7 @@ def test_a_report_is_created_pending_with_the_report_version(dba: Connection, li
         "output": None,
         "error_message": None,
         "year": "2031",
+        "run_sequence": 1,
         "created": True,
     }
     assert report_for(dba, "us", first, second, "2031") == {**created, "created": False}

@@ -79,7 +79,8 @@ begin
     perform pgreprise.replace_emissions(entry_id, sample.emissions::jsonb);
     perform pgreprise.touch_carbon_module(sample.report_id, sample.module_type_id, two_days, 1);
   end loop;
-  perform pgreprise.touch_carbon_module(reported, module.number, two_days, 2) from unnest(array[1, 2]) as module(number);
+  perform pgreprise.touch_carbon_module(reported, module.type_id, two_days, 2)
+    from unnest(array[1, 2]) as module(type_id);
 
   -- Read by the select below.
   perform set_config('pgreprise.sample', jsonb_build_array(

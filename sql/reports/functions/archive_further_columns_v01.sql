@@ -22,7 +22,7 @@ begin
 
   execute format(
     'update pgreprise.reform_impact_archive as archived '
-    'set further_columns = jsonb_build_object(%s) '
+    'set further_columns = jsonb_object(array[%s]) '
     'from public.reform_impact as impact '
     'where archived.removal_id = $1 and archived.reform_impact_id = any ($2) '
     'and impact.reform_impact_id = archived.reform_impact_id', further_values)

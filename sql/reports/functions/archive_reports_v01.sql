@@ -5,14 +5,33 @@ returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+<<own>>
+declare
+  wanted_ids   bigint[] := archive_reports.report_ids;
+  archived_ids bigint[];
 begin
-  insert into pgreprise.report_run as run
-    (report_id, run_sequence, api_version, status, output, had_output, error_message)
-  select report.id, report.run_sequence, report.api_version, report.status,
-      case when archive_reports.keep_outputs then report.output::json end, report.output is not null,
-      report.error_message
-    from public.report_outputs as report
-   where report.id = any (archive_reports.report_ids);
+  for attempt in 1..2 loop
+    with archived as (
+      insert into pgreprise.report_run as run
+        (report_id, run_sequence, api_version, status, output, had_output, error_message)
+      select report.id, report.run_sequence, report.api_version, report.status,
+          case when archive_reports.keep_outputs then report.output::json end, report.output is not null,
+          report.error_message
+        from public.report_outputs as report
+       where report.id = any (own.wanted_ids)
+      on conflict on constraint report_run_pkey do nothing
+      returning run.report_id
+    )
+
+    select coalesce(array_agg(archived.report_id), '{}') into archived_ids from archived;
+    exit when cardinality(archived_ids) = cardinality(wanted_ids);
+
+    -- These ids were an earlier row's, too, and its runs stand there.
+    wanted_ids := array(
+      select wanted.id from unnest(own.wanted_ids) as wanted(id) where wanted.id <> all (own.archived_ids)
+    );
+    perform pgreprise.continue_runs(wanted_ids, '{}');
+  end loop;
 end;
 $$;
 

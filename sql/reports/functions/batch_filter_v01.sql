@@ -39,8 +39,10 @@ begin
              when 'year' then jsonb_typeof(element.value) = 'string' and element.value #>> '{}' ~ '^[0-9]{4}$'
              when 'api_version' then jsonb_typeof(element.value) = 'string'
              when 'report_type' then element.value in ('"household"', '"geography"')
-             -- A bigint, which does not begin with zero.
-             when 'ids' then jsonb_typeof(element.value) = 'number' and element.value #>> '{}' ~ '^[1-9][0-9]{0,17}$'
+             -- A bigint: no fraction, no exponent, and not larger.
+             when 'ids' then jsonb_typeof(element.value) = 'number'
+               and case when element.value #>> '{}' ~ '^[1-9][0-9]{0,18}$'
+                 then element.value::numeric <= 9223372036854775807 else false end
            end
            limit 1
         )

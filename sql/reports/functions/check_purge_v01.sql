@@ -1,26 +1,20 @@
--- check_purge(older_than, keep_last): refuses an age and a number of runs that no purge can mean. An age that goes
--- back further than a timestamp does is none.
+-- check_purge(older_than, keep_last): refuses an age and a number of runs that no purge can mean.
 -- Raises RR016.
 create or replace function pgreprise.check_purge(older_than interval, keep_last integer)
 returns void
 language plpgsql
-stable
+immutable
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  is_meant boolean;
 begin
-  begin
-    is_meant := check_purge.older_than >= interval '0' and check_purge.keep_last >= 0
-      and now() - check_purge.older_than <= now();
-  exception
-    when datetime_field_overflow then is_meant := false;
-  end;
-
-  if is_meant is not true then
+  -- Months are compared as 30 days each: many months, less as many days, are a short age that no time goes back by.
+  if check_purge.older_than is null or check_purge.older_than not between interval '0' and interval '1000 years'
+    or abs(extract(year from check_purge.older_than)) > 1000
+    or check_purge.keep_last is null or check_purge.keep_last < 0
+  then
     raise exception using
       errcode = 'RR016',
-      message = 'A purge needs older_than, an interval that is not negative, and keep_last, 0 or more runs.',
+      message = 'A purge needs older_than, an interval from 0 to 1000 years, and keep_last, 0 or more runs.',
       detail = jsonb_build_object('older_than', check_purge.older_than, 'keep_last', check_purge.keep_last),
       hint = 'Nothing was changed. For example: call purge_runs(interval ''30 days'', keep_last => 1)';
   end if;

@@ -19,11 +19,29 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  spared_ids   bigint[] := '{}';
   locked_ids   bigint[];
   removal_id   bigint;
   keep_outputs boolean;
 begin
   perform pgreprise.bound_lock_wait();
+
+  -- So that an undo knows which rows beside the deleted ones are no newer than the deletion.
+  if delete_reform_impacts.statuses is not null then
+    spared_ids := array(
+      select impact.reform_impact_id
+        from public.reform_impact as impact
+       where impact.country_id = delete_reform_impacts.country_id
+         and impact.baseline_policy_id = delete_reform_impacts.baseline_policy_id
+         and impact.reform_policy_id = delete_reform_impacts.reform_policy_id
+         and impact.region = delete_reform_impacts.region
+         and impact.dataset = delete_reform_impacts.dataset
+         and impact.time_period = delete_reform_impacts.time_period
+         and impact.options_hash = delete_reform_impacts.options_hash
+         and impact.status <> all (delete_reform_impacts.statuses)
+       order by impact.reform_impact_id
+    );
+  end if;
 
   locked_ids := pgreprise.lock_reform_impacts(delete_reform_impacts.country_id,
     delete_reform_impacts.baseline_policy_id, delete_reform_impacts.reform_policy_id, delete_reform_impacts.region,
@@ -35,8 +53,9 @@ begin
     removal_id := nextval('pgreprise.rerun_rerun_id_seq');
     perform pgreprise.remove_reform_impacts(locked_ids, removal_id, keep_outputs);
 
-    insert into pgreprise.rerun as act (rerun_id, kind, country_id, reform_impact_ids, removal_id, is_archived)
-    values (removal_id, 'delete_reform_impacts', delete_reform_impacts.country_id, locked_ids, removal_id,
+    insert into pgreprise.rerun as act
+      (rerun_id, kind, country_id, reform_impact_ids, spared_reform_impact_ids, removal_id, is_archived)
+    values (removal_id, 'delete_reform_impacts', delete_reform_impacts.country_id, locked_ids, spared_ids, removal_id,
       keep_outputs);
   end if;
   return cardinality(locked_ids);

@@ -16,7 +16,10 @@ begin
        and attribute.attgenerated = ''
        and not exists (
          select from pg_attribute as known
-          where known.attrelid = 'pgreprise.reform_impact_archive'::regclass and known.attname = attribute.attname
+          where known.attrelid = 'pgreprise.reform_impact_archive'::regclass
+            and known.attname = attribute.attname
+            -- These two are the archive's own; a host's column may have their name.
+            and known.attname not in ('removal_id', 'further_columns')
        )
      order by attribute.attnum;
 end;

@@ -18,6 +18,8 @@ begin
   return case
     when moved_on.current_run is null
       then format('%s #%s is gone', moved_on.row_kind, moved_on.row_id)
+    when moved_on.current_run < moved_on.started_run
+      then format('%s #%s is another row, which has the id of a deleted one', moved_on.row_kind, moved_on.row_id)
     when pgreprise.original_run(moved_on.row_kind, moved_on.row_id, moved_on.current_run) <> moved_on.started_run
       then format('%s #%s is at run %s, a later one than run %s', moved_on.row_kind, moved_on.row_id,
         moved_on.current_run, moved_on.started_run)

@@ -55,6 +55,10 @@ begin
           run.api_version, run.ended_at
         from pgreprise.report_run as run
        where run.report_id = report_history.report_id
+         -- Others are of an earlier report with this id, which was deleted.
+         and run.run_sequence < (
+           select report.run_sequence from public.report_outputs as report where report.id = report_history.report_id
+         )
     )
 
     select runs.run_sequence, runs.is_current, runs.status, runs.had_output, runs.has_output, runs.error_message,

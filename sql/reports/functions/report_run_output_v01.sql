@@ -36,7 +36,10 @@ begin
     select run.report_id, own.stored.country_id, run.run_sequence, false, run.api_version, run.status,
         run.had_output, run.output, run.error_message
       from pgreprise.report_run as run
-     where run.report_id = report_run_output.report_id and run.run_sequence = report_run_output.run_sequence;
+     where run.report_id = report_run_output.report_id
+       and run.run_sequence = report_run_output.run_sequence
+       -- Later ones are of an earlier report with this id, which was deleted.
+       and run.run_sequence < own.stored.run_sequence;
 
   if not found then
     raise exception using

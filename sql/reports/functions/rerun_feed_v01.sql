@@ -2,6 +2,7 @@
 -- became pending. A consumer that keeps the position of its last row sees every act exactly once.
 -- A position is given when the feed is read, to what has committed until then: an id would be given when
 -- an act begins, and whoever has read past it never sees the one that commits late.
+-- An act that somebody is undoing or purging at the moment comes when that has ended: no reader waits for it.
 -- Read it in a transaction of its own, and keep the position after that has committed.
 -- kind is rerun, reset_report, reset_simulation, delete_reform_impacts or undo; simulation_ids are those that the act
 -- started a new run of. undone says that an undo has taken it back since.
@@ -46,15 +47,21 @@ begin
 
     with numbered as (
       update pgreprise.rerun as act
-         set feed_position = own.last_position + waiting.place
+         set feed_position = own.last_position + numbers.place
         from (
           select unnumbered.rerun_id, row_number() over (order by unnumbered.rerun_id) as place
-            from pgreprise.rerun as unnumbered
-           where unnumbered.feed_position is null
-           order by unnumbered.rerun_id
-           limit 10000
-        ) as waiting
-       where act.rerun_id = waiting.rerun_id
+            from (
+              select waiting.rerun_id
+                from pgreprise.rerun as waiting
+               where waiting.feed_position is null
+               order by waiting.rerun_id
+               limit 10000
+                 -- One that an undo or a purge holds comes later; an undo of a batch takes the newest first, and
+                 -- waiting for it here would be a deadlock.
+                 for update skip locked
+            ) as unnumbered
+        ) as numbers
+       where act.rerun_id = numbers.rerun_id
       returning act.feed_position
     )
 

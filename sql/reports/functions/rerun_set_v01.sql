@@ -63,6 +63,7 @@ begin
       from unnest(rerun_set.report_ids) as wanted(report_id)
     except
     select report.id from public.report_outputs as report where report.id = any (rerun_set.report_ids)
+     order by report_id
   loop
     begin
       perform pgreprise.raise_report_not_found(missing.report_id);

@@ -11,10 +11,11 @@ as $$
 declare
   target       record;
   keep_outputs boolean;
+  started_runs integer[];
 begin
   perform pgreprise.bound_lock_wait();
 
-  select report.country_id, report.run_sequence into target
+  select report.country_id into target
     from public.report_outputs as report
    where report.id = reset_report.report_id
      for update;
@@ -23,10 +24,10 @@ begin
   end if;
 
   keep_outputs := pgreprise.setting('archive_outputs') = 'on';
-  perform pgreprise.reset_reports(array[reset_report.report_id], keep_outputs);
+  started_runs := pgreprise.reset_reports(array[reset_report.report_id], keep_outputs);
 
   insert into pgreprise.rerun as act (kind, report_id, country_id, run_sequence, is_archived)
-  values ('reset_report', reset_report.report_id, target.country_id, target.run_sequence + 1, keep_outputs);
+  values ('reset_report', reset_report.report_id, target.country_id, started_runs[1], keep_outputs);
 end;
 $$;
 

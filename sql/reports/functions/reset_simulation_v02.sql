@@ -13,10 +13,11 @@ declare
   target          record;
   package_version text;
   keep_outputs    boolean;
+  started_runs    integer[];
 begin
   perform pgreprise.bound_lock_wait();
 
-  select simulation.country_id, simulation.run_sequence into target
+  select simulation.country_id into target
     from public.simulations as simulation
    where simulation.id = reset_simulation.simulation_id
      for update;
@@ -29,12 +30,12 @@ begin
    where country.country_id = own.target.country_id;
 
   keep_outputs := pgreprise.setting('archive_outputs') = 'on';
-  perform pgreprise.reset_simulations(array[reset_simulation.simulation_id], package_version, keep_outputs);
+  started_runs := pgreprise.reset_simulations(array[reset_simulation.simulation_id], package_version, keep_outputs);
 
   insert into pgreprise.rerun as act
     (kind, country_id, simulation_ids, simulation_run_sequences, is_archived)
-  values ('reset_simulation', target.country_id, array[reset_simulation.simulation_id],
-    array[target.run_sequence + 1], keep_outputs);
+  values ('reset_simulation', target.country_id, array[reset_simulation.simulation_id], started_runs,
+    keep_outputs);
 end;
 $$;
 

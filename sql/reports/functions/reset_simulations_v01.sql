@@ -3,20 +3,28 @@
 create or replace function pgreprise.reset_simulations(
   simulation_ids bigint[], package_version text, keep_outputs boolean
 )
-returns void
+returns integer[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  started_runs integer[];
 begin
   perform pgreprise.archive_simulations(reset_simulations.simulation_ids, reset_simulations.keep_outputs);
 
-  update public.simulations as simulation
-     set status = 'pending',
-         output = null,
-         error_message = null,
-         api_version = coalesce(reset_simulations.package_version, simulation.api_version),
-         run_sequence = simulation.run_sequence + 1
-   where simulation.id = any (reset_simulations.simulation_ids);
+  with reset as (
+    update public.simulations as simulation
+       set status = 'pending',
+           output = null,
+           error_message = null,
+           api_version = coalesce(reset_simulations.package_version, simulation.api_version),
+           run_sequence = simulation.run_sequence + 1
+     where simulation.id = any (reset_simulations.simulation_ids)
+    returning simulation.id, simulation.run_sequence
+  )
+
+  select array_agg(reset.run_sequence order by reset.id) into started_runs from reset;
+  return started_runs;
 end;
 $$;
 

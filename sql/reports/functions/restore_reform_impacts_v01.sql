@@ -1,5 +1,6 @@
 -- restore_reform_impacts(removal_id, reform_impact_ids): put archived economy cache rows back, with their ids
--- and every column. They stay in the archive until it is purged.
+-- and every column. They stay in the archive until it is purged. A column that the host has added since gets its
+-- default.
 create or replace function pgreprise.restore_reform_impacts(removal_id bigint, reform_impact_ids bigint[])
 returns void
 language plpgsql
@@ -17,7 +18,13 @@ begin
       coalesce(string_agg(format(', (archived.further_columns ->> %L)::%s', further.column_name, further.type_name), ''
         order by further.column_name), '')
     into further_columns, further_values
-    from pgreprise.further_columns() as further;
+    from pgreprise.further_columns() as further
+   where exists (
+     select from pgreprise.reform_impact_archive as archived
+      where archived.removal_id = restore_reform_impacts.removal_id
+        and archived.reform_impact_id = any (restore_reform_impacts.reform_impact_ids)
+        and archived.further_columns ? further.column_name
+   );
 
   -- The statement is made anew for the columns that the host's table has now.
   execute format(

@@ -23,6 +23,7 @@ declare
   restored_runs   integer[] := '{}';
   overwritten_ids bigint[] := '{}';
   new_report_run  integer;
+  new_run         integer;
   undo_id         bigint;
   keep_outputs    boolean;
 begin
@@ -42,8 +43,8 @@ begin
        for update;
     moved := moved || pgreprise.moved_on('report', act.report_id, report.run_sequence, report.status,
       report.has_result, act.run_sequence);
-    gone := report.id is null;
-    new_report_run := report.run_sequence + 1;
+    -- Runs never go back: at an earlier one it is another row, which has the id of one that was deleted.
+    gone := report.id is null or report.run_sequence < act.run_sequence;
   end if;
 
   for linked in
@@ -60,9 +61,8 @@ begin
        for update;
     moved := moved || pgreprise.moved_on('simulation', linked.simulation_id, simulation.run_sequence,
       simulation.status, simulation.has_result, linked.started_run);
-    gone := gone or simulation.id is null;
+    gone := gone or simulation.id is null or simulation.run_sequence < linked.started_run;
     restored_ids := restored_ids || linked.simulation_id;
-    restored_runs := restored_runs || (simulation.run_sequence + 1);
   end loop;
 
   select found_act.* into act
@@ -106,8 +106,8 @@ begin
        and impact.time_period = cache_key.time_period
        and impact.options_hash is not distinct from cache_key.options_hash
        and impact.api_version = cache_key.api_version
-     -- delete_reform_impacts may have left older rows of the key, of another status.
-     where own.act.kind <> 'delete_reform_impacts' or impact.reform_impact_id > all (own.act.reform_impact_ids)
+     -- delete_reform_impacts may have left rows of the key, of another status.
+     where impact.reform_impact_id <> all (own.act.spared_reform_impact_ids)
      order by impact.reform_impact_id
        for update of impact
   );
@@ -124,6 +124,24 @@ begin
   end if;
 
   moved := array_remove(moved, null);
+  keep_outputs := pgreprise.setting('archive_outputs') = 'on';
+  undo_id := nextval('pgreprise.rerun_rerun_id_seq');
+  if cardinality(moved) = 0 or (take_back.force and not gone) then
+    begin
+      if cardinality(overwritten_ids) > 0 then
+        perform pgreprise.remove_reform_impacts(overwritten_ids, undo_id, keep_outputs);
+      end if;
+      if cardinality(act.reform_impact_ids) > 0 then
+        perform pgreprise.restore_reform_impacts(act.removal_id, act.reform_impact_ids);
+      end if;
+    exception
+      -- The host's own constraints, or types that are narrower than they were.
+      when integrity_constraint_violation or data_exception then
+        moved := moved || format('the economy cache rows no longer fit into their table (%s)', sqlerrm);
+        gone := true;
+    end;
+  end if;
+
   if cardinality(moved) > 0 and (gone or not take_back.force) then
     raise exception using
       errcode = 'RR010',
@@ -136,15 +154,6 @@ begin
           'overwrite it, which archives it: call undo_rerun(%s, force => true)', act.rerun_id) end;
   end if;
 
-  keep_outputs := pgreprise.setting('archive_outputs') = 'on';
-  undo_id := nextval('pgreprise.rerun_rerun_id_seq');
-  if cardinality(overwritten_ids) > 0 then
-    perform pgreprise.remove_reform_impacts(overwritten_ids, undo_id, keep_outputs);
-  end if;
-  if cardinality(act.reform_impact_ids) > 0 then
-    perform pgreprise.restore_reform_impacts(act.removal_id, act.reform_impact_ids);
-  end if;
-
   if act.report_id is not null then
     perform pgreprise.archive_reports(array[act.report_id], keep_outputs);
     update public.report_outputs as stored
@@ -152,11 +161,12 @@ begin
            output = run.output,
            error_message = run.error_message,
            api_version = run.api_version,
-           run_sequence = own.new_report_run
+           run_sequence = stored.run_sequence + 1
       from pgreprise.report_run as run
      where stored.id = own.act.report_id
        and run.report_id = own.act.report_id
-       and run.run_sequence = own.act.run_sequence - 1;
+       and run.run_sequence = own.act.run_sequence - 1
+    returning stored.run_sequence into new_report_run;
     insert into pgreprise.restored_run (row_kind, row_id, run_sequence, restores_run)
     values ('report', act.report_id, new_report_run,
       pgreprise.original_run('report', act.report_id, act.run_sequence - 1));
@@ -164,10 +174,9 @@ begin
 
   perform pgreprise.archive_simulations(restored_ids, keep_outputs);
   for linked in
-    select reset.simulation_id, reset.started_run - 1 as ended_run, started.run as new_run
+    select reset.simulation_id, reset.started_run - 1 as ended_run
       from unnest(act.simulation_ids, act.simulation_run_sequences) as reset(simulation_id, started_run)
-      join unnest(restored_ids, restored_runs) as started(simulation_id, run)
-        on started.simulation_id = reset.simulation_id
+     where reset.started_run is not null
      order by reset.simulation_id
   loop
     update public.simulations as stored
@@ -175,13 +184,15 @@ begin
            output = run.output,
            error_message = run.error_message,
            api_version = run.api_version,
-           run_sequence = own.linked.new_run
+           run_sequence = stored.run_sequence + 1
       from pgreprise.simulation_run as run
      where stored.id = own.linked.simulation_id
        and run.simulation_id = own.linked.simulation_id
-       and run.run_sequence = own.linked.ended_run;
+       and run.run_sequence = own.linked.ended_run
+    returning stored.run_sequence into new_run;
+    restored_runs := restored_runs || new_run;
     insert into pgreprise.restored_run (row_kind, row_id, run_sequence, restores_run)
-    values ('simulation', linked.simulation_id, linked.new_run,
+    values ('simulation', linked.simulation_id, new_run,
       pgreprise.original_run('simulation', linked.simulation_id, linked.ended_run));
   end loop;
 

@@ -23,6 +23,8 @@ create or replace procedure public.rerun_report(
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+-- Every statement finds its rows by their key, so one plan is right for all values: it is made once a session.
+set plan_cache_mode = 'force_generic_plan'
 as $$
 <<own>>
 declare
@@ -31,7 +33,8 @@ declare
   simulation_id     bigint;
   linked            record;
   simulation_ids    bigint[];
-  run_sequences     integer[];
+  report_runs       integer[];
+  simulation_runs   integer[];
   population_type_1 text;
   population_type_2 text;
   region            text;
@@ -51,8 +54,7 @@ begin
     perform pgreprise.require_country(rerun_report.country_id);
   end if;
 
-  select report.id, report.country_id, report.year, report.simulation_1_id, report.simulation_2_id,
-      report.run_sequence
+  select report.id, report.country_id, report.year, report.simulation_1_id, report.simulation_2_id
     into target
     from public.report_outputs as report
    where report.id = rerun_report.report_id
@@ -79,7 +81,6 @@ begin
 
   simulation_ids := array_remove(
     array[target.simulation_1_id, nullif(target.simulation_2_id, target.simulation_1_id)], null);
-  run_sequences := array_fill(null::integer, array[cardinality(simulation_ids)]);
 
   -- Simulations are locked one by one in id order, as everywhere: reports that share them cannot deadlock.
   foreach simulation_id in array array[
@@ -89,13 +90,12 @@ begin
   ] loop
     continue when simulation_id is null;
 
-    select simulation.population_type, simulation.population_id, simulation.policy_id, simulation.run_sequence
+    select simulation.population_type, simulation.population_id, simulation.policy_id
       into linked
       from public.simulations as simulation
      where simulation.id = own.simulation_id and simulation.country_id = own.target.country_id
        for update;
 
-    run_sequences[array_position(simulation_ids, simulation_id)] := linked.run_sequence + 1;
     if simulation_id = target.simulation_1_id then
       population_type_1 := linked.population_type;
       region := linked.population_id;
@@ -122,8 +122,12 @@ begin
   end if;
 
   keep_outputs := pgreprise.setting('archive_outputs') = 'on';
-  perform pgreprise.reset_reports(array[target.id], keep_outputs);
-  perform pgreprise.reset_simulations(simulation_ids, current_versions.package, keep_outputs);
+  report_runs := pgreprise.reset_reports(array[target.id], keep_outputs);
+  simulation_runs := pgreprise.reset_simulations(simulation_ids, current_versions.package, keep_outputs);
+  -- They come by id, and the simulations stand as they are linked.
+  if simulation_ids[1] > simulation_ids[2] then
+    simulation_runs := array[simulation_runs[2], simulation_runs[1]];
+  end if;
 
   if population_type_1 = 'geography' then
     select cache_key.* into economy_key
@@ -141,8 +145,8 @@ begin
     (rerun_id, kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
      reform_impact_ids, removal_id, idempotency_key, is_archived)
   values
-    (rerun_id, 'rerun', target.id, target.country_id, population_type_1, target.run_sequence + 1, simulation_ids,
-     run_sequences, removed_ids, rerun_id, rerun_report.idempotency_key, keep_outputs)
+    (rerun_id, 'rerun', target.id, target.country_id, population_type_1, report_runs[1], simulation_ids,
+     simulation_runs, removed_ids, rerun_id, rerun_report.idempotency_key, keep_outputs)
   returning pgreprise.rerun_result(act.rerun_id, act.report_id, act.report_type, act.simulation_ids,
       act.economy_cache_rows_deleted, act.run_sequence)
     into result;

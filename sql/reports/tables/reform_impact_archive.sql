@@ -1,25 +1,26 @@
--- reform_impact_archive: economy cache rows that reruns deleted. Columns have the types of reform_impact
--- as it is here, so that a row goes there and back unchanged; columns of the host that pgreprise does
--- not know are kept as text in further_columns. removal_id tells the deletions of one row apart.
+-- reform_impact_archive: economy cache rows that reruns deleted. Columns have the widest type that one of
+-- reform_impact may have, whatever it has here, so that a row goes there and back unchanged, also after the host has
+-- widened a column; columns of the host that pgreprise does not know are kept as text in further_columns.
+-- removal_id tells the deletions of one row apart.
 create table pgreprise.reform_impact_archive as
 select
   null::bigint as removal_id,
-  impact.reform_impact_id,
-  impact.baseline_policy_id,
-  impact.reform_policy_id,
-  impact.country_id,
-  impact.region,
-  impact.dataset,
-  impact.time_period,
-  impact.options_json,
-  impact.options_hash,
-  impact.api_version,
-  impact.reform_impact_json,
-  impact.status,
-  impact.message,
+  impact.reform_impact_id::bigint as reform_impact_id,
+  impact.baseline_policy_id::bigint as baseline_policy_id,
+  impact.reform_policy_id::bigint as reform_policy_id,
+  impact.country_id::text as country_id,
+  impact.region::text as region,
+  impact.dataset::text as dataset,
+  impact.time_period::text as time_period,
+  impact.options_json::json as options_json,
+  impact.options_hash::text as options_hash,
+  impact.api_version::text as api_version,
+  impact.reform_impact_json::json as reform_impact_json,
+  impact.status::text as status,
+  impact.message::text as message,
   impact.start_time,
   impact.end_time,
-  impact.execution_id,
+  impact.execution_id::text as execution_id,
   null::jsonb as further_columns
 from public.reform_impact as impact
 with no data;

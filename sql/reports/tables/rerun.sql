@@ -11,6 +11,7 @@ create table pgreprise.rerun (
   simulation_ids bigint[] not null default '{}',
   simulation_run_sequences integer[] not null default '{}',
   reform_impact_ids bigint[] not null default '{}',
+  spared_reform_impact_ids bigint[] not null default '{}',
   economy_cache_rows_deleted bigint generated always as (cardinality(reform_impact_ids)) stored,
   removal_id bigint,
   batch_id bigint,
@@ -30,18 +31,21 @@ create table pgreprise.rerun (
     kind in ('rerun', 'reset_report', 'reset_simulation', 'delete_reform_impacts', 'undo')
   ),
   -- A run is started once.
-  constraint rerun_report_run_unique unique (report_id, run_sequence),
-  constraint rerun_feed_position_unique unique (feed_position)
+  constraint rerun_report_run_unique unique (report_id, run_sequence)
 );
 
-create index rerun_batch_id on pgreprise.rerun (batch_id, rerun_id) where batch_id is not null;
+-- An act has no position until the feed is read, and is in one of these two at a time.
+create unique index rerun_feed_position on pgreprise.rerun (feed_position) where feed_position is not null;
 create index rerun_without_feed_position on pgreprise.rerun (rerun_id) where feed_position is null;
+create index rerun_batch_id on pgreprise.rerun (batch_id, rerun_id) where batch_id is not null;
 
 comment on table pgreprise.rerun is 'What was done to the runs of reports and simulations, by whom and when.';
 comment on column pgreprise.rerun.run_sequence is 'the run of the report that this started; it ended the run before';
 comment on column pgreprise.rerun.simulation_run_sequences is
 'the runs that this started, one for each of simulation_ids; null where an earlier act of the batch had done it';
 comment on column pgreprise.rerun.reform_impact_ids is 'the economy cache rows that this deleted';
+comment on column pgreprise.rerun.spared_reform_impact_ids is
+'of the same key, and left standing by a deletion of some statuses only';
 comment on column pgreprise.rerun.removal_id is 'under which they stand in reform_impact_archive';
 comment on column pgreprise.rerun.is_archived is 'whether outputs were kept (setting archive_outputs)';
 comment on column pgreprise.rerun.undoes is 'the act that this undo took back';

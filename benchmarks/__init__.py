@@ -1,0 +1,1 @@
+"""What proves the speed and the reliability of pgreprise: ``make bench`` and ``make stress``."""

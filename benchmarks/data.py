@@ -1,0 +1,40 @@
+"""The data of the benchmarks, made by set-based SQL."""
+
+from __future__ import annotations
+
+from sqlalchemy import URL
+
+from benchmarks.pgbench import SCRIPTS
+from benchmarks.server import connect, create_database
+from pyapi.embedded import Embedded
+
+__all__ = ["filled_database"]
+
+_KEY_INDEXES = """
+select indexrelid::regclass::text, pg_get_indexdef(indexrelid)
+  from pg_index
+ where indrelid in ('public.simulations'::regclass, 'public.report_outputs'::regclass, 'public.reform_impact'::regclass)
+   and not indisprimary
+"""
+
+
+def filled_database(server: Embedded, name: str, reports: int, output_bytes: int) -> URL:
+    """A new database of economy reports, each with two simulations and a cache row of its own.
+
+    output_bytes: the size of each output, about.
+    """
+    database = create_database(server, name)
+    statements = (SCRIPTS / "fill.sql").read_text(encoding="utf-8")
+    statements = statements.replace(":reports", str(reports)).replace(":bytes", str(output_bytes))
+    with connect(database) as connection:
+        connection.execute("set synchronous_commit = off")
+        # Large tables are filled faster without them.
+        indexes = connection.execute(_KEY_INDEXES).fetchall()
+        for index, _ in indexes:
+            connection.execute(f"drop index {index}")
+        connection.execute(statements.encode())
+        for _, definition in indexes:
+            connection.execute(str(definition).encode())
+        connection.execute("vacuum analyze")
+        connection.execute("checkpoint")
+    return database

@@ -1,0 +1,156 @@
+"""One rerun against the limit: rerun_report, one bare statement with the same writes, and a client that does it step
+by step."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+from sqlalchemy import URL
+
+from benchmarks.data import filled_database
+from benchmarks.harness import Bench, Figure, Spread, in_turn, ratios
+from benchmarks.pgbench import SCRIPTS, transactions_per_second
+from benchmarks.proxy import delayed
+from benchmarks.server import Connection, connect
+
+__all__ = ["run"]
+
+REPORTS = 250_000
+NO_WAIT = "-c synchronous_commit=off"
+
+
+def _steps(script: str) -> list[tuple[str, bool]]:
+    """The statements of a pgbench script for psycopg, and whether each gives values to those after it."""
+    text = "".join(line for line in script.splitlines(keepends=True) if not line.startswith(("--", "\\set ")))
+    # A statement ends with a semicolon, or with \gset where its columns become variables.
+    parts = re.split(r"(;\n|\\gset\n)", text)
+    found = []
+    for statement, end in zip(parts[::2], parts[1::2], strict=False):
+        named = re.sub(r"(?<!:):([a-z]\w*)", r"%(\1)s", statement.replace("%", "%%"))
+        found.append((named.strip(), end.startswith("\\gset")))
+    return found
+
+
+class _PythonClient:
+    """A client in Python, as an application is one: psycopg, prepared statements, one connection."""
+
+    def __init__(self, connection: Connection, script: str) -> None:
+        self._connection = connection
+        self._steps = _steps((SCRIPTS / f"{script}.sql").read_text(encoding="utf-8"))
+
+    def rerun(self, report_id: int) -> None:
+        """Run all steps for a report."""
+        values: dict[str, object] = {"id": report_id}
+        for statement, gives_values in self._steps:
+            cursor = self._connection.execute(statement.encode(), values, prepare=True)
+            if gives_values:
+                row = cursor.fetchone()
+                assert row is not None
+                assert cursor.description is not None
+                values.update(zip((column.name for column in cursor.description), row, strict=True))
+
+    def rate(self, first: int, count: int) -> float:
+        """Reports per second over some reports, from ``first``."""
+        began = time.perf_counter()
+        for report_id in range(first, first + count):
+            self.rerun(report_id)
+        return count / (time.perf_counter() - began)
+
+
+def _python_clients(bench: Bench, database: URL, take: Callable[[int], int], count: int) -> tuple[Spread, Spread]:
+    """Reports per second of rerun_report, and the ratio to the client that does it step by step."""
+    with connect(database) as one, connect(database) as other:
+        called, stepwise = _PythonClient(one, "rerun_report"), _PythonClient(other, "stepwise_rerun")
+        for client in (called, stepwise):
+            client.rate(take(10), 10)
+        ours, steps = in_turn(
+            bench.rounds, lambda: called.rate(take(count), count), lambda: stepwise.rate(take(count), count)
+        )
+    return Spread.of(ours), ratios(ours, steps)
+
+
+def run(bench: Bench) -> list[Figure]:
+    """Transactions per second by pgbench, each report once."""
+    reports = 2_000 if bench.short else REPORTS
+    bench.progress(f"{reports:,} reports")
+    database = filled_database(bench.server, "bench_rerun", reports, 100)
+    first = 0
+
+    def measure(script: str, clients: int, transactions: int, *, options: str = "", port: int | None = None) -> float:
+        nonlocal first
+        count = max(clients, 20 if bench.short else transactions)
+        target = database if port is None else database.set(host="127.0.0.1", port=port, query={})
+        first += count
+        return transactions_per_second(
+            bench.server,
+            target,
+            script,
+            clients=clients,
+            transactions=count,
+            variables={"first": first - count, "reports": reports},
+            options=options,
+        )
+
+    # The first of each connection loads catalogs and plans; so the clients of a round do a few dozen each.
+    def warm_up() -> None:
+        for script in ("bare_rerun", "rerun_report", "stepwise_rerun"):
+            measure(script, 2, 200)
+
+    warm_up()
+    figures: list[Figure] = []
+    for clients in (1, 4, 16):
+        for title, options in (("", ""), (", not waiting for the disk", NO_WAIT)):
+            bench.progress(f"{clients} clients{title}")
+            count = 800 if clients == 1 else 2_000
+            bare, ours, steps = in_turn(
+                bench.rounds,
+                lambda: measure("bare_rerun", clients, count, options=options),
+                lambda: measure("rerun_report", clients, count, options=options),
+                lambda: measure("stepwise_rerun", clients, count, options=options),
+            )
+            where = f"{clients} client{'s' if clients > 1 else ''}{title}"
+            is_aim = not title
+            figures += [
+                Figure("rerun", f"rerun_report, {where}", Spread.of(ours), "reports/s"),
+                Figure("rerun", f"against the bare statement, {where}", ratios(ours, bare),
+                       at_least=0.7 if is_aim else None),
+                Figure("rerun", f"against one statement a step, {where}", ratios(ours, steps),
+                       at_least=2 if is_aim else None),
+            ]  # fmt: skip
+
+    database_python = filled_database(bench.server, "bench_rerun_python", 500 if bench.short else 20_000, 100)
+    next_id = 1
+
+    def take(count: int) -> int:
+        nonlocal next_id
+        next_id += count
+        return next_id - count
+
+    bench.progress("a client in Python")
+    rate, ratio = _python_clients(bench, database_python, take, 10 if bench.short else 500)
+    figures += [
+        Figure("rerun", "rerun_report from Python, 1 client", rate, "reports/s"),
+        Figure("rerun", "against one statement a step from Python, 1 client", ratio, at_least=2),
+    ]
+
+    with delayed(f"{bench.server.socket_folder}/.s.PGSQL.5432", 1) as proxy:
+        for clients in (1, 4, 16):
+            bench.progress(f"{clients} clients, 1 ms each way")
+            ours, steps = in_turn(
+                bench.rounds,
+                lambda: measure("rerun_report", clients, 150 * min(clients, 4), port=proxy.port),
+                lambda: measure("stepwise_rerun", clients, 150 * min(clients, 4), port=proxy.port),
+            )
+            where = f"{clients} client{'s' if clients > 1 else ''}, 1 ms delay each way"
+            figures.append(Figure("rerun", f"against one statement a step, {where}", ratios(ours, steps), at_least=5))
+        bench.progress("a client in Python, 1 ms each way")
+        far = database_python.set(host="127.0.0.1", port=proxy.port, query={})
+        _, ratio = _python_clients(bench, far, take, 5 if bench.short else 100)
+        figures.append(
+            Figure(
+                "rerun", "against one statement a step from Python, 1 client, 1 ms delay each way", ratio, at_least=5
+            )
+        )
+    return figures

@@ -1,0 +1,3 @@
+\set id permute(:first + :n * :clients + :client_id, :reports, 7) + 1
+\set n :n + 1
+call public.rerun_report(:id::bigint, 'us');

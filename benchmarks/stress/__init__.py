@@ -1,0 +1,1 @@
+"""``make stress``: everything at once, and what must hold all the while."""

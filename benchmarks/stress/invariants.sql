@@ -1,0 +1,156 @@
+-- What must hold at every moment, one query each: its rows are violations. The name stands in the line before.
+
+-- name: nothing is half reset: pending means no output and no error
+select 'report', id, status, output is null, error_message is null from public.report_outputs
+ where (status = 'pending') <> (output is null and error_message is null)
+union all
+select 'simulation', id, status, output is null, error_message is null from public.simulations
+ where (status = 'pending') <> (output is null and error_message is null);
+
+-- name: every run that ended stands in the history, numbered without a gap
+select 'report', report.id, report.run_sequence, count(run.run_sequence), max(run.run_sequence)
+  from public.report_outputs as report
+  left join pgreprise.report_run as run on run.report_id = report.id
+ group by report.id
+having count(run.run_sequence) <> report.run_sequence - 1
+    or coalesce(max(run.run_sequence), 0) <> report.run_sequence - 1
+union all
+select 'simulation', simulation.id, simulation.run_sequence, count(run.run_sequence), max(run.run_sequence)
+  from public.simulations as simulation
+  left join pgreprise.simulation_run as run on run.simulation_id = simulation.id
+ group by simulation.id
+having count(run.run_sequence) <> simulation.run_sequence - 1
+    or coalesce(max(run.run_sequence), 0) <> simulation.run_sequence - 1;
+
+-- name: every run was started by exactly one act, whole or not at all
+with started as (
+  select 'report' as row_kind, act.report_id as row_id, act.run_sequence
+    from pgreprise.rerun as act where act.run_sequence is not null
+  union all
+  select 'simulation', reset.simulation_id, reset.run_sequence
+    from pgreprise.rerun as act
+   cross join lateral unnest(act.simulation_ids, act.simulation_run_sequences) as reset(simulation_id, run_sequence)
+   where reset.run_sequence is not null
+),
+ended as (
+  select 'report' as row_kind, report_id as row_id, run_sequence + 1 as run_sequence from pgreprise.report_run
+  union all
+  select 'simulation', simulation_id, run_sequence + 1 from pgreprise.simulation_run
+)
+select row_kind, row_id, run_sequence, count(started.row_kind), count(ended.row_kind)
+  from (select *, 1 as one from started) as started full join ended using (row_kind, row_id, run_sequence)
+ group by row_kind, row_id, run_sequence
+having count(started.one) <> 1 or count(*) <> 1;
+
+-- name: every result is there, byte for byte: in its row, or in the archive of the run it was of
+with held as (
+  select 'report' as row_kind, id as row_id, run_sequence, output from public.report_outputs
+  union all select 'report', report_id, run_sequence, output from pgreprise.report_run
+  union all select 'simulation', id, run_sequence, output from public.simulations
+  union all select 'simulation', simulation_id, run_sequence, output from pgreprise.simulation_run
+),
+expected as (
+  select held.*, coalesce(own.checksum, original.checksum) as checksum
+    from held
+    left join pgreprise.restored_run as restored using (row_kind, row_id, run_sequence)
+    left join lateral (
+      select written.checksum from stress.written
+       where written.row_kind = held.row_kind and written.row_id = held.row_id
+         and written.run_sequence = held.run_sequence
+       order by written.written_id desc limit 1
+    ) as own on true
+    left join lateral (
+      select written.checksum from stress.written
+       where written.row_kind = held.row_kind and written.row_id = held.row_id
+         and written.run_sequence = restored.restores_run
+       order by written.written_id desc limit 1
+    ) as original on true
+)
+select row_kind, row_id, run_sequence, checksum, md5(output::text) from expected
+ where output is not null
+   and (output ->> 'owner' <> row_kind || ' ' || row_id
+     or (output ->> 'via' is null and md5(output::text) is distinct from checksum));
+
+-- name: an archived output is missing only where a purge freed it
+select 'report', run.report_id, run.run_sequence
+  from pgreprise.report_run as run
+  join pgreprise.rerun as act on act.report_id = run.report_id and act.run_sequence = run.run_sequence + 1
+ where run.had_output and run.output is null and act.purged_at is null
+union all
+select 'simulation', run.simulation_id, run.run_sequence
+  from pgreprise.simulation_run as run
+  join lateral (
+    select act.purged_at from pgreprise.rerun as act
+     cross join lateral unnest(act.simulation_ids, act.simulation_run_sequences) as reset(simulation_id, run_sequence)
+     where reset.simulation_id = run.simulation_id and reset.run_sequence = run.run_sequence + 1
+  ) as act on act.purged_at is null
+ where run.had_output and run.output is null;
+
+-- name: every cache row is in the cache or was deleted by an act, and is what was written
+select cached.reform_impact_id, 'lost' from stress.cached as cached
+ where not exists (select from public.reform_impact as impact where impact.reform_impact_id = cached.reform_impact_id)
+   and not exists (select from pgreprise.rerun as act where cached.reform_impact_id = any (act.reform_impact_ids))
+union all
+select impact.reform_impact_id, 'changed'
+  from public.reform_impact as impact left join stress.cached as cached using (reform_impact_id)
+ where cached.checksum is distinct from md5(impact.reform_impact_json::text)
+union all
+select archived.reform_impact_id, 'archive changed'
+  from pgreprise.reform_impact_archive as archived left join stress.cached as cached using (reform_impact_id)
+ where cached.checksum is distinct from md5(archived.reform_impact_json::text)
+union all
+select removed.reform_impact_id, 'not archived'
+  from pgreprise.rerun as act cross join lateral unnest(act.reform_impact_ids) as removed(reform_impact_id)
+ where act.purged_at is null and act.is_archived and not exists (
+   select from pgreprise.reform_impact_archive as archived
+    where archived.removal_id = act.removal_id and archived.reform_impact_id = removed.reform_impact_id);
+
+-- name: an idempotency key did one rerun, of its report
+select key.idempotency_key, key.report_id, key.rerun_id, count(act.rerun_id)
+  from pgreprise.rerun_key as key
+  left join pgreprise.rerun as act on act.idempotency_key = key.idempotency_key
+ group by key.idempotency_key
+having count(act.rerun_id) <> 1 or min(act.rerun_id) <> key.rerun_id or min(act.report_id) <> key.report_id;
+
+-- name: a batch does a report and a simulation once, and counts right
+select 'twice', act.batch_id, act.report_id, count(*)
+  from pgreprise.rerun as act where act.batch_id is not null and act.kind = 'rerun'
+ group by act.batch_id, act.report_id having count(*) > 1
+union all
+select 'simulation twice', act.batch_id, reset.simulation_id, count(*)
+  from pgreprise.rerun as act
+ cross join lateral unnest(act.simulation_ids, act.simulation_run_sequences) as reset(simulation_id, run_sequence)
+ where act.batch_id is not null and act.kind = 'rerun' and reset.run_sequence is not null
+ group by act.batch_id, reset.simulation_id having count(*) > 1
+union all
+select 'count', batch.batch_id, batch.rerun, count(*) filter (where item.state = 'rerun')
+  from pgreprise.rerun_batch as batch join pgreprise.rerun_batch_item as item using (batch_id)
+ group by batch.batch_id
+having batch.rerun <> count(*) filter (where item.state = 'rerun')
+    or batch.refused <> count(*) filter (where item.state = 'refused')
+    or batch.reports <> count(*)
+union all
+select 'item without act', item.batch_id, item.report_id, 0
+  from pgreprise.rerun_batch_item as item
+ where item.state = 'rerun' and not exists (
+   select from pgreprise.rerun as act where act.batch_id = item.batch_id and act.report_id = item.report_id);
+
+-- name: an act is undone by an undo of it, once
+select act.rerun_id, act.undone_by, undo.rerun_id
+  from pgreprise.rerun as act full join pgreprise.rerun as undo on undo.undoes = act.rerun_id
+ where (undo.undoes is not null and act.undone_by is distinct from undo.rerun_id)
+    or (act.undone_by is not null and undo.rerun_id is null);
+
+-- name: positions of the feed are given once
+select feed_position, count(*) from pgreprise.rerun
+ where feed_position is not null group by feed_position having count(*) > 1;
+
+-- name: one stored row for each key that was created
+select 'report', simulation_1_id, simulation_2_id, year, count(*) from public.report_outputs
+ where year >= '2030' group by country_id, simulation_1_id, simulation_2_id, year, api_version having count(*) > 1
+union all
+select 'simulation', policy_id, null, population_id, count(*) from public.simulations
+ group by country_id, population_id, population_type, policy_id having count(*) > 1;
+
+-- name: nobody deadlocks
+select datname, deadlocks from pg_stat_database where datname = current_database() and deadlocks > 0;

@@ -1,0 +1,69 @@
+"""The ``pgreprise`` command: one module a group of commands, put together here.
+
+Exit codes: 0 done, 1 refused by the database (or something found), 2 wrong usage, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import click
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from pyapi.cli import batches, carbon, installation, reports, serving, upkeep
+from pyapi.cli.output import explain, print_error
+from pyapi.embedded import EmbeddedUnavailableError
+from pyapi.legacy_import import ImportRefused
+
+__all__ = ["cli", "main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pgreprise")
+def cli() -> None:
+    """Rerun stored reports safely, by stored procedures in PostgreSQL.
+
+    DATABASE_URL names the database; without it an embedded PostgreSQL in ./.pgreprise is used.
+    PGREPRISE_MIGRATION_URL names the same database as a role that may migrate it.
+    """
+
+
+for group in (serving, installation, reports, batches, carbon, upkeep):
+    for command in group.COMMANDS:
+        cli.add_command(command)
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+def main() -> None:
+    """Run the command; errors of the database and of usage become one clear message and an exit code."""
+    from pyapi.server import AddressTakenError, UnprotectedAddressError
+
+    # Otherwise nobody would stop the embedded server.
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        code = 130
+    except CommandError as error:
+        # Alembic's, about a revision.
+        click.echo(f"error: {error}.", err=True)
+        code = 2
+    except DBAPIError as error:
+        print_error(explain(error))
+        code = 1
+    except UnprotectedAddressError as error:
+        click.echo(f"error: {error}", err=True)
+        code = 2
+    except (AddressTakenError, EmbeddedUnavailableError, ImportRefused) as error:
+        click.echo(f"error: {error}", err=True)
+        code = 1
+    sys.exit(code)

@@ -1,0 +1,64 @@
+"""Carbon reports: what stands in the way of their migration, and a unit to try."""
+
+from __future__ import annotations
+
+import click
+from sqlalchemy import Engine
+
+from pyapi import routines
+from pyapi.auth import issue_token
+from pyapi.cli.connections import administrator, installed_domains
+from pyapi.cli.output import JSON_OPTION, print_rows
+from pyapi.database import call, run_script
+from pyapi.settings import Settings
+
+__all__ = ["COMMANDS", "unit_to_try"]
+
+_TOKEN_SECONDS = 24 * 3600
+
+
+@click.group()
+def carbon() -> None:
+    """Carbon reports."""
+
+
+@carbon.command("duplicates")
+@JSON_OPTION
+def duplicates(as_json: bool) -> None:
+    """List projects and reports that exist more than once, which stop the migration; exit code 1 when there are any.
+
+    Each comes with the SQL that would resolve it, for someone who knows the data to look at.
+    """
+    with administrator() as engine:
+        rows = run_script(engine, routines.sql_text("carbon/steps/find_duplicates"))
+    print_rows(rows, as_json, empty="No carbon project or report exists more than once.")
+    if rows:
+        raise SystemExit(1)
+
+
+def unit_to_try(engine: Engine, address_url: str, settings: Settings) -> str:
+    """A unit and a line that gets its explore report, with a token for its principal where the API wants one.
+
+    Empty where there is no such unit, or no carbon domain.
+    """
+    units = call(engine, "public.example_units") if "carbon" in installed_domains(engine) else []
+    if not units:
+        return ""
+    unit = units[0]
+    lines = [f"  unit #{unit['unit_id']}, {unit['name']} ({unit['institutional_id']})", "", "Get its explore report:"]
+    if settings.jwt_secret is not None:
+        on = {"kind": "unit", "institutional_id": unit["institutional_id"]}
+        claims = {
+            "sub": "tester",
+            "scope": "reports:read reports:write",
+            "roles": [{"role": "calco2.user.principal", "on": on}],
+        }
+        lines.append(f"  TOKEN={issue_token(settings, claims, lifetime_seconds=_TOKEN_SECONDS)}")
+    lines.append(
+        f'  curl -H "Authorization: Bearer $TOKEN" {address_url}/api/v1/carbon-reports/simulator/explore'
+        f"/unit/{unit['unit_id']}/reference-year/{unit['reference_year']}/"
+    )
+    return "\n".join(["", *lines, ""])
+
+
+COMMANDS = (carbon,)

@@ -1,0 +1,104 @@
+"""What every command needs: the settings, the database, and whether pgreprise is installed in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from sqlalchemy import URL, Engine
+from sqlalchemy.exc import DBAPIError
+
+from pyapi.auth import Authentication
+from pyapi.database import call, connect_engine, sqlstate
+from pyapi.embedded import Embedded, embedded
+from pyapi.migrate import NOT_INSTALLED
+from pyapi.settings import Settings
+
+__all__ = [
+    "SettingsError",
+    "administrator",
+    "administrator_url",
+    "authentication_of",
+    "embedded_server",
+    "installed_domains",
+    "is_installed",
+    "read_settings",
+    "status_of",
+]
+
+
+class SettingsError(click.ClickException):
+    """Something in the environment cannot be used; one line says what."""
+
+    exit_code = 2
+
+
+def read_settings() -> Settings:
+    """The settings of the environment. Raises SettingsError for a value that cannot be used."""
+    try:
+        return Settings.from_environment()
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+def authentication_of(settings: Settings) -> Authentication | None:
+    """Whose tokens the API takes. Raises SettingsError for keys that cannot be used."""
+    try:
+        return Authentication.of(settings)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+@contextmanager
+def embedded_server(settings: Settings) -> Iterator[Embedded]:
+    """The embedded server of the settings' folder, with its database."""
+    with embedded(settings.data_folder, settings.postgres_version) as server:
+        server.create_database()
+        yield server
+
+
+@contextmanager
+def administrator_url() -> Iterator[tuple[URL, Embedded | None]]:
+    """The database as the role that migrates and administers it."""
+    settings = read_settings()
+    if settings.migration_database is not None:
+        yield settings.migration_database, None
+    else:
+        with embedded_server(settings) as server:
+            yield server.url(), server
+
+
+@contextmanager
+def administrator() -> Iterator[Engine]:
+    """An engine for the database as the role that administers it; its statements may take their time."""
+    with administrator_url() as (url, _):
+        engine = connect_engine(url, statement_timeout_seconds=0)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+
+
+def status_of(engine: Engine) -> dict[str, Any]:
+    """Revisions and routine versions of the database."""
+    [row] = call(engine, "pgreprise.status", columns="status")
+    status: dict[str, Any] = row["status"]
+    return status
+
+
+def is_installed(engine: Engine) -> bool:
+    """Whether pgreprise is installed in the database."""
+    try:
+        return bool(status_of(engine)["revisions"])
+    except DBAPIError as error:
+        if sqlstate(error) in NOT_INSTALLED:
+            return False
+        raise
+
+
+def installed_domains(engine: Engine) -> set[str]:
+    """Which of the domains reports and carbon have routines in the database."""
+    installed = status_of(engine)["routines"] if is_installed(engine) else {}
+    return {name.split("/")[0] for name in installed} & {"reports", "carbon"}

@@ -1,0 +1,160 @@
+"""Installing pgreprise and bringing data in: migrations, the import, the sample, the files of the routines."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from pyapi import migrate, routines, scaffold
+from pyapi.cli.connections import administrator, installed_domains, is_installed, status_of
+from pyapi.cli.output import ERR, JSON_OPTION, explain, print_error, print_rows
+from pyapi.database import run_script, sqlstate
+from pyapi.legacy_import import import_legacy
+
+__all__ = ["COMMANDS", "load_sample_where_empty"]
+
+_NOT_EMPTY = "55000"
+
+
+@click.command("migrate")
+@click.option("--sql", "as_sql", is_flag=True, help="Print the SQL of a new installation and change nothing.")
+@click.option("--to", "revision", default="heads", show_default=True, help="A revision, or reports@head, carbon@head.")
+@click.option("--downgrade", metavar="REVISION", help="Go back to a revision, for example reports@base.")
+@click.option("--drop-tables-with-rows", is_flag=True, help="Let a downgrade drop tables of ours that hold rows.")
+def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tables_with_rows: bool) -> None:
+    """Install pgreprise in a database, or bring it up to date.
+
+    A database that already has the report tables keeps them, with all rows; what does not fit
+    is listed and nothing is changed.
+    """
+    if downgrade is None and drop_tables_with_rows:
+        raise click.UsageError("--drop-tables-with-rows goes with --downgrade.")
+    if as_sql:
+        if downgrade is not None:
+            raise click.UsageError("--sql prints an upgrade; it does not go with --downgrade.")
+        migrate.write_sql(sys.stdout, revision)
+        return
+    logging.basicConfig(stream=sys.stdout, format="%(message)s")
+    logging.getLogger("alembic.runtime.migration").setLevel(logging.INFO)
+    with administrator() as engine:
+        if downgrade is not None:
+            migrate.downgrade(engine, downgrade, drop_tables_with_rows=drop_tables_with_rows)
+        else:
+            migrate.upgrade(engine, revision)
+        revisions = status_of(engine)["revisions"] if is_installed(engine) else []
+    click.echo(f"The database is at {', '.join(revisions) or 'no revision'}.")
+
+
+@click.command("import-legacy")
+@click.argument("url")
+@click.option("--invalid-json", type=click.Choice(["stop", "null"]), default="stop", show_default=True,
+              help="What to do with text that is not JSON.")  # fmt: skip
+def import_command(url: str, invalid_json: str) -> None:
+    """Copy the reports of a legacy database (sqlite:///FILE or mysql://USER:PASSWORD@HOST/NAME) here.
+
+    All or nothing, ids kept; refused where the tables here already hold rows.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with administrator() as engine, Progress(*columns, console=ERR) as progress:
+        tasks: dict[str, Any] = {}
+
+        def show(table: str, done: int, total: int) -> None:
+            if table not in tasks:
+                tasks[table] = progress.add_task(table, total=total)
+            progress.update(tasks[table], completed=done)
+
+        result = import_legacy(url, engine, invalid_json_to_null=invalid_json == "null", progress=show)
+    for table, count in result.rows.items():
+        click.echo(f"{table}: {count} rows imported")
+    for replacement in result.replaced:
+        click.echo(f"replaced: {replacement}")
+    for left in result.not_copied:
+        click.echo(f"not copied: {left}")
+    click.echo("Say which cache versions are current: pgreprise cache-version set COUNTRY ...")
+
+
+@click.group()
+def sample() -> None:
+    """A small sample to try things out with."""
+
+
+@sample.command("load")
+def sample_load() -> None:
+    """Fill empty tables with a few reports of each kind, and with a few units that have carbon reports."""
+    refused = False
+    with administrator() as engine:
+        for domain in sorted(installed_domains(engine), reverse=True):
+            try:
+                print_rows(load_sample(engine, domain), False, empty="There are no reports.")
+            except DBAPIError as error:
+                if sqlstate(error) != _NOT_EMPTY:
+                    raise
+                print_error(explain(error))
+                refused = True
+    if refused:
+        raise SystemExit(1)
+
+
+@click.group()
+def routine() -> None:
+    """The versioned SQL files, for those who change routines."""
+
+
+@routine.command("new")
+@click.argument("name")
+def routine_new(name: str) -> None:
+    """Start the next version of a routine: copy its newest file and write the revision that installs it."""
+    try:
+        created = scaffold.new_version(name)
+    except (LookupError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    for path in created:
+        click.echo(f"created {os.path.relpath(path)}")
+
+
+@routine.command("record")
+def routine_record() -> None:
+    """Record new SQL files as released in sql/CHECKSUMS; from then on they must not change."""
+    try:
+        added = routines.record_checksums()
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    for path in added:
+        click.echo(f"recorded {path}")
+
+
+@routine.command("list")
+@JSON_OPTION
+def routine_list(as_json: bool) -> None:
+    """List the routines: the newest version here and the one that is installed in the database."""
+    newest = {file.name: file for file in routines.routine_files()}
+    with administrator() as engine:
+        installed = status_of(engine)["routines"] if is_installed(engine) else {}
+    rows = [
+        {"name": name, "routine": file.routine, "newest": file.version, "installed": installed.get(name)}
+        for name, file in newest.items()
+    ]
+    print_rows(rows, as_json, empty="There are no routines.")
+
+
+def load_sample(engine: Engine, domain: str) -> list[dict[str, Any]]:
+    return run_script(engine, routines.sql_text(f"{domain}/steps/load_sample"))
+
+
+def load_sample_where_empty(engine: Engine, domain: str) -> None:
+    try:
+        load_sample(engine, domain)
+    except DBAPIError as error:
+        # An adopted database has its own reports.
+        if sqlstate(error) != _NOT_EMPTY:
+            raise
+
+
+COMMANDS = (migrate_command, import_command, sample, routine)

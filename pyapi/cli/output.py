@@ -1,0 +1,146 @@
+"""What the commands print: tables for people (times are local), JSON for scripts, errors, progress."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import click
+import psycopg
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy.exc import DBAPIError
+
+from pyapi.migrate import NOT_INSTALLED
+
+__all__ = [
+    "ERR",
+    "JSON_OPTION",
+    "explain",
+    "print_error",
+    "print_first_rows",
+    "print_json",
+    "print_rows",
+    "progress_bar",
+]
+
+_OUT = Console()
+ERR = Console(stderr=True)
+JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+# What does not fit on a screen helps nobody who looks at one.
+_SHOWN_ROWS = 20
+_SHOWN_IDS = 10
+
+
+# --- tables and JSON -------------------------------------------------------------------------
+
+
+def _cell(value: object) -> Text:
+    # A Text, because a table would take brackets in a string for markup.
+    match value:
+        case None:
+            return Text("")
+        case bool():
+            return Text("yes" if value else "no")
+        case datetime():
+            return Text(f"{value.astimezone():%Y-%m-%d %H:%M:%S}")
+        case list():
+            shown = ", ".join(str(item) for item in value[:_SHOWN_IDS])
+            return Text(f"{shown} and {len(value) - _SHOWN_IDS} more" if len(value) > _SHOWN_IDS else shown)
+        case _:
+            return Text(str(value))
+
+
+def _print_table(rows: list[dict[str, Any]], title: str | None = None) -> None:
+    table = Table(title=title, title_justify="left", title_style="")
+    for name in rows[0]:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    _OUT.print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one line of JSON; times in ISO 8601."""
+    click.echo(
+        json.dumps(value, default=lambda other: other.isoformat() if isinstance(other, datetime) else str(other))
+    )
+
+
+def print_rows(rows: list[dict[str, Any]], as_json: bool, *, empty: str) -> None:
+    """Print rows as a table, or as a JSON array; ``empty`` is what to say where there are none."""
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        click.echo(empty)
+    else:
+        _print_table(rows)
+
+
+def print_first_rows(rows: Iterable[dict[str, Any]], count: int, title: str) -> None:
+    """Print a table of the first of ``count`` rows, and how many more there are."""
+    shown = [row for row, _ in zip(rows, range(_SHOWN_ROWS), strict=False)]
+    if shown:
+        _print_table(shown, title)
+    if count > len(shown):
+        click.echo(f"and {count - len(shown)} more; --json lists all.")
+
+
+# --- progress --------------------------------------------------------------------------------
+
+
+class _Rate(ProgressColumn):
+    """How many a second since this command began, without those that were done before (field ``before``)."""
+
+    def render(self, task: Task) -> Text:
+        done = task.completed - task.fields.get("before", 0)
+        return Text(f"{done / task.elapsed:.0f}/s" if done > 0 and task.elapsed else "-/s")
+
+
+def progress_bar() -> Progress:
+    """A progress bar on stderr: what, how many of how many, how many a second, time left."""
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(), console=ERR
+    )
+
+
+# --- errors ----------------------------------------------------------------------------------
+
+
+def explain(error: DBAPIError) -> dict[str, Any]:
+    """What the database said, as code, message, detail and hint."""
+    original = error.orig
+    if not isinstance(original, psycopg.Error) or original.sqlstate is None:
+        return {"message": str(original).strip()}
+    diagnostic = original.diag
+    explained = {
+        "code": original.sqlstate,
+        "message": diagnostic.message_primary,
+        "detail": diagnostic.message_detail,
+        "hint": diagnostic.message_hint,
+    }
+    if original.sqlstate in NOT_INSTALLED:
+        explained["hint"] = "pgreprise is not installed in this database, or is older: run `pgreprise migrate`."
+    return {name: value for name, value in explained.items() if value is not None}
+
+
+def print_error(explained: dict[str, Any]) -> None:
+    """Print what ``explain`` gave, on stderr."""
+    code = f" ({explained['code']})" if "code" in explained else ""
+    click.echo(f"error: {explained['message']}{code}", err=True)
+    for name in ("detail", "hint"):
+        # A detail that is JSON is for programs.
+        if name in explained and not str(explained[name]).startswith("{"):
+            click.echo(f"{name}: {explained[name]}", err=True)

@@ -1,0 +1,232 @@
+"""Single reports: rerun, preview, runs, undo, and which cannot be rerun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from pyapi.cli.batches import undo_batch
+from pyapi.cli.connections import administrator
+from pyapi.cli.output import JSON_OPTION, explain, print_error, print_json, print_rows
+from pyapi.database import call, call_procedure, sqlstate
+
+__all__ = ["COMMANDS"]
+
+# One that is refused, or whose rows somebody else holds, says nothing of the next one.
+_GO_ON = ("RR", "22", "55P03", "40")
+
+
+def _one_by_one(
+    ids: Iterable[int],
+    name: str,
+    act: Callable[[int], dict[str, Any]],
+    tell: Callable[[dict[str, Any]], str],
+    as_json: bool,
+) -> None:
+    """Act on each id in a transaction of its own, and tell what became of it; exit code 1 when one was refused."""
+    results: list[dict[str, Any]] = []
+    try:
+        for one in ids:
+            try:
+                results.append({"status": "ok", **act(one)})
+            except DBAPIError as error:
+                if not str(sqlstate(error)).startswith(_GO_ON):
+                    raise
+                results.append({"status": "error", name: one, **explain(error)})
+            if not as_json:
+                if results[-1]["status"] == "ok":
+                    click.echo(tell(results[-1]))
+                else:
+                    print_error(results[-1])
+    finally:
+        # What was done is told also where the next one could not be tried.
+        if as_json and results:
+            print_json(results)
+    if any(result["status"] == "error" for result in results):
+        raise SystemExit(1)
+
+
+def _ids(numbers: Iterable[int]) -> str:
+    return ", ".join(f"#{number}" for number in numbers)
+
+
+@click.command()
+@click.argument("country")
+@click.argument("report_ids", metavar="ID...", type=int, nargs=-1, required=True)
+@click.option("--idempotency-key", metavar="KEY", help="Rerun once: the key again gives the first result.")
+@JSON_OPTION
+def rerun(country: str, report_ids: tuple[int, ...], idempotency_key: str | None, as_json: bool) -> None:
+    """Rerun reports of a country, each in a transaction of its own.
+
+    All are tried; the exit code is 1 when one was refused.
+    """
+    if idempotency_key is not None and len(report_ids) > 1:
+        raise click.UsageError("--idempotency-key goes with one report: a key stands for one rerun.")
+
+    def tell(result: dict[str, Any]) -> str:
+        return (
+            f"Report #{result['report_id']} ({result['report_type']}) is pending again as run "
+            f"{result['run_sequence']}; simulations {_ids(result['simulation_ids'])}; "
+            f"{result['economy_cache_rows_deleted']} cache rows deleted; rerun #{result['rerun_id']}."
+        )
+
+    with administrator() as engine:
+
+        def act(report_id: int) -> dict[str, Any]:
+            result: dict[str, Any] = call_procedure(
+                engine,
+                "public.rerun_report",
+                report_id=report_id,
+                country_id=country,
+                idempotency_key=idempotency_key,
+            )
+            return result
+
+        _one_by_one(report_ids, "report_id", act, tell, as_json)
+
+
+@click.command()
+@click.argument("country")
+@click.argument("report_id", metavar="ID", type=int)
+@JSON_OPTION
+def preview(country: str, report_id: int, as_json: bool) -> None:
+    """Show what a rerun of a report would touch, and who shares it; changes nothing.
+
+    Exit code 1 when the report cannot be rerun.
+    """
+    with administrator() as engine:
+        rows = call(engine, "public.rerun_preview", report_id=report_id, country_id=country)
+    defect = next((row for row in rows if row["errcode"] is not None), None)
+    if as_json:
+        print_json(rows)
+    elif defect is not None:
+        print_error({"code": defect["errcode"], "message": defect["message"], "hint": defect["hint"]})
+    else:
+        shown = ("kind", "id", "status", "action", "output_bytes", "shared_with")
+        print_rows([{name: row[name] for name in shown} for row in rows], False, empty="")
+    if defect is not None:
+        raise SystemExit(1)
+
+
+def _output_state(row: dict[str, Any]) -> str:
+    if row["has_output"]:
+        return "yes"
+    return "not kept" if row["had_output"] else "none"
+
+
+def _print_runs(engine: Engine, country: str, report_id: int, as_json: bool) -> None:
+    rows = call(engine, "public.report_history", report_id=report_id, country_id=country)
+    if as_json:
+        print_json(rows)
+        return
+    shown = [
+        {
+            "run": row["run_sequence"],
+            "status": row["status"],
+            "output": _output_state(row),
+            "started_by": f"{row['started_by']} #{row['rerun_id']}" if row["rerun_id"] else None,
+            "at": row["started_at"],
+            "who": row["actor"] or row["role_setting"] or row["session_role"],
+            "note": "; ".join(
+                part
+                for part in (
+                    "current" if row["is_current"] else "",
+                    f"holds run {row['restores_run']} again" if row["restores_run"] else "",
+                    f"undone by #{row['undone_by']}" if row["undone_by"] else "",
+                )
+                if part
+            ),
+        }
+        for row in rows
+    ]
+    print_rows(shown, False, empty="")
+
+
+def _print_run_output(engine: Engine, country: str, report_id: int, run_sequence: int) -> None:
+    [run] = call(
+        engine,
+        "public.report_run_output",
+        report_id=report_id,
+        run_sequence=run_sequence,
+        country_id=country,
+    )
+    if run["output"] is not None:
+        click.echo(run["output"])
+        return
+    if run["had_output"]:
+        raise click.ClickException(
+            f"The output of run {run_sequence} was purged, or not kept (archive_outputs was off)."
+        )
+    said = f": {run['error_message']}" if run["error_message"] else "."
+    raise click.ClickException(f"Run {run_sequence} has no output; its status is {run['status']}{said}")
+
+
+@click.command()
+@click.argument("country")
+@click.argument("report_id", metavar="ID", type=int)
+@click.option("--run", "run_sequence", metavar="N", type=int, help="Print the output of this run instead.")
+@JSON_OPTION
+def runs(country: str, report_id: int, run_sequence: int | None, as_json: bool) -> None:
+    """List the runs of a report, newest first; or print the output of one of them."""
+    if run_sequence is not None and as_json:
+        raise click.UsageError("--run prints an output, which is JSON already; it does not go with --json.")
+    with administrator() as engine:
+        if run_sequence is None:
+            _print_runs(engine, country, report_id, as_json)
+        else:
+            _print_run_output(engine, country, report_id, run_sequence)
+
+
+@click.command()
+@click.argument("rerun_ids", metavar="[RERUN_ID]...", type=int, nargs=-1)
+@click.option("--batch", "batch_id", metavar="ID", type=int, help="Undo all reruns of this batch, newest first.")
+@click.option("--force", is_flag=True, help="Archive and overwrite what has moved on since.")
+@JSON_OPTION
+def undo(rerun_ids: tuple[int, ...], batch_id: int | None, force: bool, as_json: bool) -> None:
+    """Undo reruns: put back what they cleared, each in a transaction of its own and in the order given.
+
+    All are tried; the exit code is 1 when one was refused. `pgreprise runs` tells rerun ids.
+    """
+    if bool(rerun_ids) == (batch_id is not None):
+        raise click.UsageError("Give rerun ids, or --batch.")
+
+    def tell(result: dict[str, Any]) -> str:
+        report = (
+            f"report #{result['report_id']} is at run {result['run_sequence']}; "
+            if result["report_id"] is not None
+            else ""
+        )
+        simulations = f"simulations {_ids(result['simulation_ids'])}; " if result["simulation_ids"] else ""
+        return (
+            f"Rerun #{result['rerun_id']} is undone: {report}{simulations}"
+            f"{result['economy_cache_rows_restored']} cache rows restored; undo #{result['undo_id']}."
+        )
+
+    with administrator() as engine:
+        if batch_id is not None:
+            undo_batch(engine, batch_id, force=force, as_json=as_json)
+            return
+
+        def act(rerun_id: int) -> dict[str, Any]:
+            result: dict[str, Any] = call_procedure(engine, "public.undo_rerun", rerun_id=rerun_id, force=force)
+            return result
+
+        _one_by_one(rerun_ids, "rerun_id", act, tell, as_json)
+
+
+@click.command()
+@JSON_OPTION
+def defects(as_json: bool) -> None:
+    """List every report that cannot be rerun, and why; exit code 1 when there is one."""
+    with administrator() as engine:
+        rows = call(engine, "public.report_defects")
+    print_rows(rows, as_json, empty="Every report can be rerun.")
+    if rows:
+        raise SystemExit(1)
+
+
+COMMANDS = (rerun, preview, runs, undo, defects)

@@ -1,0 +1,186 @@
+"""Starting things: everything for trying out, the API, psql, and a token for the API."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import click
+from sqlalchemy import URL, Engine
+
+from pyapi import migrate
+from pyapi.auth import issue_token
+from pyapi.cli.carbon import unit_to_try
+from pyapi.cli.connections import (
+    SettingsError,
+    administrator_url,
+    authentication_of,
+    embedded_server,
+    installed_domains,
+    read_settings,
+)
+from pyapi.cli.installation import load_sample_where_empty
+from pyapi.database import call, connect_engine
+from pyapi.embedded import API_LOGIN, Embedded
+
+__all__ = ["COMMANDS"]
+
+
+def _announcement(
+    database: URL, server: Embedded | None, address_url: str, engine: Engine, *, wants_token: bool
+) -> str:
+    """Where things are, and a line to try."""
+    psql = shutil.which("psql") or (str(server.programs / "psql") if server else "psql")
+    # Without the password: psql asks for it.
+    plain = database.set(drivername="postgresql")._replace(password=None).render_as_string()
+    examples = call(engine, "public.example_reports")
+    header = "-H 'Authorization: Bearer TOKEN' " if wants_token else ""
+    lines = [
+        "",
+        "pgreprise is ready. Ctrl-C stops it.",
+        "",
+        f"  API    {address_url}",
+        f"  psql   {psql} '{plain}'",
+        "         or: .venv/bin/pgreprise psql"
+        if Path(".venv/bin/pgreprise").exists()
+        else "         or: pgreprise psql",
+    ]
+    for row in examples:
+        kind = "economy" if row["report_type"] == "geography" else row["report_type"]
+        lines.append(f"  report #{row['report_id']} of {row['country_id']}, {kind}")
+    for row in examples[:1]:
+        lines += [
+            "",
+            "Rerun one:",
+            f"  curl -X POST {header}{address_url}/{row['country_id']}/report/{row['report_id']}/rerun",
+            f"  psql> call rerun_report({row['report_id']});",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, envvar="PORT", show_default=True)
+def up(port: int) -> None:
+    """Start everything for trying out: database, migrations, sample data the first time, API."""
+    from pyapi.server import Address, serve
+
+    settings = read_settings()
+    authentication = authentication_of(settings)
+    address = Address(port=port)
+    address.require_free()
+    with administrator_url() as (administrator, server):
+        engine = connect_engine(administrator, statement_timeout_seconds=0)
+        before = installed_domains(engine)
+        migrate.upgrade(engine)
+        if server is not None:
+            server.create_api_login()
+        for domain in sorted(installed_domains(engine) - before):
+            load_sample_where_empty(engine, domain)
+        api = server.url(user=API_LOGIN) if server is not None else settings.database or administrator
+        text = _announcement(administrator, server, address.url, engine, wants_token=authentication is not None)
+        text += unit_to_try(engine, address.url, settings)
+        engine.dispose()
+        serve(api, address, authentication, workers=2, threads=8, when_ready=lambda: click.echo(text))
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, envvar="PORT", show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
+@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True, help="Threads a process.")
+def serve(host: str, port: int, workers: int, threads: int) -> None:
+    """Serve the API; SIGTERM lets requests under way finish.
+
+    Connects as DATABASE_URL says; that role needs to be a member of pgreprise_api and nothing more.
+    With PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS every request needs a token; without either the
+    API listens on loopback only.
+    """
+    from pyapi.server import Address
+    from pyapi.server import serve as serve_api
+
+    settings = read_settings()
+    authentication = authentication_of(settings)
+    address = Address(host, port)
+    if authentication is None:
+        address.require_loopback()
+    address.require_free()
+
+    def ready() -> None:
+        click.echo(f"pgreprise serves on {address.url}")
+
+    if settings.database is not None:
+        serve_api(settings.database, address, authentication, workers=workers, threads=threads, when_ready=ready)
+    else:
+        with embedded_server(settings) as server:
+            server.create_api_login()
+            api = server.url(user=API_LOGIN)
+            serve_api(api, address, authentication, workers=workers, threads=threads, when_ready=ready)
+
+
+class _Lifetime(click.ParamType[int]):
+    """A number of seconds, or of minutes, hours or days: 90, 90s, 15m, 1h, 7d."""
+
+    name = "duration"
+    _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        found = re.fullmatch(r"0*([1-9][0-9]{0,8})([smhd]?)", str(value), re.ASCII)
+        if found is None:
+            self.fail(f"{value!r} is no duration. It looks like 90s, 15m, 1h or 7d.", parameter, context)
+        return int(found[1]) * self._SECONDS[found[2]]
+
+
+@click.command()
+@click.option("--sub", "subject", default="tester", show_default=True, help="Who the token is for; the audit says so.")
+@click.option("--scope", "scopes", multiple=True, default=["reports:read"], show_default=True, help="May be repeated.")
+@click.option("--role", help="A role; with --unit or --global.")
+@click.option("--unit", "units", metavar="ID", multiple=True, help="A unit that the role is for; may be repeated.")
+@click.option("--global", "everywhere", is_flag=True, help="The role is for everything.")
+@click.option("--expires-in", type=_Lifetime(), default="1h", show_default=True, help="Seconds, or like 15m, 1h, 7d.")
+def token(
+    subject: str, scopes: tuple[str, ...], role: str | None, units: tuple[str, ...], everywhere: bool, expires_in: int
+) -> None:
+    """Print a token for trying out, signed with PGREPRISE_JWT_SECRET.
+
+    Scopes are reports:read, reports:write, reports:rerun and reports:admin. Audience and issuer
+    are those of PGREPRISE_JWT_AUDIENCE and PGREPRISE_JWT_ISSUER.
+    """
+    if not subject.strip():
+        raise click.UsageError("--sub is empty.")
+    for scope in scopes:
+        if not scope or any(character.isspace() for character in scope):
+            raise click.UsageError(f"--scope {scope!r} is no scope; repeat --scope for several.")
+    if role is None and (units or everywhere):
+        raise click.UsageError("--unit and --global go with --role.")
+    if role is not None and bool(units) == everywhere:
+        raise click.UsageError("--role goes with --unit or with --global.")
+    on = [{"kind": "unit", "institutional_id": unit} for unit in units] or [{"kind": "global"}]
+    claims: dict[str, Any] = {"sub": subject, "scope": " ".join(scopes)}
+    if role is not None:
+        claims["roles"] = [{"role": role, "on": place} for place in on]
+    try:
+        click.echo(issue_token(read_settings(), claims, lifetime_seconds=expires_in))
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def psql(arguments: tuple[str, ...]) -> None:
+    """Open psql on the database; ARGUMENTS are psql's own, for example -c 'call rerun_report(1)'."""
+    with administrator_url() as (url, server):
+        program = shutil.which("psql") or (str(server.programs / "psql") if server else None)
+        if program is None:
+            raise click.ClickException("There is no psql on the PATH; install PostgreSQL's client programs.")
+        # Ctrl-C belongs to psql.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+        code = subprocess.call([program, plain, *arguments])
+    raise SystemExit(code)
+
+
+COMMANDS = (up, serve, psql, token)

@@ -1,0 +1,140 @@
+"""Looking after a database: current versions, settings, the archive, the doctor."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from pyapi import doctor
+from pyapi.cli.chunks import STOPPED, do_chunk, stoppable
+from pyapi.cli.connections import administrator
+from pyapi.cli.output import JSON_OPTION, print_json, print_rows, progress_bar
+from pyapi.database import call
+from pyapi.sizes import size
+
+__all__ = ["COMMANDS"]
+
+
+@click.group("cache-version")
+def cache_version() -> None:
+    """The versions that are current for each country; a deployment sets them."""
+
+
+@cache_version.command("show")
+@JSON_OPTION
+def cache_version_show(as_json: bool) -> None:
+    """Show the current versions of every country."""
+    with administrator() as engine:
+        print_rows(call(engine, "public.cache_versions"), as_json, empty="There are no countries.")
+
+
+@cache_version.command("set")
+@click.argument("country")
+@click.option("--economy-impact", metavar="VERSION", help="api_version of current economy cache rows.")
+@click.option("--report-output", metavar="VERSION", help="api_version of current reports.")
+@click.option("--package", metavar="VERSION", help="api_version of current simulations.")
+def cache_version_set(country: str, economy_impact: str | None, report_output: str | None, package: str | None) -> None:
+    """Set the current versions of a country; what is not given stays as it is."""
+    if economy_impact is report_output is package is None:
+        raise click.UsageError("Give at least one of --economy-impact, --report-output and --package.")
+    with administrator() as engine:
+        call(
+            engine,
+            "public.set_cache_versions",
+            country_id=country,
+            economy_impact=economy_impact,
+            report_output=report_output,
+            package=package,
+        )
+    click.echo(f"Versions of {country} are set.")
+
+
+@click.command("doctor")
+@JSON_OPTION
+def doctor_command(as_json: bool) -> None:
+    """Look for what is wrong and say what to do; exit code 1 when there is a problem."""
+    with administrator() as engine:
+        findings = doctor.examine(engine)
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        # Not a table, whose folded lines nobody could copy.
+        for finding in findings:
+            click.echo(f"{finding.severity}, {finding.check}: {finding.message}\n    {finding.remedy}")
+        if not findings:
+            click.echo("All is well.")
+    if any(finding.severity == "problem" for finding in findings):
+        raise SystemExit(1)
+
+
+@click.group()
+def setting() -> None:
+    """The settings of pgreprise in this database."""
+
+
+@setting.command("show")
+@JSON_OPTION
+def setting_show(as_json: bool) -> None:
+    """Show the settings, their values and what they are for."""
+    with administrator() as engine:
+        print_rows(call(engine, "public.settings"), as_json, empty="There are no settings.")
+
+
+@setting.command("set")
+@click.argument("name")
+@click.argument("value")
+def setting_set(name: str, value: str) -> None:
+    """Change a setting."""
+    with administrator() as engine:
+        call(engine, "public.set_setting", name=name, value=value)
+    click.echo(f"Setting {name} is {value}.")
+
+
+@click.command()
+@click.option("--older-than", metavar="INTERVAL", required=True, help="For example '30 days'.")
+@click.option("--keep-last", type=click.IntRange(min=0), default=1, show_default=True,
+              help="Runs of each report that keep their outputs, whatever their age.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Tell what would be freed, and change nothing.")
+@JSON_OPTION
+def purge(older_than: str, keep_last: int, dry_run: bool, as_json: bool) -> None:
+    """Free the archived outputs of old runs; what is freed cannot be undone.
+
+    What happened, and idempotency keys, are kept. Ctrl-C stops after the chunk under way; run it again to go on.
+    """
+    wanted = {"older_than": older_than, "keep_last": str(keep_last)}
+    with administrator() as engine:
+        [found] = call(engine, "public.archive_size", **wanted)
+        if dry_run:
+            if as_json:
+                print_json(found)
+            else:
+                click.echo(
+                    f"The archive holds the outputs of {found['archived_reruns']} reruns in "
+                    f"{size(found['archive_bytes'])} of disk. A purge would free {found['purgeable_reruns']} of them, "
+                    f"{size(found['purgeable_bytes'])}. Nothing was changed."
+                )
+            return
+        freed = {"reruns": 0, "bytes": 0}
+        after = "0"
+        with progress_bar() as progress, stoppable(progress) as is_stopped:
+            task = progress.add_task("purge", total=found["purgeable_reruns"])
+            while not (stopped := is_stopped()):
+                chunk = do_chunk(engine, "public.purge_chunk", **wanted, after_rerun_id=after)
+                if chunk["after"] is None:
+                    break
+                after = str(chunk["after"])
+                freed = {name: freed[name] + chunk[name] for name in freed}
+                progress.update(task, completed=freed["reruns"])
+    if as_json:
+        print_json({"state": "stopped" if stopped else "finished", **freed})
+    else:
+        click.echo(
+            f"Freed the outputs of {freed['reruns']} reruns, {size(freed['bytes'])}; vacuum gives the space back."
+        )
+    if stopped:
+        click.echo("Stopped. Run it again to go on.", err=True)
+        raise SystemExit(STOPPED)
+
+
+COMMANDS = (cache_version, setting, purge, doctor_command)

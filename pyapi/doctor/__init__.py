@@ -1,0 +1,67 @@
+"""The doctor: what is wrong with an installation, and the remedy for each finding.
+
+One module a field: what migrations installed, who holds which rights, what the reports' tables hold, what
+reruns have left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import psycopg
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from pyapi.database import call, sqlstate
+from pyapi.doctor import history, installation, privileges, reports
+from pyapi.doctor.finding import Finding
+from pyapi.migrate import NOT_INSTALLED
+
+__all__ = ["Finding", "examine"]
+
+
+def examine(engine: Engine) -> list[Finding]:
+    """Look at everything, change nothing.
+
+    The engine should connect as the role that migrates; another one cannot compare routines.
+    Raises sqlalchemy.exc.DBAPIError when the database is away or pgreprise is not installed in it.
+    """
+    [status] = call(engine, "pgreprise.status", columns="status")
+    revisions: list[str] = status["status"]["revisions"]
+    connection: Any = engine.raw_connection()
+    try:
+        database: psycopg.Connection[Any] = connection.driver_connection
+        return [
+            *installation.migrations_behind(revisions),
+            *_run("routines", lambda: installation.edited_routines(database)),
+            *_run("indexes", lambda: installation.missing_indexes(database, revisions)),
+            *_run("rights", lambda: privileges.too_wide(database)),
+            *_run("cache versions", lambda: reports.missing_versions(engine)),
+            *_run("cache rows", lambda: reports.mismatched_caches(engine)),
+            *_run("reports", lambda: reports.defects(engine)),
+            *_run("batches", lambda: history.unfinished_batches(engine)),
+            *_run("archive", lambda: history.archive(engine)),
+        ]
+    finally:
+        connection.close()
+
+
+def _run(name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """Run a check; one that lacks a routine or a right is a finding itself, and the others go on."""
+    try:
+        yield from check()
+    except (DBAPIError, psycopg.Error) as error:
+        code = error.sqlstate if isinstance(error, psycopg.Error) else sqlstate(error)
+        said = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()[0]
+        if code in NOT_INSTALLED:
+            yield Finding(name, "problem", f"Could not be looked at: {said}.", "pgreprise migrate")
+        elif code == "42501":
+            yield Finding(
+                name,
+                "note",
+                f"Could not be looked at: {said}.",
+                "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_URL).",
+            )
+        else:
+            raise

@@ -1,0 +1,190 @@
+"""What the migrations installed: revisions, routines, indexes."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from alembic.script import ScriptDirectory
+
+from pyapi.doctor.finding import Finding, rows
+from pyapi.migrate import scripts, write_sql
+from pyapi.routines import RoutineFile, routine_files, sql_folder
+
+__all__ = ["edited_routines", "migrations_behind", "missing_indexes"]
+
+# Every routine of one name, so that an overload made by hand shows too.
+_DEFINITIONS = """
+select array_agg(pg_get_functiondef(procedure.oid) order by procedure.oid::regprocedure::text)
+  from pg_catalog.pg_proc as procedure
+  join pg_catalog.pg_namespace as namespace on namespace.oid = procedure.pronamespace
+ where namespace.nspname || '.' || procedure.proname = %s
+"""
+
+
+def _known(directory: ScriptDirectory, revision: str) -> bool:
+    return revision in {script.revision for script in directory.walk_revisions()}
+
+
+def migrations_behind(revisions: list[str]) -> Iterator[Finding]:
+    """Revisions that are missing in the database, or that this pgreprise does not know."""
+    directory = scripts()
+    unknown = [revision for revision in revisions if not _known(directory, revision)]
+    if unknown:
+        yield Finding(
+            "migrations",
+            "note",
+            f"The database is ahead of this pgreprise: it knows revision {', '.join(unknown)}.",
+            "Upgrade pgreprise here.",
+        )
+        return
+    behind = (
+        [script.revision for script in directory.iterate_revisions("heads", tuple(revisions))] if revisions else ["all"]
+    )
+    if behind:
+        yield Finding(
+            "migrations",
+            "problem",
+            f"Migrations are behind; missing: {', '.join(reversed(behind))}.",
+            "pgreprise migrate",
+        )
+
+
+def edited_routines(database: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Routines that are not what their files give: edited, overloaded or dropped by hand."""
+    files = {(file.name, file.version): file for file in routine_files()}
+    for row in rows(database, "select name, version, routine, checksum from pgreprise.routine_version order by name"):
+        file = files.get((row["name"], row["version"]))
+        if file is None:
+            yield Finding(
+                "routines",
+                "note",
+                f"{row['routine']} is version {row['version']}, which this pgreprise does not have, "
+                "so it was not compared.",
+                "Upgrade pgreprise here.",
+            )
+        elif file.checksum != row["checksum"]:
+            yield Finding(
+                "routines",
+                "problem",
+                f"{row['routine']} version {row['version']} was installed from another text than "
+                f"{file.path.name} holds.",
+                "Restore the released file (sql/CHECKSUMS), or add a version: pgreprise routine new.",
+            )
+        else:
+            yield from _compare(database, file)
+
+
+def _compare(database: psycopg.Connection[Any], file: RoutineFile) -> Iterator[Finding]:
+    """Install the file in a transaction that is rolled back, and compare what PostgreSQL made of it."""
+    path = f"sql/{file.path.relative_to(sql_folder()).as_posix()}"
+    remedy = (
+        f"Review the change, keep it as a new version (pgreprise routine new {file.name}) or undo it: psql -f {path}"
+    )
+
+    def definitions() -> list[str] | None:
+        row = database.execute(_DEFINITIONS, (file.routine,)).fetchone()
+        return row[0] if row else None
+
+    standing = definitions()
+    if standing is None:
+        yield Finding(
+            "routines",
+            "problem",
+            f"{file.routine} is missing.",
+            # A definer's routine must neither belong to whoever puts it back nor be open to everybody.
+            f"psql -f {path}, then: alter routine {file.routine} owner to pgreprise_owner; "
+            f"revoke execute on routine {file.routine} from public",
+        )
+        return
+    try:
+        with database.transaction(force_rollback=True):
+            database.execute("set local lock_timeout = '5s'")
+            database.execute(file.sql.encode())
+            installed = definitions()
+    except psycopg.errors.InsufficientPrivilege:
+        yield Finding(
+            "routines",
+            "note",
+            f"{file.routine} could not be compared with its file: {database.info.user} may not replace it.",
+            "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_URL).",
+        )
+        return
+    except psycopg.errors.ProgrammingError:
+        # PostgreSQL refuses to replace a routine whose arguments or result were changed.
+        installed = None
+    if len(standing) > 1:
+        yield Finding(
+            "routines",
+            "problem",
+            f"{file.routine} has an overload that was made by hand.",
+            f"\\df {file.routine} shows them; drop the one that {path} does not create.",
+        )
+    if installed != standing:
+        yield Finding("routines", "problem", f"{file.routine} was edited by hand.", remedy)
+
+
+# --- indexes ---------------------------------------------------------------------------------
+
+_CREATE_INDEX = re.compile(
+    r"^(?P<statement>create (?:unique )?index (?:concurrently )?(?:if not exists )?(?P<name>\w+)\s+"
+    r"on (?P<table>\w+\.\w+)[^;]*;)",
+    re.MULTILINE,
+)
+_DROP_INDEX = re.compile(r"^drop index (?:concurrently )?(?:if exists )?(?:\w+\.)?(?P<name>\w+);", re.MULTILINE)
+# Of our own tables only: an adopted one has keys of its own names.
+_OWN_TABLE = re.compile(r"^create table (?P<table>pgreprise\.\w+) \((?P<body>.*?)^\);", re.MULTILINE | re.DOTALL)
+_ADDED_KEY = re.compile(r"^alter table (?P<table>pgreprise\.\w+)\s+add (?P<body>constraint [^;]*);", re.MULTILINE)
+_KEY = re.compile(r"constraint (?P<name>\w+) (?P<definition>(?:primary key|unique) \([^)]*\))")
+
+_INDEXES = """
+select relation.relname as name, index.indisvalid as is_valid,
+       table_namespace.nspname || '.' || indexed.relname as full_table_name
+  from pg_catalog.pg_index as index
+  join pg_catalog.pg_class as relation on relation.oid = index.indexrelid
+  join pg_catalog.pg_class as indexed on indexed.oid = index.indrelid
+  join pg_catalog.pg_namespace as table_namespace on table_namespace.oid = indexed.relnamespace
+ where table_namespace.nspname in ('public', 'pgreprise')
+"""
+
+
+def _wanted_indexes(revisions: list[str]) -> dict[str, tuple[str, str]]:
+    """The indexes that the migrations have made up to these revisions: by name, the table and how to make it.
+
+    Read from the SQL that the migrations run, so that no second list of them needs to be kept.
+    """
+    sql = io.StringIO()
+    for revision in revisions:
+        write_sql(sql, revision)
+    text = sql.getvalue()
+    wanted = {found["name"]: (found["table"], found["statement"]) for found in _CREATE_INDEX.finditer(text)}
+    for pattern in (_OWN_TABLE, _ADDED_KEY):
+        for table in pattern.finditer(text):
+            for key in _KEY.finditer(table["body"]):
+                statement = f"alter table {table['table']} add constraint {key['name']} {key['definition']};"
+                wanted[key["name"]] = (table["table"], statement)
+    for dropped in _DROP_INDEX.finditer(text):
+        wanted.pop(dropped["name"], None)
+    return wanted
+
+
+def missing_indexes(database: psycopg.Connection[Any], revisions: list[str]) -> Iterator[Finding]:
+    """Indexes and keys of ours that are gone, or that a build which failed has left invalid."""
+    directory = scripts()
+    if not all(_known(directory, revision) for revision in revisions):
+        return
+    standing = {(row["full_table_name"], row["name"]): row["is_valid"] for row in rows(database, _INDEXES)}
+    for name, (table, statement) in _wanted_indexes(revisions).items():
+        is_valid = standing.get((table, name))
+        if is_valid is None:
+            yield Finding("indexes", "problem", f"Index {name} on {table} is missing.", " ".join(statement.split()))
+        elif not is_valid:
+            yield Finding(
+                "indexes",
+                "problem",
+                f"Index {name} on {table} is invalid, unless its build is still under way.",
+                f"reindex index concurrently {table.split('.')[0]}.{name};",
+            )

@@ -1,0 +1,189 @@
+"""Errors of the carbon routes have the application's form, and every code of the domain is met."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import URL
+from werkzeug.test import TestResponse
+
+from pyapi.app import create_app
+from pyapi.auth import Authentication, issue_token
+from pyapi.database import connect_engine
+from pyapi.errors import HTTP_STATUS
+from pyapi.routines import sql_folder
+from tests.api.conftest import NewClient, as_api
+from tests.api.test_carbon_access import SETTINGS
+from tests.carbon import PRINCIPAL, add_report, add_unit, claims, role, snapshot
+from tests.conftest import Connect
+
+Connection = psycopg.Connection[dict[str, Any]]
+
+RULES = {code: status for code, status in HTTP_STATUS.items() if code.startswith("RC")}
+# Of the migration alone.
+NOT_OVER_HTTP = {"RC007"}
+
+
+def detail(response: TestResponse, status: int) -> str:
+    """The one thing that such an error says."""
+    assert response.status_code == status, response.text
+    assert response.mimetype == "application/json"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    said = response.get_json()
+    assert list(said) == ["detail"]
+    assert ("Retry-After" in response.headers) == (status == 503)
+    return str(said["detail"])
+
+
+def test_the_codes_that_sql_raises_are_the_codes_that_have_a_status() -> None:
+    lines = [line for path in sql_folder().rglob("*.sql") for line in path.read_text(encoding="utf-8").splitlines()]
+    code_lines = [line for line in lines if not line.lstrip().startswith("--")]
+    raised = {code for line in code_lines for code in re.findall(r"'(RC\d{3})'", line)}
+    assert raised == RULES.keys() | NOT_OVER_HTTP
+
+
+def test_the_documentation_has_a_row_for_each_code_with_its_status() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in page.splitlines() if re.match(r"\| `RC", line)]
+    documented = {row[1].strip(" `"): row[3].strip() for row in rows}
+    assert documented == {**{code: str(status) for code, status in RULES.items()}, "RC007": "migration only"}
+
+
+def get(path: str) -> Callable[[FlaskClient], TestResponse]:
+    return lambda client: client.get(f"/api/v1{path}")
+
+
+def post(path: str, body: Any = None) -> Callable[[FlaskClient], TestResponse]:
+    return lambda client: client.post(f"/api/v1{path}", json=body)
+
+
+STATUS = "/api/v1/carbon-reports/1/modules/1/status"
+NO_ACCESS = "RC002"
+
+REFUSALS: list[tuple[Callable[[FlaskClient], TestResponse], str, str]] = [
+    (get("/carbon-reports/unit/7/"), "RC001", "Unit #7 not found."),
+    (get("/carbon-reports/unit/2/"), NO_ACCESS, "No access to unit #2."),
+    (get("/carbon-reports/7"), "RC003", "Carbon report not found: carbon_report_id 7."),
+    (get("/carbon-reports/unit/1/year/1999/"), "RC003", "Carbon report not found: unit_id 1, year 1999."),
+    (
+        post("/carbon-reports/", {"unit_id": 1, "year": 2025}),
+        "RC004",
+        "Unit #1 has a Calculator report of 2025 already.",
+    ),
+    (get("/modules/1/2025/headcount?carbon_project_type=3"), "RC005", "3 is not a carbon project type."),
+    (get("/modules/1/2025/teleport"), "RC006", "Module teleport is unknown."),
+    (
+        lambda client: client.patch(STATUS, json={"status": 3}),
+        "RC006",
+        "Status 3 is none of 0 (not started), 1 (in progress) and 2 (validated).",
+    ),
+    (
+        lambda client: client.patch(STATUS.replace("modules/1", "modules/9"), json={"status": 1}),
+        "RC006",
+        "There is no module type 9.",
+    ),
+    (post("/carbon-reports/", {"unit_id": 1, "year": 7}), "RC008", "7 is not a year."),
+    (post("/carbon-reports/bulk", [{}]), "RC008", "Report 1 of the list cannot be used."),
+]
+
+
+@pytest.fixture
+def principal(database: URL, dba: Connection) -> FlaskClient:
+    """A client whose token is for the principal of unit 1, which has a report of 2025; unit 2 is another's."""
+    add_report(dba, add_unit(dba, "0184"))
+    add_unit(dba, "0207")
+    client = create_app(connect_engine(as_api(database)), Authentication.of(SETTINGS)).test_client()
+    token = issue_token(SETTINGS, claims(role(PRINCIPAL, "unit", "0184")), lifetime_seconds=60)
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+    return client
+
+
+def test_a_refusal_says_what_the_database_said_and_changes_nothing(principal: FlaskClient, dba: Connection) -> None:
+    before = snapshot(dba)
+    for request, code, message in REFUSALS:
+        assert detail(request(principal), RULES[code]) == message
+    assert snapshot(dba) == before
+    principal.application.extensions["pgreprise.engine"].dispose()
+
+
+def test_each_code_with_a_status_has_been_met() -> None:
+    assert {code for _, code, _ in REFUSALS} == RULES.keys()
+
+
+BODIES = [
+    ("/carbon-reports/", b""),
+    ("/carbon-reports/", b"{"),
+    ("/carbon-reports/", b"[]"),
+    ("/carbon-reports/", b"{}"),
+    ("/carbon-reports/", b'{"unit_id": "1", "year": 2025}'),
+    ("/carbon-reports/", b'{"unit_id": 1, "year": null}'),
+    ("/carbon-reports/bulk", b"{}"),
+    ("/carbon-reports/bulk", b"[1]"),
+    ("/carbon-reports/bulk", b"NaN"),
+    ("/modules/1/2025/headcount/1", b'{"data": {"fte": NaN}}'),
+    ("/modules/1/2025/headcount/1", b"[]"),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), BODIES, ids=str)
+def test_a_body_that_cannot_be_used_is_unprocessable(shared_client: FlaskClient, path: str, body: bytes) -> None:
+    response = shared_client.post(f"/api/v1{path}", data=body, content_type="application/json")
+    assert "body" in detail(response, 422)
+
+
+def test_fields_that_the_front_end_sends_besides_do_not_matter(client: FlaskClient, dba: Connection) -> None:
+    body = {"unit_id": add_unit(dba), "year": 2025, "completion_progress": "8/8", "id": 7, "modules": []}
+    response = client.post("/api/v1/carbon-reports/", json=body)
+    assert response.status_code == 201
+    assert response.get_json()["completion_progress"] == "0/8"
+
+
+def test_flasks_own_errors_have_the_form_too(shared_client: FlaskClient) -> None:
+    detail(shared_client.get("/api/v1/nothing"), 404)
+    detail(shared_client.get("/api/v1/carbon-reports/one"), 404)
+    response = shared_client.put("/api/v1/carbon-reports/1")
+    detail(response, 405)
+    assert "GET" in response.headers["Allow"]
+    detail(shared_client.post("/api/v1/carbon-reports/", data="x", content_type="text/plain"), 415)
+
+
+def test_other_paths_keep_the_envelope(shared_client: FlaskClient) -> None:
+    for path in ("/nothing", "/us/report/1", "/api/v1"):
+        assert "message" in shared_client.get(path).get_json()
+
+
+def test_conditions_of_postgresql_have_the_form_too(new_client: NewClient, dba: Connection, connect: Connect) -> None:
+    add_report(dba, add_unit(dba))
+    holder = connect(autocommit=False)
+    holder.execute("select from public.carbon_reports for update")
+    client = new_client("-c lock_timeout=20ms")
+    assert "Other transactions" in detail(client.patch(STATUS, json={"status": 1}), 503)
+    holder.rollback()
+    dba.execute("revoke execute on function public.get_carbon_report from pgreprise_api")
+    detail(client.get("/api/v1/carbon-reports/1"), 403)
+    detail(client.get("/api/v1/carbon-reports/99999999999999999999"), 400)
+    dba.execute("drop function public.get_carbon_reports")
+    detail(client.get("/api/v1/carbon-reports/unit/1/"), 503)
+
+
+def test_an_unforeseen_error_is_opaque(client: FlaskClient, dba: Connection) -> None:
+    dba.execute(
+        "create or replace function public.get_carbon_report(report_id bigint) returns setof "
+        "pgreprise.carbon_report_row language plpgsql as $$ begin raise exception 'secret'; end $$"
+    )
+    said = detail(client.get("/api/v1/carbon-reports/1"), 500)
+    assert "secret" not in said
+
+
+def test_a_session_without_claims_has_access_only_as_a_dba(dba: Connection, connect: Connect) -> None:
+    unit = add_unit(dba)
+    with pytest.raises(psycopg.Error) as caught:
+        connect(role="pgreprise_api").execute("select * from get_carbon_reports(%s)", (unit,))
+    assert caught.value.sqlstate == NO_ACCESS
+    assert connect(role="pgreprise_dba").execute("select * from get_carbon_reports(%s)", (unit,)).fetchall() == []

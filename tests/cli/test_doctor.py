@@ -1,0 +1,321 @@
+"""Someone asks the doctor: what it finds, and that its remedies are ones."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import URL
+
+from pyapi.database import connect_engine
+from pyapi.doctor import Finding, privileges
+from pyapi.doctor import examine as examine_database
+from pyapi.routines import sql_folder
+from tests.cli.conftest import Done, Run
+from tests.factories import add_reform_impact, add_report, add_simulation, one, rerun, set_versions, snapshot
+
+Connection = psycopg.Connection[dict[str, Any]]
+
+
+def succeeded(done: Done) -> str:
+    """What a command printed that did what it was to do."""
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def examine(pgreprise: Run, *, problems: bool) -> list[dict[str, str]]:
+    """What the doctor finds besides countries that are not used."""
+    done = pgreprise("doctor", "--json")
+    assert (done.returncode, done.stderr) == (int(problems), "")
+    found = json.loads(done.stdout)
+    assert any(finding["severity"] == "problem" for finding in found) == problems
+    assert all(finding["remedy"] for finding in found)
+    return [
+        finding
+        for finding in found
+        if (finding["check"], finding["severity"]) not in (("cache versions", "note"), ("archive", "note"))
+    ]
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_fresh_installation(pgreprise: Run, dba: Connection) -> None:
+    assert examine(pgreprise, problems=False) == []
+    for country_id in ("uk", "us", "ca", "ng", "il"):
+        dba.execute("select set_cache_versions(%s, 'a', 'b', 'c')", (country_id,))
+    assert succeeded(pgreprise("doctor")) == "All is well.\n"
+
+
+def test_the_doctor_finds_the_deployment_that_forgot_its_version(pgreprise: Run, dba: Connection) -> None:
+    # The rerun succeeds and deletes nothing: that is the trap.
+    set_versions(dba)
+    report = add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    add_reform_impact(dba, start_time="2026-04-01 00:00:00")
+    forgotten = add_reform_impact(dba, api_version="e999999999", start_time="2026-04-02 00:00:00")
+    assert "1 cache rows deleted" in succeeded(pgreprise("rerun", "us", str(report)))
+    assert [row["reform_impact_id"] for row in snapshot(dba)["reform_impact"]] == [forgotten]
+
+    [finding] = examine(pgreprise, problems=True)
+    assert finding["check"] == "cache rows"
+    assert "e999999999" in finding["message"]
+    assert "reruns of their reports delete nothing" in finding["message"]
+    remedy = "pgreprise cache-version set us --economy-impact e999999999"
+    assert remedy in finding["remedy"]
+    succeeded(pgreprise(*remedy.split()[1:]))
+    assert examine(pgreprise, problems=False) == []
+    assert "1 cache rows deleted" in succeeded(pgreprise("rerun", "us", str(report)))
+
+
+def test_the_doctor_only_notes_what_earlier_deployments_left(pgreprise: Run, dba: Connection) -> None:
+    set_versions(dba)
+    add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    add_reform_impact(dba, start_time="2026-04-02 00:00:00")
+    add_reform_impact(dba, api_version="e000000000", start_time="2026-04-01 00:00:00")
+    [finding] = examine(pgreprise, problems=False)
+    assert (finding["check"], finding["severity"]) == ("cache rows", "note")
+
+
+def test_the_doctor_counts_reports_that_cannot_be_rerun_and_misses_versions_of_a_used_country(
+    pgreprise: Run, dba: Connection
+) -> None:
+    dba.execute("select set_cache_versions('us', report_output => 'r1')")
+    add_report(dba, 999)
+    add_report(dba, 998)
+    versions, defects = examine(pgreprise, problems=True)
+    assert "Country us has no current version for economy_impact, package." in versions["message"]
+    assert versions["severity"] == "problem"
+    assert defects["message"].startswith(
+        "2 reports cannot be rerun (RR002), for example: Report references simulation #"
+    )
+
+
+def test_the_doctor_finds_routines_that_were_edited_dropped_or_overloaded(pgreprise: Run, dba: Connection) -> None:
+    dba.execute(
+        "create or replace function public.reset_report(report_id bigint) returns void language plpgsql as 'begin end'"
+    )
+    dba.execute("create function public.get_simulation(simulation_id text) returns int return 1")
+    dba.execute("drop function public.delete_reform_impacts")
+    before = one(dba, "select pg_get_functiondef('public.reset_report'::regproc) as text")
+    messages = {finding["message"] for finding in examine(pgreprise, problems=True) if finding["check"] == "routines"}
+    assert messages == {
+        "public.reset_report was edited by hand.",
+        "public.get_simulation has an overload that was made by hand.",
+        "public.delete_reform_impacts is missing.",
+    }
+    # It looked, and changed nothing.
+    assert one(dba, "select pg_get_functiondef('public.reset_report'::regproc) as text") == before
+
+
+def test_a_missing_routine_that_is_put_back_as_the_doctor_says_is_as_it_was(pgreprise: Run, dba: Connection) -> None:
+    rights = (
+        "select proowner::regrole::text as owner, array(select acl::text from unnest(proacl) as acl order by 1) as acl"
+        " from pg_proc where proname = 'reset_report'"
+    )
+    before = one(dba, rights)
+    dba.execute("drop function public.reset_report")
+    [finding] = examine(pgreprise, problems=True)
+    path, then = finding["remedy"].removeprefix("psql -f ").split(", then: ")
+    dba.execute((sql_folder().parent / path).read_bytes())
+    dba.execute(then)
+    assert examine(pgreprise, problems=False) == []
+    assert one(dba, rights) == before
+
+
+def test_the_doctor_finds_migrations_that_are_behind_or_unknown(pgreprise: Run, dba: Connection) -> None:
+    dba.execute("update pgreprise.alembic_version set version_num = 'reports_0005' where version_num like 'reports%%'")
+    [finding] = examine(pgreprise, problems=True)
+    assert finding["check"] == "migrations"
+    assert "reports_0006" in finding["message"]
+    dba.execute("update pgreprise.alembic_version set version_num = 'reports_9999' where version_num like 'reports%%'")
+    [finding] = examine(pgreprise, problems=False)
+    assert "ahead of this pgreprise" in finding["message"]
+
+
+# --- indexes ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "drop",
+    [
+        "drop index public.pgreprise_reform_impact_key",
+        "drop index pgreprise.rerun_batch_id",
+        "alter table pgreprise.rerun_key drop constraint rerun_key_pkey",
+    ],
+)
+def test_an_index_that_is_missing_is_made_again_by_the_remedy(pgreprise: Run, dba: Connection, drop: str) -> None:
+    dba.execute(drop.encode())
+    [finding] = examine(pgreprise, problems=True)
+    assert finding["check"] == "indexes"
+    assert drop.split()[-1].removeprefix("public.").removeprefix("pgreprise.") in finding["message"]
+    dba.execute(finding["remedy"])
+    assert examine(pgreprise, problems=False) == []
+
+
+def test_an_invalid_index_is_built_anew_by_the_remedy(pgreprise: Run, dba: Connection) -> None:
+    dba.execute(
+        "update pg_index set indisvalid = false where indexrelid = 'public.pgreprise_simulations_key'::regclass"
+    )
+    [finding] = examine(pgreprise, problems=True)
+    assert "is invalid" in finding["message"]
+    dba.execute(finding["remedy"])
+    assert examine(pgreprise, problems=False) == []
+
+
+# --- rights ----------------------------------------------------------------------------------
+
+# What is wrong, whom and what the finding names, how it begins to be put right.
+WIDER = [
+    ("grant create on schema public to public", "Anyone may create functions in schema public", "revoke create on"),
+    ("grant create on schema pgreprise to pgreprise_dba", "pgreprise_dba may create in schema pgreprise", "revoke"),
+    ("grant select on report_outputs to public", "PUBLIC may select", "revoke all on table report_outputs"),
+    (
+        "grant insert (id) on simulations to pgreprise_api",
+        "pgreprise_api may insert",
+        "revoke all on table simulations",
+    ),
+    ("grant delete, update on pgreprise.rerun to pgreprise_dba", "pgreprise_dba may update, delete", "revoke all"),
+    ("grant pg_write_all_data to pgreprise_api", "pgreprise_api may insert, update, delete", "It comes from a role"),
+    ("grant execute on function pgreprise.report_defect to public", "PUBLIC may call", "revoke execute on function"),
+    (
+        "grant execute on function reset_report to pgreprise_api",
+        "pgreprise_api may call reset_report",
+        "revoke execute",
+    ),
+    ("revoke execute on function get_report from pgreprise_api", "pgreprise_api may not call get_report", "grant"),
+    (
+        "alter procedure rerun_report owner to {me}",
+        "rerun_report(bigint,text,text,jsonb) belongs to",
+        "alter procedure",
+    ),
+    ("alter role pgreprise_owner login createrole", "Role pgreprise_owner has login, createrole", "alter role"),
+    ("alter role pgreprise_dba bypassrls", "Role pgreprise_dba has bypassrls", "alter role pgreprise_dba nobypassrls"),
+    ("grant pgreprise_owner to pgreprise_reader", "Role pgreprise_reader may act as pgreprise_owner", "revoke"),
+    ("grant pgreprise_api to doctor_s; grant pgreprise_owner to doctor_s", "Role doctor_s may act as", "revoke"),
+    (
+        "grant pgreprise_api to doctor_s; grant update on reform_impact to doctor_s",
+        "Role doctor_s is a member of pgreprise_api and holds rights of its own on reform_impact",
+        "Give the API a login of its own",
+    ),
+    (
+        "grant pgreprise_api to doctor_s; alter table simulations owner to doctor_s",
+        "Role doctor_s is a member of pgreprise_api and holds rights of its own on simulations",
+        "Give the API a login of its own",
+    ),
+    (
+        "grant pgreprise_api to doctor_s; alter role doctor_s superuser",
+        "Role doctor_s is a member of pgreprise_api and a superuser",
+        "alter role doctor_s nosuperuser",
+    ),
+]
+
+
+@pytest.fixture
+def unsaved(dba: Connection) -> Connection:
+    """A session whose changes go with the test: roles belong to the whole cluster."""
+    dba.execute("begin")
+    dba.execute("create role doctor_s login")
+    return dba
+
+
+def rights(connection: Connection) -> list[Finding]:
+    return list(privileges.too_wide(connection))
+
+
+def test_the_rights_that_pgreprise_gives_are_right(unsaved: Connection) -> None:
+    unsaved.execute("grant pgreprise_api to doctor_s")
+    assert rights(unsaved) == []
+
+
+@pytest.mark.parametrize(("change", "message", "remedy"), WIDER, ids=[change for change, *_ in WIDER])
+def test_rights_that_are_wider_or_narrower_are_found(
+    unsaved: Connection, change: str, message: str, remedy: str
+) -> None:
+    me = one(unsaved, "select quote_ident(current_user) as name")["name"]
+    unsaved.execute(change.format(me=me).encode())
+    found = [finding for finding in rights(unsaved) if finding.message.startswith(message)]
+    assert [(finding.check, finding.severity) for finding in found] == [("rights", "problem")]
+    assert found[0].remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        change
+        for change, _, remedy in WIDER
+        if remedy not in ("It comes from a role", "Give the API a login of its own")
+    ],
+)
+def test_the_remedy_puts_the_rights_right(unsaved: Connection, change: str) -> None:
+    me = one(unsaved, "select quote_ident(current_user) as name")["name"]
+    unsaved.execute(change.format(me=me).encode())
+    for finding in rights(unsaved):
+        # What follows from a membership goes with it.
+        if not finding.remedy.startswith("It comes from a role"):
+            unsaved.execute(finding.remedy.split(";")[0].encode())
+    assert rights(unsaved) == []
+
+
+def test_another_role_that_may_migrate_is_only_noted(unsaved: Connection) -> None:
+    unsaved.execute("grant pgreprise_owner to doctor_s")
+    [finding] = rights(unsaved)
+    assert (finding.severity, "doctor_s" in finding.message) == ("note", True)
+
+
+# --- what reruns have left -------------------------------------------------------------------
+
+
+def test_a_batch_that_was_left_unfinished_is_a_problem_until_it_is_resumed(pgreprise: Run, dba: Connection) -> None:
+    set_versions(dba)
+    add_report(dba, add_simulation(dba, population_type="household"))
+    one(dba, """select create_rerun_batch('{"country": "us"}')""")
+    [finding] = examine(pgreprise, problems=True)
+    assert finding["check"] == "batches"
+    assert finding["message"] == "Batch 1 is unfinished: 1 of its 1 reports are left."
+    succeeded_with_progress = pgreprise("rerun-batch", "--resume", "1")
+    assert succeeded_with_progress.returncode == 0
+    assert examine(pgreprise, problems=False) == []
+
+
+def test_the_size_of_the_archive_is_a_note(pgreprise: Run, dba: Connection) -> None:
+    set_versions(dba)
+    report = add_report(dba, add_simulation(dba, population_type="household"))
+    rerun(dba, report)
+    rerun(dba, report)
+    dba.execute("update pgreprise.rerun set created_at = now() - interval '31 days'")
+    dba.execute("select set_setting('archive_outputs', 'off')")
+    notes = [finding for finding in json.loads(pgreprise("doctor", "--json").stdout) if finding["check"] == "archive"]
+    assert [note["severity"] for note in notes] == ["note", "note"]
+    assert notes[0]["message"].startswith("The archive holds the outputs of 2 reruns in ")
+    assert "archive_outputs is off" in notes[1]["message"]
+
+
+# --- what it cannot look at ------------------------------------------------------------------
+
+
+def test_a_database_that_lacks_newer_routines_is_still_looked_at(pgreprise: Run, dba: Connection) -> None:
+    done = pgreprise("migrate", "--downgrade", "reports_0006")
+    assert done.returncode == 0, done.stderr
+    add_report(dba, 999)
+    found = {finding["check"]: finding["remedy"] for finding in examine(pgreprise, problems=True)}
+    assert found["migrations"] == found["batches"] == "pgreprise migrate"
+    assert "reports" in found
+
+
+def test_a_role_that_may_not_look_is_told_so(database: URL) -> None:
+    engine = connect_engine(database.update_query_dict({"options": "-c role=pgreprise_dba"}))
+    try:
+        found = examine_database(engine)
+    finally:
+        engine.dispose()
+    assert {finding.severity for finding in found} == {"note"}
+    assert any("PGREPRISE_MIGRATION_URL" in finding.remedy for finding in found)
+
+
+def test_the_doctor_prints_each_finding_with_its_remedy_on_a_line_to_copy(pgreprise: Run, dba: Connection) -> None:
+    dba.execute("drop index public.pgreprise_reform_impact_key")
+    done = pgreprise("doctor")
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    place = lines.index("problem, indexes: Index pgreprise_reform_impact_key on public.reform_impact is missing.")
+    dba.execute(lines[place + 1].strip().encode())
+    assert pgreprise("doctor").returncode == 0

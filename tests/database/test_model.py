@@ -1,0 +1,675 @@
+"""Random sequences of everything that one can do, on a database and on a model of it in Python.
+
+After each step the whole state of both is compared: the three tables, the history, the archive byte for byte, run
+numbers, what can be asked, and what a refused call said. PGREPRISE_MODEL_EXAMPLES=5000 tries more, and other ones
+each time; PGREPRISE_MODEL_STEPS makes them longer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as some
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from psycopg.rows import tuple_row
+from psycopg.types.json import Jsonb
+
+from tests.database.reference import CACHE_KEY, STATUSES, Act, Batch, Model, Refused, Row
+from tests.factories import Connection, add_reform_impact, add_report, add_simulation
+
+EXAMPLES = os.environ.get("PGREPRISE_MODEL_EXAMPLES")
+STEPS = int(os.environ.get("PGREPRISE_MODEL_STEPS", "30"))
+
+# ca has no current versions at all.
+VERSIONS: dict[str, dict[str, str | None]] = {
+    "us": {"economy_impact": "e1", "report_output": "r1", "package": "p1"},
+    "uk": {"economy_impact": "e1", "report_output": "r1", "package": None},
+    "ca": {"economy_impact": None, "report_output": None, "package": None},
+}
+# What a copy of JSON would lose: spaces, the order of keys, keys given twice, digits, escapes; one is too large for its
+# row.
+OUTPUTS = (
+    '{"b": 1,  "a":[1,2 ,3]}',
+    '{"a":1,"a":2}',
+    ' "\\u00e9 \u2603"\n',
+    "[1.10, 1e3, -0]",
+    "null",
+    json.dumps({"large": [place * place for place in range(4000)]}),
+)
+
+
+def output(number: int) -> str:
+    return OUTPUTS[number]
+
+
+# By number, so that a failing example stays readable.
+SOME_OUTPUT = some.integers(0, len(OUTPUTS) - 1).map(output)
+
+FROM_EMPTY = """
+  truncate public.report_outputs, public.simulations, public.reform_impact, pgreprise.simulation_key,
+    pgreprise.report_key, pgreprise.rerun, pgreprise.rerun_key, pgreprise.report_run, pgreprise.simulation_run,
+    pgreprise.reform_impact_archive, pgreprise.restored_run, pgreprise.rerun_batch, pgreprise.rerun_batch_item,
+    pgreprise.rerun_batch_simulation, pgreprise.rerun_batch_cache_key restart identity;
+  update pgreprise.rerun_feed_counter set last_position = 0;
+  update pgreprise.configuration set value = 'on' where name = 'archive_outputs';
+  delete from pgreprise.country where country_id not in ('us', 'uk', 'ca');
+  update pgreprise.country
+     set economy_impact_version = case when country_id <> 'ca' then 'e1' end,
+         report_output_version = case when country_id <> 'ca' then 'r1' end,
+         package_version = case when country_id = 'us' then 'p1' end;
+"""
+IMPACT = (
+    *("reform_impact_id", *CACHE_KEY, "api_version", "status", "message", "execution_id"),
+    *("options_json", "reform_impact_json", "start_time", "end_time"),
+)
+IMPACT_COLUMNS = ", ".join(
+    f"{{0}}.{name}::text" if name in ("options_json", "reform_impact_json", "start_time") else f"{{0}}.{name}"
+    for name in IMPACT
+)
+
+# Names of queries and what they read; a row is keyed by its first column.
+STATE = {
+    "report": "select id, country_id, simulation_1_id, simulation_2_id, year, api_version, status, "
+    "output::text, error_message, run_sequence from public.report_outputs",
+    "simulation": "select id, country_id, population_id, population_type, policy_id, api_version, status, "
+    "output::text, error_message, run_sequence from public.simulations",
+    "impacts": f"select {IMPACT_COLUMNS.format('impact')} from public.reform_impact as impact",  # noqa: S608
+    "report runs": "select report_id, run_sequence, api_version, status, output::text, had_output, error_message "
+    "from pgreprise.report_run",
+    "simulation runs": "select simulation_id, run_sequence, api_version, status, output::text, had_output, "
+    "error_message from pgreprise.simulation_run",
+    "archived impacts": f"select act.rerun_id, {IMPACT_COLUMNS.format('kept')} "  # noqa: S608
+    "from pgreprise.reform_impact_archive as kept left join pgreprise.rerun as act "
+    "on act.removal_id = kept.removal_id and kept.reform_impact_id = any (act.reform_impact_ids)",
+    "acts": "select rerun_id, kind, report_id, country_id, report_type, run_sequence, simulation_ids, "
+    "simulation_run_sequences, reform_impact_ids, batch_id, idempotency_key, is_archived, undoes, undone_by, "
+    "undone_at is not null, purged_at is not null from pgreprise.rerun",
+    "restored": "select row_kind, row_id, run_sequence, restores_run from pgreprise.restored_run",
+    "keys": "select idempotency_key, report_id, rerun_id from pgreprise.rerun_key",
+    "batches": "select id, reports, rerun, refused, remaining, finished_at is not null from rerun_batches()",
+    "items": "select batch_id, report_id, case state when 'refused' then errcode else state end "
+    "from pgreprise.rerun_batch_item",
+    "batch simulations": "select batch_id, simulation_id from pgreprise.rerun_batch_simulation",
+    "batch keys": "select batch_id, country_id, baseline_policy_id, reform_policy_id, region, dataset, time_period, "
+    "options_hash, api_version from pgreprise.rerun_batch_cache_key",
+    "history": "select report.id, run.run_sequence, run.is_current, run.api_version, run.status, output.output::text, "
+    "run.had_output, run.error_message, run.started_by, run.rerun_id, run.restores_run, run.undone_by, "
+    "run.purged_at is not null, run.idempotency_key, run.batch_id, run.economy_cache_rows_deleted, "
+    "run.has_output = (output.output is not null) and output.had_output = run.had_output "
+    "and output.status = run.status and output.error_message is not distinct from run.error_message "
+    "and output.is_current = run.is_current "
+    "from public.report_outputs as report, report_history(report.id) as run, "
+    "report_run_output(report.id, run.run_sequence) as output",
+    "settings": "select pgreprise.setting('archive_outputs')",
+}
+
+
+class Calls(RuleBasedStateMachine):
+    """Each rule is a call; ``both`` makes it on the model and on the database."""
+
+    connection: Connection
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.connection.execute(FROM_EMPTY)
+        self.model = Model({country: dict(versions) for country, versions in VERSIONS.items()})
+        # The database's id of each of the model's acts.
+        self.act_ids: list[int] = []
+        self.fed: list[int] = []
+        self.fed_until = 0
+
+    # --- the whole state of both ---
+
+    def expected(self) -> dict[str, list[tuple[Any, ...]]]:
+        model, ids = self.model, self.act_ids
+
+        def act_id(number: int | None) -> int | None:
+            return None if number is None else ids[number]
+
+        def runs(kind: str) -> list[tuple[Any, ...]]:
+            return [(row_id, run, *ended) for (of, row_id, run), ended in model.ended.items() if of == kind]
+
+        def stored(rows: dict[int, Row]) -> list[tuple[Any, ...]]:
+            return [
+                (row_id, *row.facts.values(), row.version, row.status, row.output, row.error, row.run)
+                for row_id, row in rows.items()
+            ]
+
+        return {
+            "report": stored(model.reports),
+            "simulation": stored(model.simulations),
+            "impacts": [tuple(impact.values()) for impact in model.impacts.values()],
+            "report runs": runs("report"),
+            "simulation runs": runs("simulation"),
+            "archived impacts": [
+                (ids[number], *impact.values())
+                for number, act in enumerate(model.acts)
+                for impact in act.kept_impacts.values()
+            ],
+            "acts": [
+                (
+                    *(ids[number], act.kind, act.report_id, act.country, act.report_type, act.run),
+                    *([link for link, _ in act.started], [run for _, run in act.started], act.removed),
+                    *(act.batch, act.key, act.archived, act_id(act.undoes), act_id(act.undone_by)),
+                    *(act.undone_by is not None, act.purged),
+                )
+                for number, act in enumerate(model.acts)
+            ],
+            "restored": [(*which, run) for which, run in model.restored.items()],
+            "keys": [(key, report_id, ids[number]) for key, (report_id, number) in model.keys.items()],
+            "batches": [
+                (
+                    *(batch_id, len(batch.items), batch.count("rerun"), batch.refused, batch.count("pending")),
+                    batch.count("pending") == 0,
+                )
+                for batch_id, batch in model.batches.items()
+            ],
+            "items": [(batch_id, *item) for batch_id, batch in model.batches.items() for item in batch.items.items()],
+            "batch simulations": [
+                (batch_id, done) for batch_id, batch in model.batches.items() for done in batch.simulations
+            ],
+            "batch keys": [(batch_id, *key) for batch_id, batch in model.batches.items() for key in batch.cache_keys],
+            "history": [
+                (report_id, *run[:8], act_id(run[8]), run[9], act_id(run[10]), *run[11:], True)
+                for report_id in model.reports
+                for run in model.history(report_id)
+            ],
+            "settings": [("on" if model.keeps_outputs else "off",)],
+        }
+
+    def state(self) -> dict[str, list[tuple[Any, ...]]]:
+        with self.connection.pipeline():
+            cursors = {
+                name: self.connection.cursor(row_factory=tuple_row).execute(query) for name, query in STATE.items()
+            }
+            return {name: cursor.fetchall() for name, cursor in cursors.items()}
+
+    def compare(self) -> None:
+        found = {name: sorted(rows, key=repr) for name, rows in self.state().items()}
+        self.act_ids = sorted(row[0] for row in found["acts"])
+        assert len(self.act_ids) == len(self.model.acts)
+        expected = {name: sorted(rows, key=repr) for name, rows in self.expected().items()}
+        for name in STATE:
+            assert found[name] == expected[name], name
+
+    def both(self, model: Callable[[], Any], statement: str, *arguments: Any) -> tuple[Any, Any]:
+        """What a call gives on the model and in the database; both refuse it or neither."""
+        try:
+            expected, refused = model(), None
+        except Refused as refusal:
+            expected, refused = None, refusal
+        try:
+            row = self.connection.execute(statement, arguments).fetchone()
+            given, said = row and next(iter(row.values())), None
+        except psycopg.Error as error:
+            given, said = None, error.diag
+        assert (said and said.sqlstate) == (refused and refused.code), said and said.message_primary
+        if refused is not None and said is not None:
+            for named in refused.named:
+                assert named in str(said.message_primary)
+            if refused.code == "RR010":
+                assert str(said.message_primary).count(";") == len(refused.named) - 1
+        self.compare()
+        return expected, given
+
+    # --- rows ---
+
+    def simulation(self, country: str, population: str, kind: str, policy: int, by_host: bool) -> int:
+        """A simulation of a key, made by the routine or, where that would refuse, by the host."""
+        facts = {"country_id": country, "population_id": population, "population_type": kind, "policy_id": policy}
+        newest = self.model.newest("simulation", None, **facts)
+        if by_host:
+            made = add_simulation(self.connection, **facts, api_version="0", status="pending", output=None)
+            self.model.simulations[made] = Row(facts, "0")
+        else:
+            package = self.model.versions[country]["package"]
+            row = self.connection.execute(
+                "select (found.stored).id, found.created from get_or_create_simulation(%s, %s, %s, %s) as found",
+                (country, population, kind, policy),
+            ).fetchone()
+            assert row is not None
+            assert row["created"] == (newest is None)
+            made = row["id"]
+            if newest is None:
+                run = self.model.first_run("simulation", made)
+                self.model.simulations[made] = Row(facts, str(package), run=run, holds=run)
+            else:
+                assert made == newest
+        return made
+
+    def report(self, first: int, second: int | None, year: str) -> int:
+        country = self.model.simulations[first].facts["country_id"]
+        facts = {"country_id": country, "simulation_1_id": first, "simulation_2_id": second, "year": year}
+        version = str(self.model.versions[country]["report_output"])
+        newest = self.model.newest("report", version, **facts)
+        row = self.connection.execute(
+            "select (found.stored).id, found.created "
+            "from get_or_create_report(%s, %s::bigint, %s::bigint, %s) as found",
+            (country, first, second, year),
+        ).fetchone()
+        assert row is not None
+        assert row["created"] == (newest is None)
+        if newest is None:
+            run = self.model.first_run("report", row["id"])
+            self.model.reports[row["id"]] = Row(facts, version, run=run, holds=run)
+        else:
+            assert row["id"] == newest
+        return int(row["id"])
+
+    @initialize()
+    def some_reports(self) -> None:
+        first, second, third = (self.simulation("us", "state/ny", "geography", policy, False) for policy in (1, 2, 3))
+        household = self.simulation("us", "7", "household", 1, False)
+        for links in ((first, second), (second, first), (first, None), (second, third), (household, None)):
+            self.report(*links, "2025")
+        for policies, status in (((1, 2), "ok"), ((2, 1), "ok"), ((1, 2), "computing"), ((2, 1), "error")):
+            self.cache_row("us", *policies, "state/ny", "default", "2025", "[]", "e1", status, OUTPUTS[0])
+        self.compare()
+
+    def cache_row(self, *values: Any) -> None:
+        *key, version, status, output = values
+        impact = dict(zip(CACHE_KEY, key, strict=True)) | {"api_version": version, "status": status}
+        further = {"message": None, "execution_id": "job", "options_json": '{ "a":1}', "reform_impact_json": output}
+        made = add_reform_impact(self.connection, **impact, **further, start_time="2026-04-01 00:01:00.25")
+        row = impact | further | {"start_time": "2026-04-01 00:01:00.25", "end_time": None, "reform_impact_id": made}
+        self.model.impacts[made] = {name: row[name] for name in IMPACT}
+
+    def known(self, data: some.DataObject, ids: Iterable[int], label: str) -> int:
+        """One of these ids, now and then one that does not exist."""
+        return data.draw(some.sampled_from([*list(ids) * 3, 999]), label)
+
+    def any_row(self, data: some.DataObject, kind: str) -> int:
+        return self.known(data, self.model.rows[kind], kind)
+
+    # --- rules: who creates and computes ---
+
+    @rule(
+        key=some.tuples(
+            some.sampled_from(["us", "us", "uk"]),
+            some.sampled_from(["state/ny", "state/ca"]),
+            some.sampled_from(["geography", "geography", "household"]),
+            some.integers(1, 3),
+        ),
+    )
+    def create_simulation(self, key: tuple[str, str, str, int]) -> None:
+        self.simulation(*key, by_host=self.model.versions[key[0]]["package"] is None)
+        self.compare()
+
+    @rule(data=some.data(), year=some.sampled_from(["2025", "2025", "2026"]))
+    def create_report(self, data: some.DataObject, year: str) -> None:
+        known = self.model.simulations
+        first = data.draw(some.sampled_from([link for link in known if known[link].facts["country_id"] != "ca"]))
+        like = known[first].facts
+        fitting = [
+            link
+            for link in known
+            if all(known[link].facts[name] == like[name] for name in ("country_id", "population_type"))
+        ]
+        if like["population_type"] in ("household", "geography"):
+            self.report(first, data.draw(some.sampled_from([None, *fitting])), year)
+            self.compare()
+
+    @rule(
+        data=some.data(),
+        defect=some.sampled_from(["missing", "country", "mismatch", "type", "year", "version"]),
+    )
+    def the_host_inserts_a_report_that_cannot_be_rerun(self, data: some.DataObject, defect: str) -> None:
+        first: int = data.draw(some.sampled_from(sorted(self.model.simulations)))
+        second, year, country = None, "2025", self.model.simulations[first].facts["country_id"]
+        match defect:
+            case "missing":
+                first, second = data.draw(some.sampled_from([(first, 998), (998, first), (998, None)]))
+            case "country":
+                country = "uk"
+            case "mismatch":
+                second = self.simulation(country, "8", "household", 2, by_host=True)
+            case "type":
+                first = self.simulation(country, "9", "city", 2, by_host=True)
+            case "year":
+                year = data.draw(some.sampled_from([None, "", " "]))
+            case "version":
+                country = "ca"
+                first = self.simulation(country, "state/ny", "geography", 1, by_host=True)
+        facts = {"country_id": country, "simulation_1_id": first, "simulation_2_id": second, "year": year}
+        made = add_report(
+            self.connection,
+            first,
+            second,
+            country_id=country,
+            year=year,
+            api_version="r0",
+            status="pending",
+            output=None,
+        )
+        self.model.reports[made] = Row(facts, "r0")
+        self.compare()
+
+    @rule(data=some.data(), dataset=some.sampled_from(["default", "default", "other"]))
+    def the_economy_service_stores_a_result(self, data: some.DataObject, dataset: str) -> None:
+        economy = [
+            report
+            for report_id, report in self.model.reports.items()
+            if self.model.defect(report_id) is None and self.model.report_type(report) == "geography"
+        ]
+        if not economy:
+            return
+        report = data.draw(some.sampled_from(range(len(economy))), "report")
+        country, baseline, reform, region, _, year, _, version = self.model.cache_key(economy[report])
+        self.cache_row(
+            *(country, baseline, reform, region, dataset, year),
+            data.draw(some.sampled_from(["[]", "[]", "[]", None]), "options_hash"),
+            data.draw(some.sampled_from([version, version, "e0"]), "api_version"),
+            data.draw(some.sampled_from(["ok", "computing", "error"]), "status"),
+            data.draw(SOME_OUTPUT, "result"),
+        )
+        self.compare()
+
+    def write(self, kind: str, row_id: int, run: int | None, country: str | None, *values: str | None) -> None:
+        self.both(
+            lambda: self.model.update(kind, row_id, country, *values, run),
+            f"select from update_{kind}(%s, country_id => %s, status => %s, output => %s::json, error_message => %s, "
+            "run_sequence => %s::integer)",
+            *(row_id, country, *values, run),
+        )
+
+    @rule(
+        data=some.data(),
+        kind=some.sampled_from(["report", "simulation"]),
+        values=some.one_of(
+            some.just(("running", None, None)),
+            some.tuples(some.just("complete"), SOME_OUTPUT, some.none()),
+            some.just(("error", None, "it failed")),
+        ),
+        behind=some.sampled_from([None, 0, 0, 1]),
+    )
+    def a_worker_writes(
+        self, data: some.DataObject, kind: str, values: tuple[str | None, ...], behind: int | None
+    ) -> None:
+        row_id = data.draw(some.sampled_from(sorted(self.model.rows[kind])), kind)
+        run = None if behind is None else self.model.rows[kind][row_id].run - behind
+        self.write(kind, row_id, run, None, *values)
+
+    @rule(
+        data=some.data(),
+        kind=some.sampled_from(["report", "simulation"]),
+        values=some.tuples(
+            some.sampled_from([None, *STATUSES, "done"]),
+            some.one_of(some.none(), SOME_OUTPUT),
+            some.sampled_from([None, "it failed"]),
+        ),
+        run=some.integers(1, 4),
+        country=some.sampled_from([None, "us", "uk", "zz"]),
+    )
+    def anybody_writes_anything(
+        self, data: some.DataObject, kind: str, values: tuple[str | None, ...], run: int, country: str | None
+    ) -> None:
+        self.write(kind, self.any_row(data, kind), run, country, *values)
+
+    # --- rules: reruns ---
+
+    @rule(
+        data=some.data(),
+        country=some.sampled_from([None, None, None, None, "us", "uk", "zz"]),
+        key=some.sampled_from([None, None, "a", "b", "c", "d", "e", ""]),
+    )
+    def rerun(self, data: some.DataObject, country: str | None, key: str | None) -> None:
+        report_id = self.any_row(data, "report")
+        act, result = self.both(
+            lambda: self.model.rerun(report_id, country, key),
+            "call rerun_report(%s::bigint, %s, %s)",
+            *(report_id, country, key),
+        )
+        if act is not None:
+            assert result == {
+                "report_id": act.report_id,
+                "report_type": act.report_type,
+                "simulation_ids": [link for link, _ in act.started],
+                "economy_cache_rows_deleted": len(act.removed),
+                "run_sequence": act.run,
+                "rerun_id": self.act_ids[self.model.acts.index(act)],
+            }
+
+    def check_chunk(self, acts: list[Act], refused: dict[int, str], result: dict[str, Any]) -> None:
+        assert result == {
+            "rerun": len(acts),
+            "refused": len(refused),
+            "simulations_reset": sum(run is not None for act in acts for _, run in act.started),
+            "economy_cache_rows_deleted": sum(len(act.removed) for act in acts),
+        }
+
+    @rule(data=some.data())
+    def rerun_many(self, data: some.DataObject) -> None:
+        wanted = data.draw(some.lists(some.sampled_from([*self.model.reports, 999]), max_size=5), "reports")
+        (acts, refused), result = self.both(
+            lambda: self.model.rerun_set(wanted), "call rerun_reports(%s::bigint[])", wanted
+        )
+        assert {told["report_id"]: told["errcode"] for told in result["refused"]} == refused
+        self.check_chunk(acts, refused, result | {"refused": len(result["refused"])})
+
+    @rule(data=some.data())
+    def create_batch(self, data: some.DataObject) -> None:
+        models = self.model.reports
+        condition: dict[str, Any] = data.draw(
+            some.sampled_from([{"country": "us"}, {"status": ["complete", "error"]}, {"year": "2025"}, {"ids": None}])
+        )
+        if "ids" in condition:
+            wanted = data.draw(some.lists(some.sampled_from([*models, 999]), min_size=1, max_size=6), "reports")
+            condition, found = {"ids": wanted}, wanted
+        elif "country" in condition:
+            found = [report_id for report_id, row in models.items() if row.facts["country_id"] == "us"]
+        elif "status" in condition:
+            found = [report_id for report_id, row in models.items() if row.status in ("complete", "error")]
+        else:
+            found = [report_id for report_id, row in models.items() if row.facts["year"] == "2025"]
+        row = self.connection.execute("select create_rerun_batch(%s) as id", (Jsonb(condition),)).fetchone()
+        assert row is not None
+        self.model.batches[row["id"]] = Batch(dict.fromkeys(found, "pending"))
+        self.compare()
+
+    @precondition(lambda self: self.model.batches)
+    @rule(data=some.data(), chunk_size=some.integers(1, 3))
+    def run_a_chunk(self, data: some.DataObject, chunk_size: int) -> None:
+        batch_id = self.known(data, self.model.batches, "batch")
+        done, result = self.both(
+            lambda: self.model.batch_chunk(batch_id, chunk_size),
+            "select rerun_batch_chunk(%s::bigint, %s)",
+            *(batch_id, chunk_size),
+        )
+        if done is not None:
+            assert result.pop("reports") == len(done[0]) + len(done[1])
+            self.check_chunk(*done, result)
+
+    @precondition(lambda self: self.model.batches)
+    @rule(data=some.data(), chunk_size=some.integers(1, 3))
+    def finish_a_batch(self, data: some.DataObject, chunk_size: int) -> None:
+        batch_id = self.known(data, self.model.batches, "batch")
+
+        def finish() -> tuple[list[Act], dict[int, str]]:
+            acts, refused = self.model.batch_chunk(batch_id, chunk_size)
+            while self.model.batches[batch_id].count("pending"):
+                more, others = self.model.batch_chunk(batch_id, chunk_size)
+                acts += more
+                refused |= others
+            return acts, refused
+
+        done, result = self.both(finish, "call run_rerun_batch(%s::bigint, %s)", batch_id, chunk_size)
+        if done is not None:
+            assert (result.pop("batch_id"), result.pop("reports")) == (batch_id, len(done[0]) + len(done[1]))
+            self.check_chunk(*done, result)
+
+    @rule(data=some.data(), kind=some.sampled_from(["report", "simulation"]))
+    def reset_alone(self, data: some.DataObject, kind: str) -> None:
+        row_id = self.any_row(data, kind)
+        self.both(lambda: self.model.reset_alone(kind, row_id), f"select reset_{kind}(%s)", row_id)
+
+    @precondition(lambda self: self.model.impacts)
+    @rule(
+        data=some.data(),
+        version=some.sampled_from([None, "e0", "e1", "e2"]),
+        statuses=some.sampled_from([None, ["computing"], ["ok", "error"]]),
+    )
+    def delete_cache_rows(self, data: some.DataObject, version: str | None, statuses: list[str] | None) -> None:
+        like = self.model.impacts[data.draw(some.sampled_from(sorted(self.model.impacts)), "like")]
+        key = tuple(like[name] for name in CACHE_KEY)
+        deleted, told = self.both(
+            lambda: self.model.delete_impacts(key, version, statuses),
+            "select delete_reform_impacts(%s, %s, %s, %s, %s, %s, %s, api_version => %s, statuses => %s)",
+            *(*key, version, statuses),
+        )
+        assert deleted == told
+
+    # --- rules: undo, purge and what else happens ---
+
+    def undo_act(self, number: int, force: bool) -> None:
+        rerun_id = self.act_ids[number] if number < len(self.act_ids) else 99999
+        undo, result = self.both(
+            lambda: self.model.undo(number, force), "call undo_rerun(%s::bigint, force => %s)", rerun_id, force
+        )
+        if undo is not None:
+            assert result == {
+                "rerun_id": rerun_id,
+                "undo_id": self.act_ids[-1],
+                "report_id": undo.report_id,
+                "report_type": undo.report_type,
+                "simulation_ids": [link for link, _ in undo.started],
+                "economy_cache_rows_restored": len(self.model.acts[number].removed),
+                "run_sequence": undo.run,
+            }
+
+    @precondition(lambda self: self.model.undoable())
+    @rule(back=some.integers(0, 2))
+    def undo_one_of_the_newest(self, back: int) -> None:
+        undoable = self.model.undoable()
+        self.undo_act(undoable[-1 - back % len(undoable)], force=False)
+
+    @precondition(lambda self: self.model.undoable())
+    @rule(data=some.data())
+    def undo_with_force(self, data: some.DataObject) -> None:
+        self.undo_act(data.draw(some.sampled_from(self.model.undoable()), "act"), force=True)
+
+    @precondition(lambda self: self.model.acts)
+    @rule(data=some.data(), force=some.booleans())
+    def undo_anything(self, data: some.DataObject, force: bool) -> None:
+        self.undo_act(data.draw(some.integers(0, len(self.model.acts)), "act"), force)
+
+    @precondition(lambda self: self.model.batches)
+    @rule(data=some.data(), force=some.booleans(), chunk_size=some.integers(1, 3))
+    def undo_a_batch(self, data: some.DataObject, force: bool, chunk_size: int) -> None:
+        batch_id = self.known(data, self.model.batches, "batch")
+        told, result = self.both(
+            lambda: self.model.undo_batch(batch_id, force),
+            "call undo_rerun_batch(%s::bigint, force => %s, chunk_size => %s)",
+            *(batch_id, force, chunk_size),
+        )
+        assert told is None or result == {"batch_id": batch_id, **told}
+
+    @rule(
+        older_than=some.sampled_from(["0 days", "1 day", "1 day"]),
+        keep_last=some.sampled_from([1, 1, 0, 2]),
+        chunk_size=some.integers(1, 3),
+    )
+    def purge(self, older_than: str, keep_last: int, chunk_size: int) -> None:
+        size = self.connection.execute(
+            "select archived_reruns, purgeable_reruns from archive_size(%s::interval, %s)", (older_than, keep_last)
+        ).fetchone()
+        assert size is not None
+        assert size["archived_reruns"] == sum(act.archived and not act.purged for act in self.model.acts)
+        freed, result = self.both(
+            lambda: self.model.purge(int(older_than[0]), keep_last),
+            "call purge_runs(%s::interval, keep_last => %s, chunk_size => %s)",
+            *(older_than, keep_last, chunk_size),
+        )
+        assert freed == result["reruns"] == size["purgeable_reruns"]
+
+    @rule()
+    def a_day_passes(self) -> None:
+        self.connection.execute("update pgreprise.rerun set created_at = created_at - interval '25 hours'")
+        for act in self.model.acts:
+            act.days += 1
+
+    @rule()
+    def the_dba_turns_the_archive_on_or_off(self) -> None:
+        self.model.keeps_outputs = not self.model.keeps_outputs
+        value = "on" if self.model.keeps_outputs else "off"
+        self.connection.execute("select set_setting('archive_outputs', %s)", (value,))
+        self.compare()
+
+    @rule(name=some.sampled_from(["economy_impact", "report_output", "package"]), number=some.integers(1, 2))
+    def a_deployment_sets_a_version(self, name: str, number: int) -> None:
+        version = f"{name[0]}{number}"
+        self.model.versions["us"][name] = version
+        self.connection.execute(f"select set_cache_versions('us', {name} => %s)", (version,))
+        self.compare()
+
+    @rule(data=some.data(), kind=some.sampled_from(["report", "simulation", "cache row"]))
+    def the_host_deletes_a_row(self, data: some.DataObject, kind: str) -> None:
+        known: dict[int, Any] = self.model.impacts if kind == "cache row" else self.model.rows[kind]
+        if len(known) < 4:
+            return
+        row_id = data.draw(some.sampled_from(sorted(known)), "id")
+        del known[row_id]
+        table, key = {
+            "report": ("report_outputs", "id"),
+            "simulation": ("simulations", "id"),
+            "cache row": ("reform_impact", "reform_impact_id"),
+        }[kind]
+        self.connection.execute(f"delete from public.{table} where {key} = %s", (row_id,))  # noqa: S608
+        self.compare()
+
+    @rule()
+    def the_host_empties_its_tables_and_ids_begin_again(self) -> None:
+        self.connection.execute(
+            "truncate public.report_outputs, public.simulations restart identity; delete from public.reform_impact"
+        )
+        for known in (self.model.reports, self.model.simulations, self.model.impacts):
+            known.clear()
+        self.some_reports()
+
+    # --- rules: who only looks ---
+
+    @rule(data=some.data())
+    def preview(self, data: some.DataObject) -> None:
+        report_id = self.any_row(data, "report")
+        expected, told = self.both(
+            lambda: self.model.preview(report_id),
+            "select array_agg(jsonb_build_array(kind, id, status, output_bytes, shared_with, errcode)) "
+            "from rerun_preview(%s)",
+            report_id,
+        )
+        assert expected is None or [list(row) for row in expected] == told
+
+    @rule(max_rows=some.integers(1, 4))
+    def a_consumer_reads_the_feed(self, max_rows: int) -> None:
+        read = self.connection.execute("select * from rerun_feed(%s, %s)", (self.fed_until, max_rows)).fetchall()
+        assert len(read) == min(max_rows, len(self.act_ids) - len(self.fed))
+        for row in read:
+            act = self.model.acts[self.act_ids.index(row["rerun_id"])]
+            assert (row["kind"], row["report_id"], row["run_sequence"]) == (act.kind, act.report_id, act.run)
+            assert list(zip(row["simulation_ids"], row["simulation_run_sequences"], strict=True)) == act.started
+            assert row["undone"] == (act.undone_by is not None)
+        self.fed += [row["rerun_id"] for row in read]
+        self.fed_until = read[-1]["feed_position"] if read else self.fed_until
+        assert self.fed == self.act_ids[: len(self.fed)]
+        self.compare()
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_any_sequence_of_calls_does_what_the_model_says(dba: Connection, part: int) -> None:
+    chosen = settings(
+        max_examples=int(EXAMPLES or 15),
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        derandomize=EXAMPLES is None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    # Another class has another seed.
+    machine = type(f"Calls{part}", (Calls,), {"connection": dba})
+    run_state_machine_as_test(machine, settings=chosen)
