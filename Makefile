@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format clean
+.PHONY: help run test bench stress lint format clean
 
 help:  ## show these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -24,6 +24,12 @@ lint: $(VENV)/dev  ## ruff, mypy, sqlfluff, and squawk over the migrations' SQL
 	$(BIN)/pgreprise migrate --sql > $(VENV)/migrations.sql
 	$(BIN)/squawk $(VENV)/migrations.sql
 
+bench: $(VENV)/bench  ## measure the speed; prints one table (ARGS='rerun growth' for a part, ARGS=--help)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+stress: $(VENV)/dev  ## do everything at once and break things meanwhile, for two minutes (ARGS='--seconds 20')
+	$(BIN)/python -m benchmarks.stress $(ARGS)
+
 format: $(VENV)/dev  ## let ruff format the Python code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -38,6 +44,10 @@ $(BIN)/python:
 # The stamps tell which set of packages is installed; a change of the pins or the project installs again.
 $(VENV)/run: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/bench: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
 	@touch $@
 
 $(VENV)/dev: $(BIN)/python pyproject.toml constraints.txt

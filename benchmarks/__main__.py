@@ -10,10 +10,12 @@ import click
 from rich.console import Console
 
 from benchmarks.harness import Bench, Figure, print_table, write_results
+from benchmarks.plot import draw
 from benchmarks.server import SETTINGS, running_server
 
 NAMES = ("rerun", "growth", "size", "batch", "http", "carbon", "start")
 RESULTS = Path(__file__).parent / "results.json"
+PLOT = Path(__file__).parents[1] / "docs" / "performance.svg"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,8 +23,11 @@ RESULTS = Path(__file__).parent / "results.json"
 @click.option("--short", is_flag=True, help="Seconds and small data: to see that it works, not how fast it is.")
 @click.option("--rounds", type=click.IntRange(1, 100), default=7, show_default=True)
 @click.option("--sizes", default="10000,1000000", show_default=True, help="Rows of each table for growth.")
+@click.option("--memory-reports", default=1_000_000, show_default=True, help="Reports in the batch that is watched.")
 @click.option("--folder", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Where data is built.")
-def main(names: tuple[str, ...], short: bool, rounds: int, sizes: str, folder: Path | None) -> None:
+def main(
+    names: tuple[str, ...], short: bool, rounds: int, sizes: str, memory_reports: int, folder: Path | None
+) -> None:
     """Measure pgreprise: all benchmarks, or those named."""
     console = Console(width=150)
     console.print("Settings of the server: " + ", ".join(f"{name} = {value}" for name, value in SETTINGS.items()))
@@ -38,14 +43,17 @@ def main(names: tuple[str, ...], short: bool, rounds: int, sizes: str, folder: P
                 short,
                 2 if short else rounds,
                 (200, 400) if short else tuple(int(size) for size in sizes.split(",")),
+                memory_reports,
                 progress,
             )
             figures += importlib.import_module(f"benchmarks.{name}").run(bench)
     print_table(figures, console)
     # Figures of the short form mean nothing, and do not replace real ones.
     results = Path(tempfile.gettempdir()) / "pgreprise-bench-short.json" if short else RESULTS
-    write_results(figures, SETTINGS, results)
+    written = write_results(figures, SETTINGS, results)
     console.print(f"Written to {results}")
+    if draw(written, results.with_suffix(".svg") if short else PLOT):
+        console.print("The plot is drawn.")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,9 @@ from benchmarks.server import Connection, connect
 
 __all__ = ["run"]
 
-CHUNKS = (100, 1_000, 10_000)
-REPORTS_A_ROUND = 10_000
+CHUNKS = (100, 1_000, 5_000)
+REPORTS_A_ROUND = 5_000
 SINGLE_CALLS = 500
-MEMORY_REPORTS = 1_000_000
 
 
 class _Reports:
@@ -116,8 +115,8 @@ def _private_mb(process: psutil.Process) -> float:
 
 def _memory(bench: Bench) -> list[Figure]:
     """Private memory of the backend and of the client over one batch, read ten times a second."""
-    bench.progress(f"memory over a batch of {MEMORY_REPORTS:,}")
-    database = filled_database(bench.server, "bench_memory", MEMORY_REPORTS, 0)
+    bench.progress(f"memory over a batch of {bench.memory_reports:,}")
+    database = filled_database(bench.server, "bench_memory", bench.memory_reports, 0)
     with connect(database) as connection:
         row = connection.execute('select public.create_rerun_batch(\'{"country": "us"}\')').fetchone()
         assert row is not None
@@ -140,11 +139,11 @@ def _memory(bench: Bench) -> list[Figure]:
         finally:
             done.set()
             watcher.join()
-        rate = MEMORY_REPORTS / (time.perf_counter() - began)
+        rate = bench.memory_reports / (time.perf_counter() - began)
     tenth = max(1, len(server_mb) // 10)
     first, last = sum(server_mb[tenth : 2 * tenth]) / tenth, sum(server_mb[-tenth:]) / tenth
     return [
-        Figure("batch", "one batch of 1,000,000", Spread.of([rate]), "reports/s"),
+        Figure("batch", f"one batch of {bench.memory_reports:,}", Spread.of([rate]), "reports/s"),
         Figure("batch", "memory of the backend over it", Spread.of(server_mb), "MB", note=f"{before[0]:.0f} before"),
         Figure("batch", "memory in its last tenth against its second", Spread.of([last / first]), at_most=1.2),
         Figure("batch", "memory of the client over it", Spread.of(client_mb), "MB", note=f"{before[1]:.0f} before"),

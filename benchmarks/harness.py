@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 from rich.console import Console
@@ -74,6 +75,7 @@ class Bench:
     short: the form for CI: seconds, small data, no figure that means anything.
     rounds: how often each of two things is measured, in turn.
     sizes: rows of each table for the benchmark of growth.
+    memory_reports: reports in the batch whose memory is watched.
     progress: tells the user what is being done.
     """
 
@@ -81,6 +83,7 @@ class Bench:
     short: bool
     rounds: int
     sizes: tuple[int, ...]
+    memory_reports: int
     progress: Callable[[str], None]
 
 
@@ -135,8 +138,8 @@ def machine() -> dict[str, object]:
     }
 
 
-def write_results(figures: Sequence[Figure], settings: dict[str, str], path: Path) -> None:
-    """All figures as JSON, those of benchmarks that were not run this time kept from last time."""
+def write_results(figures: Sequence[Figure], settings: dict[str, str], path: Path) -> list[dict[str, Any]]:
+    """Write all figures as JSON, those of benchmarks that were not run this time kept from last time; return them."""
     new = [{**asdict(figure), "met": figure.is_met} for figure in figures]
     ran = {figure.benchmark for figure in figures}
     kept = []
@@ -144,3 +147,4 @@ def write_results(figures: Sequence[Figure], settings: dict[str, str], path: Pat
         kept = [figure for figure in json.loads(path.read_text())["figures"] if figure["benchmark"] not in ran]
     results = {"machine": machine(), "settings": settings, "figures": [*kept, *new]}
     path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    return [*kept, *new]

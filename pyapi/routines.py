@@ -45,7 +45,7 @@ _HEADER = re.compile(
     r"(?P<signature>\s*\(.*?)\nlanguage\b",
     re.DOTALL,
 )
-_GRANT = re.compile(r"^grant execute on (?:function|procedure) [^;]*?\sto\s+(?P<roles>[\w\s,]+);", re.MULTILINE)
+_GRANT = re.compile(r"^grant execute on (?:function|procedure)\s[^;]*?\sto\s+(?P<roles>[\w\s,]+);", re.MULTILINE)
 # A migration that cannot have its lock soon fails and says so, instead of queueing in front of traffic.
 MIGRATION_LOCK_TIMEOUT = "5s"
 # What works concurrently waits for every older transaction but blocks nobody meanwhile, so it gets

@@ -136,7 +136,7 @@ def rerun(connection: Connection, report_id: int | None, country_id: str | None 
 
 
 def add_economy_report(connection: Connection, **values: Any) -> tuple[int, int, int]:
-    """A report of us for 2025, state/ny, policies 2 and 3, as add_reform_impact; its id and those of its simulations."""
+    """A report of us for 2025, state/ny, policies 2 and 3, as add_reform_impact; its id and its simulations' ids."""
     first, second = add_simulation(connection, policy_id=2), add_simulation(connection, policy_id=3)
     return add_report(connection, first, second, **values), first, second
 

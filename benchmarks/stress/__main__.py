@@ -19,7 +19,7 @@ from benchmarks.proxy import delayed
 from benchmarks.server import connect, create_database, running_server
 from benchmarks.stress.actions import CARBON_ACTIONS, SQL_ACTIONS
 from benchmarks.stress.crew import Crew, World
-from benchmarks.stress.faults import FAULTS, Api, Broken, break_it, wait_for
+from benchmarks.stress.faults import FAULTS, Api, Broken, break_it, stop_at_once, wait_for
 from benchmarks.stress.invariants import Violation, check, watch_runs
 from pyapi.embedded import API_LOGIN, Embedded
 
@@ -129,6 +129,7 @@ def main(seconds: float, connections: int, seed: int | None, short: bool) -> Non
                     violation = error
                 finally:
                     api.stop()
+                    stop_at_once(broken)
         _print(console, "done", Counter({**world.counts}))
         _print(console, "invariant", world.checks)
     if violation is not None:

@@ -28,7 +28,7 @@ from benchmarks.stress.crew import Crew, World
 from benchmarks.stress.invariants import Violation
 from pyapi.embedded import API_LOGIN, Embedded
 
-__all__ = ["FAULTS", "Api", "Broken", "break_it", "wait_for"]
+__all__ = ["FAULTS", "Api", "Broken", "break_it", "stop_at_once", "wait_for"]
 
 _PROGRAM = str(Path(sys.executable).parent / "pgreprise")
 _PATIENCE_SECONDS = 60
@@ -90,7 +90,7 @@ class Broken:
     @property
     def data(self) -> Path:
         """The data folder of the server."""
-        return next(self.folder.glob("*/*/PG_VERSION"), next(self.folder.glob("*/PG_VERSION"))).parent
+        return next(self.folder.glob("*/*/PG_VERSION")).parent
 
 
 def wait_for(what: str, is_so: Callable[[], bool]) -> None:
@@ -156,13 +156,21 @@ def _postmaster(broken: Broken) -> psutil.Process:
 
 def kill_a_backend(broken: Broken) -> None:
     """SIGKILL of a backend at work: PostgreSQL ends all sessions and recovers."""
-    with connect(broken.world.database) as connection:
-        pids = connection.execute(
+    with connect(broken.world.database) as witness:
+        pids = witness.execute(
             "select pid from pg_stat_activity where backend_type = 'client backend' and state = 'active' "
-            "and pid <> pg_backend_pid() and datname = current_database()"
+            "and datname = current_database()"
         ).fetchall()
-    if pids:
         os.kill(int(str(broken.chance.choice(pids)[0])), signal.SIGKILL)
+
+        def has_ended() -> bool:
+            try:
+                witness.execute("select 1")
+            except psycopg.OperationalError:
+                return True
+            return False
+
+        wait_for("all sessions ended", has_ended)
     wait_for("the server is up", lambda: _is_up(broken.world.database))
 
 
@@ -249,7 +257,8 @@ def time_out(broken: Broken) -> None:
     names = list(world.actions)
     with connect(world.database) as hurried:
         for number in range(300):
-            hurried.execute(f"set statement_timeout = '{1 + number % 12}ms'".encode())
+            with suppress(psycopg.errors.QueryCanceled):
+                hurried.execute(f"set statement_timeout = '{1 + number % 12}ms'".encode())
             name = broken.chance.choice(names)
             act(name, world.actions[name][1], hurried, broken.chance, world.counts)
     with connect(world.database) as holder, connect(world.database) as waiter:
@@ -354,6 +363,12 @@ FAULTS: dict[str, Callable[[Broken], None]] = {
     "restart of the server": restart_the_server,
     "SIGKILL of the server": kill_the_server,
 }
+
+
+def stop_at_once(broken: Broken) -> None:
+    """End the server without a checkpoint: its data is thrown away."""
+    with suppress(subprocess.SubprocessError, OSError):
+        _control(broken, "--mode=immediate", "stop")
 
 
 def break_it(broken: Broken, name: str) -> None:

@@ -43,33 +43,58 @@ select row_kind, row_id, run_sequence, count(started.row_kind), count(ended.row_
 having count(started.one) <> 1 or count(*) <> 1;
 
 -- name: every result is there, byte for byte: in its row, or in the archive of the run it was of
-with held as (
+with recursive held as (
   select 'report' as row_kind, id as row_id, run_sequence, output from public.report_outputs
   union all select 'report', report_id, run_sequence, output from pgreprise.report_run
   union all select 'simulation', id, run_sequence, output from public.simulations
   union all select 'simulation', simulation_id, run_sequence, output from pgreprise.simulation_run
 ),
-expected as (
-  select held.*, coalesce(own.checksum, original.checksum) as checksum
-    from held
-    left join pgreprise.restored_run as restored using (row_kind, row_id, run_sequence)
-    left join lateral (
-      select written.checksum from stress.written
-       where written.row_kind = held.row_kind and written.row_id = held.row_id
-         and written.run_sequence = held.run_sequence
-       order by written.written_id desc limit 1
-    ) as own on true
-    left join lateral (
-      select written.checksum from stress.written
-       where written.row_kind = held.row_kind and written.row_id = held.row_id
-         and written.run_sequence = restored.restores_run
-       order by written.written_id desc limit 1
-    ) as original on true
+newest as (
+  select distinct on (row_kind, row_id, run_sequence) row_kind, row_id, run_sequence, checksum
+    from stress.written order by row_kind, row_id, run_sequence, written_id desc
+),
+started as (
+  select act.rerun_id, act.undoes, 'report' as row_kind, act.report_id as row_id, act.run_sequence
+    from pgreprise.rerun as act where act.run_sequence is not null
+  union all
+  select act.rerun_id, act.undoes, 'simulation', reset.simulation_id, reset.run_sequence
+    from pgreprise.rerun as act
+   cross join lateral unnest(act.simulation_ids, act.simulation_run_sequences) as reset(simulation_id, run_sequence)
+   where reset.run_sequence is not null
+),
+-- A run that an undo started began with what the run before the undone act held.
+restored as (
+  select undo.row_kind, undo.row_id, undo.run_sequence, undone.run_sequence - 1 as from_run
+    from started as undo
+    join started as undone
+      on undone.rerun_id = undo.undoes and undone.row_kind = undo.row_kind and undone.row_id = undo.row_id
+),
+origin as (
+  select held.row_kind, held.row_id, held.run_sequence, held.run_sequence as from_run, newest.checksum
+    from held left join newest using (row_kind, row_id, run_sequence)
+  union all
+  select origin.row_kind, origin.row_id, origin.run_sequence, restored.from_run, newest.checksum
+    from origin
+    join restored
+      on restored.row_kind = origin.row_kind and restored.row_id = origin.row_id
+     and restored.run_sequence = origin.from_run
+    left join newest
+      on newest.row_kind = restored.row_kind and newest.row_id = restored.row_id
+     and newest.run_sequence = restored.from_run
+   where origin.checksum is null
 )
-select row_kind, row_id, run_sequence, checksum, md5(output::text) from expected
- where output is not null
-   and (output ->> 'owner' <> row_kind || ' ' || row_id
-     or (output ->> 'via' is null and md5(output::text) is distinct from checksum));
+select row_kind, row_id, run_sequence, origin.checksum, md5(held.output::text)
+  from held join origin using (row_kind, row_id, run_sequence)
+ where held.output is not null and origin.checksum is not null
+   and (held.output ->> 'owner' <> row_kind || ' ' || row_id
+     or (held.output ->> 'via' is null and md5(held.output::text) is distinct from origin.checksum))
+union all
+select held.row_kind, held.row_id, held.run_sequence, null, md5(held.output::text)
+  from held
+ where held.output is not null and held.output ->> 'via' is null and not exists (
+   select from origin
+    where origin.row_kind = held.row_kind and origin.row_id = held.row_id
+      and origin.run_sequence = held.run_sequence and origin.checksum is not null);
 
 -- name: an archived output is missing only where a purge freed it
 select 'report', run.report_id, run.run_sequence

@@ -44,6 +44,7 @@ REPLACED = (
     "reset_report",
     "reset_simulation",
     "delete_reform_impacts",
+    "mismatched_cache_versions",
     "rerun_report",
 )
 NEW_AFTER = (

@@ -32,11 +32,17 @@ def examine(engine: Engine) -> list[Finding]:
     connection: Any = engine.raw_connection()
     try:
         database: psycopg.Connection[Any] = connection.driver_connection
-        return [
+        findings = [
             *installation.migrations_behind(revisions),
             *_run("routines", lambda: installation.edited_routines(database)),
             *_run("indexes", lambda: installation.missing_indexes(database, revisions)),
             *_run("rights", lambda: privileges.too_wide(database)),
+        ]
+        domains = {name.split("/")[0] for name in status["status"]["routines"]}
+        if "carbon" in domains and "reports" not in domains:
+            return findings
+        return [
+            *findings,
             *_run("cache versions", lambda: reports.missing_versions(engine)),
             *_run("cache rows", lambda: reports.mismatched_caches(engine)),
             *_run("reports", lambda: reports.defects(engine)),

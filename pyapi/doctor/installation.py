@@ -30,7 +30,10 @@ def _known(directory: ScriptDirectory, revision: str) -> bool:
 
 
 def migrations_behind(revisions: list[str]) -> Iterator[Finding]:
-    """Revisions that are missing in the database, or that this pgreprise does not know."""
+    """Revisions that are missing in the database, or that this pgreprise does not know.
+
+    A domain of which nothing is installed is not missing: a user installs those that they need.
+    """
     directory = scripts()
     unknown = [revision for revision in revisions if not _known(directory, revision)]
     if unknown:
@@ -41,8 +44,17 @@ def migrations_behind(revisions: list[str]) -> Iterator[Finding]:
             "Upgrade pgreprise here.",
         )
         return
+    labels = {label for revision in revisions for label in directory.get_revision(revision).branch_labels}
+    if labels == {"core"}:
+        labels.add("reports")
     behind = (
-        [script.revision for script in directory.iterate_revisions("heads", tuple(revisions))] if revisions else ["all"]
+        [
+            script.revision
+            for script in directory.iterate_revisions("heads", tuple(revisions))
+            if script.branch_labels & labels
+        ]
+        if revisions
+        else ["all"]
     )
     if behind:
         yield Finding(

@@ -66,6 +66,17 @@ def test_the_doctor_finds_the_deployment_that_forgot_its_version(pgreprise: Run,
     assert "1 cache rows deleted" in succeeded(pgreprise("rerun", "us", str(report)))
 
 
+def test_a_rerun_that_empties_the_cache_is_no_forgotten_deployment(pgreprise: Run, dba: Connection) -> None:
+    set_versions(dba)
+    report = add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    add_reform_impact(dba, start_time="2026-04-02 00:00:00")
+    add_reform_impact(dba, api_version="e000000000", start_time="2026-04-01 00:00:00")
+    rerun(dba, report)
+    # The only row of the current version is in the archive; the older one must not pass for a newer one.
+    [finding] = examine(pgreprise, problems=False)
+    assert (finding["check"], finding["severity"]) == ("cache rows", "note")
+
+
 def test_the_doctor_only_notes_what_earlier_deployments_left(pgreprise: Run, dba: Connection) -> None:
     set_versions(dba)
     add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))

@@ -206,6 +206,13 @@ class OwnServer:
         lines = (self.folder / f"postgresql-{self.version}" / "postmaster.pid").read_text().splitlines()
         return psutil.Process(int(lines[0]))
 
+    @property
+    def is_running(self) -> bool:
+        try:
+            return self.postmaster.is_running()
+        except (psutil.NoSuchProcess, FileNotFoundError):
+            return False
+
     def kill(self, _: Connection) -> None:
         """As a power cut: no process has a chance to do anything more."""
         postmaster = self.postmaster
@@ -249,6 +256,14 @@ def opened(url: URL) -> Connection:
     return psycopg.connect(plain(url), autocommit=True, row_factory=dict_row)
 
 
+def answers(connection: Connection) -> bool:
+    try:
+        connection.execute("select")
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
 def accepts_connections(url: URL) -> bool:
     try:
         opened(url).close()
@@ -278,6 +293,11 @@ def test_a_batch_goes_on_after_a_crash_of_the_server_in_the_middle_of_a_chunk(
                 CRASHES[crash](own_server, connection)
                 _, said = process.communicate()
             assert process.returncode != 0, said.decode()
+            # Every session has ended with it, this one too.
+            wait_until(lambda: not answers(connection))
+        if own_server.is_running:
+            # It begins anew by itself, and is not to be stopped meanwhile.
+            wait_until(lambda: accepts_connections(url))
     with own_server.running() as server:
         url = server.set(database="crash")
         wait_until(lambda: accepts_connections(url))

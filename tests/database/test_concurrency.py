@@ -82,22 +82,50 @@ def rows(dba: Connection) -> Connection:
     return dba
 
 
-@pytest.mark.parametrize("call", WRITERS)
-def test_a_caller_that_set_no_lock_timeout_waits_five_seconds_at_most(rows: Connection, call: str) -> None:
+def test_a_writer_waits_five_seconds_at_most_or_as_long_as_its_caller_said(sandbox: Connection) -> None:
+    set_versions(sandbox)
+    report = add_report(sandbox, add_simulation(sandbox, policy_id=2), add_simulation(sandbox, policy_id=3))
+    add_reform_impact(sandbox)
+    act = rerun(sandbox, report)["rerun_id"]
+    batch = one(sandbox, 'select create_rerun_batch(\'{"country": "us"}\') as id')["id"]
+    calls = [
+        *(call for call in WRITERS if "(1" not in call),
+        f"call rerun_report({report})",
+        f"select reset_report({report})",
+        f"select update_report({report}, status => 'running')",
+        "select get_or_create_report('us', id, year => '2030') from public.simulations",
+        "select reset_simulation(id) from public.simulations",
+        "select update_simulation(id, status => 'running') from public.simulations",
+        f"call undo_rerun({act})",
+        f"call rerun_reports(array[{report}])",
+        'select create_rerun_batch(\'{"year": "2025"}\')',
+        f"select rerun_batch_chunk({batch})",
+        f"select undo_batch_chunk({batch})",
+        "select purge_chunk(interval '0')",
+        "select set_setting('archive_outputs', 'off')",
+        "select * from rerun_feed(0)",
+    ]
+    writers = sandbox.execute(
+        "select proname as name from pg_proc where pronamespace = 'public'::regnamespace and prosecdef "
+        "and provolatile = 'v'"
+    ).fetchall()
+    named = {call.split("(")[0].split()[-1] for call in calls}
+    assert named == {row["name"] for row in writers}
+    for call in calls:
+        for chosen, kept in (("0", "5s"), ("123ms", "123ms"), ("1min", "1min")):
+            with sandbox.transaction(force_rollback=True):
+                sandbox.execute("select set_config('lock_timeout', %s, true)", (chosen,))
+                sandbox.execute(call.encode())
+                assert one(sandbox, "show lock_timeout")["lock_timeout"] == kept, call
+
+
+def test_the_limit_of_a_wait_ends_with_the_transaction(rows: Connection) -> None:
     with rows.transaction():
-        assert one(rows, "show lock_timeout")["lock_timeout"] == "0"
-        rows.execute(call)
-        assert one(rows, "show lock_timeout")["lock_timeout"] == "5s"
+        for call in WRITERS:
+            rows.execute("set local lock_timeout = 0")
+            rows.execute(call)
+            assert one(rows, "show lock_timeout")["lock_timeout"] == "5s"
     assert one(rows, "show lock_timeout")["lock_timeout"] == "0"
-
-
-@pytest.mark.parametrize("call", WRITERS)
-@pytest.mark.parametrize("chosen", ["123ms", "1min"])
-def test_a_caller_that_set_a_lock_timeout_keeps_it(rows: Connection, call: str, chosen: str) -> None:
-    with rows.transaction():
-        rows.execute(f"set local lock_timeout = '{chosen}'")
-        rows.execute(call)
-        assert one(rows, "show lock_timeout")["lock_timeout"] == chosen
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ STATEMENTS = [
     "update public.report_outputs set status = 'complete'",
     "delete from public.simulations",
     "truncate public.reform_impact",
-    "lock table public.report_outputs in access exclusive mode",
-    "lock table pgreprise.rerun_feed_counter in row share mode",
+    "do $$begin lock table public.report_outputs in access exclusive mode; end$$",
+    "do $$begin lock table pgreprise.rerun_feed_counter in row share mode; end$$",
     "select nextval('public.report_outputs_id_seq')",
     "select setval('public.simulations_id_seq', 1)",
     "select last_value from public.report_outputs_id_seq",
@@ -165,7 +165,7 @@ def test_it_may_call_no_routine_and_read_no_table_of_ours(intruder: Connection, 
             intruder.execute(f"{verb} {routine['name']}({', '.join(routine['arguments'])})".encode())
 
     tables = dba.execute(
-        "select format('%I.%I', schemaname, tablename) as name from pg_tables where schemaname in ('public', 'pgreprise')"
+        "select schemaname || '.' || tablename as name from pg_tables where schemaname in ('public', 'pgreprise')"
     ).fetchall()
     assert len(tables) > 10
     for table in tables:

@@ -15,7 +15,16 @@ from sqlalchemy import URL
 
 from tests import carbon
 from tests.conftest import Connect
-from tests.factories import add_reform_impact, add_report, add_simulation, one, set_versions, snapshot
+from tests.factories import (
+    add_reform_impact,
+    add_report,
+    add_simulation,
+    everything,
+    newest_act,
+    one,
+    set_versions,
+    snapshot,
+)
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -66,6 +75,7 @@ EXPECTED = {
     "pgreprise.status": READERS,
     "pgreprise.setting": READERS,
     "pgreprise.add_up": DBA,
+    "pgreprise.continue_runs": INTERNAL,
     "pgreprise.refuse_transaction_block": DBA,
     "pgreprise.actor": INTERNAL,
     "pgreprise.after_routine": INTERNAL,
@@ -174,6 +184,7 @@ FURTHER_SETTINGS = {
     "pgreprise.batch_reports": ["plan_cache_mode=force_custom_plan"],
     "pgreprise.archive_further_columns": TEXT_THERE_AND_BACK,
     "pgreprise.restore_reform_impacts": TEXT_THERE_AND_BACK,
+    "pgreprise.continue_runs": ["enable_seqscan=off"],
     "pgreprise.original_run": ["enable_seqscan=off"],
     "pgreprise.rerun_set": ["plan_cache_mode=force_custom_plan"],
     "public.rerun_report": ["plan_cache_mode=force_generic_plan"],
@@ -377,6 +388,158 @@ def test_what_only_looks_is_stable(dba: Connection) -> None:
 
 def test_every_routine_carries_a_comment(dba: Connection) -> None:
     assert [routine["name"] for routine in routines(dba) if not routine["comment"]] == []
+
+
+# --- who logs in -----------------------------------------------------------------------------
+
+Login = Callable[[str], Connection]
+
+
+@pytest.fixture
+def login(dba: Connection, database: URL) -> Iterator[Login]:
+    """Logs somebody in who is in one group and nothing else: ``login("pgreprise_api")``."""
+    made: list[tuple[str, Connection]] = []
+
+    def log_in(group: str) -> Connection:
+        name = f"{group}_login_{os.getpid()}"
+        dba.execute(f"create role {name} login password 'secret' in role {group}")
+        url = database.set(drivername="postgresql", username=name, password="secret")
+        connection = psycopg.connect(url.render_as_string(hide_password=False), autocommit=True, row_factory=dict_row)
+        made.append((name, connection))
+        return connection
+
+    yield log_in
+    for name, connection in made:
+        connection.close()
+        dba.execute(f"drop role {name}")
+
+
+def forbidden(connection: Connection, statement: str) -> bool:
+    """Whether PostgreSQL refuses a statement for want of a right; another error does not count."""
+    try:
+        connection.execute(statement.encode())
+    except psycopg.errors.InsufficientPrivilege:
+        return True
+    except psycopg.Error:
+        return False
+    return False
+
+
+@pytest.fixture
+def rows(dba: Connection) -> Connection:
+    """Report 1, which was rerun and then computed again, so that its undo needs force; a batch; a cache row."""
+    set_versions(dba)
+    add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    dba.execute("call rerun_report(1)")
+    dba.execute("select update_report(1, status => 'complete', output => '{}')")
+    dba.execute("select create_rerun_batch('{\"ids\": 1}')")
+    add_reform_impact(dba)
+    return dba
+
+
+@pytest.mark.parametrize("group", ROLES)
+def test_who_logs_in_reaches_no_table_and_no_sequence(rows: Connection, login: Login, group: str) -> None:
+    before = everything(rows)
+    caller = login(group)
+    for table in tables(rows):
+        for statement in (
+            f"select from {table}",
+            f"select from {table} for update",
+            f"insert into {table} default values",
+            f"delete from {table}",  # noqa: S608
+            f"truncate {table}",
+            f"do $$begin lock table {table} in access share mode; end$$",
+            f"copy {table} to stdout",
+            f"create trigger trojan before insert on {table} execute function suppress_redundant_updates_trigger()",
+            f"alter table {table} add column trojan text",
+            f"drop table {table}",
+            f"comment on table {table} is 'mine'",
+        ):
+            assert forbidden(caller, statement), statement
+    for column in rows.execute(
+        "select format('update %s set %I = null', attrelid::regclass, attname) as statement from pg_attribute "
+        "join pg_class on pg_class.oid = attrelid and relkind = 'r' "
+        "where relnamespace in ('public'::regnamespace, 'pgreprise'::regnamespace) and attnum > 0 "
+        "and attgenerated = ''"
+    ).fetchall():
+        assert forbidden(caller, column["statement"]), column["statement"]
+    sequences = rows.execute(
+        "select oid::regclass::text as name from pg_class where relkind = 'S' "
+        "and relnamespace in ('public'::regnamespace, 'pgreprise'::regnamespace)"
+    ).fetchall()
+    assert len(sequences) >= 4
+    for sequence in sequences:
+        for call in ("nextval('{}')", "setval('{}', 1)", "last_value from {}"):
+            assert forbidden(caller, "select " + call.format(sequence["name"])), (call, sequence)
+    assert everything(rows) == before
+
+
+@pytest.mark.parametrize("group", ROLES)
+def test_who_logs_in_calls_what_the_group_may_call_and_nothing_else(rows: Connection, login: Login, group: str) -> None:
+    before = everything(rows)
+    caller = login(group)
+    for routine in routines(rows):
+        if group not in EXPECTED[routine["name"]]:
+            verb = "call" if routine["kind"] == "p" else "select"
+            statement = f"{verb} {routine['name']}({', '.join(routine['arguments'])})"
+            assert forbidden(caller, statement), statement
+    assert everything(rows) == before
+
+
+@pytest.mark.parametrize("group", ROLES)
+def test_who_logs_in_cannot_become_the_owner_or_change_what_is_his(rows: Connection, login: Login, group: str) -> None:
+    before = everything(rows)
+    routines_before = routines(rows)
+    caller = login(group)
+    others = {"pgreprise_owner", *ROLES} - {group}
+    for statement in (
+        *(f"set role {other}" for other in others),
+        *(f"grant {other} to {group}" for other in others),
+        *(f"set session authorization {other}" for other in others),
+        f"alter role {group} superuser",
+        f"alter role {group} login",
+        "create function public.trojan() returns integer language sql as 'select 1'",
+        "create function pgreprise.trojan() returns integer language sql as 'select 1'",
+        "create table pgreprise.trojan ()",
+        "create table public.trojan ()",
+        "create schema trojan",
+        "drop procedure public.rerun_report",
+        "drop schema pgreprise cascade",
+        "alter procedure public.rerun_report security invoker",
+        "alter procedure public.rerun_report set search_path = public",
+        f"alter procedure public.rerun_report owner to {group}",
+        "alter type pgreprise.report_row add attribute trojan text",
+        "alter default privileges for role pgreprise_owner grant all on tables to public",
+        "grant select on public.report_outputs to public",
+    ):
+        assert forbidden(caller, statement), statement
+    # PostgreSQL only warns about a grant by someone who holds the right and may not pass it on.
+    for routine in routines_before:
+        if group in EXPECTED[routine["name"]]:
+            caller.execute(f"grant execute on routine {routine['signature']} to public".encode())
+    assert routines(rows) == routines_before
+    assert everything(rows) == before
+
+
+def test_who_logs_in_does_through_routines_what_the_group_is_for(rows: Connection, login: Login) -> None:
+    reader, api, dba_login = (login(group) for group in ROLES)
+    assert [row["run_sequence"] for row in reader.execute("select run_sequence from report_history(1)")] == [2, 1]
+    assert one(api, "call rerun_report(1, 'us')")["result"]["run_sequence"] == 3
+    assert one(api, "call undo_rerun(%s)", newest_act(rows)["rerun_id"])["result"]["run_sequence"] == 4
+    before = everything(rows)
+    # With a rerun that has moved on only a DBA may go on.
+    with pytest.raises(psycopg.Error) as caught:
+        api.execute("call undo_rerun(1, force => true)")
+    assert caught.value.sqlstate == "RR017"
+    assert caught.value.diag.message_primary == (
+        f"Role {api.info.user} may not do this: it is for members of pgreprise_dba."
+    )
+    assert everything(rows) == before
+    assert one(dba_login, "call undo_rerun(1, force => true)")["result"]["run_sequence"] == 5
+    assert (newest_act(rows)["session_role"], newest_act(rows)["role_setting"]) == (dba_login.info.user, None)
+    assert one(dba_login, "call run_rerun_batch(1)")["result"]["rerun"] == 1
+    assert one(dba_login, "call undo_rerun_batch(1)")["result"]["undone"] == 1
+    assert one(dba_login, "call purge_runs(interval '0', 0)")["result"]["reruns"] > 0
 
 
 # --- an attacker -----------------------------------------------------------------------------

@@ -386,8 +386,9 @@ def test_cache_rows_that_no_longer_fit_into_the_hosts_table_are_named(
 # --- no such rerun, and those that cannot be undone: RR013, RR014 ----------------------------
 
 
+@pytest.mark.usefixtures("rows")
 @pytest.mark.parametrize("rerun_id", [0, -1, 2**63 - 1, None])
-def test_a_rerun_that_never_was_is_rr013(sandbox: Connection, rows: Rows, rerun_id: int | None) -> None:
+def test_a_rerun_that_never_was_is_rr013(sandbox: Connection, rerun_id: int | None) -> None:
     said = refusal(sandbox, UNDO, rerun_id)
     name = "null" if rerun_id is None else rerun_id
     assert said[:3] == ("RR013", f"Rerun #{name} not found.", {"rerun_id": rerun_id})
@@ -531,12 +532,14 @@ FORCE = "call undo_rerun(%s, force => true)"
 def test_force_is_refused_to_others(sandbox: Connection, rows: Rows, role: str, claims: str | None) -> None:
     done = rerun(sandbox, rows.economy)
     before = everything(sandbox)
-    with pytest.raises(psycopg.Error) as caught, sandbox.transaction():
+    with sandbox.transaction(force_rollback=True):
         sandbox.execute(f"set local role {role}")
         sandbox.execute("select set_config('request.jwt.claims', %s, true)", (claims or "",))
-        sandbox.execute(FORCE, (done["rerun_id"],))
-    assert caught.value.sqlstate == "RR017"
-    assert everything(sandbox) == before
+        with pytest.raises(psycopg.Error) as caught, sandbox.transaction():
+            sandbox.execute(FORCE, (done["rerun_id"],))
+        assert caught.value.sqlstate == "RR017"
+        sandbox.execute("reset role")
+        assert everything(sandbox) == before
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ begin
   end if;
 
   -- Strict and silent: what is not a list of roles has none.
-  if pgreprise.is_operator()
-    or jsonb_path_exists(roles, 'strict $[*] ? (@.on.kind == "global")', silent => true)
+  if jsonb_path_exists(roles, 'strict $[*] ? (@.on.kind == "global")', silent => true)
+    or pgreprise.is_operator()
   then
     return;
   end if;

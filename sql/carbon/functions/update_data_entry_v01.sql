@@ -54,6 +54,5 @@ $$;
 comment on function public.update_data_entry(bigint, bigint, text, bigint, bigint, jsonb, jsonb, bigint, timestamptz) is
 'Writes the data or the emissions of an entry.';
 
-grant execute on function
-public.update_data_entry(bigint, bigint, text, bigint, bigint, jsonb, jsonb, bigint, timestamptz)
+grant execute on function public.update_data_entry
 to pgreprise_api, pgreprise_dba;

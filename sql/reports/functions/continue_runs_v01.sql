@@ -8,7 +8,6 @@ create or replace function pgreprise.continue_runs(
 )
 returns void
 language plpgsql
-security definer
 set search_path = pg_catalog, pg_temp
 -- The history begins empty. A plan made then scans it, and a session would keep that plan while it grows.
 set enable_seqscan = 'off'
@@ -45,5 +44,3 @@ $$;
 
 comment on function pgreprise.continue_runs(bigint[], bigint[]) is
 'Numbers the runs of rows that have the id of a deleted one after the runs of that one.';
-
-grant execute on function pgreprise.continue_runs(bigint[], bigint[]) to pgreprise_dba;

@@ -11,7 +11,10 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform from public.rerun_batches(coalesce(rerun_batch_refusals.batch_id, 0));
+  perform from pgreprise.rerun_batch as batch where batch.batch_id = rerun_batch_refusals.batch_id;
+  if not found then
+    perform pgreprise.raise_batch_not_found(rerun_batch_refusals.batch_id);
+  end if;
 
   return query
     select item.report_id, item.errcode, item.message

@@ -25,7 +25,10 @@ begin
   if undo_batch_chunk.force then
     perform pgreprise.require_scope('reports:admin');
   end if;
-  perform from public.rerun_batches(coalesce(undo_batch_chunk.batch_id, 0));
+  perform from pgreprise.rerun_batch as batch where batch.batch_id = undo_batch_chunk.batch_id;
+  if not found then
+    perform pgreprise.raise_batch_not_found(undo_batch_chunk.batch_id);
+  end if;
 
   acts := array(
     select act.rerun_id

@@ -1,0 +1,60 @@
+"""Someone tries carbon reports out with the sample units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from pyapi.routines import sql_folder
+from tests.carbon import PRINCIPAL, acting, add_unit, claims, role, snapshot
+from tests.factories import one
+
+Connection = psycopg.Connection[dict[str, Any]]
+
+
+def load(connection: Connection) -> list[dict[str, Any]]:
+    """Run the file as one text and return what its last statement returns."""
+    cursor = connection.execute((sql_folder() / "carbon/steps/load_sample.sql").read_bytes())
+    while cursor.nextset():
+        pass
+    return cursor.fetchall()
+
+
+def test_the_sample_holds_units_reports_and_a_stale_explore_report(dba: Connection) -> None:
+    units = load(dba)
+    assert [unit["institutional_id"] for unit in units] == ["0184", "0207", None]
+    example = one(dba, "select * from example_units()")
+    assert (example["unit_id"], example["institutional_id"]) == (units[0]["unit_id"], "0184")
+    with acting(dba, claims(role(PRINCIPAL, "unit", "0184"))):
+        found = one(
+            dba,
+            "select found.is_stale from get_explore_report(%s, %s) as found",
+            example["unit_id"],
+            example["reference_year"],
+        )
+    assert found["is_stale"]
+
+
+def test_the_samples_stats_are_what_its_entries_add_up_to(dba: Connection) -> None:
+    load(dba)
+    found = dba.execute(
+        "select stats::jsonb as stats, pgreprise.carbon_totals(id, false) as totals, completion_progress "
+        "from public.carbon_reports where stats is not null order by id"
+    ).fetchall()
+    assert [row["completion_progress"] for row in found] == ["0/8", "2/8"]
+    assert [row["stats"] for row in found] == [row["totals"] for row in found]
+    assert one(dba, "select get_validated_totals(3) as totals")["totals"] == {
+        "modules": {"1": 7.5, "2": 1.89},
+        "total_fte": 7.5,
+        "total_tonnes_co2eq": 5.04375,
+    }
+
+
+def test_the_sample_is_refused_where_there_are_units(dba: Connection) -> None:
+    add_unit(dba)
+    before = snapshot(dba)
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="these hold rows: units"):
+        load(dba)
+    assert snapshot(dba) == before
