@@ -29,7 +29,7 @@ Connection = psycopg.Connection[dict[str, Any]]
 
 ROLES = ("pgreprise_reader", "pgreprise_api", "pgreprise_dba")
 EXAMPLES = os.environ.get("PGREPRISE_FUZZ_EXAMPLES")
-QUICK_EXAMPLES = 12
+QUICK_EXAMPLES = 8
 
 fuzz = settings(
     max_examples=int(EXAMPLES or QUICK_EXAMPLES),
@@ -295,3 +295,22 @@ def test_only_documented_errors_come_out_of_any_entry_point(session: Connection)
     assert {role for entry_point in found for role in entry_point.roles} == set(ROLES)
     calls = {entry_point.call: undocumented(session, entry_point, codes) for entry_point in found}
     assert {call: example for call, example in calls.items() if example is not None} == {}
+
+
+# --- what it found ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "age", ["178000000 years", "70000000 months -2099999990 days", "-70000000 months 2100000010 days"]
+)
+def test_an_age_that_no_time_goes_back_by_is_refused(session: Connection, age: str) -> None:
+    for statement in ("call public.purge_runs(%s::interval)", "select * from public.archive_size(%s::interval)"):
+        with pytest.raises(psycopg.Error) as caught:
+            session.execute(statement, (age,))
+        assert caught.value.sqlstate == "RR016"
+
+
+@pytest.mark.parametrize("chunk", ["null", "[1]", '{"reruns": "many"}', '{"bytes": 1}', '{"reruns": null}'])
+def test_what_is_no_count_adds_nothing(session: Connection, chunk: str) -> None:
+    statement = """select pgreprise.add_up('{"reruns": 1}', %s::jsonb) ->> 'reruns' as reruns"""
+    assert session.execute(statement, (chunk,)).fetchall() == [{"reruns": "1"}]
