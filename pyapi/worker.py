@@ -66,6 +66,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self.poller.register(conn.sock, EVENT_READ, partial(self._read_on, conn))
         if _has_arrived(received):
             self._hand_over(conn)
+        else:
+            # Most often it is here already.
+            self._read_on(conn, conn.sock)
 
     def _read_on(self, conn: TConn, client: socket.socket) -> None:
         _, received = self._arriving[conn]
