@@ -15,7 +15,7 @@ from benchmarks.pgbench import SCRIPTS, transactions_per_second
 from benchmarks.proxy import delayed
 from benchmarks.server import Connection, connect
 
-__all__ = ["run"]
+__all__ = ["PythonClient", "run"]
 
 REPORTS = 250_000
 NO_WAIT = "-c synchronous_commit=off"
@@ -33,7 +33,7 @@ def _steps(script: str) -> list[tuple[str, bool]]:
     return found
 
 
-class _PythonClient:
+class PythonClient:
     """A client in Python, as an application is one: psycopg, prepared statements, one connection."""
 
     def __init__(self, connection: Connection, script: str) -> None:
@@ -62,7 +62,7 @@ class _PythonClient:
 def _python_clients(bench: Bench, database: URL, take: Callable[[int], int], count: int) -> tuple[Spread, Spread]:
     """Reports per second of rerun_report, and the ratio to the client that does it step by step."""
     with connect(database) as one, connect(database) as other:
-        called, stepwise = _PythonClient(one, "rerun_report"), _PythonClient(other, "stepwise_rerun")
+        called, stepwise = PythonClient(one, "rerun_report"), PythonClient(other, "stepwise_rerun")
         for client in (called, stepwise):
             client.rate(take(10), 10)
         ours, steps = in_turn(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import click
+import psycopg
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import URL
@@ -125,11 +126,13 @@ def main(seconds: float, connections: int, seed: int | None, short: bool) -> Non
                 try:
                     wait_for("the API answers", lambda: api.ask()[0] == 200)
                     _stress(console, world, broken, seconds, connections)
-                except Violation as error:
+                except (Violation, psycopg.Error, TimeoutError) as error:
                     violation = error
                 finally:
                     api.stop()
-                    stop_at_once(broken)
+                    if violation is not None:
+                        # It may be in a state in which it does not end by itself.
+                        stop_at_once(broken)
         _print(console, "done", Counter({**world.counts}))
         _print(console, "invariant", world.checks)
     if violation is not None:

@@ -264,7 +264,7 @@ def time_out(broken: Broken) -> None:
     with connect(world.database) as holder, connect(world.database) as waiter:
         waiter.execute("set lock_timeout = '20ms'")
         with holder.transaction():
-            holder.execute("select from public.simulations where id between 1 and 12 for update")
+            holder.execute("select from public.simulations where id between 1 and 12 order by id for update")
             for _ in range(20):
                 act("rerun", world.actions["rerun"][1], waiter, broken.chance, world.counts)
             status, retry_after = broken.api.ask("/us/report/1/rerun", "POST")

@@ -90,6 +90,8 @@ def sample_load() -> None:
     """Fill empty tables with a few reports of each kind, and with a few units that have carbon reports."""
     refused = False
     with administrator() as engine:
+        # Raises where pgreprise is not installed.
+        status_of(engine)
         for domain in sorted(installed_domains(engine), reverse=True):
             try:
                 print_rows(load_sample(engine, domain), False, empty="There are no reports.")

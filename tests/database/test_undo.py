@@ -580,3 +580,21 @@ def test_an_undo_touches_no_table_that_it_need_not(sandbox: Connection, rows: Ro
         "restored_run",
     }
     assert VERSIONS["us"]["package"] not in {row["api_version"] for row in snapshot(sandbox)["simulations"]}
+
+
+@pytest.mark.parametrize("act", ["call rerun_report({report})", "call rerun_reports(array[{report}])"])
+def test_simulations_that_are_linked_in_another_order_and_at_different_runs_get_back_each_its_own(
+    sandbox: Connection, rows: Rows, act: str
+) -> None:
+    report = add_report(sandbox, rows.second, rows.first, year="2031")
+    for _ in range(3):
+        sandbox.execute("select reset_simulation(%s)", (rows.first,))
+    for simulation in (rows.first, rows.second):
+        sandbox.execute("select update_simulation(%s, output => %s)", (simulation, f'{{"of": {simulation}}}'))
+    before = snapshot(sandbox)
+    sandbox.execute(act.format(report=report))
+    started = newest_act(sandbox)
+    assert (started["simulation_ids"], started["simulation_run_sequences"]) == ([rows.second, rows.first], [2, 5])
+    undo(sandbox, started["rerun_id"])
+    assert without_runs(snapshot(sandbox)) == without_runs(before)
+    assert [row["run_sequence"] for row in snapshot(sandbox)["simulations"][:2]] == [6, 3]

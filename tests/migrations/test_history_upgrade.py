@@ -19,7 +19,7 @@ from tests.factories import add_reform_impact, add_report, add_simulation, one, 
 from tests.migrations.test_adoption import LEGACY
 from tests.migrations.tools import connect, detail, engine, plain, rows, run, run_script, sqlstate, state
 
-BEFORE = "reports_0006"
+BEFORE, AFTER = "reports_0006", "reports@head"
 TABLES = ("report_outputs", "simulations", "reform_impact")
 # The tables of version 1: pgreprise's own, and adopted ones with serial ids, and with jsonb.
 JSONB = LEGACY.replace(" json", " jsonb")
@@ -155,7 +155,7 @@ def without_runs(found: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[
 def test_an_upgrade_numbers_every_run_1_without_touching_a_row(version_1: URL) -> None:
     with connect(version_1) as connection:
         kept, kept_files = snapshot(connection), files(version_1)
-        migrate.upgrade(engine(version_1))
+        migrate.upgrade(engine(version_1), AFTER)
         found = snapshot(connection)
         assert files(version_1) == kept_files
     assert without_runs(found) == kept
@@ -166,7 +166,7 @@ def test_an_upgrade_numbers_every_run_1_without_touching_a_row(version_1: URL) -
 
 def test_an_upgrade_keeps_the_rights_that_were_given_by_hand(version_1: URL) -> None:
     before = rows(version_1, RIGHTS)
-    migrate.upgrade(engine(version_1))
+    migrate.upgrade(engine(version_1), AFTER)
     after = rows(version_1, RIGHTS)
     known = {row["name"] for row in before}
     needed = {"name": "reform_impact", "grantee": "pgreprise_owner", "privilege_type": "INSERT", "is_grantable": False}
@@ -176,7 +176,7 @@ def test_an_upgrade_keeps_the_rights_that_were_given_by_hand(version_1: URL) -> 
 
 def test_callers_of_version_1_go_on_as_before(version_1: URL) -> None:
     before = answers(version_1)
-    migrate.upgrade(engine(version_1))
+    migrate.upgrade(engine(version_1), AFTER)
     after = answers(version_1)
     # Rows that a call created have got the next id since: a sequence does not go back.
     created = [statement for statement in CALLS if before[statement] and before[statement][0].get("created")]
@@ -187,7 +187,7 @@ def test_callers_of_version_1_go_on_as_before(version_1: URL) -> None:
 
 
 def test_what_callers_of_version_1_did_is_told_and_undone(version_1: URL) -> None:
-    migrate.upgrade(engine(version_1))
+    migrate.upgrade(engine(version_1), AFTER)
     with connect(version_1) as connection:
         before = snapshot(connection)
         result = rerun(connection, 1, "us")
@@ -209,7 +209,7 @@ def test_a_downgrade_without_a_history_restores_version_1(version_1: URL) -> Non
     before, told = state(version_1), answers(version_1)
     with connect(version_1) as connection:
         kept, kept_files = snapshot(connection), files(version_1)
-        migrate.upgrade(engine(version_1))
+        migrate.upgrade(engine(version_1), AFTER)
         answers(version_1)
         migrate.downgrade(engine(version_1), BEFORE)
         assert snapshot(connection) == kept
@@ -221,7 +221,7 @@ def test_a_downgrade_without_a_history_restores_version_1(version_1: URL) -> Non
         if told[statement] and told[statement][0].get("created"):
             told[statement][0]["id"] = again[statement][0]["id"]
     assert again == told
-    migrate.upgrade(engine(version_1))
+    migrate.upgrade(engine(version_1), AFTER)
     assert (
         same_as_before(answers(version_1)["call rerun_report(1)"], told["call rerun_report(1)"])
         == (told["call rerun_report(1)"])
@@ -253,7 +253,7 @@ def test_a_downgrade_that_would_lose_a_history_is_refused_and_changes_nothing(em
 def test_a_downgrade_that_is_told_to_drop_the_history_keeps_the_rows_as_they_are_now(version_1: URL) -> None:
     migrate.upgrade(engine(version_1), "core@head")
     before = state(version_1)
-    migrate.upgrade(engine(version_1))
+    migrate.upgrade(engine(version_1), AFTER)
     with connect(version_1) as connection:
         rerun(connection, 1)
         connection.execute("select update_report(1, status => 'complete', output => '{\"new\": true}')")
@@ -263,7 +263,7 @@ def test_a_downgrade_that_is_told_to_drop_the_history_keeps_the_rows_as_they_are
         assert snapshot(connection) == kept
         assert rerun(connection, 1)["simulation_ids"] == [1, 2]
         # And forward again: a history of its own.
-        migrate.upgrade(engine(version_1))
+        migrate.upgrade(engine(version_1), AFTER)
         assert rerun(connection, 1)["run_sequence"] == 2
 
 
@@ -299,7 +299,7 @@ def test_the_written_sql_of_the_upgrade_alone_upgrades_a_database_with_rows(vers
         assert without_runs(snapshot(connection)) == kept
         assert files(version_1) == kept_files
         rerun(connection, 1)
-    migrate.upgrade(engine(version_1))
+    migrate.upgrade(engine(version_1), AFTER)
 
 
 OWN_COLUMN = """
