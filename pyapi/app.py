@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask.json.provider import DefaultJSONProvider
 from sqlalchemy import Engine
+from werkzeug.exceptions import NotFound
 
 from pyapi.auth import Authentication, register_authentication
 from pyapi.errors import register_error_handlers
 from pyapi.routes.carbon import carbon
+from pyapi.routes.documentation import documentation
 from pyapi.routes.health import NEEDS, Needs, health
 from pyapi.routes.reports import reports
 from pyapi.routes.requests import ENGINE
@@ -41,6 +43,13 @@ def _forbid_sniffing(response: Response) -> Response:
     return response
 
 
+def _refuse_encoded_slashes() -> None:
+    # Decoded they would make another path, and a proxy that guards some paths would have let this one through.
+    path = request.environ.get("RAW_URI", "").partition("?")[0].lower()
+    if "%2f" in path or "%5c" in path:
+        raise NotFound("A path with an encoded slash leads nowhere.")
+
+
 def create_app(engine: Engine, authentication: Authentication | None = None) -> Flask:
     """The API over the database of ``engine``, which has autocommit (``connect_engine`` makes one).
 
@@ -56,9 +65,10 @@ def create_app(engine: Engine, authentication: Authentication | None = None) -> 
 
     app.extensions[ENGINE] = engine
     app.extensions[NEEDS] = Needs.of_this_version()
-    for blueprint in (reports, simulations, carbon, health):
+    for blueprint in (reports, simulations, carbon, health, documentation):
         app.register_blueprint(blueprint)
     register_authentication(app, authentication)
+    app.before_request(_refuse_encoded_slashes)
     register_error_handlers(app)
     app.after_request(_forbid_sniffing)
     return app

@@ -16,6 +16,7 @@ from sqlalchemy import URL
 from pyapi.app import create_app
 from pyapi.auth import Authentication
 from pyapi.database import connect_engine
+from pyapi.worker import Worker
 
 __all__ = ["Address", "AddressTakenError", "UnprotectedAddressError", "serve"]
 
@@ -118,7 +119,7 @@ def serve(
         address.require_loopback()
     options: dict[str, object] = {
         "bind": f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}",
-        "worker_class": "gthread",
+        "worker_class": Worker,
         "workers": workers,
         "threads": threads,
         # Longer than the longest statement, so that a slow one ends as a 503 and not as a killed worker.

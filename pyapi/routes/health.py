@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi import migrate
 from pyapi.database import sqlstate
+from pyapi.openapi import Stored, describes
 from pyapi.routes.requests import Reply, call, failure, success
 from pyapi.routines import routine_files
 
@@ -90,13 +91,22 @@ class Needs:
         return missing
 
 
+class Installed(Stored):
+    """The migration revisions and routine versions of the database."""
+
+    revisions: list[str]
+    routines: dict[str, int]
+
+
 @health.get("/liveness-check")
+@describes(None, asks_database=False, is_open=True)
 def liveness() -> Reply:
     """The process answers; the database is not asked."""
     return success("Alive", None)
 
 
 @health.get("/readiness-check")
+@describes(Installed, is_open=True)
 def readiness() -> Reply:
     """200 when the database can be worked with, else 503 with the reason."""
     needs: Needs = current_app.extensions[NEEDS]

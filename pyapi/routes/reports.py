@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from http import HTTPStatus
+from typing import Annotated, Literal
 
 from flask import Blueprint, request
+from pydantic import BaseModel, Field
 
+from pyapi.openapi import Stored, describes
 from pyapi.routes.requests import (
     Body,
     Reply,
@@ -38,7 +42,118 @@ class Undo(Body):
     force: bool = False
 
 
+class RerunHeaders(BaseModel):
+    """What a rerun reads of the headers."""
+
+    idempotency_key: Annotated[
+        str | None,
+        Field(
+            alias="Idempotency-Key", min_length=1, max_length=255, description="Done once, however often it is sent."
+        ),
+    ] = None
+
+
+ReportType = Literal["household", "geography"]
+
+
+class StoredReport(Stored):
+    """A report as it is stored; output is JSON text."""
+
+    id: int
+    country_id: str
+    simulation_1_id: int
+    simulation_2_id: int | None
+    api_version: str
+    status: str
+    output: str | None
+    error_message: str | None
+    year: str | None
+    run_sequence: int
+
+
+class Rerun(Stored):
+    """What a rerun did."""
+
+    rerun_id: int
+    report_id: int
+    report_type: ReportType
+    run_sequence: int
+    simulation_ids: list[int]
+    economy_cache_rows_deleted: int
+
+
+class Touched(Stored):
+    """What a rerun would touch, or the defect for which it would be refused."""
+
+    kind: Literal["report", "simulation", "reform_impact"]
+    id: int
+    status: str
+    action: str
+    output_bytes: int
+    shared_with: list[int]
+    errcode: Literal["RR002", "RR003", "RR004", "RR005", "RR006"] | None
+    message: str | None
+    hint: str | None
+
+
+class Run(Stored):
+    """A run of a report, and what started it."""
+
+    run_sequence: int
+    is_current: bool
+    status: str
+    had_output: bool
+    has_output: bool
+    error_message: str | None
+    api_version: str
+    started_by: Literal["rerun", "reset_report", "undo"] | None
+    rerun_id: int | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    restores_run: int | None
+    undone_by: int | None
+    purged_at: datetime | None
+    actor: str | None
+    session_role: str | None
+    role_setting: str | None
+    idempotency_key: str | None
+    simulation_ids: list[int] | None
+    economy_cache_rows_deleted: int | None
+    batch_id: int | None
+
+
+class RunOutput(Stored):
+    """The result of a run; output is JSON text."""
+
+    report_id: int
+    country_id: str
+    run_sequence: int
+    is_current: bool
+    api_version: str
+    status: str
+    had_output: bool
+    output: str | None
+    error_message: str | None
+
+
+class Undone(Stored):
+    """What an undo put back."""
+
+    undo_id: int
+    rerun_id: int
+    report_id: int
+    report_type: ReportType | None
+    run_sequence: int
+    simulation_ids: list[int]
+    economy_cache_rows_restored: int
+
+
 @reports.post("/<country_id>/report")
+@describes(
+    {HTTPStatus.OK: StoredReport, HTTPStatus.CREATED: StoredReport},
+    "RR002 RR003 RR004 RR008 RR009 RR016",
+    body=NewReport,
+)
 def create_report(country_id: str) -> Reply:
     """The newest current report of these simulations and year: 201 when it had to be created, else 200."""
     wanted = body(NewReport)
@@ -54,6 +169,7 @@ def create_report(country_id: str) -> Reply:
 
 
 @reports.get("/<country_id>/report/<int:report_id>")
+@describes(StoredReport, "RR001 RR008")
 def get_report(country_id: str, report_id: int) -> Reply:
     """The stored report."""
     [report] = call("public.get_report", report_id=report_id, country_id=country_id)
@@ -61,6 +177,7 @@ def get_report(country_id: str, report_id: int) -> Reply:
 
 
 @reports.patch("/<country_id>/report")
+@describes(StoredReport, "RR001 RR008 RR011 RR016", body=Update)
 def update_report(country_id: str) -> Reply:
     """Write the values that are given and not null, and return the report."""
     update = body(Update)
@@ -74,6 +191,7 @@ def update_report(country_id: str) -> Reply:
 
 
 @reports.post("/<country_id>/report/<int:report_id>/rerun")
+@describes(Rerun, "RR001 RR002 RR003 RR004 RR005 RR006 RR008 RR012 RR014 RR016", headers=RerunHeaders)
 def rerun_report(country_id: str, report_id: int) -> Reply:
     """Put the report and its simulations back to pending and drop its economy cache rows.
 
@@ -89,6 +207,7 @@ def rerun_report(country_id: str, report_id: int) -> Reply:
 
 
 @reports.get("/<country_id>/report/<int:report_id>/rerun")
+@describes(list[Touched], "RR001 RR008")
 def preview_rerun(country_id: str, report_id: int) -> Reply:
     """What a rerun would touch now, and which other reports share it; nothing is changed."""
     rows = call("public.rerun_preview", report_id=report_id, country_id=country_id)
@@ -96,6 +215,7 @@ def preview_rerun(country_id: str, report_id: int) -> Reply:
 
 
 @reports.get("/<country_id>/report/<int:report_id>/runs")
+@describes(list[Run], "RR001 RR008")
 def list_runs(country_id: str, report_id: int) -> Reply:
     """The runs of the report, newest first, the current one included."""
     runs = call("public.report_history", report_id=report_id, country_id=country_id)
@@ -103,6 +223,7 @@ def list_runs(country_id: str, report_id: int) -> Reply:
 
 
 @reports.get("/<country_id>/report/<int:report_id>/runs/<int:run_sequence>")
+@describes(RunOutput, "RR001 RR008 RR019")
 def get_run(country_id: str, report_id: int, run_sequence: int) -> Reply:
     """The result of one run, also of an earlier one."""
     [run] = call("public.report_run_output", report_id=report_id, run_sequence=run_sequence, country_id=country_id)
@@ -110,6 +231,7 @@ def get_run(country_id: str, report_id: int, run_sequence: int) -> Reply:
 
 
 @reports.post("/<country_id>/report/<int:report_id>/reruns/<int:rerun_id>/undo")
+@describes(Undone, "RR008 RR010 RR013 RR014", body=Undo, is_body_optional=True)
 def undo_rerun(country_id: str, report_id: int, rerun_id: int) -> Reply:
     """Put back what a rerun of the report cleared, as a new run."""
     undo = optional_body(Undo)

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from flask import Response, current_app, g, jsonify, request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 from sqlalchemy import Engine
 from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
@@ -32,6 +32,7 @@ __all__ = [
     "caller",
     "failure",
     "optional_body",
+    "status_name",
     "success",
 ]
 
@@ -75,7 +76,8 @@ def success(message: str, result: object, status: int = HTTPStatus.OK) -> Reply:
     return jsonify(status="ok", message=message, result=result), status
 
 
-def _name(status: int) -> str:
+def status_name(status: int) -> str:
+    """The name of an HTTP status, which is the code of an error that has no SQLSTATE."""
     # HTTPStatus names 413 differently from one Python to the next.
     return HTTP_STATUS_CODES[status].upper().replace(" ", "_")
 
@@ -85,7 +87,7 @@ def failure(status: int, message: str, *, code: str | None = None, hint: str | N
 
     Under DETAIL_PREFIX it is {"detail": message}. Every 503 says when to try again.
     """
-    envelope = {"status": "error", "message": message, "result": None, "code": code or _name(status)}
+    envelope = {"status": "error", "message": message, "result": None, "code": code or status_name(status)}
     if hint is not None:
         envelope["hint"] = hint
     response = jsonify({"detail": message} if request.path.startswith(f"{DETAIL_PREFIX}/") else envelope)
@@ -116,8 +118,12 @@ def _json_text(value: object) -> object:
 
 RowId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 RunSequence = Annotated[int, Field(ge=1, le=2**31 - 1)]
-Text = Annotated[str, AfterValidator(_without_nul)]
-JsonText = Annotated[Text | None, BeforeValidator(_json_text)]
+Text = Annotated[str, AfterValidator(_without_nul), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
+JsonText = Annotated[
+    Text | None,
+    BeforeValidator(_json_text),
+    WithJsonSchema({"type": ["object", "string", "null"], "description": "An object, or a string that holds JSON."}),
+]
 
 
 class Body(BaseModel):

@@ -8,6 +8,7 @@ from typing import Annotated
 from flask import Blueprint
 from pydantic import Field
 
+from pyapi.openapi import Stored, describes
 from pyapi.routes.requests import Body, Reply, Text, Update, body, call, success
 
 __all__ = ["simulations"]
@@ -23,7 +24,27 @@ class NewSimulation(Body):
     policy_id: Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 
 
+class StoredSimulation(Stored):
+    """A simulation as it is stored; output is JSON text."""
+
+    id: int
+    country_id: str
+    api_version: str
+    population_id: str
+    population_type: str
+    policy_id: int
+    status: str
+    output: str | None
+    error_message: str | None
+    run_sequence: int
+
+
 @simulations.post("/<country_id>/simulation")
+@describes(
+    {HTTPStatus.OK: StoredSimulation, HTTPStatus.CREATED: StoredSimulation},
+    "RR004 RR008 RR009 RR016",
+    body=NewSimulation,
+)
 def create_simulation(country_id: str) -> Reply:
     """The newest simulation of this population and policy: 201 when it had to be created, else 200."""
     wanted = body(NewSimulation)
@@ -39,6 +60,7 @@ def create_simulation(country_id: str) -> Reply:
 
 
 @simulations.get("/<country_id>/simulation/<int:simulation_id>")
+@describes(StoredSimulation, "RR007 RR008")
 def get_simulation(country_id: str, simulation_id: int) -> Reply:
     """The stored simulation."""
     [simulation] = call("public.get_simulation", simulation_id=simulation_id, country_id=country_id)
@@ -46,6 +68,7 @@ def get_simulation(country_id: str, simulation_id: int) -> Reply:
 
 
 @simulations.patch("/<country_id>/simulation")
+@describes(StoredSimulation, "RR007 RR008 RR011 RR016", body=Update)
 def update_simulation(country_id: str) -> Reply:
     """Write the values that are given and not null, and return the simulation."""
     update = body(Update)

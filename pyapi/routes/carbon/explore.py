@@ -11,6 +11,8 @@ from sqlalchemy import Engine
 from werkzeug.exceptions import NotFound
 
 from pyapi import database
+from pyapi.openapi import describes
+from pyapi.routes.carbon.arguments import StoredCarbonReport
 from pyapi.routes.requests import Reply, call, caller
 
 __all__ = ["explore"]
@@ -23,6 +25,7 @@ _PATH = "/unit/<int:unit_id>/reference-year/<int:year>/"
 
 
 @explore.get(_PATH, strict_slashes=False)
+@describes(StoredCarbonReport, "RC001 RC002")
 def get_explore_report(unit_id: int, year: int) -> Reply:
     """The stored explore report, or 404; nothing is created. A stale one is refreshed after the reply."""
     rows = call("public.get_explore_report", columns="(stored).*, is_stale", unit_id=unit_id, reference_year=year)
@@ -39,6 +42,7 @@ def get_explore_report(unit_id: int, year: int) -> Reply:
 
 
 @explore.post(_PATH, strict_slashes=False)
+@describes({HTTPStatus.CREATED: StoredCarbonReport}, "RC001 RC002 RC004 RC008")
 def create_explore_report(unit_id: int, year: int) -> Reply:
     """Create the explore report, empty; 409 when there is one."""
     [report] = call("public.create_explore_report", unit_id=unit_id, reference_year=year)

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from pyapi.routes.carbon.arguments import CarbonBody, JsonText, body, carbon_project_type
+from pyapi.openapi import Stored, describes
+from pyapi.routes.carbon.arguments import (
+    UNUSABLE,
+    CarbonBody,
+    CarbonQuery,
+    JsonText,
+    Module,
+    body,
+    carbon_project_type,
+)
 from pyapi.routes.requests import Reply, call
 
 __all__ = ["modules"]
@@ -24,7 +34,33 @@ class Entry(CarbonBody):
     emissions: JsonText = None
 
 
+class Emission(Stored):
+    """What an entry emits; a roll-up repeats others of its entry as a sum."""
+
+    emission_type_id: int
+    scope: int | None
+    kg_co2eq: float
+    is_rollup: bool
+
+
+class StoredEntry(Stored):
+    """An entry with its emissions."""
+
+    id: int
+    carbon_report_module_id: int
+    data_entry_type_id: int
+    data: Any
+    emissions: list[Emission]
+
+
+class ModuleWithEntries(Module):
+    """A module of a carbon report with its entries."""
+
+    entries: list[StoredEntry]
+
+
 @modules.get("", strict_slashes=False)
+@describes(ModuleWithEntries, "RC001 RC002 RC003 RC005 RC006", query=CarbonQuery, unusable=UNUSABLE)
 def get_module(unit_id: int, year: int, module: str) -> Reply:
     """The module, with its entries."""
     [found] = call(
@@ -39,6 +75,7 @@ def get_module(unit_id: int, year: int, module: str) -> Reply:
 
 
 @modules.get(_ENTRIES, strict_slashes=False)
+@describes(list[StoredEntry], "RC001 RC002 RC003 RC005 RC006", query=CarbonQuery, unusable=UNUSABLE)
 def list_entries(unit_id: int, year: int, module: str, data_entry_type_id: int) -> Reply:
     """The module's entries of one type."""
     found = call(
@@ -53,6 +90,13 @@ def list_entries(unit_id: int, year: int, module: str, data_entry_type_id: int) 
 
 
 @modules.post(_ENTRIES, strict_slashes=False)
+@describes(
+    {HTTPStatus.CREATED: StoredEntry},
+    "RC001 RC002 RC003 RC005 RC006 RC008",
+    body=Entry,
+    query=CarbonQuery,
+    unusable=UNUSABLE,
+)
 def create_entry(unit_id: int, year: int, module: str, data_entry_type_id: int) -> Reply:
     """Put an entry into the module."""
     wanted = body(Entry)
@@ -69,6 +113,7 @@ def create_entry(unit_id: int, year: int, module: str, data_entry_type_id: int) 
 
 
 @modules.get(_ENTRY, strict_slashes=False)
+@describes(StoredEntry, "RC001 RC002 RC003 RC005 RC006", query=CarbonQuery, unusable=UNUSABLE)
 def get_entry(unit_id: int, year: int, module: str, data_entry_type_id: int, item_id: int) -> Reply:
     """One entry."""
     [entry] = call(
@@ -84,6 +129,7 @@ def get_entry(unit_id: int, year: int, module: str, data_entry_type_id: int, ite
 
 
 @modules.patch(_ENTRY, strict_slashes=False)
+@describes(StoredEntry, "RC001 RC002 RC003 RC005 RC006 RC008", body=Entry, query=CarbonQuery, unusable=UNUSABLE)
 def update_entry(unit_id: int, year: int, module: str, data_entry_type_id: int, item_id: int) -> Reply:
     """Replace the data or the emissions of an entry, or both."""
     wanted = body(Entry)
@@ -101,6 +147,7 @@ def update_entry(unit_id: int, year: int, module: str, data_entry_type_id: int, 
 
 
 @modules.delete(_ENTRY, strict_slashes=False)
+@describes({HTTPStatus.NO_CONTENT: None}, "RC001 RC002 RC003 RC005 RC006", query=CarbonQuery, unusable=UNUSABLE)
 def delete_entry(unit_id: int, year: int, module: str, data_entry_type_id: int, item_id: int) -> Reply:
     """Delete an entry; the reply has no content."""
     call(

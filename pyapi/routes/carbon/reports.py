@@ -8,7 +8,16 @@ from typing import Any
 from flask import Blueprint, jsonify
 from pydantic import RootModel
 
-from pyapi.routes.carbon.arguments import CarbonBody, body, carbon_project_type
+from pyapi.openapi import describes
+from pyapi.routes.carbon.arguments import (
+    UNUSABLE,
+    CarbonBody,
+    CarbonQuery,
+    Module,
+    StoredCarbonReport,
+    body,
+    carbon_project_type,
+)
 from pyapi.routes.requests import Reply, call
 
 __all__ = ["reports"]
@@ -16,7 +25,7 @@ __all__ = ["reports"]
 reports = Blueprint("reports", __name__, url_prefix="/carbon-reports")
 
 
-class NewReport(CarbonBody):
+class NewCarbonReport(CarbonBody):
     """A report to be created; without carbon_project_id in the unit's own project, which is created if need be."""
 
     unit_id: int
@@ -25,7 +34,7 @@ class NewReport(CarbonBody):
     carbon_project_id: int | None = None
 
 
-class NewReports(RootModel[list[dict[str, Any]]]):
+class NewCarbonReports(RootModel[list[dict[str, Any]]]):
     """Reports to be created where they are absent."""
 
 
@@ -36,12 +45,14 @@ class NewStatus(CarbonBody):
 
 
 @reports.get("/unit/<int:unit_id>/", strict_slashes=False)
+@describes(list[StoredCarbonReport], "RC001 RC002")
 def list_reports(unit_id: int) -> Reply:
     """The unit's Calculator reports, by year."""
     return jsonify(call("public.get_carbon_reports", unit_id=unit_id)), HTTPStatus.OK
 
 
 @reports.get("/unit/<int:unit_id>/year/<int:year>/", strict_slashes=False)
+@describes(StoredCarbonReport, "RC001 RC002 RC003")
 def get_report_of_year(unit_id: int, year: int) -> Reply:
     """The unit's Calculator report of a year."""
     [report] = call("public.get_carbon_report_of_year", unit_id=unit_id, year=year)
@@ -49,22 +60,33 @@ def get_report_of_year(unit_id: int, year: int) -> Reply:
 
 
 @reports.post("/", strict_slashes=False)
+@describes(
+    {HTTPStatus.CREATED: StoredCarbonReport},
+    "RC001 RC002 RC004 RC005 RC008",
+    body=NewCarbonReport,
+    query=CarbonQuery,
+    unusable=UNUSABLE,
+)
 def create_report() -> Reply:
     """Create a report with all its modules; 409 when there is one of that year."""
-    wanted = body(NewReport)
+    wanted = body(NewCarbonReport)
     [report] = call("public.create_carbon_report", carbon_project_type=carbon_project_type(), **wanted.model_dump())
     return jsonify(report), HTTPStatus.CREATED
 
 
 @reports.post("/bulk", strict_slashes=False)
+@describes(
+    {HTTPStatus.CREATED: list[StoredCarbonReport]}, "RC001 RC002 RC008", body=NewCarbonReports, unusable=UNUSABLE
+)
 def create_reports() -> Reply:
     """Create the Calculator reports of the list that are absent, and return these."""
-    wanted = body(NewReports)
+    wanted = body(NewCarbonReports)
     created = call("public.bulk_upsert_carbon_reports", reports=wanted.model_dump_json())
     return jsonify(created), HTTPStatus.CREATED
 
 
 @reports.get("/<int:report_id>", strict_slashes=False)
+@describes(StoredCarbonReport, "RC002 RC003")
 def get_report(report_id: int) -> Reply:
     """The report, of whatever type."""
     [report] = call("public.get_carbon_report", report_id=report_id)
@@ -72,6 +94,7 @@ def get_report(report_id: int) -> Reply:
 
 
 @reports.get("/<int:report_id>/modules/", strict_slashes=False)
+@describes(list[Module], "RC002 RC003 RC005", query=CarbonQuery, unusable=UNUSABLE)
 def list_modules(report_id: int) -> Reply:
     """The report's modules, by type."""
     found = call("public.get_carbon_report_modules", report_id=report_id, carbon_project_type=carbon_project_type())
@@ -79,6 +102,7 @@ def list_modules(report_id: int) -> Reply:
 
 
 @reports.patch("/<int:report_id>/modules/<int:module_type_id>/status", strict_slashes=False)
+@describes(Module, "RC002 RC003 RC005 RC006", body=NewStatus, query=CarbonQuery, unusable=UNUSABLE)
 def set_status(report_id: int, module_type_id: int) -> Reply:
     """Say how far a module is, and return it."""
     wanted = body(NewStatus)

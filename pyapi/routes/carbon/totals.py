@@ -6,7 +6,8 @@ from http import HTTPStatus
 
 from flask import Blueprint, jsonify
 
-from pyapi.routes.carbon.arguments import carbon_project_type
+from pyapi.openapi import Stored, describes
+from pyapi.routes.carbon.arguments import UNUSABLE, CarbonQuery, carbon_project_type
 from pyapi.routes.requests import Reply, call
 
 __all__ = ["totals"]
@@ -14,7 +15,16 @@ __all__ = ["totals"]
 totals = Blueprint("totals", __name__, url_prefix="/modules-stats")
 
 
+class Totals(Stored):
+    """Tonnes, of headcount FTE, by module type; and both in all."""
+
+    modules: dict[str, float]
+    total_tonnes_co2eq: float
+    total_fte: float
+
+
 @totals.get("/<int:report_id>/validated-totals", strict_slashes=False)
+@describes(Totals, "RC002 RC005", query=CarbonQuery, unusable=UNUSABLE)
 def get_validated_totals(report_id: int) -> Reply:
     """Tonnes and FTE by module; which modules count, the report's own type says."""
     [row] = call(

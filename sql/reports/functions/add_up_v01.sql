@@ -1,5 +1,5 @@
 -- add_up(total, chunk): the counts of a chunk added to those of the same names in total; what else a chunk tells
--- is left out.
+-- is left out, and so is what is no count.
 create or replace function pgreprise.add_up(total jsonb, chunk jsonb)
 returns jsonb
 language sql
@@ -7,9 +7,10 @@ immutable
 begin atomic
   select add_up.total || coalesce(
     (
-      select jsonb_object_agg(counted.key, (counted.value)::bigint + (add_up.total -> counted.key)::bigint) as sums
-        from jsonb_each(add_up.chunk) as counted (key, value)
-       where add_up.total ? counted.key
+      select jsonb_object_agg(counted.key, (counted.value)::numeric + (add_up.total -> counted.key)::numeric) as sums
+        from jsonb_each(case jsonb_typeof(add_up.chunk) when 'object' then add_up.chunk else '{}' end)
+          as counted (key, value)
+       where jsonb_typeof(counted.value) = 'number' and jsonb_typeof(add_up.total -> counted.key) = 'number'
     ),
     '{}'
   ) as sums;

@@ -7,7 +7,9 @@ immutable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- Months are compared as 30 days each: many months, less as many days, are a short age that no time goes back by.
   if check_purge.older_than is null or check_purge.older_than not between interval '0' and interval '1000 years'
+    or abs(extract(year from check_purge.older_than)) > 1000
     or check_purge.keep_last is null or check_purge.keep_last < 0
   then
     raise exception using

@@ -1,0 +1,338 @@
+"""The OpenAPI document, made of the routes: their rules, docstrings, and what ``describes`` says beside each.
+
+The schemas of bodies and results are pydantic's, which are those of OpenAPI 3.1 as they are.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any, Literal, TypeVar
+
+from flask import Flask
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
+from werkzeug.routing import IntegerConverter, Rule
+
+from pyapi.errors import HTTP_STATUS
+from pyapi.routes.requests import DETAIL_PREFIX, RETRY_AFTER_SECONDS, status_name
+
+__all__ = ["HTML", "Description", "Stored", "describes", "document", "operations"]
+
+Schema = dict[str, Any]
+View = TypeVar("View", bound=Callable[..., Any])
+
+# A reply that is a page.
+HTML = "text/html"
+
+_ATTRIBUTE = "described_as"
+_REFERENCE = "#/components/schemas/{model}"
+# Flask answers HEAD wherever it answers GET, as GET without the body.
+_IMPLIED_METHODS = {"HEAD", "OPTIONS"}
+_ANY_ROUTE_REFUSES = ("RR017",)
+_HEADERS: Mapping[int, Schema] = {
+    HTTPStatus.UNAUTHORIZED: {
+        "WWW-Authenticate": {
+            "description": "What is wrong with the token.",
+            "schema": {"type": "string"},
+            "required": True,
+        }
+    },
+    HTTPStatus.SERVICE_UNAVAILABLE: {
+        "Retry-After": {
+            "description": "When to try again, in seconds.",
+            "schema": {"type": "integer", "const": RETRY_AFTER_SECONDS},
+            "required": True,
+        }
+    },
+}
+# Values of the sample, to try out.
+_EXAMPLES = {"country_id": "us", "report_id": 4, "simulation_id": 5, "run_sequence": 1, "rerun_id": 1}
+
+
+class Stored(BaseModel):
+    """A row, or another result of a routine: exactly these names."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a route takes and answers.
+
+    replies: the type of the result by status; None is a reply without a body, HTML is a page.
+    refusals: the SQLSTATEs of ours that its routine raises, besides RR017, which every routine may.
+    body, is_body_optional, unusable: the model of its body, whether there may be none, and the status where it
+    cannot be used.
+    query, headers: models of those parameters.
+    is_enveloped: whether the result stands in the envelope; never under DETAIL_PREFIX.
+    asks_database: whether it can meet what the database says.
+    is_open: whether it needs no token.
+    """
+
+    replies: Mapping[int, Any]
+    refusals: tuple[str, ...] = ()
+    body: type[BaseModel] | None = None
+    is_body_optional: bool = False
+    unusable: int = HTTPStatus.BAD_REQUEST
+    query: type[BaseModel] | None = None
+    headers: type[BaseModel] | None = None
+    is_enveloped: bool = True
+    asks_database: bool = True
+    is_open: bool = False
+
+
+def describes(replies: Mapping[int, Any] | Any, refusals: str = "", **more: Any) -> Callable[[View], View]:
+    """Say beside a route what it takes and answers; ``refusals`` with spaces between, the rest as in Description.
+
+    ``replies`` that is no mapping is what 200 answers.
+    """
+    by_status: Mapping[int, Any] = replies if isinstance(replies, Mapping) else {HTTPStatus.OK: replies}
+    description = Description(by_status, tuple(refusals.split()), **more)
+
+    def attach(view: View) -> View:
+        setattr(view, _ATTRIBUTE, description)
+        return view
+
+    return attach
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one rule."""
+
+    rule: Rule
+    method: str
+    view: Callable[..., Any]
+    description: Description
+
+    @property
+    def path(self) -> str:
+        """The rule as OpenAPI writes it."""
+        return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", self.rule.rule)
+
+    @property
+    def uses_detail(self) -> bool:
+        """Whether it answers as the application does whose routes these are."""
+        return self.rule.rule.startswith(f"{DETAIL_PREFIX}/")
+
+
+def operations(app: Flask) -> Iterator[Operation]:
+    """Every route and method of an application. Raises LookupError for one that nobody has described."""
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        description = getattr(view, _ATTRIBUTE, None)
+        if description is None:
+            raise LookupError(f"{rule.rule} is not described: say with @describes what it answers.")
+        for method in sorted((rule.methods or set()) - _IMPLIED_METHODS):
+            yield Operation(rule, method, view, description)
+
+
+# --- schemas ---------------------------------------------------------------------------------
+
+
+@dataclass
+class _Schemas:
+    """Schemas of types; those of models are kept under their names."""
+
+    named: dict[str, Schema] = field(default_factory=dict)
+
+    def of(self, kind: Any, mode: JsonSchemaMode) -> Schema:
+        schema = TypeAdapter(kind).json_schema(mode=mode, ref_template=_REFERENCE)
+        for name, named in schema.pop("$defs", {}).items():
+            self._keep(name, named)
+        if inspect.isclass(kind) and issubclass(kind, BaseModel):
+            return self._keep(kind.__name__, schema)
+        return schema
+
+    def _keep(self, name: str, schema: Schema) -> Schema:
+        known = self.named.setdefault(name, schema)
+        if known != schema:
+            raise ValueError(f"two models have the name {name}: give one of them another.")
+        return {"$ref": _REFERENCE.format(model=name)}
+
+    def properties(self, model: type[BaseModel] | None) -> Iterator[tuple[str, Schema, bool]]:
+        """Name, schema and whether it is required, of each property of a model of parameters."""
+        if model is not None:
+            schema = model.model_json_schema(by_alias=True)
+            for name, part in schema["properties"].items():
+                yield name, part, name in schema.get("required", [])
+
+
+def _parameters(operation: Operation, schemas: _Schemas) -> Iterator[Schema]:
+    for name, converter in operation.rule._converters.items():
+        schema: Schema = {"type": "string", "minLength": 1, "pattern": "^[^/]+$"}
+        if isinstance(converter, IntegerConverter):
+            schema = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
+        if name in _EXAMPLES:
+            schema["examples"] = [_EXAMPLES[name]]
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+    for place, model in (("query", operation.description.query), ("header", operation.description.headers)):
+        for name, schema, is_required in schemas.properties(model):
+            text = schema.pop("description", "")
+            yield {"name": name, "in": place, "required": is_required, "description": text, "schema": schema}
+
+
+def _codes(operation: Operation) -> dict[int, set[str]]:
+    """The codes that an operation may be refused with, by status; a class of SQLSTATEs is its two characters."""
+    described = operation.description
+    codes: dict[int, set[str]] = {HTTPStatus.INTERNAL_SERVER_ERROR: {status_name(HTTPStatus.INTERNAL_SERVER_ERROR)}}
+
+    def may(status: int, *more: str) -> None:
+        codes.setdefault(status, set()).update(more or {status_name(status)})
+
+    takes_values = bool(operation.rule.arguments or described.body or described.query or described.headers)
+    if not described.is_open:
+        may(HTTPStatus.UNAUTHORIZED)
+    if operation.rule.arguments:
+        # An integer that is none, or a slash too many, makes it another path, which there is not.
+        may(HTTPStatus.NOT_FOUND)
+    if described.body is not None:
+        may(described.unusable)
+        may(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        may(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    if described.query is not None:
+        may(described.unusable)
+    if described.asks_database:
+        for code, status in HTTP_STATUS.items():
+            is_ours = code.startswith(("RR", "RC"))
+            if code in (*described.refusals, *_ANY_ROUTE_REFUSES) if is_ours else status != 400 or takes_values:
+                may(status, code)
+        may(HTTPStatus.SERVICE_UNAVAILABLE)
+        if takes_values:
+            may(HTTPStatus.BAD_REQUEST)
+    return codes
+
+
+def _code_schema(codes: Iterable[str]) -> Schema:
+    whole = sorted(code for code in codes if len(code) > 2)
+    classes = sorted(code for code in codes if len(code) == 2)
+    if not classes:
+        return {"enum": whole}
+    pattern = f"^({'|'.join(classes)})[0-9A-Z]{{3}}$"
+    return {"anyOf": [{"enum": whole}, {"type": "string", "pattern": pattern}]}
+
+
+def _refusal(operation: Operation, status: int, codes: Iterable[str]) -> Schema:
+    schema: Schema = {"$ref": _REFERENCE.format(model="Detail")}
+    if not operation.uses_detail:
+        schema = {
+            "allOf": [{"$ref": _REFERENCE.format(model="Refusal")}],
+            "type": "object",
+            "properties": {"code": _code_schema(codes)},
+        }
+    described = ", ".join(sorted(code if len(code) != 2 else f"class {code}" for code in codes))
+    return {
+        "description": f"{HTTPStatus(status).phrase}: {described}.",
+        **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
+        "content": {"application/json": {"schema": schema}},
+    }
+
+
+def _reply(operation: Operation, status: int, kind: Any, schemas: _Schemas) -> Schema:
+    described: Schema = {"description": HTTPStatus(status).phrase}
+    if kind == HTML:
+        return {**described, "content": {HTML: {"schema": {"type": "string"}}}}
+    if status == HTTPStatus.NO_CONTENT:
+        return described
+    schema = schemas.of(kind, "serialization")
+    if operation.description.is_enveloped and not operation.uses_detail:
+        schema = {
+            "type": "object",
+            "properties": {"status": {"const": "ok"}, "message": {"type": "string"}, "result": schema},
+            "required": ["status", "message", "result"],
+            "additionalProperties": False,
+        }
+    return {**described, "content": {"application/json": {"schema": schema}}}
+
+
+def _described(operation: Operation, schemas: _Schemas) -> Schema:
+    description = operation.description
+    summary, _, further = inspect.cleandoc(operation.view.__doc__ or "").partition("\n")
+    answers = {
+        **{status: _reply(operation, status, kind, schemas) for status, kind in description.replies.items()},
+        **{status: _refusal(operation, status, codes) for status, codes in _codes(operation).items()},
+    }
+    described: Schema = {
+        "operationId": operation.rule.endpoint,
+        "tags": [operation.rule.endpoint.partition(".")[0]],
+        "summary": summary,
+        "responses": {str(int(status)): answers[status] for status in sorted(answers)},
+    }
+    if further.strip():
+        described["description"] = further.strip()
+    if parameters := list(_parameters(operation, schemas)):
+        described["parameters"] = parameters
+    if description.body is not None:
+        described["requestBody"] = {
+            "required": not description.is_body_optional,
+            "content": {"application/json": {"schema": schemas.of(description.body, "validation")}},
+        }
+    if description.is_open:
+        described["security"] = []
+    return described
+
+
+# --- the document ----------------------------------------------------------------------------
+
+
+class Refusal(Stored):
+    """The envelope of a request that was not done. Branch on code; message and hint are for people."""
+
+    status: Literal["error"]
+    message: str
+    result: None
+    code: str
+    hint: str | None = None
+
+
+class Detail(Stored):
+    """What the carbon routes answer to a request that was not done."""
+
+    detail: str
+
+
+def _refusal_schema() -> Schema:
+    schema = Refusal.model_json_schema()
+    # It is left out, and never null.
+    schema["properties"]["hint"] = {"title": "Hint", "type": "string"}
+    return schema
+
+
+def document(app: Flask) -> Schema:
+    """The OpenAPI 3.1 document of an application. Raises LookupError for a route that nobody has described."""
+    schemas = _Schemas({"Refusal": _refusal_schema(), "Detail": Detail.model_json_schema()})
+    paths: dict[str, Schema] = {}
+    for operation in operations(app):
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation, schemas)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "pgreprise",
+            "version": version("pgreprise"),
+            "summary": "Rerun stored reports safely.",
+            "description": (
+                "HEAD works wherever GET does. Any other method is refused with 405, and Allow lists those that "
+                "there are; an unknown path with 404. Without a key configured, the API needs no token."
+            ),
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "schemas": dict(sorted(schemas.named.items())),
+            "responses": {
+                "MethodNotAllowed": {
+                    "description": "The path does not know this method.",
+                    "headers": {"Allow": {"schema": {"type": "string"}, "required": True}},
+                    "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(model="Refusal")}}},
+                }
+            },
+        },
+    }

@@ -1,0 +1,47 @@
+"""What the API says of itself: its OpenAPI document, and the same as a page for people."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, current_app, jsonify, render_template
+
+from pyapi import openapi
+from pyapi.openapi import HTML, describes
+from pyapi.routes.requests import Reply
+
+__all__ = ["documentation"]
+
+documentation = Blueprint("documentation", __name__)
+
+# The key of the document in app.extensions.
+_DOCUMENT = "pgreprise.document"
+# The page holds all that it needs, so nothing else is to be fetched or run.
+_NOTHING_ELSE = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def _document() -> dict[str, Any]:
+    # Made once, of all routes, which are there when the first request is.
+    if _DOCUMENT not in current_app.extensions:
+        current_app.extensions[_DOCUMENT] = openapi.document(current_app)
+    document: dict[str, Any] = current_app.extensions[_DOCUMENT]
+    return document
+
+
+@documentation.get("/openapi.json")
+@describes(dict[str, Any], is_enveloped=False, asks_database=False)
+def get_document() -> Reply:
+    """This document."""
+    return jsonify(_document()), HTTPStatus.OK
+
+
+@documentation.get("/docs")
+@describes(HTML, asks_database=False)
+def get_page() -> Reply:
+    """This document as a page, which holds all that it needs and works offline."""
+    page = Response(render_template("docs.html", document=_document()), mimetype=HTML)
+    page.headers["Content-Security-Policy"] = _NOTHING_ELSE
+    return page, HTTPStatus.OK

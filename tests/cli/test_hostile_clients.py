@@ -1,0 +1,329 @@
+"""Someone hostile talks to the real server: slowly, too much, or not quite HTTP. It goes on serving the others."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import psutil
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+from pytest_postgresql.janitor import DatabaseJanitor
+from sqlalchemy import URL
+
+from pyapi.routines import sql_folder
+from tests.cli.conftest import PROGRAM, environment, plain
+from tests.factories import everything
+
+MIB = 1024 * 1024
+# As the API is, but less patient, and with few threads.
+PROGRAM_TEXT = """
+from pyapi import cli, worker
+worker._HEAD_SECONDS, worker._BODY_SECONDS = 2, 2
+cli.main()
+"""
+MANY = 12
+
+
+class Server:
+    """A served API."""
+
+    def __init__(self, port: int, process: subprocess.Popen[str]) -> None:
+        self._port = port
+        self._process = process
+
+    def connect(self, sent: bytes = b"") -> socket.socket:
+        """A connection over which something was sent."""
+        connection = socket.create_connection(("127.0.0.1", self._port), timeout=60)
+        connection.sendall(sent)
+        return connection
+
+    def answers(self, sent: bytes) -> list[int]:
+        """The statuses of all replies to what is sent, until the server closes the connection."""
+        with self.connect(sent) as connection:
+            return statuses(everything_of(connection))
+
+    def serves(self) -> bool:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/us/report/4", timeout=60) as reply:
+            return bool(reply.status == 200)
+
+    def memory(self) -> int:
+        """What its processes hold, in bytes."""
+        processes = [psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children(recursive=True)]
+        return sum(process.memory_info().rss for process in processes)
+
+
+def everything_of(connection: socket.socket) -> bytes:
+    """What comes over a connection until its other end is closed."""
+    received = b""
+    try:
+        while chunk := connection.recv(65536):
+            received += chunk
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def statuses(received: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", received)]
+
+
+@pytest.fixture(scope="module")
+def database(server: URL, new_database: Callable[..., DatabaseJanitor], template: str) -> Iterator[URL]:
+    """The module's database, with the sample."""
+    with new_database(template) as made:
+        url = server.set(database=made.dbname)
+        with psycopg.connect(plain(url), autocommit=True) as connection:
+            connection.execute((sql_folder() / "reports/steps/load_sample.sql").read_bytes())
+        yield url
+
+
+@pytest.fixture
+def dba(database: URL) -> Iterator[psycopg.Connection[dict[str, object]]]:
+    with psycopg.connect(plain(database), autocommit=True, row_factory=dict_row) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def served(database: URL) -> Iterator[Server]:
+    """An API of one process with four threads."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    url = database.update_query_dict({"options": "-c role=pgreprise_api"})
+    process = subprocess.Popen(
+        [PROGRAM.with_name("python"), "-c", PROGRAM_TEXT, "serve", "--workers", "1", "--threads", "4"],
+        env=environment(DATABASE_URL=plain(url), PORT=str(port)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        encoding="utf-8",
+    )
+    assert process.stdout is not None
+    assert "serves" in process.stdout.readline()
+    yield Server(port, process)
+    process.terminate()
+    process.communicate(timeout=60)
+
+
+# --- slow ------------------------------------------------------------------------------------
+
+PATCH = b"PATCH /us/report HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"G",
+        b"GET /us/report/4 HTTP/1.1\r\nHost: a\r\nX-Slow: ",
+        b"GET /us/report/4 HTTP/1.1\nHost: a\n\n",
+        PATCH + b'Content-Length: 1000\r\n\r\n{"id": 4, ',
+    ],
+    ids=["nothing", "a letter", "half a head", "no end of a head", "half a body"],
+)
+def test_slow_clients_keep_nobody_waiting_and_are_cut_off(served: Server, sent: bytes) -> None:
+    with ExitStack() as stack:
+        slow = [stack.enter_context(served.connect(sent)) for _ in range(MANY)]
+        assert served.serves()
+        assert [everything_of(connection) for connection in slow] == [b""] * MANY
+
+
+def test_a_body_that_is_long_and_slow_is_cut_off(served: Server) -> None:
+    sent = PATCH + f"Content-Length: {MIB}\r\n\r\n".encode() + b'{"id": 4, "error_message": "' + b"x" * 100_000
+    with ExitStack() as stack:
+        slow = [stack.enter_context(served.connect(sent)) for _ in range(MANY)]
+        assert served.serves()
+        assert [statuses(everything_of(connection)) for connection in slow] == [[400]] * MANY
+
+
+def test_a_slow_chunked_body_is_cut_off(served: Server) -> None:
+    sent = PATCH + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"
+    with ExitStack() as stack:
+        slow = [stack.enter_context(served.connect(sent)) for _ in range(MANY)]
+        assert served.serves()
+        for connection in slow:
+            assert statuses(everything_of(connection)) in ([], [400])
+
+
+def test_a_reply_that_nobody_reads_keeps_nobody_waiting(served: Server) -> None:
+    with ExitStack() as stack:
+        for _ in range(MANY):
+            stack.enter_context(served.connect(b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 3))
+        assert served.serves()
+
+
+def test_a_request_that_comes_in_pieces_is_served(served: Server) -> None:
+    body = b'{"id": 4, "status": "running"}'
+    request = PATCH + f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+    with served.connect() as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at in range(0, len(request), 7):
+            connection.sendall(request[at : at + 7])
+        assert statuses(everything_of(connection)) == [200]
+
+
+def test_requests_on_one_connection_are_answered_in_turn(served: Server) -> None:
+    first, last = (
+        b"GET /us/report/4 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    )
+    assert served.answers(first * 5 + last) == [200] * 5 + [404]
+
+
+def test_a_client_that_waits_before_its_body_is_told_to_go_on(served: Server) -> None:
+    body = b'{"id": 4, "status": "running"}'
+    head = PATCH + f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n".encode()
+    with served.connect(head) as connection:
+        assert statuses(connection.recv(100)) == [100]
+        connection.sendall(body)
+        assert statuses(everything_of(connection)) == [200]
+
+
+# --- too much --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_chunked", [False, True])
+def test_a_body_of_100_mb_is_refused_and_not_held(served: Server, is_chunked: bool) -> None:
+    assert served.serves()
+    before = served.memory()
+    length = b"Transfer-Encoding: chunked\r\n\r\n" if is_chunked else f"Content-Length: {100 * MIB}\r\n\r\n".encode()
+    piece = (b"100000\r\n" + b"x" * MIB + b"\r\n") if is_chunked else b"x" * MIB
+    most = before
+    with served.connect(PATCH + length) as connection:
+        try:
+            for _ in range(100):
+                connection.sendall(piece)
+                most = max(most, served.memory())
+        except OSError:
+            # The server has answered, and listens no longer.
+            pass
+        received = everything_of(connection)
+    # On a slow machine a chunked one is cut off before it is too long.
+    assert statuses(received) in ([413], [], [400] if is_chunked else [])
+    # A chunked body tells its size by its coming: up to the limit of 32 MiB it may be held.
+    assert most - before < (80 if is_chunked else 16) * MIB
+    assert served.serves()
+
+
+def test_a_body_that_says_it_is_100_mb_is_refused_before_it_comes(served: Server) -> None:
+    sent = PATCH + f"Content-Length: {100 * MIB}\r\nExpect: 100-continue\r\n\r\n".encode()
+    with served.connect(sent) as connection:
+        received = connection.recv(65536)
+    assert statuses(received)[-1] == 413
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /us/report/4 HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"GET /us/report/4 HTTP/1.1\r\nHost: a\r\n" + b"X: x\r\n" * 200 + b"\r\n",
+        b"GET /us/report/4 HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 200_000,
+        b"\x00" * 100_000,
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\r\n\r\n",
+    ],
+    ids=["line", "header", "headers", "no end", "zeros", "TLS"],
+)
+def test_a_head_that_is_too_much_or_no_http_is_refused(served: Server, head: bytes) -> None:
+    answers = served.answers(head)
+    assert len(answers) <= 1
+    assert all(400 <= status < 500 for status in answers)
+    assert served.serves()
+
+
+# --- not quite HTTP --------------------------------------------------------------------------
+
+SMUGGLED = b"POST /us/report/4/rerun HTTP/1.1\r\nHost: a\r\n\r\n"
+BODY = b"0\r\n\r\n" + SMUGGLED
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        f"Content-Length: {len(BODY)}\r\nTransfer-Encoding: chunked",
+        f"Transfer-Encoding: chunked\r\nContent-Length: {len(BODY)}",
+        f"Content-Length: {len(BODY)}\r\nContent-Length: 0",
+        f"Content-Length: 0\r\nContent-Length: {len(BODY)}",
+        f"Content-Length: 0, {len(BODY)}",
+        f"Content-Length: +{len(BODY)}",
+        f"Content-Length: -{len(BODY)}",
+        f"Content-Length: 0x{len(BODY):x}",
+        f"Content-Length: {len(BODY)} 0",
+        f"Content-Length : {len(BODY)}",
+        f"Content_Length: {len(BODY)}\r\nContent-Length: 0, 0",
+        f"Content-Length: {len(BODY)}\r\nTransfer-Encoding: xchunked",
+        f"Content-Length: {len(BODY)}\r\nTransfer-Encoding : chunked",
+        f"Content-Length: {len(BODY)}\r\nTransfer-Encoding: identity, chunked",
+        f"Content-Length: {len(BODY)}\r\nTransfer-Encoding:\x0bchunked",
+        f"Content-Length: {len(BODY)}\r\nX: y\nTransfer-Encoding: chunked",
+        f"Content-Length: {len(BODY)}\r\n Transfer-Encoding: chunked",
+        "Transfer-Encoding: chunked, identity",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+    ],
+)
+def test_a_request_that_two_servers_could_read_differently_is_refused(
+    served: Server, dba: psycopg.Connection[dict[str, object]], headers: str
+) -> None:
+    before = everything(dba)
+    sent = f"PATCH /us/report HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n".encode() + BODY
+    answers = served.answers(sent)
+    # The second request, which stands in its body, is never answered.
+    assert answers == [] or (len(answers) == 1 and answers[0] in range(400, 502)), answers
+    assert everything(dba) == before
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        b"5;\r\nx",
+        b"0x5\r\n{",
+        b"-1\r\n",
+        b"+5\r\n{",
+        b"ffffffffffffffffff\r\n{",
+        b"5 \n{",
+        b"g\r\n",
+        b"\r\n\r\n",
+        b"5\r\n{}   X\r\n",
+    ],
+)
+def test_a_chunk_that_is_none_ends_the_connection(
+    served: Server, dba: psycopg.Connection[dict[str, object]], chunk: bytes
+) -> None:
+    before = everything(dba)
+    answers = served.answers(PATCH + b"Transfer-Encoding: chunked\r\n\r\n" + chunk + b"\r\n0\r\n\r\n" + SMUGGLED)
+    assert answers == [] or (len(answers) == 1 and answers[0] >= 400), answers
+    assert everything(dba) == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"post /us/report/4/rerun HTTP/1.1", b"POST /us/report/4/rerun HTTP/9.9", b"POST /us/report/4/rerun"),
+        *(
+            b"POST  /us/report/4/rerun HTTP/1.1",
+            b"POST\t/us/report/4/rerun\tHTTP/1.1",
+            b"POST us/report/4/rerun HTTP/1.1",
+        ),
+        *(b"POST /us/report/4/rerun\x00 HTTP/1.1", b"POST /us/report/4/rerun#x HTTP/1.1\r\nX:\x00", b"POST\r\n"),
+        *(b"POST /us/report/4%2Frerun HTTP/1.1", b"POST /us/report/4/../4/rerun HTTP/1.1", b"POST * HTTP/1.1"),
+    ],
+)
+def test_a_request_line_that_is_not_quite_one_does_nothing(
+    served: Server, dba: psycopg.Connection[dict[str, object]], line: bytes
+) -> None:
+    before = everything(dba)
+    answers = served.answers(line + b"\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert len(answers) <= 1
+    assert all(status >= 400 for status in answers), answers
+    assert everything(dba) == before
+
+
+def test_of_two_authorization_headers_or_hosts_neither_makes_a_difference(served: Server) -> None:
+    twice = b"Host: a\r\nHost: b\r\nAuthorization: Bearer x\r\nAuthorization: Bearer y\r\n"
+    [status] = served.answers(b"GET /us/report/4 HTTP/1.1\r\n" + twice + b"Connection: close\r\n\r\n")
+    assert status in (200, 400)
