@@ -192,8 +192,8 @@ def test_a_password_is_not_printed(start: Start, port: int, database: URL) -> No
 
 
 def test_a_command_that_is_terminated_stops_the_embedded_server(plain_folder: Path) -> None:
-    program = "import os, signal; from pyapi import cli; from pathlib import Path\n"
-    program += "cli.migrate.upgrade = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\ncli.main()"
+    program = "import os, signal; from pyapi import cli, migrate; from pathlib import Path\n"
+    program += "migrate.upgrade = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\ncli.main()"
     command = [PROGRAM.with_name("python"), "-c", program, "migrate"]
     assert subprocess.run(command, env=environment(PGREPRISE_DATA=str(plain_folder)), check=False).returncode == 143
     [cluster] = plain_folder.glob("postgresql-*")
@@ -267,6 +267,6 @@ def test_a_taken_port_is_one_line_before_any_other_work(pgreprise: Run, port: in
 
 
 def test_an_address_of_another_machine_is_one_line(pgreprise: Run, port: int) -> None:
-    done = pgreprise("serve", "--host", "203.0.113.1", "--port", str(port))
+    done = pgreprise("serve", "--host", "203.0.113.1", "--port", str(port), PGREPRISE_JWT_SECRET="s" * 32)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"error: cannot listen on 203.0.113.1 port {port}: ")
