@@ -78,21 +78,19 @@ def _rows(
     cursor = connection.cursor(row_factory=dict_row)
     if claims is None:
         return cursor.execute(statement, arguments, prepare=prepare).fetchall()
-    # Sent together and ended by one Sync, both are one transaction without a begin: the setting lasts
-    # as long as the call, and a call that does not come to its end leaves nothing.
-    with connection.pipeline():
-        connection.execute(_SET_CLAIMS, (claims,))
-        cursor.execute(statement, arguments, prepare=prepare)
+    # One transaction, sent together: the setting lasts as long as the call, and a call that does not come to
+    # its end leaves nothing. With a commit of its own, since psycopg cannot tell of one that fails at the Sync.
+    try:
+        with connection.pipeline():
+            connection.execute("begin")
+            connection.execute(_SET_CLAIMS, (claims,))
+            cursor.execute(statement, arguments, prepare=prepare)
+            connection.execute("commit")
+    except psycopg.Error:
+        if connection.info.transaction_status == TransactionStatus.INERROR:
+            connection.rollback()
+        raise
     return cursor.fetchall()
-
-
-def _cause(error: psycopg.Error) -> psycopg.Error:
-    # A transaction that fails at its very end, by a deferred constraint for one, leaves the pipeline
-    # busy, and psycopg tells that instead.
-    earlier = error.__context__
-    if error.sqlstate is None and isinstance(earlier, psycopg.Error) and earlier.sqlstate is not None:
-        return earlier
-    return error
 
 
 def _run(
@@ -103,13 +101,12 @@ def _run(
     is_stale = False
     try:
         return _rows(driver, statement, arguments, claims, prepare)
-    except psycopg.Error as raised:
-        error = _cause(raised)
+    except psycopg.Error as error:
         is_stale = error.sqlstate == _STALE_PLAN
         # What SQLAlchemy makes of an error when it runs the statement itself.
         raise DBAPIError.instance(
             statement, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=driver.closed
-        ) from raised
+        ) from error
     finally:
         # Lost, or interrupted in the middle of an exchange.
         is_idle = (driver.info.transaction_status, driver.info.pipeline_status) == (

@@ -21,7 +21,7 @@ from pyapi.routines import sql_folder
 from tests.api.conftest import NewClient, NewEngine
 from tests.api.replies import refused, succeeded
 from tests.conftest import Connect
-from tests.factories import add_report, add_simulation, set_versions, snapshot
+from tests.factories import add_report, add_simulation, one, set_versions, snapshot
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -123,13 +123,66 @@ def impossible_year(dba: Connection) -> Callable[[FlaskClient], Any]:
     return lambda client: client.post("/us/report", json={"simulation_1_id": simulation, "year": "soon"})
 
 
-def missing_scope(dba: Connection) -> Callable[[FlaskClient], Any]:
+def household_report(dba: Connection) -> int:
+    return add_report(dba, add_simulation(dba, population_type="household"))
+
+
+def result_since_the_rerun(dba: Connection) -> Callable[[FlaskClient], Any]:
+    report = household_report(dba)
+    act = one(dba, "call rerun_report(%s::bigint)", report)["result"]["rerun_id"]
+    dba.execute("select update_report(%s, status => 'complete', output => '{}')", (report,))
+    return lambda client: client.post(f"/us/report/{report}/reruns/{act}/undo")
+
+
+def run_that_has_ended(dba: Connection) -> Callable[[FlaskClient], Any]:
+    report = household_report(dba)
+    dba.execute("call rerun_report(%s::bigint)", (report,))
+    return lambda client: client.patch("/us/report", json={"id": report, "status": "running", "run_sequence": 1})
+
+
+def key_of_another_report(dba: Connection) -> Callable[[FlaskClient], Any]:
+    dba.execute("call rerun_report(%s::bigint, idempotency_key => 'once')", (household_report(dba),))
+    other = household_report(dba)
+    return lambda client: client.post(f"/us/report/{other}/rerun", headers={"Idempotency-Key": "once"})
+
+
+def no_such_rerun(dba: Connection) -> Callable[[FlaskClient], Any]:
+    report = household_report(dba)
+    return lambda client: client.post(f"/us/report/{report}/reruns/42/undo")
+
+
+def undone_rerun(dba: Connection) -> Callable[[FlaskClient], Any]:
+    report = household_report(dba)
+    act = one(dba, "call rerun_report(%s::bigint)", report)["result"]["rerun_id"]
+    dba.execute("call undo_rerun(%s::bigint)", (act,))
+    return lambda client: client.post(f"/us/report/{report}/reruns/{act}/undo")
+
+
+def no_such_run(dba: Connection) -> Callable[[FlaskClient], Any]:
+    report = household_report(dba)
+    return lambda client: client.get(f"/us/report/{report}/runs/9")
+
+
+def instead_of_get_report(dba: Connection, statement: str) -> Callable[[FlaskClient], Any]:
+    """For what no route of the API can provoke: the routine behind one says it."""
     dba.execute(
         "create or replace function public.get_report(report_id bigint, country_id text default null) "
         "returns setof pgreprise.report_row language plpgsql stable security definer as $$ begin "
-        "perform pgreprise.require_scope('reports:everything'); end $$"
+        f"perform {statement}; end $$"
     )
     return lambda client: client.get("/us/report/1")
+
+
+def unusable_filter(dba: Connection) -> Callable[[FlaskClient], Any]:
+    return instead_of_get_report(dba, "pgreprise.batch_filter('{}')")
+
+
+def no_such_batch(dba: Connection) -> Callable[[FlaskClient], Any]:
+    return instead_of_get_report(dba, "pgreprise.raise_batch_not_found(3)")
+
+
+def missing_scope(dba: Connection) -> Callable[[FlaskClient], Any]:
+    return instead_of_get_report(dba, "pgreprise.require_scope('reports:everything')")
 
 
 REFUSALS = [
@@ -145,8 +198,16 @@ REFUSALS = [
     (no_such_country, "RR008", "Country zz not found. Available countries are: uk, us, ca, ng, il"),
     (no_report_version, "RR009", None),
     (no_package_version, "RR009", None),
+    (result_since_the_rerun, "RR010", None),
+    (run_that_has_ended, "RR011", "Report #1 is at run 2; this write is for run 1, which is not the current one."),
+    (key_of_another_report, "RR012", "This idempotency key was used for report #1, not for report #2."),
+    (no_such_rerun, "RR013", "Rerun #42 not found."),
+    (undone_rerun, "RR014", None),
+    (unusable_filter, "RR015", "The filter names no condition."),
     (impossible_year, "RR016", None),
     (missing_scope, "RR017", "The token of operator lacks the scope reports:everything."),
+    (no_such_batch, "RR018", "Batch #3 not found."),
+    (no_such_run, "RR019", "Report #1 has no run 9."),
 ]
 
 
