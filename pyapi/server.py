@@ -2,75 +2,20 @@
 
 from __future__ import annotations
 
-import errno
-import ipaddress
 import signal
-import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from sqlalchemy import URL
 
+from pyapi.address import Address
 from pyapi.app import create_app
 from pyapi.auth import Authentication
 from pyapi.database import connect_engine
 from pyapi.worker import Worker
 
-__all__ = ["Address", "AddressTakenError", "UnprotectedAddressError", "serve"]
-
-
-class AddressTakenError(Exception):
-    """Somebody else listens on the address, or this process may not."""
-
-
-class UnprotectedAddressError(Exception):
-    """Others could reach the address, and everybody who reaches it may do everything."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where the API listens."""
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-
-    @property
-    def url(self) -> str:
-        """The address as a client writes it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
-
-    def require_loopback(self) -> None:
-        """Raise UnprotectedAddressError unless only this machine reaches the address."""
-        if self.host == "localhost":
-            return
-        try:
-            is_loopback = ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            is_loopback = False
-        if not is_loopback:
-            raise UnprotectedAddressError(
-                f"refusing to listen on {self.host} without authentication; "
-                "set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS, or listen on 127.0.0.1"
-            )
-
-    def require_free(self) -> None:
-        """Raise AddressTakenError unless a server can listen here: before any other work is done."""
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((self.host, self.port))
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
-                    reason = (
-                        f"port {self.port} on {self.host} is taken; choose another, for example PORT={self.port + 1}"
-                    )
-                else:
-                    reason = f"cannot listen on {self.host} port {self.port}: {error.strerror}"
-                raise AddressTakenError(reason) from error
+__all__ = ["serve"]
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc]

@@ -12,6 +12,7 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
+from pyapi.address import AddressTakenError, UnprotectedAddressError
 from pyapi.cli import batches, carbon, installation, reports, serving, upkeep
 from pyapi.cli.output import explain, print_error
 from pyapi.embedded import EmbeddedUnavailableError
@@ -41,8 +42,6 @@ def _stop(_signal: int, _frame: object) -> None:
 
 def main() -> None:
     """Run the command; errors of the database and of usage become one clear message and an exit code."""
-    from pyapi.server import AddressTakenError, UnprotectedAddressError
-
     # Otherwise nobody would stop the embedded server.
     signal.signal(signal.SIGTERM, _stop)
     try:

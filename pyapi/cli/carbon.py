@@ -6,7 +6,6 @@ import click
 from sqlalchemy import Engine
 
 from pyapi import routines
-from pyapi.auth import issue_token
 from pyapi.cli.connections import administrator, installed_domains
 from pyapi.cli.output import JSON_OPTION, print_rows
 from pyapi.database import call, run_script
@@ -47,6 +46,8 @@ def unit_to_try(engine: Engine, address_url: str, settings: Settings) -> str:
     unit = units[0]
     lines = [f"  unit #{unit['unit_id']}, {unit['name']} ({unit['institutional_id']})", "", "Get its explore report:"]
     if settings.jwt_secret is not None:
+        from pyapi.auth import issue_token
+
         on = {"kind": "unit", "institutional_id": unit["institutional_id"]}
         claims = {
             "sub": "tester",

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.auth import Authentication
 from pyapi.database import call, connect_engine, sqlstate
 from pyapi.embedded import Embedded, embedded
 from pyapi.migrate import NOT_INSTALLED
 from pyapi.settings import Settings
+
+if TYPE_CHECKING:
+    from pyapi.auth import Authentication
 
 __all__ = [
     "SettingsError",
@@ -45,6 +47,8 @@ def read_settings() -> Settings:
 
 def authentication_of(settings: Settings) -> Authentication | None:
     """Whose tokens the API takes. Raises SettingsError for keys that cannot be used."""
+    from pyapi.auth import Authentication
+
     try:
         return Authentication.of(settings)
     except ValueError as error:

@@ -13,7 +13,7 @@ import click
 from sqlalchemy import URL, Engine
 
 from pyapi import migrate
-from pyapi.auth import issue_token
+from pyapi.address import Address
 from pyapi.cli.carbon import unit_to_try
 from pyapi.cli.connections import (
     SettingsError,
@@ -66,7 +66,8 @@ def _announcement(
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, envvar="PORT", show_default=True)
 def up(port: int) -> None:
     """Start everything for trying out: database, migrations, sample data the first time, API."""
-    from pyapi.server import Address, serve
+    # The web server and the application; no other command needs them.
+    from pyapi.server import serve
 
     settings = read_settings()
     authentication = authentication_of(settings)
@@ -99,7 +100,6 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
     With PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS every request needs a token; without either the
     API listens on loopback only.
     """
-    from pyapi.server import Address
     from pyapi.server import serve as serve_api
 
     settings = read_settings()
@@ -162,6 +162,8 @@ def token(
     claims: dict[str, Any] = {"sub": subject, "scope": " ".join(scopes)}
     if role is not None:
         claims["roles"] = [{"role": role, "on": place} for place in on]
+    from pyapi.auth import issue_token
+
     try:
         click.echo(issue_token(read_settings(), claims, lifetime_seconds=expires_in))
     except ValueError as error:

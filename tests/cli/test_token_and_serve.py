@@ -21,8 +21,9 @@ import jwt
 import pytest
 from sqlalchemy import URL
 
+from pyapi.address import Address, UnprotectedAddressError
 from pyapi.cli import cli, main
-from pyapi.server import Address, UnprotectedAddressError, serve
+from pyapi.server import serve
 from pyapi.settings import Settings
 
 SECRET = "a secret of thirty-two bytes or more"
