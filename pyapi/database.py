@@ -80,16 +80,23 @@ def _rows(
         return cursor.execute(statement, arguments, prepare=prepare).fetchall()
     # One transaction, sent together: the setting lasts as long as the call, and a call that does not come to
     # its end leaves nothing. With a commit of its own, since psycopg cannot tell of one that fails at the Sync.
+    failure: psycopg.Error | None = None
     try:
         with connection.pipeline():
-            connection.execute("begin")
-            connection.execute(_SET_CLAIMS, (claims,))
-            cursor.execute(statement, arguments, prepare=prepare)
-            connection.execute("commit")
-    except psycopg.Error:
+            try:
+                connection.execute("begin")
+                connection.execute(_SET_CLAIMS, (claims,))
+                cursor.execute(statement, arguments, prepare=prepare)
+                connection.execute("commit")
+            except psycopg.Error as error:
+                # An answer that is already here. If it left the pipeline, psycopg would log what follows from it.
+                failure = error
+    except psycopg.Error as error:
+        failure = failure or error
+    if failure is not None:
         if connection.info.transaction_status == TransactionStatus.INERROR:
             connection.rollback()
-        raise
+        raise failure
     return cursor.fetchall()
 
 

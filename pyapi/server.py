@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from sqlalchemy import URL
 
 from pyapi.address import Address
@@ -16,6 +18,32 @@ from pyapi.database import connect_engine
 from pyapi.worker import Worker
 
 __all__ = ["serve"]
+
+
+# What ends a worker.
+_ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]
+    """Gunicorn's parent process, changed so that a worker that is just being born hears its end.
+
+    Until a worker has handlers of its own it has its parent's, which would swallow the signal, and be waited for.
+    """
+
+    def spawn_worker(self) -> int:
+        # What is sent meanwhile arrives afterwards: here on return, in the worker in _hear_the_end.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+        try:
+            return int(super().spawn_worker())
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
+
+
+def _hear_the_end() -> None:
+    """The first thing that a worker does."""
+    for number in _ENDS:
+        signal.signal(number, lambda *_: sys.exit(0))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc]
@@ -38,11 +66,8 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         # Runs in each worker after the fork, so that no two processes share a connection.
         return create_app(connect_engine(self._database, pool_size=self._threads), self._authentication)
 
-
-def _forget_handlers() -> None:
-    """Until a worker has handlers of its own it would swallow its end in those of its parent, and be waited for."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_DFL)
+    def run(self) -> None:
+        _Arbiter(self).run()
 
 
 def serve(
@@ -73,7 +98,7 @@ def serve(
         "keepalive": 5,
         "loglevel": "warning",
         "control_socket_disable": True,
-        "post_fork": lambda _server, _worker: _forget_handlers(),
+        "post_fork": lambda _server, _worker: _hear_the_end(),
     }
     if when_ready is not None:
         options["when_ready"] = lambda _server: when_ready()

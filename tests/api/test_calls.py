@@ -92,6 +92,14 @@ def test_a_call_that_fails_leaves_neither_rows_nor_claims(engine: Engine, dba: C
     assert seen_by(engine)["setting"] == ""
 
 
+def test_a_call_that_fails_is_not_logged_by_the_driver(engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+    # Whether the answer is here before everything is sent is chance.
+    for _ in range(200):
+        with pytest.raises(DataError):
+            seen_by(engine, ALICE, divisor=0)
+    assert caplog.messages == []
+
+
 def test_many_callers_in_turn_are_never_taken_for_one_another(engine: Engine, dba: Connection) -> None:
     # More often than it takes for a statement to be prepared, with failures in between.
     names = [f"caller {number}" for number in range(30)]

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from sqlalchemy import URL
 
 from pyapi.cli import main
+from tests.conftest import folder_of_a_server
 
 PROGRAM = Path(sys.executable).with_name("pgreprise")
 Done = subprocess.CompletedProcess[str]
@@ -69,6 +69,6 @@ def pgreprise(database: URL) -> Run:
 
 @pytest.fixture
 def plain_folder() -> Iterator[Path]:
-    """A folder outside pytest's, which every run that starts closes to the account of a root's server."""
-    with tempfile.TemporaryDirectory() as folder:
+    """A folder in which a command may start a server."""
+    with folder_of_a_server() as folder:
         yield Path(folder)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 from sqlalchemy import URL
@@ -45,9 +46,9 @@ def start() -> Iterator[Start]:
     """Starts the command as a shell does; what a test leaves running is stopped."""
     started: list[subprocess.Popen[str]] = []
 
-    def start_command(*arguments: str, **settings: str) -> subprocess.Popen[str]:
+    def start_command(*arguments: str, program: Path = PROGRAM, **settings: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [PROGRAM, *arguments],
+            [program, *arguments],
             env=environment(**settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -254,6 +255,23 @@ def test_a_request_under_way_is_finished_when_the_api_is_stopped(
     assert client.communicate(timeout=60)[0] == "200\n"
     assert ended(process) == (0, "")
     assert snapshot(dba)["report_outputs"][0]["status"] == "pending"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_api_that_is_stopped_while_its_workers_are_born_waits_for_none(
+    start: Start, port: int, database: URL, number: signal.Signals
+) -> None:
+    program = "import os, time; from pyapi import cli\n"
+    program += "os.register_at_fork(after_in_child=lambda: time.sleep(0.5))\ncli.main()"
+    process = start("-c", program, "serve", program=PROGRAM.with_name("python"), PORT=str(port),
+                    DATABASE_URL=plain(database))  # fmt: skip
+    said_until(process, "serves")
+    parent = psutil.Process(process.pid)
+    while not parent.children():
+        assert process.poll() is None
+    process.send_signal(number)
+    # A worker that does not hear it is killed half a minute later, and gunicorn says so.
+    assert ended(process) == (0, "")
 
 
 @pytest.mark.parametrize("command", ["up", "serve"])

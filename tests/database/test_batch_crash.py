@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -21,7 +20,7 @@ from sqlalchemy import URL
 from pyapi import migrate
 from pyapi.embedded import embedded
 from pyapi.settings import Settings
-from tests.conftest import Connect
+from tests.conftest import Connect, folder_of_a_server
 from tests.database.test_concurrency import at_once, connections
 from tests.database.worlds import (
     add_cache_rows,
@@ -243,8 +242,7 @@ CRASHES: dict[str, Callable[[OwnServer, Connection], None]] = {
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[OwnServer]:
     """A server beside the one of the other tests."""
-    # Not in pytest's folder, which every run that starts closes to the account of a root's server.
-    with tempfile.TemporaryDirectory() as folder:
+    with folder_of_a_server() as folder:
         server = OwnServer(Path(folder))
         with server.running() as url, psycopg.connect(plain(url), autocommit=True) as connection:
             connection.execute("create database crash")

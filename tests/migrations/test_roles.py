@@ -5,7 +5,6 @@ Roles belong to the whole cluster, so these tests have one of their own, where p
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from pyapi import migrate
 from pyapi.embedded import embedded
 from pyapi.settings import Settings
-from tests.conftest import FAST, janitor
+from tests.conftest import FAST, folder_of_a_server, janitor
 from tests.factories import add_report, add_simulation, set_versions
 from tests.migrations.test_adoption import LEGACY
 from tests.migrations.tools import connect, detail, engine, rows, sqlstate
@@ -29,8 +28,7 @@ ROLES = ("pgreprise_owner", "pgreprise_reader", "pgreprise_api", "pgreprise_dba"
 def own_cluster() -> Iterator[URL]:
     """A cluster beside the one of the other tests."""
     version = Settings.from_environment().postgres_version
-    # Not in pytest's folder, which every run that starts closes to the account of a root's server.
-    with tempfile.TemporaryDirectory() as folder, embedded(Path(folder), version, settings=FAST) as running:
+    with folder_of_a_server() as folder, embedded(Path(folder), version, settings=FAST) as running:
         yield running.url(database="postgres")
 
 
