@@ -1,4 +1,5 @@
 """Gunicorn's worker with threads, changed so that slow clients hold none: a request gets a thread once it has arrived.
+And so that it ends whenever it is told to.
 
 Gunicorn gives a connection to a thread as soon as its first byte is there, and that thread then waits for the rest
 for ever; as many slow clients as there are threads would stop the API for everybody.
@@ -12,6 +13,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from selectors import EVENT_READ
+from types import FrameType
 from typing import Any
 
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
@@ -106,6 +108,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         """As gunicorn does; the connection is in nobody's hand any more."""
         self._in_hand.pop(conn, None)
         super().finish_request(conn, fs)
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """End at once, without what gunicorn's gthread does first: close the thread pool.
+
+        That takes a lock which this very thread may hold, where the signal came in the middle of such a closing
+        (Ctrl-C reaches a worker twice, by the terminal and by its parent) or as a request was handed over.
+        The interpreter closes the pool as it ends.
+        """
+        super(ThreadWorker, self).handle_quit(sig, frame)
 
     def murder_pending(self) -> None:
         """What gunicorn calls each second: cut off who takes too long."""

@@ -274,6 +274,34 @@ def test_an_api_that_is_stopped_while_its_workers_are_born_waits_for_none(
     assert ended(process) == (0, "")
 
 
+def test_a_worker_that_is_to_end_as_it_hands_a_request_over_ends(start: Start, port: int, database: URL) -> None:
+    program = """
+import os, signal
+from concurrent.futures import ThreadPoolExecutor
+from pyapi import cli
+
+def submit(self, *arguments):
+    with self._shutdown_lock:
+        os.kill(os.getpid(), signal.SIGINT)
+
+ThreadPoolExecutor.submit = submit
+cli.main()
+"""
+    process = start("-c", program, "serve", "--workers", "1", program=PROGRAM.with_name("python"), PORT=str(port),
+                    DATABASE_URL=plain(database))  # fmt: skip
+    said_until(process, "serves")
+    parent = psutil.Process(process.pid)
+    while not (workers := parent.children()):
+        assert process.poll() is None
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        connection.sendall(b"GET /liveness-check HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert connection.recv(1) == b""
+    # Else gunicorn gives up on it after a minute.
+    workers[0].wait(timeout=30)
+    process.terminate()
+    assert ended(process) == (0, "")
+
+
 @pytest.mark.parametrize("command", ["up", "serve"])
 def test_a_taken_port_is_one_line_before_any_other_work(pgreprise: Run, port: int, command: str) -> None:
     with socket.socket() as other:
