@@ -35,7 +35,7 @@ SECONDS = 3
 ROUTES = {"constant": "/constant", "GET": "/us/report/1", "rerun": None}
 SLOW_CLIENTS = 40
 HALF_A_REQUEST = (
-    b"PATCH /us/report HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+    b"PATCH /us/report HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
 )
 
 

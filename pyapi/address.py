@@ -7,7 +7,7 @@ import ipaddress
 import socket
 from dataclasses import dataclass
 
-__all__ = ["Address", "AddressTakenError", "UnprotectedAddressError"]
+__all__ = ["Address", "AddressTakenError", "UnprotectedAddressError", "is_loopback"]
 
 
 class AddressTakenError(Exception):
@@ -16,6 +16,16 @@ class AddressTakenError(Exception):
 
 class UnprotectedAddressError(Exception):
     """Others could reach the address, and everybody who reaches it may do everything."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's own, by which no other reaches it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -33,13 +43,7 @@ class Address:
 
     def require_loopback(self) -> None:
         """Raise UnprotectedAddressError unless only this machine reaches the address."""
-        if self.host == "localhost":
-            return
-        try:
-            is_loopback = ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            is_loopback = False
-        if not is_loopback:
+        if not is_loopback(self.host):
             raise UnprotectedAddressError(
                 f"refusing to listen on {self.host} without authentication; "
                 "set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS, or listen on 127.0.0.1"

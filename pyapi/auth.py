@@ -13,12 +13,14 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import jwt
 from flask import Flask, request
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Unauthorized
+from werkzeug.exceptions import Forbidden, Unauthorized
 
+from pyapi.address import is_loopback
 from pyapi.routes.health import health
 from pyapi.routes.requests import act_as
 from pyapi.settings import Settings
@@ -279,6 +281,20 @@ def _claims_of_request(authentication: Authentication) -> str:
         raise _unauthorized(str(refused), error="invalid_token", error_description=str(refused)) from refused
 
 
+def _require_local_operator() -> None:
+    """Refuse what a web page of somebody else sends by a browser on this machine.
+
+    It comes with the page's origin, or, where its name was made to lead here, with that name as the host.
+    """
+    host = urlsplit(f"//{request.host}").hostname or ""
+    origin = request.headers.get("Origin")
+    if not is_loopback(host) or (origin is not None and urlsplit(origin).netloc != request.host):
+        raise Forbidden(
+            "Without a key the API answers this machine only: not under another host name, and no web page of another "
+            "origin. Ask 127.0.0.1 or localhost, or set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS."
+        )
+
+
 def register_authentication(app: Flask, authentication: Authentication | None) -> None:
     """Let every request act as its token says, or as the local operator where ``authentication`` is None.
 
@@ -289,6 +305,7 @@ def register_authentication(app: Flask, authentication: Authentication | None) -
     @app.before_request
     def authenticate() -> None:
         if authentication is None:
+            _require_local_operator()
             act_as(LOCAL_OPERATOR)
         elif request.blueprint == health.name:
             act_as(None)

@@ -194,7 +194,8 @@ def test_text_that_looks_like_sql_is_stored_as_it_is(client: FlaskClient, dba: C
 def test_a_path_that_is_not_exactly_one_of_ours_leads_nowhere(client: FlaskClient, dba: Connection, path: str) -> None:
     before = everything(dba)
     for method in ("GET", "POST"):
-        reply = client.open(path, method=method)
+        # The client would take a host from a path with two slashes.
+        reply = client.open(path, method=method, headers={"Host": "localhost"})
         assert reply.status_code in (400, 404, 405), (method, reply.text)
         assert json.loads(reply.data)["status"] == "error"
     assert everything(dba) == before
@@ -214,8 +215,6 @@ def test_a_path_that_is_not_exactly_one_of_ours_leads_nowhere(client: FlaskClien
             "X-Forwarded-Host": "evil.example",
             "X-Forwarded-For": "127.0.0.1",
         },
-        {"Host": "evil.example"},
-        {"Host": "a b'\"<>"},
         {"X-Forwarded-User": "root", "X-Remote-User": "root", "Remote-User": "root"},
         {"Accept": "text/html;q=x,,,;", "Accept-Language": "../../..", "Range": "bytes=0-0,-1", "Cookie": "a=b;" * 100},
         {"Content-Type": "application/json; charset=utf-7", "Content-Encoding": "gzip", "Connection": "Authorization"},
@@ -232,8 +231,11 @@ def test_a_header_changes_neither_what_is_done_nor_what_is_answered(
     assert everything(dba) == before
 
 
-def test_a_host_that_is_none_is_a_bad_request(client: FlaskClient) -> None:
-    refused(client.get("/us/report/4", headers={"Host": "x" * 5000}), 400, "BAD_REQUEST")
+@pytest.mark.parametrize("host", ["x" * 5000, "a b'\"<>", "[", "localhost:x", "[::1", "\xff"])
+def test_a_host_that_is_none_is_refused(client: FlaskClient, host: str) -> None:
+    reply = client.get("/us/report/4", headers={"Host": host})
+    assert reply.status_code in (400, 403), reply.text
+    assert json.loads(reply.data)["status"] == "error"
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "OPTIONS", "PUT", "DELETE", "PROPFIND", "POST\tX"])

@@ -433,6 +433,55 @@ def test_without_authentication_every_request_is_the_local_operators(engine: Eng
     refused(api.get(None, "/unknown"), 404, "NOT_FOUND")
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:81"},
+        {"Host": "evil.example", "Origin": "http://evil.example"},
+        {"Host": "evil.example"},
+        {"Host": "localhost.evil.example"},
+        {"Host": "127.0.0.1.evil.example:8000"},
+        {"Host": "192.0.2.1"},
+        {"Host": "[2001:db8::1]:8000"},
+        {"Host": ""},
+    ],
+    ids=str,
+)
+def test_without_authentication_a_web_page_is_no_operator(
+    engine: Engine, superuser: Connection, headers: dict[str, str]
+) -> None:
+    before = snapshot(superuser)
+    client = create_app(engine).test_client()
+    for method, path in (("POST", "/us/report/1/rerun"), ("GET", "/us/report/1"), ("GET", "/openapi.json")):
+        error = refused(client.open(path, method=method, headers=headers), 403, "FORBIDDEN")
+        assert "answers this machine only" in error["message"]
+    assert snapshot(superuser) == before
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "localhost:8000", "Origin": "http://localhost:8000"},
+        {"Host": "127.0.0.1:8000"},
+        {"Host": "127.5.5.5"},
+        {"Host": "[::1]:8000", "Origin": "http://[::1]:8000"},
+    ],
+    ids=str,
+)
+def test_without_authentication_this_machine_may_ask_under_each_of_its_names(
+    engine: Engine, headers: dict[str, str]
+) -> None:
+    client = create_app(engine).test_client()
+    assert client.get("/openapi.json", headers=headers).status_code == 200
+
+
+def test_with_authentication_the_token_decides_and_not_the_host(api: Api) -> None:
+    headers = {"Host": "reports.example", "Origin": "https://evil.example", "Authorization": f"Bearer {signed()}"}
+    assert succeeded(api.client.get("/who", headers=headers))["sub"] == "alice"
+
+
 # --- the file of keys ------------------------------------------------------------------------
 
 

@@ -294,7 +294,7 @@ cli.main()
     while not (workers := parent.children()):
         assert process.poll() is None
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-        connection.sendall(b"GET /liveness-check HTTP/1.1\r\nHost: a\r\n\r\n")
+        connection.sendall(b"GET /liveness-check HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert connection.recv(1) == b""
     # Else gunicorn gives up on it after a minute.
     workers[0].wait(timeout=30)
