@@ -13,8 +13,9 @@ help:  ## show these targets
 run: $(VENV)/run  ## start PostgreSQL and the API on http://127.0.0.1:$PORT, with sample data
 	@PORT=$(PORT) $(BIN)/pgreprise up
 
+# One process more than two processors, since some tests wait.
 test: $(VENV)/dev  ## run the whole test suite (ARGS='-k rerun' for a part of it)
-	$(BIN)/pytest --numprocesses 2 $(ARGS)
+	$(BIN)/pytest --numprocesses 3 $(ARGS)
 
 lint: $(VENV)/dev  ## ruff, mypy, sqlfluff, and squawk over the migrations' SQL
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ PGREPRISE_POSTGRES_VERSION. The database is never mocked.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
@@ -39,6 +40,12 @@ def folder_of_a_server() -> tempfile.TemporaryDirectory[str]:
     """
     has_room = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES
     return tempfile.TemporaryDirectory(prefix="pgreprise-test-", dir=MEMORY if has_room else None)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over the thousands of collected tests, which stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

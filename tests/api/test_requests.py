@@ -36,7 +36,8 @@ BEYOND_BIGINT = 2**63
     ],
 )
 def test_an_unknown_path_is_refused_and_never_redirected(shared_client: FlaskClient, path: str) -> None:
-    response = shared_client.get(path)
+    # The client would take a host from a path with two slashes.
+    response = shared_client.get(path, headers={"Host": "localhost"})
     known_for_other_methods = path == "/us/report"
     refused(response, *((405, "METHOD_NOT_ALLOWED") if known_for_other_methods else (404, "NOT_FOUND")))
 
