@@ -45,10 +45,10 @@ SUM = {"emission_type_id": 50000, "scope": None, "kg_co2eq": 912.5, "is_rollup":
 
 
 @pytest.fixture
-def unit(dba: Connection) -> int:
+def unit(sandbox: Connection) -> int:
     """A unit with a Calculator report of 2025."""
-    unit_id = add_unit(dba)
-    add_report(dba, unit_id)
+    unit_id = add_unit(sandbox)
+    add_report(sandbox, unit_id)
     return unit_id
 
 
@@ -72,79 +72,81 @@ def module_updated(connection: Connection, module: int) -> int | None:
     ]
 
 
-def test_an_entry_is_stored_with_its_emissions_and_read_back(dba: Connection, unit: int) -> None:
+def test_an_entry_is_stored_with_its_emissions_and_read_back(sandbox: Connection, unit: int) -> None:
     emissions = [TRAIN, PLANE, SUM]
-    entry = create(dba, unit, "professional-travel", {"who": "J\u00fcrg", "legs": [1, 2.5]}, emissions)
+    entry = create(sandbox, unit, "professional-travel", {"who": "J\u00fcrg", "legs": [1, 2.5]}, emissions)
     assert entry == {
         "id": entry["id"],
-        "carbon_report_module_id": module_of(dba, unit, "professional_travel")["id"],
+        "carbon_report_module_id": module_of(sandbox, unit, "professional_travel")["id"],
         "data_entry_type_id": 7,
         "data": {"who": "J\u00fcrg", "legs": [1, 2.5]},
         "emissions": emissions,
     }
-    assert module_of(dba, unit, "professional-travel")["entries"] == [entry]
+    assert module_of(sandbox, unit, "professional-travel")["entries"] == [entry]
     found = "select * from get_data_entries(%s, 2025, 'professional-travel', %s"
-    assert dba.execute(f"{found})", (unit, 7)).fetchall() == [entry]
-    assert dba.execute(f"{found})", (unit, 8)).fetchall() == []
-    assert one(dba, f"{found}, item_id => %s::bigint)", unit, 7, entry["id"]) == entry
+    assert sandbox.execute(f"{found})", (unit, 7)).fetchall() == [entry]
+    assert sandbox.execute(f"{found})", (unit, 8)).fetchall() == []
+    assert one(sandbox, f"{found}, item_id => %s::bigint)", unit, 7, entry["id"]) == entry
 
 
-def test_an_entry_may_be_empty(dba: Connection, unit: int) -> None:
-    entry = one(dba, "select * from create_data_entry(%s, 2025, 'purchase', 1)", unit)
+def test_an_entry_may_be_empty(sandbox: Connection, unit: int) -> None:
+    entry = one(sandbox, "select * from create_data_entry(%s, 2025, 'purchase', 1)", unit)
     assert (entry["data"], entry["emissions"]) == ({}, [])
 
 
-def test_each_write_brings_stats_and_last_updated_of_module_and_report_up_to_date(dba: Connection, unit: int) -> None:
-    entry = create(dba, unit, "headcount", {"fte": 2.5}, [{"emission_type_id": 1, "kg_co2eq": 250}])["id"]
-    create(dba, unit, "professional-travel", {}, [TRAIN, PLANE, SUM])
-    report, headcount = report_of(dba, unit), module_of(dba, unit, "headcount")
+def test_each_write_brings_stats_and_last_updated_of_module_and_report_up_to_date(
+    sandbox: Connection, unit: int
+) -> None:
+    entry = create(sandbox, unit, "headcount", {"fte": 2.5}, [{"emission_type_id": 1, "kg_co2eq": 250}])["id"]
+    create(sandbox, unit, "professional-travel", {}, [TRAIN, PLANE, SUM])
+    report, headcount = report_of(sandbox, unit), module_of(sandbox, unit, "headcount")
     assert headcount["stats"] == {"entries": 1, "tonnes_co2eq": 0.25, "fte": 2.5}
-    assert module_of(dba, unit, "professional-travel")["stats"] == {"entries": 1, "tonnes_co2eq": 0.9125}
+    assert module_of(sandbox, unit, "professional-travel")["stats"] == {"entries": 1, "tonnes_co2eq": 0.9125}
     assert report["stats"] == {"modules": {"1": 2.5, "2": 0.9125}, "total_tonnes_co2eq": 1.1625, "total_fte": 2.5}
-    assert report["last_updated"] == module_updated(dba, headcount["id"]) == LATER_EPOCH
+    assert report["last_updated"] == module_updated(sandbox, headcount["id"]) == LATER_EPOCH
 
-    dba.execute(UPDATE, (unit, "headcount", 7, entry, Jsonb({"fte": 4}), None, NOW))
-    assert report_of(dba, unit)["stats"]["modules"] == {"1": 4, "2": 0.9125}
-    assert report_of(dba, unit)["last_updated"] == module_updated(dba, headcount["id"]) == NOW_EPOCH
+    sandbox.execute(UPDATE, (unit, "headcount", 7, entry, Jsonb({"fte": 4}), None, NOW))
+    assert report_of(sandbox, unit)["stats"]["modules"] == {"1": 4, "2": 0.9125}
+    assert report_of(sandbox, unit)["last_updated"] == module_updated(sandbox, headcount["id"]) == NOW_EPOCH
 
-    dba.execute(DELETE, (unit, "headcount", 7, entry, LATER))
-    report = report_of(dba, unit)
+    sandbox.execute(DELETE, (unit, "headcount", 7, entry, LATER))
+    report = report_of(sandbox, unit)
     assert report["stats"] == {"modules": {"2": 0.9125}, "total_tonnes_co2eq": 0.9125, "total_fte": 0}
     assert report["last_updated"] == LATER_EPOCH
-    assert module_of(dba, unit, "headcount")["stats"] == {"entries": 0, "tonnes_co2eq": 0.0, "fte": 0}
+    assert module_of(sandbox, unit, "headcount")["stats"] == {"entries": 0, "tonnes_co2eq": 0.0, "fte": 0}
 
 
-def test_an_update_replaces_what_is_given_and_leaves_the_rest(dba: Connection, unit: int) -> None:
-    entry = create(dba, unit, "purchase", {"a": 1, "b": 2}, [TRAIN])
-    written = one(dba, UPDATE, unit, "purchase", 7, entry["id"], Jsonb({"a": 3}), None, NOW)
+def test_an_update_replaces_what_is_given_and_leaves_the_rest(sandbox: Connection, unit: int) -> None:
+    entry = create(sandbox, unit, "purchase", {"a": 1, "b": 2}, [TRAIN])
+    written = one(sandbox, UPDATE, unit, "purchase", 7, entry["id"], Jsonb({"a": 3}), None, NOW)
     assert written == {**entry, "data": {"a": 3}}
-    written = one(dba, UPDATE, unit, "purchase", 7, entry["id"], None, Jsonb([PLANE, SUM]), NOW)
+    written = one(sandbox, UPDATE, unit, "purchase", 7, entry["id"], None, Jsonb([PLANE, SUM]), NOW)
     assert written == {**entry, "data": {"a": 3}, "emissions": [PLANE, SUM]}
-    written = one(dba, UPDATE, unit, "purchase", 7, entry["id"], None, Jsonb([]), NOW)
+    written = one(sandbox, UPDATE, unit, "purchase", 7, entry["id"], None, Jsonb([]), NOW)
     assert written == {**entry, "data": {"a": 3}, "emissions": []}
-    assert snapshot(dba)["data_entry_emissions"] == []
+    assert snapshot(sandbox)["data_entry_emissions"] == []
 
 
 WRITES: list[Callable[[Connection, int, int], Any]] = [
-    lambda dba, unit, _: create(dba, unit, "purchase"),
-    lambda dba, unit, entry: dba.execute(UPDATE, (unit, "purchase", 1, entry, Jsonb({}), None, NOW)),
-    lambda dba, unit, entry: dba.execute(DELETE, (unit, "purchase", 1, entry, NOW)),
+    lambda sandbox, unit, _: create(sandbox, unit, "purchase"),
+    lambda sandbox, unit, entry: sandbox.execute(UPDATE, (unit, "purchase", 1, entry, Jsonb({}), None, NOW)),
+    lambda sandbox, unit, entry: sandbox.execute(DELETE, (unit, "purchase", 1, entry, NOW)),
 ]
 
 
 @pytest.mark.parametrize("write", WRITES, ids=["create", "update", "delete"])
 @pytest.mark.parametrize(("status", "after"), [(0, 0), (1, 1), (2, 1)])
 def test_a_write_puts_a_validated_module_back_in_progress_and_no_other(
-    dba: Connection, unit: int, status: int, after: int, write: Callable[[Connection, int, int], Any]
+    sandbox: Connection, unit: int, status: int, after: int, write: Callable[[Connection, int, int], Any]
 ) -> None:
-    report = report_of(dba, unit)["id"]
-    entry = add_entry(dba, report, 5, 10)
-    set_status(dba, report, 2, 1, 2, 3)
-    set_status(dba, report, status, 5)
-    write(dba, unit, entry)
-    modules = dba.execute("select status from get_carbon_report_modules(%s::bigint)", (report,)).fetchall()
+    report = report_of(sandbox, unit)["id"]
+    entry = add_entry(sandbox, report, 5, 10)
+    set_status(sandbox, report, 2, 1, 2, 3)
+    set_status(sandbox, report, status, 5)
+    write(sandbox, unit, entry)
+    modules = sandbox.execute("select status from get_carbon_report_modules(%s::bigint)", (report,)).fetchall()
     assert [module["status"] for module in modules] == [2, 2, 2, 0, after, 0, 0, 0]
-    written = report_of(dba, unit)
+    written = report_of(sandbox, unit)
     assert (written["completion_progress"], written["overall_status"]) == ("3/8", 1)
 
 
@@ -179,25 +181,25 @@ BAD_DATA: list[Any] = [[], "x", 1, True, {"fte": "2"}, {"fte": -1}, {"fte": True
     ids=str,
 )
 def test_values_that_no_entry_can_have_are_refused(
-    dba: Connection, unit: int, statement: str, data: Any, emissions: Any
+    sandbox: Connection, unit: int, statement: str, data: Any, emissions: Any
 ) -> None:
     values = (Jsonb(data), Jsonb(emissions), NOW)
     if statement == "create":
-        said = refusal(dba, CREATE, unit, "headcount", 1, *values)
+        said = refusal(sandbox, CREATE, unit, "headcount", 1, *values)
     else:
-        entry = add_entry(dba, report_of(dba, unit)["id"], 1)
-        said = refusal(dba, UPDATE, unit, "headcount", 1, entry, *values)
+        entry = add_entry(sandbox, report_of(sandbox, unit)["id"], 1)
+        said = refusal(sandbox, UPDATE, unit, "headcount", 1, entry, *values)
     assert said.code == "RC008"
 
 
-def test_an_update_of_nothing_is_refused(dba: Connection, unit: int) -> None:
-    entry = add_entry(dba, report_of(dba, unit)["id"], 1)
-    assert refusal(dba, UPDATE, unit, "headcount", 1, entry, None, None, NOW).code == "RC008"
+def test_an_update_of_nothing_is_refused(sandbox: Connection, unit: int) -> None:
+    entry = add_entry(sandbox, report_of(sandbox, unit)["id"], 1)
+    assert refusal(sandbox, UPDATE, unit, "headcount", 1, entry, None, None, NOW).code == "RC008"
 
 
 @pytest.mark.parametrize("data_entry_type", [None, -1, 2**31])
-def test_a_data_entry_type_is_a_number_of_32_bits(dba: Connection, unit: int, data_entry_type: int | None) -> None:
-    said = refusal(dba, CREATE, unit, "purchase", data_entry_type, Jsonb({}), Jsonb([]), NOW)
+def test_a_data_entry_type_is_a_number_of_32_bits(sandbox: Connection, unit: int, data_entry_type: int | None) -> None:
+    said = refusal(sandbox, CREATE, unit, "purchase", data_entry_type, Jsonb({}), Jsonb([]), NOW)
     assert said.code == "RC008"
 
 
@@ -205,8 +207,8 @@ def test_a_data_entry_type_is_a_number_of_32_bits(dba: Connection, unit: int, da
 
 
 @pytest.mark.parametrize("module", ["", "travel", "headcount ", "Headcount", "external-cloud-&-ai", None])
-def test_an_unknown_module_is_refused(dba: Connection, unit: int, module: str | None) -> None:
-    said = refusal(dba, "select get_carbon_module(%s, 2025, %s::text)", unit, module)
+def test_an_unknown_module_is_refused(sandbox: Connection, unit: int, module: str | None) -> None:
+    said = refusal(sandbox, "select get_carbon_module(%s, 2025, %s::text)", unit, module)
     assert said.code == "RC006"
     assert said.hint is not None
     assert said.hint.startswith("Modules are: headcount, professional_travel, ")
@@ -216,42 +218,44 @@ def test_an_unknown_module_is_refused(dba: Connection, unit: int, module: str | 
     ("name", "module_type_id"),
     [("headcount", 1), ("professional-travel", 2), ("research_facilities", 6), ("external-cloud_and-ai", 7)],
 )
-def test_module_names_take_hyphens_or_underscores(dba: Connection, unit: int, name: str, module_type_id: int) -> None:
-    assert module_of(dba, unit, name)["module_type_id"] == module_type_id
+def test_module_names_take_hyphens_or_underscores(
+    sandbox: Connection, unit: int, name: str, module_type_id: int
+) -> None:
+    assert module_of(sandbox, unit, name)["module_type_id"] == module_type_id
 
 
-def test_a_report_or_module_that_is_not_there_is_not_found(dba: Connection, unit: int) -> None:
-    said = refusal(dba, "select get_carbon_module(%s, 2024, 'headcount')", unit)
+def test_a_report_or_module_that_is_not_there_is_not_found(sandbox: Connection, unit: int) -> None:
+    said = refusal(sandbox, "select get_carbon_module(%s, 2024, 'headcount')", unit)
     assert (said.code, said.message) == (
         "RC003",
         f"Carbon report not found: carbon_project_type 0, unit_id {unit}, year 2024.",
     )
-    assert refusal(dba, "select get_carbon_module(%s, 2025, 'headcount', 1)", unit).code == "RC003"
-    dba.execute("delete from public.carbon_report_modules where module_type_id = 3")
-    said = refusal(dba, CREATE, unit, "buildings", 1, Jsonb({}), Jsonb([]), NOW)
+    assert refusal(sandbox, "select get_carbon_module(%s, 2025, 'headcount', 1)", unit).code == "RC003"
+    sandbox.execute("delete from public.carbon_report_modules where module_type_id = 3")
+    said = refusal(sandbox, CREATE, unit, "buildings", 1, Jsonb({}), Jsonb([]), NOW)
     assert (said.code, (said.message or "").split(":")[0]) == ("RC003", "Module not found")
-    report = report_of(dba, unit)["id"]
-    assert refusal(dba, STATUS, report, 3, 1, NOW).code == "RC003"
-    assert refusal(dba, STATUS, report + 1, 1, 1, NOW).code == "RC003"
+    report = report_of(sandbox, unit)["id"]
+    assert refusal(sandbox, STATUS, report, 3, 1, NOW).code == "RC003"
+    assert refusal(sandbox, STATUS, report + 1, 1, 1, NOW).code == "RC003"
 
 
-def test_an_entry_is_found_in_its_own_module_and_type_only(dba: Connection, unit: int) -> None:
-    report = report_of(dba, unit)["id"]
-    explore = add_report(dba, unit, 2025, "Simulator_Explore")
-    entry = add_entry(dba, report, 5, 10, data_entry_type_id=7)
-    elsewhere = add_entry(dba, explore, 5, 10, data_entry_type_id=7)
+def test_an_entry_is_found_in_its_own_module_and_type_only(sandbox: Connection, unit: int) -> None:
+    report = report_of(sandbox, unit)["id"]
+    explore = add_report(sandbox, unit, 2025, "Simulator_Explore")
+    entry = add_entry(sandbox, report, 5, 10, data_entry_type_id=7)
+    elsewhere = add_entry(sandbox, explore, 5, 10, data_entry_type_id=7)
     for item, module, entry_type in ((entry, "buildings", 7), (entry, "purchase", 8), (elsewhere, "purchase", 7)):
         for statement, values in (
             ("select get_data_entries(%s, 2025, %s, %s::bigint, item_id => %s::bigint)", ()),
             (UPDATE, (Jsonb({}), None, NOW)),
             (DELETE, (NOW,)),
         ):
-            assert refusal(dba, statement, unit, module, entry_type, item, *values).code == "RC003"
+            assert refusal(sandbox, statement, unit, module, entry_type, item, *values).code == "RC003"
 
 
 @pytest.mark.parametrize("number", [3, -1, None])
-def test_an_invalid_type_is_refused(dba: Connection, unit: int, number: int | None) -> None:
-    report = report_of(dba, unit)["id"]
+def test_an_invalid_type_is_refused(sandbox: Connection, unit: int, number: int | None) -> None:
+    report = report_of(sandbox, unit)["id"]
     for statement, values in (
         ("select get_carbon_module(%s, 2025, 'headcount', %s::bigint)", (unit, number)),
         ("select get_carbon_project(%s, %s::bigint)", (unit, number)),
@@ -261,90 +265,93 @@ def test_an_invalid_type_is_refused(dba: Connection, unit: int, number: int | No
         ("select get_validated_totals(%s, %s::bigint)", (report, number)),
         ("select set_carbon_module_status(%s, 1, 1, %s::bigint)", (report, number)),
     ):
-        assert refusal(dba, statement, *values).code == "RC005"
+        assert refusal(sandbox, statement, *values).code == "RC005"
 
 
 # --- status ----------------------------------------------------------------------------------
 
 
-def test_the_status_of_modules_decides_progress_and_overall_status(dba: Connection, unit: int) -> None:
-    report = report_of(dba, unit)["id"]
-    entry = add_entry(dba, report, 3, 2000)
+def test_the_status_of_modules_decides_progress_and_overall_status(sandbox: Connection, unit: int) -> None:
+    report = report_of(sandbox, unit)["id"]
+    entry = add_entry(sandbox, report, 3, 2000)
     seen = []
     for module_type in range(1, 9):
-        module = one(dba, STATUS, report, module_type, 2, LATER)
+        module = one(sandbox, STATUS, report, module_type, 2, LATER)
         assert (module["module_type_id"], module["status"]) == (module_type, 2)
-        after = report_of(dba, unit)
-        assert after["last_updated"] == module_updated(dba, module["id"]) == LATER_EPOCH
+        after = report_of(sandbox, unit)
+        assert after["last_updated"] == module_updated(sandbox, module["id"]) == LATER_EPOCH
         seen.append((after["completion_progress"], after["overall_status"]))
     assert seen == [*((f"{done}/8", 1) for done in range(1, 8)), ("8/8", 2)]
     assert after["stats"]["total_tonnes_co2eq"] == 2
     for module_type in range(1, 9):
-        one(dba, STATUS, report, module_type, module_type % 2, NOW)
-    after = report_of(dba, unit)
+        one(sandbox, STATUS, report, module_type, module_type % 2, NOW)
+    after = report_of(sandbox, unit)
     assert (after["completion_progress"], after["overall_status"], after["last_updated"]) == ("0/8", 0, NOW_EPOCH)
-    assert snapshot(dba)["data_entries"][0]["entry"].startswith(f"({entry},")
+    assert snapshot(sandbox)["data_entries"][0]["entry"].startswith(f"({entry},")
 
 
 @pytest.mark.parametrize(("module_type", "status"), [(1, 3), (1, -1), (1, None), (0, 1), (9, 1), (None, 1)])
 def test_a_status_or_module_type_that_is_none_is_refused(
-    dba: Connection, unit: int, module_type: int | None, status: int | None
+    sandbox: Connection, unit: int, module_type: int | None, status: int | None
 ) -> None:
-    assert refusal(dba, STATUS, report_of(dba, unit)["id"], module_type, status, NOW).code == "RC006"
+    assert refusal(sandbox, STATUS, report_of(sandbox, unit)["id"], module_type, status, NOW).code == "RC006"
 
 
-def test_only_the_principal_or_a_global_role_sets_a_status(dba: Connection, unit: int) -> None:
-    report = report_of(dba, unit)["id"]
-    with acting(dba, claims(role(STANDARD, "unit", "0184"), role(PRINCIPAL, "unit", "0999"))):
-        said = refusal(dba, STATUS, report, 1, 2, NOW)
+def test_only_the_principal_or_a_global_role_sets_a_status(sandbox: Connection, unit: int) -> None:
+    report = report_of(sandbox, unit)["id"]
+    with acting(sandbox, claims(role(STANDARD, "unit", "0184"), role(PRINCIPAL, "unit", "0999"))):
+        said = refusal(sandbox, STATUS, report, 1, 2, NOW)
     assert (said.code, said.message) == ("RC002", f"Only the principal of unit #{unit} may do this.")
     for who in (claims(role(PRINCIPAL, "unit", "0184")), EVERYWHERE):
-        with acting(dba, who):
-            one(dba, STATUS, report, 1, 2, NOW)
+        with acting(sandbox, who):
+            one(sandbox, STATUS, report, 1, 2, NOW)
 
 
 # --- reports ---------------------------------------------------------------------------------
 
 
-def test_a_units_reports_are_the_calculators_by_year(dba: Connection, unit: int) -> None:
-    add_report(dba, unit, 2025, "Simulator_Explore")
-    add_report(dba, unit, 2024, "Simulator_Plan")
-    add_report(dba, add_unit(dba, "0207"), 2024)
-    earlier = add_report(dba, unit, 2023)
-    found = dba.execute("select * from get_carbon_reports(%s)", (unit,)).fetchall()
-    assert [(report["id"], report["year"]) for report in found] == [(earlier, 2023), (report_of(dba, unit)["id"], 2025)]
+def test_a_units_reports_are_the_calculators_by_year(sandbox: Connection, unit: int) -> None:
+    add_report(sandbox, unit, 2025, "Simulator_Explore")
+    add_report(sandbox, unit, 2024, "Simulator_Plan")
+    add_report(sandbox, add_unit(sandbox, "0207"), 2024)
+    earlier = add_report(sandbox, unit, 2023)
+    found = sandbox.execute("select * from get_carbon_reports(%s)", (unit,)).fetchall()
+    assert [(report["id"], report["year"]) for report in found] == [
+        (earlier, 2023),
+        (report_of(sandbox, unit)["id"], 2025),
+    ]
 
 
-def test_a_report_of_every_type_can_be_created_and_got_by_its_id(dba: Connection) -> None:
-    unit = add_unit(dba)
+def test_a_report_of_every_type_can_be_created_and_got_by_its_id(sandbox: Connection) -> None:
+    unit = add_unit(sandbox)
     for number in (0, 1, 2):
         made = one(
-            dba,
+            sandbox,
             "select * from create_carbon_report(%s, 2025, reference_year => 2019, carbon_project_type => %s)",
             unit,
             number,
         )
-        assert one(dba, "select * from get_carbon_report(%s::bigint)", made["id"]) == made
-        assert one(dba, "select * from get_carbon_project(%s, %s)", unit, number)["id"] == made["carbon_project_id"]
+        assert one(sandbox, "select * from get_carbon_report(%s::bigint)", made["id"]) == made
+        assert one(sandbox, "select * from get_carbon_project(%s, %s)", unit, number)["id"] == made["carbon_project_id"]
         # Of an explore report the year is the reference year.
         assert made["reference_year"] == (None if number == 1 else 2019)
-        said = refusal(dba, "select create_carbon_report(%s, 2025, carbon_project_type => %s)", unit, number)
+        said = refusal(sandbox, "select create_carbon_report(%s, 2025, carbon_project_type => %s)", unit, number)
         assert said.code == "RC004"
 
 
-def test_a_report_may_name_its_project_which_must_be_the_units(dba: Connection, unit: int) -> None:
-    plan = one(dba, "select id from create_carbon_project(%s, 2)", unit)["id"]
+def test_a_report_may_name_its_project_which_must_be_the_units(sandbox: Connection, unit: int) -> None:
+    plan = one(sandbox, "select id from create_carbon_project(%s, 2)", unit)["id"]
     create_in = "select * from create_carbon_report(%s, %s, carbon_project_id => %s::bigint)"
-    assert one(dba, create_in, unit, 2030, plan)["carbon_project_id"] == plan
-    other = add_unit(dba, "0207")
+    assert one(sandbox, create_in, unit, 2030, plan)["carbon_project_id"] == plan
+    other = add_unit(sandbox, "0207")
     for project in (plan, plan + 1000):
-        said = refusal(dba, create_in, other, 2030, project)
+        said = refusal(sandbox, create_in, other, 2030, project)
         assert (said.code, said.message) == ("RC008", f"Carbon project #{project} is not one of unit #{other}.")
 
 
-def test_a_module_keeps_its_entries_when_another_module_is_written(dba: Connection, unit: int) -> None:
-    report = report_of(dba, unit)["id"]
-    kept = add_entry(dba, report, 2, 10)
-    dba.execute(DELETE, (unit, "headcount", 1, add_entry(dba, report, 1, 10), NOW))
-    assert [entry["id"] for entry in module_of(dba, unit, "professional-travel")["entries"]] == [kept]
-    assert module_of(dba, unit, "professional-travel")["id"] == module_id(dba, report, 2)
+def test_a_module_keeps_its_entries_when_another_module_is_written(sandbox: Connection, unit: int) -> None:
+    report = report_of(sandbox, unit)["id"]
+    kept = add_entry(sandbox, report, 2, 10)
+    sandbox.execute(DELETE, (unit, "headcount", 1, add_entry(sandbox, report, 1, 10), NOW))
+    assert [entry["id"] for entry in module_of(sandbox, unit, "professional-travel")["entries"]] == [kept]
+    assert module_of(sandbox, unit, "professional-travel")["id"] == module_id(sandbox, report, 2)

@@ -59,50 +59,50 @@ def refresh(
 
 
 @pytest.fixture
-def unit(dba: Connection) -> int:
+def unit(sandbox: Connection) -> int:
     """A unit."""
-    return add_unit(dba)
+    return add_unit(sandbox)
 
 
 # --- get -------------------------------------------------------------------------------------
 
 
-def test_get_explore_returns_none_when_not_found(dba: Connection, unit: int) -> None:
-    assert get(dba, unit) == []
+def test_get_explore_returns_none_when_not_found(sandbox: Connection, unit: int) -> None:
+    assert get(sandbox, unit) == []
 
 
-def test_get_explore_is_idempotent_on_empty_db(dba: Connection, unit: int) -> None:
-    before = snapshot(dba)
-    assert [get(dba, unit) for _ in range(3)] == [[], [], []]
-    assert snapshot(dba) == before
+def test_get_explore_is_idempotent_on_empty_db(sandbox: Connection, unit: int) -> None:
+    before = snapshot(sandbox)
+    assert [get(sandbox, unit) for _ in range(3)] == [[], [], []]
+    assert snapshot(sandbox) == before
     assert before["carbon_projects"] == before["carbon_reports"] == []
 
 
-def test_get_explore_returns_existing_report(dba: Connection, unit: int) -> None:
-    created = create(dba, unit)
-    assert get(dba, unit) == [{**created, "is_stale": False}]
+def test_get_explore_returns_existing_report(sandbox: Connection, unit: int) -> None:
+    created = create(sandbox, unit)
+    assert get(sandbox, unit) == [{**created, "is_stale": False}]
     assert list(created) == REPORT_COLUMNS
 
 
-def test_get_explore_does_not_cross_units(dba: Connection, unit: int) -> None:
-    other = add_unit(dba, "0207")
-    create(dba, unit)
-    assert get(dba, other) == []
-    created = create(dba, other)
-    assert [found["id"] for found in get(dba, other)] == [created["id"]]
+def test_get_explore_does_not_cross_units(sandbox: Connection, unit: int) -> None:
+    other = add_unit(sandbox, "0207")
+    create(sandbox, unit)
+    assert get(sandbox, other) == []
+    created = create(sandbox, other)
+    assert [found["id"] for found in get(sandbox, other)] == [created["id"]]
 
 
-def test_get_explore_does_not_cross_years(dba: Connection, unit: int) -> None:
-    create(dba, unit, 2025)
-    assert get(dba, unit, 2024) == []
-    created = create(dba, unit, 2024)
-    assert [found["id"] for found in get(dba, unit, 2024)] == [created["id"]]
+def test_get_explore_does_not_cross_years(sandbox: Connection, unit: int) -> None:
+    create(sandbox, unit, 2025)
+    assert get(sandbox, unit, 2024) == []
+    created = create(sandbox, unit, 2024)
+    assert [found["id"] for found in get(sandbox, unit, 2024)] == [created["id"]]
 
 
-def test_get_explore_finds_no_report_of_another_type(dba: Connection, unit: int) -> None:
-    add_report(dba, unit, 2025, "Calculator")
-    add_report(dba, unit, 2025, "Simulator_Plan")
-    assert get(dba, unit) == []
+def test_get_explore_finds_no_report_of_another_type(sandbox: Connection, unit: int) -> None:
+    add_report(sandbox, unit, 2025, "Calculator")
+    add_report(sandbox, unit, 2025, "Simulator_Plan")
+    assert get(sandbox, unit) == []
 
 
 @pytest.mark.parametrize(
@@ -117,22 +117,22 @@ def test_get_explore_finds_no_report_of_another_type(dba: Connection, unit: int)
     ],
 )
 def test_a_report_is_stale_when_it_is_older_than_24_hours_to_the_second_or_has_no_age(
-    dba: Connection, unit: int, last_updated: int | None, as_of: str, is_stale: bool
+    sandbox: Connection, unit: int, last_updated: int | None, as_of: str, is_stale: bool
 ) -> None:
-    add_report(dba, unit, 2025, "Simulator_Explore", last_updated=last_updated)
-    [found] = get(dba, unit, as_of=as_of)
+    add_report(sandbox, unit, 2025, "Simulator_Explore", last_updated=last_updated)
+    [found] = get(sandbox, unit, as_of=as_of)
     assert (found["last_updated"], found["is_stale"]) == (last_updated, is_stale)
 
 
 # --- create ----------------------------------------------------------------------------------
 
 
-def test_create_explore_creates_report_and_modules(dba: Connection, unit: int) -> None:
+def test_create_explore_creates_report_and_modules(sandbox: Connection, unit: int) -> None:
     # Nothing is taken from the Calculator's report.
-    calculator = add_report(dba, unit, 2025)
-    add_entry(dba, calculator, 2, 1500)
-    created = create(dba, unit)
-    project = one(dba, "select * from get_carbon_project(%s, 1)", unit)
+    calculator = add_report(sandbox, unit, 2025)
+    add_entry(sandbox, calculator, 2, 1500)
+    created = create(sandbox, unit)
+    project = one(sandbox, "select * from get_carbon_project(%s, 1)", unit)
     assert created == {
         "id": created["id"],
         "year": 2025,
@@ -145,143 +145,143 @@ def test_create_explore_creates_report_and_modules(dba: Connection, unit: int) -
         "overall_status": 0,
     }
     assert project["carbon_report_type"] == "Simulator_Explore"
-    modules = dba.execute("select * from get_carbon_report_modules(%s::bigint)", (created["id"],)).fetchall()
+    modules = sandbox.execute("select * from get_carbon_report_modules(%s::bigint)", (created["id"],)).fetchall()
     assert [(module["module_type_id"], module["status"], module["stats"]) for module in modules] == [
         (number, 0, None) for number in range(1, 9)
     ]
-    assert len(snapshot(dba)["data_entries"]) == 1
+    assert len(snapshot(sandbox)["data_entries"]) == 1
 
 
-def test_reports_of_several_years_share_the_units_explore_project(dba: Connection, unit: int) -> None:
-    created = [create(dba, unit, year) for year in (2023, 2024, 2025)]
+def test_reports_of_several_years_share_the_units_explore_project(sandbox: Connection, unit: int) -> None:
+    created = [create(sandbox, unit, year) for year in (2023, 2024, 2025)]
     assert len({report["carbon_project_id"] for report in created}) == 1
 
 
-def test_a_second_explore_report_is_refused(dba: Connection, unit: int) -> None:
-    created = create(dba, unit)
-    said = refusal(dba, "select create_explore_report(%s, 2025)", unit)
+def test_a_second_explore_report_is_refused(sandbox: Connection, unit: int) -> None:
+    created = create(sandbox, unit)
+    said = refusal(sandbox, "select create_explore_report(%s, 2025)", unit)
     assert (said.code, said.message) == ("RC004", f"Unit #{unit} has a Simulator_Explore report of 2025 already.")
     assert said.detail == {"unit_id": unit, "year": 2025, "carbon_project_id": created["carbon_project_id"]}
 
 
 @pytest.mark.parametrize("year", [None, 0, 999, 10000, -2025])
-def test_an_explore_report_needs_a_year_of_four_digits(dba: Connection, unit: int, year: int | None) -> None:
-    assert refusal(dba, "select create_explore_report(%s, %s::bigint)", unit, year).code == "RC008"
+def test_an_explore_report_needs_a_year_of_four_digits(sandbox: Connection, unit: int, year: int | None) -> None:
+    assert refusal(sandbox, "select create_explore_report(%s, %s::bigint)", unit, year).code == "RC008"
 
 
 # --- refresh ---------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def stale(dba: Connection, unit: int) -> int:
+def stale(sandbox: Connection, unit: int) -> int:
     """An explore report that has been in use and is stale at NOW."""
-    report = add_report(dba, unit, 2025, "Simulator_Explore", last_updated=NOW_EPOCH - DAY - 1, overall_status=1)
-    add_entry(dba, report, 1, fte=3)
-    add_entry(dba, report, 2, 100, 200, rollup=300)
-    set_status(dba, report, 2, 2)
+    report = add_report(sandbox, unit, 2025, "Simulator_Explore", last_updated=NOW_EPOCH - DAY - 1, overall_status=1)
+    add_entry(sandbox, report, 1, fte=3)
+    add_entry(sandbox, report, 2, 100, 200, rollup=300)
+    set_status(sandbox, report, 2, 2)
     return report
 
 
-def test_a_refresh_puts_an_empty_report_in_the_place_of_a_stale_one(dba: Connection, unit: int, stale: int) -> None:
-    neighbour = add_report(dba, unit, 2024, "Simulator_Explore", last_updated=None)
-    calculator = add_report(dba, unit, 2025)
+def test_a_refresh_puts_an_empty_report_in_the_place_of_a_stale_one(sandbox: Connection, unit: int, stale: int) -> None:
+    neighbour = add_report(sandbox, unit, 2024, "Simulator_Explore", last_updated=None)
+    calculator = add_report(sandbox, unit, 2025)
     for report in (neighbour, calculator):
-        add_entry(dba, report, 2, 5)
-    kept = {table: len(rows) for table, rows in snapshot(dba).items()}
+        add_entry(sandbox, report, 2, 5)
+    kept = {table: len(rows) for table, rows in snapshot(sandbox).items()}
 
-    [fresh] = refresh(dba, unit, stale)
+    [fresh] = refresh(sandbox, unit, stale)
     assert fresh["id"] not in (stale, neighbour, calculator)
     assert (fresh["year"], fresh["last_updated"], fresh["overall_status"], fresh["stats"]) == (2025, NOW_EPOCH, 0, None)
-    assert get(dba, unit) == [{**fresh, "is_stale": False}]
-    after = {table: len(rows) for table, rows in snapshot(dba).items()}
+    assert get(sandbox, unit) == [{**fresh, "is_stale": False}]
+    after = {table: len(rows) for table, rows in snapshot(sandbox).items()}
     assert after == {
         **kept,
         "data_entries": kept["data_entries"] - 2,
         "data_entry_emissions": kept["data_entry_emissions"] - 3,
     }
     assert {
-        row["status"] for row in dba.execute("select status from get_carbon_report_modules(%s)", (fresh["id"],))
+        row["status"] for row in sandbox.execute("select status from get_carbon_report_modules(%s)", (fresh["id"],))
     } == {0}
 
 
-def test_a_refresh_again_changes_nothing(dba: Connection, unit: int, stale: int) -> None:
-    refresh(dba, unit, stale)
-    before = snapshot(dba)
-    assert refresh(dba, unit, stale) == []
-    assert snapshot(dba) == before
+def test_a_refresh_again_changes_nothing(sandbox: Connection, unit: int, stale: int) -> None:
+    refresh(sandbox, unit, stale)
+    before = snapshot(sandbox)
+    assert refresh(sandbox, unit, stale) == []
+    assert snapshot(sandbox) == before
 
 
-def test_a_report_without_last_updated_is_refreshed(dba: Connection, unit: int) -> None:
-    report = add_report(dba, unit, 2025, "Simulator_Explore", last_updated=None)
-    assert len(refresh(dba, unit, report)) == 1
+def test_a_report_without_last_updated_is_refreshed(sandbox: Connection, unit: int) -> None:
+    report = add_report(sandbox, unit, 2025, "Simulator_Explore", last_updated=None)
+    assert len(refresh(sandbox, unit, report)) == 1
 
 
-def test_a_report_that_is_in_use_is_not_refreshed(dba: Connection, unit: int, stale: int) -> None:
-    dba.execute("update public.carbon_reports set last_updated = %s where id = %s", (NOW_EPOCH - DAY, stale))
-    before = snapshot(dba)
-    assert refresh(dba, unit, stale) == []
-    assert snapshot(dba) == before
+def test_a_report_that_is_in_use_is_not_refreshed(sandbox: Connection, unit: int, stale: int) -> None:
+    sandbox.execute("update public.carbon_reports set last_updated = %s where id = %s", (NOW_EPOCH - DAY, stale))
+    before = snapshot(sandbox)
+    assert refresh(sandbox, unit, stale) == []
+    assert snapshot(sandbox) == before
 
 
 @pytest.mark.parametrize("kind", ["another unit", "another year", "Calculator", "Simulator_Plan", "no report"])
 def test_a_refresh_of_anything_but_that_units_explore_report_of_that_year_changes_nothing(
-    dba: Connection, unit: int, stale: int, kind: str
+    sandbox: Connection, unit: int, stale: int, kind: str
 ) -> None:
     old, year, of_unit = stale, 2025, unit
     match kind:
         case "another unit":
-            of_unit = add_unit(dba, "0207")
+            of_unit = add_unit(sandbox, "0207")
         case "another year":
             year = 2024
         case "no report":
             old = stale + 1000
         case _:
-            old = add_report(dba, unit, 2025, kind, last_updated=None)
-    before = snapshot(dba)
-    assert refresh(dba, of_unit, old, year) == []
-    assert snapshot(dba) == before
+            old = add_report(sandbox, unit, 2025, kind, last_updated=None)
+    before = snapshot(sandbox)
+    assert refresh(sandbox, of_unit, old, year) == []
+    assert snapshot(sandbox) == before
 
 
-def test_a_refresh_by_a_caller_without_access_is_refused(dba: Connection, unit: int, stale: int) -> None:
-    with acting(dba, claims(role(STANDARD, "unit", "0999"))):
-        said = refusal(dba, "select refresh_explore_report(%s, %s, 2025, %s)", unit, stale, NOW)
+def test_a_refresh_by_a_caller_without_access_is_refused(sandbox: Connection, unit: int, stale: int) -> None:
+    with acting(sandbox, claims(role(STANDARD, "unit", "0999"))):
+        said = refusal(sandbox, "select refresh_explore_report(%s, %s, 2025, %s)", unit, stale, NOW)
     assert said.code == "RC002"
 
 
-def test_who_may_read_a_report_may_have_it_refreshed(dba: Connection, unit: int, stale: int) -> None:
-    with acting(dba, claims(role(STANDARD, "own", "0184"), scope=READ)):
-        assert len(refresh(dba, unit, stale)) == 1
+def test_who_may_read_a_report_may_have_it_refreshed(sandbox: Connection, unit: int, stale: int) -> None:
+    with acting(sandbox, claims(role(STANDARD, "own", "0184"), scope=READ)):
+        assert len(refresh(sandbox, unit, stale)) == 1
 
 
-def test_a_refresh_that_fails_leaves_the_stale_report_whole(dba: Connection, unit: int, stale: int) -> None:
+def test_a_refresh_that_fails_leaves_the_stale_report_whole(sandbox: Connection, unit: int, stale: int) -> None:
     # A table of the host that refers to reports.
-    dba.execute("create table public.bookmark (report_id bigint references public.carbon_reports (id))")
-    dba.execute("insert into public.bookmark values (%s)", (stale,))
-    before = snapshot(dba)
-    with pytest.raises(psycopg.errors.ForeignKeyViolation):
-        refresh(dba, unit, stale)
-    assert snapshot(dba) == before
-    assert [found["id"] for found in get(dba, unit)] == [stale]
+    sandbox.execute("create table public.bookmark (report_id bigint references public.carbon_reports (id))")
+    sandbox.execute("insert into public.bookmark values (%s)", (stale,))
+    before = snapshot(sandbox)
+    with pytest.raises(psycopg.errors.ForeignKeyViolation), sandbox.transaction():
+        refresh(sandbox, unit, stale)
+    assert snapshot(sandbox) == before
+    assert [found["id"] for found in get(sandbox, unit)] == [stale]
 
 
 # --- projects --------------------------------------------------------------------------------
 
 
-def test_getting_a_project_never_creates_one_and_creating_one_never_gets_one(dba: Connection, unit: int) -> None:
-    before = snapshot(dba)
-    assert dba.execute("select * from get_carbon_project(%s)", (unit,)).fetchall() == []
-    assert snapshot(dba) == before
+def test_getting_a_project_never_creates_one_and_creating_one_never_gets_one(sandbox: Connection, unit: int) -> None:
+    before = snapshot(sandbox)
+    assert sandbox.execute("select * from get_carbon_project(%s)", (unit,)).fetchall() == []
+    assert snapshot(sandbox) == before
 
-    created = one(dba, "select * from create_carbon_project(%s, 2, 2025, 2030, 'Net zero')", unit)
+    created = one(sandbox, "select * from create_carbon_project(%s, 2, 2025, 2030, 'Net zero')", unit)
     assert (created["carbon_report_type"], created["start_year"], created["end_year"], created["name"]) == (
         "Simulator_Plan",
         2025,
         2030,
         "Net zero",
     )
-    assert one(dba, "select * from get_carbon_project(%s, 2)", unit) == created
-    assert dba.execute("select * from get_carbon_project(%s, 0)", (unit,)).fetchall() == []
-    assert refusal(dba, "select create_carbon_project(%s, 2)", unit).code == "RC004"
+    assert one(sandbox, "select * from get_carbon_project(%s, 2)", unit) == created
+    assert sandbox.execute("select * from get_carbon_project(%s, 0)", (unit,)).fetchall() == []
+    assert refusal(sandbox, "select create_carbon_project(%s, 2)", unit).code == "RC004"
 
 
 # --- reading in a read-only transaction ------------------------------------------------------
@@ -302,19 +302,19 @@ GETS = [
 
 
 @pytest.mark.parametrize("statement", GETS, ids=lambda statement: statement.split()[3].split("(")[0])
-def test_what_only_looks_runs_in_a_read_only_transaction(dba: Connection, unit: int, statement: str) -> None:
-    add_report(dba, unit, 2025, "Simulator_Explore")
-    report = add_report(dba, unit, 2025)
-    entry = add_entry(dba, report, 1, fte=1)
-    before = snapshot(dba)
-    with dba.transaction():
-        dba.execute("set transaction read only")
-        assert dba.execute(statement.format(unit=unit, report=report, entry=entry).encode()).fetchall()
-    assert snapshot(dba) == before
+def test_what_only_looks_runs_in_a_read_only_transaction(sandbox: Connection, unit: int, statement: str) -> None:
+    add_report(sandbox, unit, 2025, "Simulator_Explore")
+    report = add_report(sandbox, unit, 2025)
+    entry = add_entry(sandbox, report, 1, fte=1)
+    before = snapshot(sandbox)
+    with sandbox.transaction():
+        sandbox.execute("set transaction read only")
+        assert sandbox.execute(statement.format(unit=unit, report=report, entry=entry).encode()).fetchall()
+    assert snapshot(sandbox) == before
 
 
-def test_all_gets_are_stable_and_are_tried_above(dba: Connection) -> None:
-    found = dba.execute(
+def test_all_gets_are_stable_and_are_tried_above(sandbox: Connection) -> None:
+    found = sandbox.execute(
         "select proname, provolatile from pg_proc join pgreprise.routine_version as registered "
         "on registered.routine = 'public.' || proname where registered.name ~ '^carbon/(get|example)_'"
     ).fetchall()

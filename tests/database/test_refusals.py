@@ -27,12 +27,12 @@ LARGEST = 2**63 - 1
 
 
 @pytest.fixture
-def full(dba: Connection) -> Connection:
+def full(sandbox: Connection) -> Connection:
     """A database with rows that a careless routine could change: a good report with its cache."""
-    set_versions(dba)
-    add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
-    add_reform_impact(dba)
-    return dba
+    set_versions(sandbox)
+    add_report(sandbox, add_simulation(sandbox, policy_id=2), add_simulation(sandbox, policy_id=3))
+    add_reform_impact(sandbox)
+    return sandbox
 
 
 def assert_refused(said: Refusal, code: str, message: str, detail: dict[str, Any]) -> None:

@@ -41,10 +41,10 @@ def assert_pending(connection: Connection, table: str, *ids: int) -> None:
         assert (row["status"], row["output"], row["error_message"]) == ("pending", None, None)
 
 
-def test_a_household_report_of_one_simulation_goes_back_to_pending(dba: Connection) -> None:
-    simulation = add_simulation(dba, population_type="household", population_id="40000", error_message="lost")
-    report = add_report(dba, simulation, error_message="worker lost")
-    assert rerun(dba, report) == {
+def test_a_household_report_of_one_simulation_goes_back_to_pending(sandbox: Connection) -> None:
+    simulation = add_simulation(sandbox, population_type="household", population_id="40000", error_message="lost")
+    report = add_report(sandbox, simulation, error_message="worker lost")
+    assert rerun(sandbox, report) == {
         "report_id": report,
         "report_type": "household",
         "simulation_ids": [simulation],
@@ -52,8 +52,8 @@ def test_a_household_report_of_one_simulation_goes_back_to_pending(dba: Connecti
         "run_sequence": 2,
         "rerun_id": 1,
     }
-    assert_pending(dba, "report_outputs", report)
-    assert_pending(dba, "simulations", simulation)
+    assert_pending(sandbox, "report_outputs", report)
+    assert_pending(sandbox, "simulations", simulation)
 
 
 def test_a_household_report_of_two_simulations_resets_both_and_keeps_every_cache_row(dba: Connection) -> None:
@@ -76,11 +76,11 @@ def test_a_household_report_of_two_simulations_resets_both_and_keeps_every_cache
     assert impact_ids(dba) == [impact]
 
 
-def test_a_household_report_needs_neither_a_year_nor_any_current_version(dba: Connection) -> None:
-    simulation = add_simulation(dba, population_type="household")
-    report = add_report(dba, simulation, year=None)
-    assert rerun(dba, report)["simulation_ids"] == [simulation]
-    assert_pending(dba, "report_outputs", report)
+def test_a_household_report_needs_neither_a_year_nor_any_current_version(sandbox: Connection) -> None:
+    simulation = add_simulation(sandbox, population_type="household")
+    report = add_report(sandbox, simulation, year=None)
+    assert rerun(sandbox, report)["simulation_ids"] == [simulation]
+    assert_pending(sandbox, "report_outputs", report)
 
 
 def test_an_economy_report_of_two_simulations_deletes_its_cache(dba: Connection) -> None:
@@ -117,43 +117,43 @@ def test_an_economy_report_of_one_simulation_has_its_policy_on_both_sides_of_the
     assert impact_ids(dba) == [neighbour]
 
 
-def test_a_simulation_that_is_linked_twice_is_listed_once(dba: Connection) -> None:
-    set_versions(dba)
-    simulation = add_simulation(dba, policy_id=2)
-    report = add_report(dba, simulation, simulation)
-    add_reform_impact(dba, reform_policy_id=2)
-    result = rerun(dba, report)
+def test_a_simulation_that_is_linked_twice_is_listed_once(sandbox: Connection) -> None:
+    set_versions(sandbox)
+    simulation = add_simulation(sandbox, policy_id=2)
+    report = add_report(sandbox, simulation, simulation)
+    add_reform_impact(sandbox, reform_policy_id=2)
+    result = rerun(sandbox, report)
     assert (result["simulation_ids"], result["economy_cache_rows_deleted"]) == ([simulation], 1)
 
 
-def test_simulation_ids_are_listed_as_the_report_links_them_and_not_by_id(dba: Connection) -> None:
-    set_versions(dba)
-    older, newer = add_simulation(dba, policy_id=3, population_id="us"), add_simulation(dba, policy_id=2)
-    report = add_report(dba, newer, older)
-    add_reform_impact(dba)
+def test_simulation_ids_are_listed_as_the_report_links_them_and_not_by_id(sandbox: Connection) -> None:
+    set_versions(sandbox)
+    older, newer = add_simulation(sandbox, policy_id=3, population_id="us"), add_simulation(sandbox, policy_id=2)
+    report = add_report(sandbox, newer, older)
+    add_reform_impact(sandbox)
     # The region and the baseline are those of simulation 1, whichever row is older.
-    result = rerun(dba, report)
+    result = rerun(sandbox, report)
     assert (result["simulation_ids"], result["economy_cache_rows_deleted"]) == ([newer, older], 1)
 
 
 @pytest.mark.parametrize("status", ["pending", "running", "complete", "error", "something else"])
-def test_a_report_of_any_status_may_be_rerun(dba: Connection, status: str) -> None:
-    simulation = add_simulation(dba, population_type="household", status=status)
-    report = add_report(dba, simulation, status=status)
-    rerun(dba, report)
-    rerun(dba, report)
-    assert_pending(dba, "report_outputs", report)
-    assert_pending(dba, "simulations", simulation)
+def test_a_report_of_any_status_may_be_rerun(sandbox: Connection, status: str) -> None:
+    simulation = add_simulation(sandbox, population_type="household", status=status)
+    report = add_report(sandbox, simulation, status=status)
+    rerun(sandbox, report)
+    rerun(sandbox, report)
+    assert_pending(sandbox, "report_outputs", report)
+    assert_pending(sandbox, "simulations", simulation)
 
 
-def test_cache_rows_of_the_key_are_deleted_whatever_their_status(dba: Connection) -> None:
-    set_versions(dba)
-    report, _, _ = economy_report(dba)
+def test_cache_rows_of_the_key_are_deleted_whatever_their_status(sandbox: Connection) -> None:
+    set_versions(sandbox)
+    report, _, _ = economy_report(sandbox)
     for status in ("ok", "error", "computing"):
-        add_reform_impact(dba, status=status)
-        add_reform_impact(dba, status=status)
-    assert rerun(dba, report)["economy_cache_rows_deleted"] == 6
-    assert impact_ids(dba) == []
+        add_reform_impact(sandbox, status=status)
+        add_reform_impact(sandbox, status=status)
+    assert rerun(sandbox, report)["economy_cache_rows_deleted"] == 6
+    assert impact_ids(sandbox) == []
 
 
 @pytest.mark.parametrize(
@@ -175,47 +175,47 @@ def test_cache_rows_of_the_key_are_deleted_whatever_their_status(dba: Connection
     ],
     ids=lambda difference: ",".join(f"{name}={value}" for name, value in difference.items()),
 )
-def test_a_cache_row_that_differs_in_one_part_of_the_key_stays(dba: Connection, difference: dict[str, Any]) -> None:
-    set_versions(dba)
-    report, _, _ = economy_report(dba)
-    add_reform_impact(dba)
-    neighbours = [add_reform_impact(dba, status=status, **difference) for status in ("ok", "error", "computing")]
-    assert rerun(dba, report)["economy_cache_rows_deleted"] == 1
-    assert impact_ids(dba) == neighbours
+def test_a_cache_row_that_differs_in_one_part_of_the_key_stays(sandbox: Connection, difference: dict[str, Any]) -> None:
+    set_versions(sandbox)
+    report, _, _ = economy_report(sandbox)
+    add_reform_impact(sandbox)
+    neighbours = [add_reform_impact(sandbox, status=status, **difference) for status in ("ok", "error", "computing")]
+    assert rerun(sandbox, report)["economy_cache_rows_deleted"] == 1
+    assert impact_ids(sandbox) == neighbours
 
 
-def test_a_report_of_another_cache_version_deletes_the_cache_of_the_current_one(dba: Connection) -> None:
-    set_versions(dba)
-    simulation = add_simulation(dba, policy_id=2)
-    report = add_report(dba, simulation, api_version="r-old")
-    add_reform_impact(dba, reform_policy_id=2)
-    stale = add_reform_impact(dba, reform_policy_id=2, api_version="r-old")
-    assert rerun(dba, report)["economy_cache_rows_deleted"] == 1
-    assert impact_ids(dba) == [stale]
+def test_a_report_of_another_cache_version_deletes_the_cache_of_the_current_one(sandbox: Connection) -> None:
+    set_versions(sandbox)
+    simulation = add_simulation(sandbox, policy_id=2)
+    report = add_report(sandbox, simulation, api_version="r-old")
+    add_reform_impact(sandbox, reform_policy_id=2)
+    stale = add_reform_impact(sandbox, reform_policy_id=2, api_version="r-old")
+    assert rerun(sandbox, report)["economy_cache_rows_deleted"] == 1
+    assert impact_ids(sandbox) == [stale]
 
 
-def test_simulations_get_the_package_version_of_their_country_where_it_is_known(dba: Connection) -> None:
-    set_versions(dba, "uk")
-    simulation = add_simulation(dba, country_id="uk", population_type="household", api_version="1.0.0")
-    rerun(dba, add_report(dba, simulation, country_id="uk"))
-    assert snapshot(dba)["simulations"][0]["api_version"] == VERSIONS["uk"]["package"]
+def test_simulations_get_the_package_version_of_their_country_where_it_is_known(sandbox: Connection) -> None:
+    set_versions(sandbox, "uk")
+    simulation = add_simulation(sandbox, country_id="uk", population_type="household", api_version="1.0.0")
+    rerun(sandbox, add_report(sandbox, simulation, country_id="uk"))
+    assert snapshot(sandbox)["simulations"][0]["api_version"] == VERSIONS["uk"]["package"]
 
 
-def test_simulations_keep_their_version_where_the_package_version_is_unknown(dba: Connection) -> None:
-    set_versions(dba, "uk")
-    simulation = add_simulation(dba, country_id="us", population_type="household", api_version="1.0.0")
-    rerun(dba, add_report(dba, simulation, country_id="us"))
-    assert snapshot(dba)["simulations"][0]["api_version"] == "1.0.0"
+def test_simulations_keep_their_version_where_the_package_version_is_unknown(sandbox: Connection) -> None:
+    set_versions(sandbox, "uk")
+    simulation = add_simulation(sandbox, country_id="us", population_type="household", api_version="1.0.0")
+    rerun(sandbox, add_report(sandbox, simulation, country_id="us"))
+    assert snapshot(sandbox)["simulations"][0]["api_version"] == "1.0.0"
 
 
-def test_nothing_but_status_output_error_run_and_package_version_changes(dba: Connection) -> None:
-    set_versions(dba)
-    report, first, second = economy_report(dba)
-    other_report = add_report(dba, first, api_version="r-old")
-    add_simulation(dba, policy_id=3)
-    before = everything(dba)
-    rerun(dba, report)
-    after = everything(dba)
+def test_nothing_but_status_output_error_run_and_package_version_changes(sandbox: Connection) -> None:
+    set_versions(sandbox)
+    report, first, second = economy_report(sandbox)
+    other_report = add_report(sandbox, first, api_version="r-old")
+    add_simulation(sandbox, policy_id=3)
+    before = everything(sandbox)
+    rerun(sandbox, report)
+    after = everything(sandbox)
     reset = {"status": "pending", "output": None, "error_message": None, "run_sequence": 2}
     for row in before["report_outputs"]:
         if row["id"] == report:
@@ -229,10 +229,10 @@ def test_nothing_but_status_output_error_run_and_package_version_changes(dba: Co
 
 
 def test_a_report_of_a_country_that_pgreprise_does_not_know_can_be_rerun_when_it_is_a_household_one(
-    dba: Connection,
+    sandbox: Connection,
 ) -> None:
-    simulation = add_simulation(dba, country_id="zz", population_type="household")
-    assert rerun(dba, add_report(dba, simulation, country_id="zz"))["simulation_ids"] == [simulation]
+    simulation = add_simulation(sandbox, country_id="zz", population_type="household")
+    assert rerun(sandbox, add_report(sandbox, simulation, country_id="zz"))["simulation_ids"] == [simulation]
 
 
 def test_ids_beyond_four_bytes_are_ids_like_any_other(dba: Connection) -> None:
@@ -249,9 +249,9 @@ def test_ids_beyond_four_bytes_are_ids_like_any_other(dba: Connection) -> None:
     }
 
 
-def test_result_is_what_the_rerun_did_and_never_what_the_caller_passed_in(dba: Connection) -> None:
-    report = add_report(dba, add_simulation(dba, population_type="household"))
-    called = one(dba, 'call rerun_report(%s, result => \'{"report_id": 0, "more": 1}\')', report)
+def test_result_is_what_the_rerun_did_and_never_what_the_caller_passed_in(sandbox: Connection) -> None:
+    report = add_report(sandbox, add_simulation(sandbox, population_type="household"))
+    called = one(sandbox, 'call rerun_report(%s, result => \'{"report_id": 0, "more": 1}\')', report)
     assert set(called["result"]) == {
         "report_id",
         "report_type",
@@ -263,15 +263,15 @@ def test_result_is_what_the_rerun_did_and_never_what_the_caller_passed_in(dba: C
     assert called["result"]["report_id"] == report
 
 
-def test_a_rollback_of_the_callers_transaction_undoes_all_of_it(dba: Connection) -> None:
-    set_versions(dba)
-    report, _, _ = economy_report(dba)
-    add_reform_impact(dba)
-    before = snapshot(dba)
-    with dba.transaction(force_rollback=True):
-        assert rerun(dba, report)["economy_cache_rows_deleted"] == 1
-        assert snapshot(dba) != before
-    assert snapshot(dba) == before
+def test_a_rollback_of_the_callers_transaction_undoes_all_of_it(sandbox: Connection) -> None:
+    set_versions(sandbox)
+    report, _, _ = economy_report(sandbox)
+    add_reform_impact(sandbox)
+    before = snapshot(sandbox)
+    with sandbox.transaction(force_rollback=True):
+        assert rerun(sandbox, report)["economy_cache_rows_deleted"] == 1
+        assert snapshot(sandbox) != before
+    assert snapshot(sandbox) == before
 
 
 def test_a_read_only_transaction_cannot_rerun(dba: Connection) -> None:
@@ -314,9 +314,9 @@ def test_tables_that_were_adopted_with_narrow_policies_jsonb_outputs_and_text_co
     assert one(dba, "select (get_or_create_report('us', %s, year => '2030')).created", first)["created"]
 
 
-def test_columns_of_the_host_named_like_variables_of_the_routines_disturb_nothing(dba: Connection) -> None:
+def test_columns_of_the_host_named_like_variables_of_the_routines_disturb_nothing(sandbox: Connection) -> None:
     variables = one(
-        dba,
+        sandbox,
         """
         select array_agg(distinct word[1]) as names
           from pg_proc as procedure
@@ -327,7 +327,7 @@ def test_columns_of_the_host_named_like_variables_of_the_routines_disturb_nothin
         """,
     )["names"]
     parameters = one(
-        dba,
+        sandbox,
         """
         select array_agg(distinct name) as names
           from pg_proc as procedure
@@ -339,15 +339,15 @@ def test_columns_of_the_host_named_like_variables_of_the_routines_disturb_nothin
     assert {"simulation_id", "locked_ids", "package_version"} <= set(variables)
     for table in ("report_outputs", "simulations", "reform_impact"):
         for name in {*variables, *parameters}:
-            dba.execute(
+            sandbox.execute(
                 psycopg.sql.SQL("alter table public.{} add column if not exists {} text").format(
                     psycopg.sql.Identifier(table), psycopg.sql.Identifier(name)
                 )
             )
-    set_versions(dba)
-    report, first, _ = economy_report(dba)
-    add_reform_impact(dba)
-    assert rerun(dba, report, "us")["economy_cache_rows_deleted"] == 1
+    set_versions(sandbox)
+    report, first, _ = economy_report(sandbox)
+    add_reform_impact(sandbox)
+    assert rerun(sandbox, report, "us")["economy_cache_rows_deleted"] == 1
     for call in (
         f"get_report({report}, 'us')",
         f"get_simulation({first}, 'us')",
@@ -361,4 +361,4 @@ def test_columns_of_the_host_named_like_variables_of_the_routines_disturb_nothin
         "mismatched_cache_versions()",
         "delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', '[]')",
     ):
-        dba.execute(f"select {call}")
+        sandbox.execute(f"select {call}")
