@@ -31,15 +31,20 @@ MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 * 1024**3
 
 
-def folder_of_a_server() -> tempfile.TemporaryDirectory[str]:
-    """A new folder for a server, in memory where that has room, and otherwise where temporary files are.
+def pytest_configure() -> None:
+    """Put temporary files into memory where that has room.
 
     A database is a few hundred files. On ext4 without a journal each file that was deleted within the last minute
-    makes the next one slower to create, up to ten times here. Not in pytest's folder, which every run that
-    starts closes to the account of a root's server.
+    makes the next one slower to create, up to ten times here.
     """
-    has_room = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES
-    return tempfile.TemporaryDirectory(prefix="pgreprise-test-", dir=MEMORY if has_room else None)
+    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
+
+
+def folder_of_a_server() -> tempfile.TemporaryDirectory[str]:
+    """A new folder for a server; in pytest's, every run that starts closes it to the account of a root's server."""
+    return tempfile.TemporaryDirectory(prefix="pgreprise-test-")
 
 
 def pytest_collection_finish() -> None:
