@@ -6,7 +6,6 @@ PGREPRISE_POSTGRES_VERSION. The database is never mocked.
 
 from __future__ import annotations
 
-import gc
 import itertools
 import os
 import shutil
@@ -45,12 +44,6 @@ def pytest_configure() -> None:
 def folder_of_a_server() -> tempfile.TemporaryDirectory[str]:
     """A new folder for a server; in pytest's, every run that starts closes it to the account of a root's server."""
     return tempfile.TemporaryDirectory(prefix="pgreprise-test-")
-
-
-def pytest_collection_finish() -> None:
-    """Let the collector of garbage pass over the thousands of collected tests, which stay to the end."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -127,11 +127,16 @@ def household_report(dba: Connection) -> int:
     return add_report(dba, add_simulation(dba, population_type="household"))
 
 
-def result_since_the_rerun(dba: Connection) -> Callable[[FlaskClient], Any]:
+def undo_after(dba: Connection, statement: str) -> Callable[[FlaskClient], Any]:
+    """The undo of a rerun after which the statement came."""
     report = household_report(dba)
     act = one(dba, "call rerun_report(%s::bigint)", report)["result"]["rerun_id"]
-    dba.execute("select update_report(%s, status => 'complete', output => '{}')", (report,))
+    dba.execute(statement, {"report": report, "act": act})
     return lambda client: client.post(f"/us/report/{report}/reruns/{act}/undo")
+
+
+def result_since_the_rerun(dba: Connection) -> Callable[[FlaskClient], Any]:
+    return undo_after(dba, "select update_report(%(report)s, status => 'complete', output => '{}')")
 
 
 def run_that_has_ended(dba: Connection) -> Callable[[FlaskClient], Any]:
@@ -152,10 +157,7 @@ def no_such_rerun(dba: Connection) -> Callable[[FlaskClient], Any]:
 
 
 def undone_rerun(dba: Connection) -> Callable[[FlaskClient], Any]:
-    report = household_report(dba)
-    act = one(dba, "call rerun_report(%s::bigint)", report)["result"]["rerun_id"]
-    dba.execute("call undo_rerun(%s::bigint)", (act,))
-    return lambda client: client.post(f"/us/report/{report}/reruns/{act}/undo")
+    return undo_after(dba, "call undo_rerun(%(act)s::bigint)")
 
 
 def no_such_run(dba: Connection) -> Callable[[FlaskClient], Any]:
