@@ -24,7 +24,7 @@ __all__ = ["SERVERS", "run"]
 
 # Two workers with eight threads each, as `serve` has by default; gunicorn with the worker that `serve` gives it.
 SERVERS = {
-    "gunicorn": ["gunicorn", "--worker-class=pyapi.worker.Worker", "--workers=2", "--threads=8", "--keep-alive=5",
+    "gunicorn": ["gunicorn", "--worker-class=pyapi.api.worker.Worker", "--workers=2", "--threads=8", "--keep-alive=5",
                          "--log-level=error", "--no-control-socket", "--bind=127.0.0.1:{port}", "benchmarks.wsgi:app"],
     "granian": ["granian", "--interface=wsgi", "--workers=2", "--blocking-threads=8", "--log-level=error",
                 "--host=127.0.0.1", "--port={port}", "benchmarks.wsgi:app"],

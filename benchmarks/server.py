@@ -11,9 +11,9 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
-from pyapi import migrate
 from pyapi.database import connect_engine
 from pyapi.embedded import Embedded, embedded
+from pyapi.schema import migrate
 from pyapi.settings import Settings
 
 __all__ = ["SETTINGS", "Connection", "connect", "running_server"]

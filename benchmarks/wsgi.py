@@ -7,7 +7,7 @@ import os
 from flask import Response
 from sqlalchemy import make_url
 
-from pyapi.app import create_app
+from pyapi.api.app import create_app
 from pyapi.database import connect_engine
 
 __all__ = ["app"]

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from alembic import context
 from sqlalchemy import Connection
 
-from pyapi import routines  # importing it registers the operations
+from pyapi.schema import routines  # importing it registers the operations
 
 SCHEMA = "pgreprise"
 OPTIONS = {

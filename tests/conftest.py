@@ -19,8 +19,8 @@ from psycopg.rows import dict_row
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL, NullPool, create_engine
 
-from pyapi import migrate
 from pyapi.embedded import embedded
+from pyapi.schema import migrate
 from pyapi.settings import Settings
 
 # A crash of the machine may lose the data of a test.

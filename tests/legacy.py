@@ -14,7 +14,7 @@ from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
 from pyapi.database import connect_engine
-from pyapi.legacy_import import import_legacy
+from pyapi.schema.legacy_import import import_legacy
 from tests.factories import VERSIONS, set_versions
 
 # The reports that cannot be rerun, and why.

@@ -12,11 +12,11 @@ import click
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.address import AddressTakenError, UnprotectedAddressError
+from pyapi.api.address import AddressTakenError, UnprotectedAddressError
 from pyapi.cli import batches, carbon, installation, reports, serving, upkeep
 from pyapi.cli.output import explain, print_error
 from pyapi.embedded import EmbeddedUnavailableError
-from pyapi.legacy_import import ImportRefused
+from pyapi.schema.legacy_import import ImportRefused
 
 __all__ = ["cli", "main"]
 

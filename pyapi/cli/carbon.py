@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 from sqlalchemy import Engine
 
-from pyapi import routines
 from pyapi.cli.connections import administrator, installed_domains
 from pyapi.cli.output import JSON_OPTION, print_rows
 from pyapi.database import call, run_script
+from pyapi.schema import routines
 from pyapi.settings import Settings
 
 __all__ = ["COMMANDS", "unit_to_try"]
@@ -46,7 +46,7 @@ def unit_to_try(engine: Engine, address_url: str, settings: Settings) -> str:
     unit = units[0]
     lines = [f"  unit #{unit['unit_id']}, {unit['name']} ({unit['institutional_id']})", "", "Get its explore report:"]
     if settings.jwt_secret is not None:
-        from pyapi.auth import issue_token
+        from pyapi.api.auth import issue_token
 
         on = {"kind": "unit", "institutional_id": unit["institutional_id"]}
         claims = {

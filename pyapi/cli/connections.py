@@ -12,11 +12,11 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.database import call, connect_engine, sqlstate
 from pyapi.embedded import Embedded, embedded
-from pyapi.migrate import NOT_INSTALLED
+from pyapi.schema.migrate import NOT_INSTALLED
 from pyapi.settings import Settings
 
 if TYPE_CHECKING:
-    from pyapi.auth import Authentication
+    from pyapi.api.auth import Authentication
 
 __all__ = [
     "SettingsError",
@@ -47,7 +47,7 @@ def read_settings() -> Settings:
 
 def authentication_of(settings: Settings) -> Authentication | None:
     """Whose tokens the API takes. Raises SettingsError for keys that cannot be used."""
-    from pyapi.auth import Authentication
+    from pyapi.api.auth import Authentication
 
     try:
         return Authentication.of(settings)

@@ -12,11 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from pyapi import migrate, routines, scaffold
 from pyapi.cli.connections import administrator, installed_domains, is_installed, status_of
 from pyapi.cli.output import ERR, JSON_OPTION, explain, print_error, print_rows
 from pyapi.database import run_script, sqlstate
-from pyapi.legacy_import import import_legacy
+from pyapi.schema import migrate, routines, scaffold
+from pyapi.schema.legacy_import import import_legacy
 
 __all__ = ["COMMANDS", "load_sample_where_empty"]
 

@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.migrate import NOT_INSTALLED
+from pyapi.schema.migrate import NOT_INSTALLED
 
 __all__ = [
     "ERR",

@@ -12,8 +12,7 @@ from typing import Any
 import click
 from sqlalchemy import URL, Engine
 
-from pyapi import migrate
-from pyapi.address import Address
+from pyapi.api.address import Address
 from pyapi.cli.carbon import unit_to_try
 from pyapi.cli.connections import (
     SettingsError,
@@ -26,6 +25,7 @@ from pyapi.cli.connections import (
 from pyapi.cli.installation import load_sample_where_empty
 from pyapi.database import call, connect_engine
 from pyapi.embedded import API_LOGIN, Embedded
+from pyapi.schema import migrate
 
 __all__ = ["COMMANDS"]
 
@@ -67,7 +67,7 @@ def _announcement(
 def up(port: int) -> None:
     """Start everything for trying out: database, migrations, sample data the first time, API."""
     # The web server and the application; no other command needs them.
-    from pyapi.server import serve
+    from pyapi.api.server import serve
 
     settings = read_settings()
     authentication = authentication_of(settings)
@@ -100,7 +100,7 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
     With PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS every request needs a token; without either the
     API listens on loopback only.
     """
-    from pyapi.server import serve as serve_api
+    from pyapi.api.server import serve as serve_api
 
     settings = read_settings()
     authentication = authentication_of(settings)
@@ -162,7 +162,7 @@ def token(
     claims: dict[str, Any] = {"sub": subject, "scope": " ".join(scopes)}
     if role is not None:
         claims["roles"] = [{"role": role, "on": place} for place in on]
-    from pyapi.auth import issue_token
+    from pyapi.api.auth import issue_token
 
     try:
         click.echo(issue_token(read_settings(), claims, lifetime_seconds=expires_in))

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from pyapi.database import call, sqlstate
 from pyapi.doctor import history, installation, privileges, reports
 from pyapi.doctor.finding import Finding
-from pyapi.migrate import NOT_INSTALLED
+from pyapi.schema.migrate import NOT_INSTALLED
 
 __all__ = ["Finding", "examine"]
 

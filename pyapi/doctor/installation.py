@@ -11,8 +11,8 @@ import psycopg
 from alembic.script import ScriptDirectory
 
 from pyapi.doctor.finding import Finding, rows
-from pyapi.migrate import scripts, write_sql
-from pyapi.routines import RoutineFile, routine_files, sql_folder
+from pyapi.schema.migrate import scripts, write_sql
+from pyapi.schema.routines import RoutineFile, routine_files, sql_folder
 
 __all__ = ["edited_routines", "migrations_behind", "missing_indexes"]
 

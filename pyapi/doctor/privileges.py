@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from pyapi.doctor.finding import Finding, rows
-from pyapi.routines import routine_files
+from pyapi.schema.routines import routine_files
 
 __all__ = ["too_wide"]
 

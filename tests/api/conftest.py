@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL, Engine
 
-from pyapi.app import create_app
+from pyapi.api.app import create_app
 from pyapi.database import connect_engine
 
 NewEngine = Callable[..., Engine]

@@ -12,10 +12,10 @@ from flask.testing import FlaskClient
 from psycopg.rows import dict_row
 from sqlalchemy import URL, create_engine
 
-from pyapi.app import create_app
+from pyapi.api.app import create_app
+from pyapi.api.openapi import document
 from pyapi.database import connect_engine
-from pyapi.openapi import document
-from pyapi.routines import sql_folder
+from pyapi.schema.routines import sql_folder
 from tests.api.conftest import as_api
 from tests.api.replies import refused
 from tests.api.test_authentication import SECRET, authentication, claims, signed

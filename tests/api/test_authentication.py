@@ -20,10 +20,10 @@ from psycopg.rows import dict_row
 from sqlalchemy import URL, Engine
 from werkzeug.test import TestResponse
 
-from pyapi.app import create_app
-from pyapi.auth import LOCAL_OPERATOR, Authentication, issue_token
+from pyapi.api.app import create_app
+from pyapi.api.auth import LOCAL_OPERATOR, Authentication, issue_token
+from pyapi.api.requests import Reply, call, success
 from pyapi.database import connect_engine
-from pyapi.routes.requests import Reply, call, success
 from pyapi.settings import Settings
 from tests.api.conftest import as_api
 from tests.api.replies import refused, succeeded

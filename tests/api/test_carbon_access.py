@@ -15,8 +15,8 @@ from psycopg.rows import dict_row
 from sqlalchemy import URL
 from werkzeug.test import TestResponse
 
-from pyapi.app import create_app
-from pyapi.auth import Authentication, issue_token
+from pyapi.api.app import create_app
+from pyapi.api.auth import Authentication, issue_token
 from pyapi.database import connect_engine
 from pyapi.settings import Settings
 from tests.api.conftest import as_api

@@ -13,11 +13,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import URL
 from werkzeug.test import TestResponse
 
-from pyapi.app import create_app
-from pyapi.auth import Authentication, issue_token
+from pyapi.api.app import create_app
+from pyapi.api.auth import Authentication, issue_token
+from pyapi.api.errors import HTTP_STATUS
 from pyapi.database import connect_engine
-from pyapi.errors import HTTP_STATUS
-from pyapi.routines import sql_folder
+from pyapi.schema.routines import sql_folder
 from tests.api.conftest import NewClient, as_api
 from tests.api.test_carbon_access import SETTINGS
 from tests.carbon import PRINCIPAL, add_report, add_unit, claims, role, snapshot

@@ -13,8 +13,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import URL
 
-from pyapi.app import create_app
-from pyapi.auth import Authentication, issue_token
+from pyapi.api.app import create_app
+from pyapi.api.auth import Authentication, issue_token
 from pyapi.database import connect_engine
 from tests.api.conftest import as_api
 from tests.api.test_carbon_access import SETTINGS

@@ -14,10 +14,10 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import URL, create_engine
 
-from pyapi.app import create_app
+from pyapi.api.app import create_app
+from pyapi.api.errors import HTTP_STATUS
 from pyapi.database import connect_engine
-from pyapi.errors import HTTP_STATUS
-from pyapi.routines import sql_folder
+from pyapi.schema.routines import sql_folder
 from tests.api.conftest import NewClient, NewEngine
 from tests.api.replies import refused, succeeded
 from tests.conftest import Connect
@@ -275,7 +275,7 @@ def test_a_condition_of_postgresql_has_its_status_and_a_text_of_ours(
 def test_an_unforeseen_error_is_opaque_and_the_log_has_it_under_its_id(
     broken: FlaskClient, caplog: pytest.LogCaptureFixture, errcode: str
 ) -> None:
-    with caplog.at_level(logging.ERROR, logger="pyapi.errors"):
+    with caplog.at_level(logging.ERROR, logger="pyapi.api.errors"):
         response = broken.get(f"/{errcode}/report/1")
     envelope = refused(response, 500, "INTERNAL_SERVER_ERROR")
     assert not re.search("secret|select|Traceback|get_report", response.text)

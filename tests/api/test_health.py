@@ -11,10 +11,10 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import URL
 
-from pyapi import migrate
-from pyapi.app import create_app
+from pyapi.api.app import create_app
 from pyapi.database import connect_engine
-from pyapi.routines import migrations_folder
+from pyapi.schema import migrate
+from pyapi.schema.routines import migrations_folder
 from tests.api.conftest import NewClient, as_api
 from tests.api.replies import refused, succeeded
 

@@ -14,9 +14,9 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from sqlalchemy import create_engine
 
-from pyapi import openapi
-from pyapi.app import create_app
-from pyapi.errors import HTTP_STATUS
+from pyapi.api import openapi
+from pyapi.api.app import create_app
+from pyapi.api.errors import HTTP_STATUS
 from tests.api.replies import refused
 from tests.api.test_authentication import SECRET, authentication, claims, signed
 

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
-from pyapi.app import create_app
-from pyapi.auth import LOCAL_OPERATOR
+from pyapi.api.app import create_app
+from pyapi.api.auth import LOCAL_OPERATOR
 from tests.api.conftest import NewEngine
 from tests.api.replies import refused, succeeded
 from tests.factories import add_reform_impact, add_report, add_simulation, everything, one, set_versions, snapshot

@@ -18,11 +18,11 @@ from pytest_postgresql.janitor import DatabaseJanitor
 from schemathesis.specs.openapi import checks
 from sqlalchemy import URL, create_engine
 
-from pyapi.app import create_app
-from pyapi.auth import LOCAL_OPERATOR
+from pyapi.api.app import create_app
+from pyapi.api.auth import LOCAL_OPERATOR
+from pyapi.api.requests import ENGINE
 from pyapi.database import connect_engine
-from pyapi.routes.requests import ENGINE
-from pyapi.routines import sql_folder
+from pyapi.schema.routines import sql_folder
 from tests.api.conftest import as_api
 from tests.api.test_authentication import SECRET, authentication, claims, signed
 

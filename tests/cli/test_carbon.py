@@ -10,12 +10,12 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import URL
 
-from pyapi.app import create_app
-from pyapi.auth import Authentication
+from pyapi.api.app import create_app
+from pyapi.api.auth import Authentication
 from pyapi.cli import cli
 from pyapi.cli.carbon import unit_to_try
 from pyapi.database import connect_engine, run_script
-from pyapi.routines import sql_text
+from pyapi.schema.routines import sql_text
 from pyapi.settings import Settings
 from tests.api.conftest import as_api
 from tests.migrations.tools import plain

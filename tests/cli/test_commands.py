@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import URL
 
 from pyapi.cli import cli
-from pyapi.routines import routine_files
+from pyapi.schema.routines import routine_files
 from tests.cli.conftest import Done, Run, plain, run, run_here
 from tests.factories import VERSIONS, add_reform_impact, add_report, add_simulation, one, set_versions, snapshot
 

@@ -14,10 +14,10 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine
 
-from pyapi.app import create_app
+from pyapi.api.app import create_app
+from pyapi.api.errors import HTTP_STATUS
 from pyapi.cli import cli
-from pyapi.errors import HTTP_STATUS
-from pyapi.routines import sql_folder
+from pyapi.schema.routines import sql_folder
 from tests.cli.conftest import Run
 from tests.factories import one, refusal, rerun
 

@@ -16,14 +16,15 @@ from psycopg.rows import dict_row
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
-from pyapi.routines import sql_folder
+from pyapi.schema.routines import sql_folder
 from tests.cli.conftest import PROGRAM, environment, plain
 from tests.factories import everything
 
 MIB = 1024 * 1024
 # As the API is, but less patient, and with few threads.
 PROGRAM_TEXT = """
-from pyapi import cli, worker
+from pyapi import cli
+from pyapi.api import worker
 worker._HEAD_SECONDS, worker._BODY_SECONDS = 2, 2
 cli.main()
 """

@@ -17,9 +17,9 @@ from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
-from pyapi import migrate
 from pyapi.database import connect_engine
-from pyapi.legacy_import import ImportRefused, import_legacy
+from pyapi.schema import migrate
+from pyapi.schema.legacy_import import ImportRefused, import_legacy
 from tests import legacy as real
 from tests.cli.conftest import Run
 from tests.factories import VERSIONS, add_reform_impact, add_report, add_simulation, snapshot

@@ -193,7 +193,7 @@ def test_a_password_is_not_printed(start: Start, port: int, database: URL) -> No
 
 
 def test_a_command_that_is_terminated_stops_the_embedded_server(plain_folder: Path) -> None:
-    program = "import os, signal; from pyapi import cli, migrate; from pathlib import Path\n"
+    program = "import os, signal; from pyapi import cli; from pyapi.schema import migrate; from pathlib import Path\n"
     program += "migrate.upgrade = lambda *_: os.kill(os.getpid(), signal.SIGTERM)\ncli.main()"
     command = [PROGRAM.with_name("python"), "-c", program, "migrate"]
     assert subprocess.run(command, env=environment(PGREPRISE_DATA=str(plain_folder)), check=False).returncode == 143

@@ -21,9 +21,9 @@ import jwt
 import pytest
 from sqlalchemy import URL
 
-from pyapi.address import Address, UnprotectedAddressError
+from pyapi.api.address import Address, UnprotectedAddressError
+from pyapi.api.server import serve
 from pyapi.cli import cli, main
-from pyapi.server import serve
 from pyapi.settings import Settings
 
 SECRET = "a secret of thirty-two bytes or more"
@@ -269,7 +269,7 @@ def test_a_token_needs_the_secret(run: Run, environment: dict[str, str]) -> None
 
 
 def test_the_help_names_every_scope_that_the_local_operator_has() -> None:
-    from pyapi.auth import LOCAL_OPERATOR
+    from pyapi.api.auth import LOCAL_OPERATOR
 
     command = cli.commands["token"]
     text = command.get_help(click.Context(command))

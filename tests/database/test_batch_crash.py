@@ -17,8 +17,8 @@ import pytest
 from psycopg.rows import dict_row
 from sqlalchemy import URL
 
-from pyapi import migrate
 from pyapi.embedded import embedded
+from pyapi.schema import migrate
 from pyapi.settings import Settings
 from tests.conftest import Connect, folder_of_a_server
 from tests.database.test_concurrency import at_once, connections

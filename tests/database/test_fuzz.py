@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
-from pyapi.auth import LOCAL_OPERATOR
-from pyapi.errors import HTTP_STATUS
-from pyapi.routines import sql_folder
+from pyapi.api.auth import LOCAL_OPERATOR
+from pyapi.api.errors import HTTP_STATUS
+from pyapi.schema.routines import sql_folder
 
 Connection = psycopg.Connection[dict[str, Any]]
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import URL
 
 from pyapi.database import connect_engine
-from pyapi.legacy_import import import_legacy
+from pyapi.schema.legacy_import import import_legacy
 from tests.factories import Connection, add_reform_impact, add_report, add_simulation, one, refusal, rerun, set_versions
 
 EMPTY = "truncate public.report_outputs, public.simulations, public.reform_impact restart identity"

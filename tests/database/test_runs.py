@@ -11,7 +11,7 @@ import pytest
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL, NullPool, create_engine
 
-from pyapi import migrate
+from pyapi.schema import migrate
 from tests.factories import (
     VERSIONS,
     add_economy_report,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pyapi.routines import RoutineFile, routine_files, sql_folder
+from pyapi.schema.routines import RoutineFile, routine_files, sql_folder
 
 FILES = sorted(sql_folder().rglob("*.sql"))
 ROUTINES = routine_files()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pyapi import routines
+from pyapi.schema import routines
 
 
 @pytest.fixture

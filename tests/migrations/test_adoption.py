@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from pyapi import migrate
+from pyapi.schema import migrate
 from tests.factories import add_reform_impact, add_report, add_simulation, set_versions, snapshot
 from tests.migrations.tools import connect, detail, dump, engine, rows, run_script, sqlstate
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from pyapi import migrate
+from pyapi.schema import migrate
 from tests.carbon import add_entry, add_report, add_unit, module_id, snapshot
 from tests.migrations.tools import connect, detail, dump, engine, plain, rows, run_script, sqlstate
 

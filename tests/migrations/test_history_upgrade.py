@@ -14,7 +14,7 @@ from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from pyapi import migrate
+from pyapi.schema import migrate
 from tests.factories import add_reform_impact, add_report, add_simulation, one, rerun, set_versions, snapshot
 from tests.migrations.test_adoption import LEGACY
 from tests.migrations.tools import connect, detail, engine, plain, rows, run, run_script, sqlstate, state

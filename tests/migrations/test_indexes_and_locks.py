@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
-from pyapi import migrate, routines
+from pyapi.schema import migrate, routines
 from tests.factories import add_simulation
 from tests.migrations.conftest import add_revision
 from tests.migrations.tools import connect, dump, engine, plain, rows, sqlstate

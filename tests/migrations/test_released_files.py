@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pyapi import routines
+from pyapi.schema import routines
 
 
 def test_every_sql_file_is_recorded_as_released_and_unchanged() -> None:

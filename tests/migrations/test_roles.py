@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from pyapi import migrate
 from pyapi.embedded import embedded
+from pyapi.schema import migrate
 from pyapi.settings import Settings
 from tests.conftest import FAST, folder_of_a_server, janitor
 from tests.factories import add_report, add_simulation, set_versions

@@ -10,9 +10,9 @@ from alembic.script import Script
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL, create_engine
 
-from pyapi import migrate
 from pyapi.database import connect_engine
-from pyapi.routines import routine_file
+from pyapi.schema import migrate
+from pyapi.schema.routines import routine_file
 from tests.migrations.conftest import add_revision
 from tests.migrations.tools import dump, engine, rows, run_script, state
 

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import URL
 
 import pyapi
-from pyapi import migrate, routines
-from pyapi.scaffold import new_version
+from pyapi.schema import migrate, routines
+from pyapi.schema.scaffold import new_version
 from tests.migrations.tools import engine, rows, state
 
 INSTALLED = "select pgreprise.status() -> 'routines' -> 'reports/rerun_report' as version"

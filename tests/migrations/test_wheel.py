@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from pyapi import migrate
+from pyapi.schema import migrate
 from tests.migrations.tools import plain, state
 
 PROJECT = Path(__file__).parents[2]

@@ -6,9 +6,9 @@ from http import HTTPStatus
 
 from flask import Blueprint, jsonify
 
-from pyapi.openapi import Stored, describes
-from pyapi.routes.carbon.arguments import UNUSABLE, CarbonQuery, carbon_project_type
-from pyapi.routes.requests import Reply, call
+from pyapi.api.carbon_arguments import UNUSABLE, CarbonQuery, carbon_project_type
+from pyapi.api.openapi import Stored, describes
+from pyapi.api.requests import Reply, call
 
 __all__ = ["totals"]
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic_core import PydanticCustomError
 from werkzeug.exceptions import UnprocessableEntity
 
-from pyapi.openapi import Stored
-from pyapi.routes import requests
+from pyapi.api import requests
+from pyapi.api.openapi import Stored
 
 __all__ = [
     "UNUSABLE",
@@ -96,5 +96,5 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def body(model: type[Model]) -> Model:
-    """The request's JSON body, as ``pyapi.routes.requests.body``; one that cannot be used is a 422 here."""
+    """The request's JSON body, as ``pyapi.api.requests.body``; one that cannot be used is a 422 here."""
     return requests.body(model, unusable=UnprocessableEntity)

@@ -7,9 +7,9 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, render_template
 
-from pyapi import openapi
-from pyapi.openapi import HTML, describes
-from pyapi.routes.requests import Reply
+from pyapi.api import openapi
+from pyapi.api.openapi import HTML, describes
+from pyapi.api.requests import Reply
 
 __all__ = ["documentation"]
 

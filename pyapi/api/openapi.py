@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 from werkzeug.routing import IntegerConverter, Rule
 
-from pyapi.errors import HTTP_STATUS
-from pyapi.routes.requests import DETAIL_PREFIX, RETRY_AFTER_SECONDS, status_name
+from pyapi.api.errors import HTTP_STATUS
+from pyapi.api.requests import DETAIL_PREFIX, RETRY_AFTER_SECONDS, status_name
 
 __all__ = ["HTML", "Description", "Stored", "describes", "document", "operations"]
 

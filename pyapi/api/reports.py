@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from flask import Blueprint, request
 from pydantic import BaseModel, Field
 
-from pyapi.openapi import Stored, describes
-from pyapi.routes.requests import (
+from pyapi.api.openapi import Stored, describes
+from pyapi.api.requests import (
     Body,
     Reply,
     RowId,

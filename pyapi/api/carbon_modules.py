@@ -7,8 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from pyapi.openapi import Stored, describes
-from pyapi.routes.carbon.arguments import (
+from pyapi.api.carbon_arguments import (
     UNUSABLE,
     CarbonBody,
     CarbonQuery,
@@ -17,7 +16,8 @@ from pyapi.routes.carbon.arguments import (
     body,
     carbon_project_type,
 )
-from pyapi.routes.requests import Reply, call
+from pyapi.api.openapi import Stored, describes
+from pyapi.api.requests import Reply, call
 
 __all__ = ["modules"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pyapi import migrate
-from pyapi.routines import RoutineFile, migrations_folder, routine_file, routine_files
+from pyapi.schema import migrate
+from pyapi.schema.routines import RoutineFile, migrations_folder, routine_file, routine_files
 
 __all__ = ["new_version"]
 
@@ -34,7 +34,7 @@ def new_version(name: str) -> tuple[Path, Path]:
     such routine, ValueError when several domains have it, or when pgreprise is an installed
     package, whose files are not to be changed.
     """
-    if migrations_folder().parent == Path(__file__).parent:
+    if migrations_folder().parent == Path(__file__).parent.parent:
         raise ValueError(
             f"{migrations_folder()} belongs to an installed package. Make new versions in a checkout of the project."
         )

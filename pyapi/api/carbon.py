@@ -2,11 +2,11 @@
 
 from flask import Blueprint
 
-from pyapi.routes.carbon.explore import explore
-from pyapi.routes.carbon.modules import modules
-from pyapi.routes.carbon.reports import reports
-from pyapi.routes.carbon.totals import totals
-from pyapi.routes.requests import DETAIL_PREFIX
+from pyapi.api.carbon_explore import explore
+from pyapi.api.carbon_modules import modules
+from pyapi.api.carbon_reports import reports
+from pyapi.api.carbon_totals import totals
+from pyapi.api.requests import DETAIL_PREFIX
 
 __all__ = ["carbon"]
 

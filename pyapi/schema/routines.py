@@ -39,6 +39,8 @@ __all__ = [
     "sql_text",
 ]
 
+# The package, whose folder the wheel carries sql and migrations in.
+_PACKAGE = Path(__file__).parent.parent
 _FILE_NAME = re.compile(r"(?P<name>[a-z][a-z0-9_]*)_v(?P<version>\d{2,})\.sql")
 _HEADER = re.compile(
     r"create or replace (?P<kind>function|procedure)\s+(?P<routine>[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*)"
@@ -55,8 +57,8 @@ _CONCURRENT_LOCK_TIMEOUT = "30min"
 
 def _project_folder(name: str) -> Path:
     """A folder that the wheel carries inside the package and a checkout beside it."""
-    inside = Path(__file__).parent / name
-    return inside if inside.is_dir() else Path(__file__).parent.parent / name
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
 
 
 def sql_folder() -> Path:

@@ -11,11 +11,11 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from sqlalchemy import URL
 
-from pyapi.address import Address
-from pyapi.app import create_app
-from pyapi.auth import Authentication
+from pyapi.api.address import Address
+from pyapi.api.app import create_app
+from pyapi.api.auth import Authentication
+from pyapi.api.worker import Worker
 from pyapi.database import connect_engine
-from pyapi.worker import Worker
 
 __all__ = ["serve"]
 

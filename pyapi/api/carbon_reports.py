@@ -8,8 +8,7 @@ from typing import Any
 from flask import Blueprint, jsonify
 from pydantic import RootModel
 
-from pyapi.openapi import describes
-from pyapi.routes.carbon.arguments import (
+from pyapi.api.carbon_arguments import (
     UNUSABLE,
     CarbonBody,
     CarbonQuery,
@@ -18,7 +17,8 @@ from pyapi.routes.carbon.arguments import (
     body,
     carbon_project_type,
 )
-from pyapi.routes.requests import Reply, call
+from pyapi.api.openapi import describes
+from pyapi.api.requests import Reply, call
 
 __all__ = ["reports"]
 

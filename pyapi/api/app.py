@@ -10,14 +10,14 @@ from flask.json.provider import DefaultJSONProvider
 from sqlalchemy import Engine
 from werkzeug.exceptions import NotFound
 
-from pyapi.auth import Authentication, register_authentication
-from pyapi.errors import register_error_handlers
-from pyapi.routes.carbon import carbon
-from pyapi.routes.documentation import documentation
-from pyapi.routes.health import NEEDS, Needs, health
-from pyapi.routes.reports import reports
-from pyapi.routes.requests import ENGINE
-from pyapi.routes.simulations import simulations
+from pyapi.api.auth import Authentication, register_authentication
+from pyapi.api.carbon import carbon
+from pyapi.api.documentation import documentation
+from pyapi.api.errors import register_error_handlers
+from pyapi.api.health import NEEDS, Needs, health
+from pyapi.api.reports import reports
+from pyapi.api.requests import ENGINE
+from pyapi.api.simulations import simulations
 
 __all__ = ["create_app"]
 

@@ -10,11 +10,11 @@ from typing import Any
 from flask import Blueprint, current_app
 from sqlalchemy.exc import DBAPIError
 
-from pyapi import migrate
+from pyapi.api.openapi import Stored, describes
+from pyapi.api.requests import Reply, call, failure, success
 from pyapi.database import sqlstate
-from pyapi.openapi import Stored, describes
-from pyapi.routes.requests import Reply, call, failure, success
-from pyapi.routines import routine_files
+from pyapi.schema import migrate
+from pyapi.schema.routines import routine_files
 
 __all__ = ["NEEDS", "Needs", "health"]
 

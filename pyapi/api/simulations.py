@@ -8,8 +8,8 @@ from typing import Annotated
 from flask import Blueprint
 from pydantic import Field
 
-from pyapi.openapi import Stored, describes
-from pyapi.routes.requests import Body, Reply, Text, Update, body, call, success
+from pyapi.api.openapi import Stored, describes
+from pyapi.api.requests import Body, Reply, Text, Update, body, call, success
 
 __all__ = ["simulations"]
 

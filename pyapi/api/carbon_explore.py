@@ -11,9 +11,9 @@ from sqlalchemy import Engine
 from werkzeug.exceptions import NotFound
 
 from pyapi import database
-from pyapi.openapi import describes
-from pyapi.routes.carbon.arguments import StoredCarbonReport
-from pyapi.routes.requests import Reply, call, caller
+from pyapi.api.carbon_arguments import StoredCarbonReport
+from pyapi.api.openapi import describes
+from pyapi.api.requests import Reply, call, caller
 
 __all__ = ["explore"]
 

@@ -20,9 +20,9 @@ from flask import Flask, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
-from pyapi.address import is_loopback
-from pyapi.routes.health import health
-from pyapi.routes.requests import act_as
+from pyapi.api.address import is_loopback
+from pyapi.api.health import health
+from pyapi.api.requests import act_as
 from pyapi.settings import Settings
 
 __all__ = ["LOCAL_OPERATOR", "Authentication", "TokenRefusedError", "issue_token", "register_authentication"]

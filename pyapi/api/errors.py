@@ -16,8 +16,8 @@ import sqlalchemy.exc
 from flask import Flask, request
 from werkzeug.exceptions import HTTPException
 
+from pyapi.api.requests import Reply, failure
 from pyapi.database import sqlstate
-from pyapi.routes.requests import Reply, failure
 
 __all__ = ["HTTP_STATUS", "register_error_handlers"]
 

@@ -1,0 +1,1 @@
+"""The SQL files, and how a database gets them: Alembic operations, migrations, the legacy import."""
