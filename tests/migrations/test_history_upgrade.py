@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from alembic import command
 from pytest_postgresql.janitor import DatabaseJanitor
@@ -15,9 +14,13 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.schema import migrate
-from tests.factories import add_reform_impact, add_report, add_simulation, one, rerun, set_versions, snapshot
-from tests.migrations.test_adoption import LEGACY
-from tests.migrations.tools import connect, detail, engine, plain, rows, run, run_script, sqlstate, state
+from tests.support.databases import Connection, connect, engine, plain, rows
+from tests.support.dumps import run, run_script, state
+from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.hosts import LEGACY
+from tests.support.refusals import detail, sqlstate
+from tests.support.snapshots import snapshot, without_runs
+from tests.support.statements import one, rerun
 
 BEFORE, AFTER = "reports_0006", "reports@head"
 TABLES = ("report_outputs", "simulations", "reform_impact")
@@ -76,7 +79,7 @@ CALLS = (
 )
 
 
-def add_rows(connection: psycopg.Connection[dict[str, Any]]) -> None:
+def add_rows(connection: Connection) -> None:
     """Report 1, of simulations 1 and 2 with two cache rows, and report 2, which cannot be rerun."""
     set_versions(connection)
     first = add_simulation(connection, output={"b": 1, "a": [1, 2]}, error_message="a warning")
@@ -143,13 +146,6 @@ def same_as_before(new: Any, old: Any) -> Any:
         case list() if len(old) == len(new):
             return [same_as_before(*pair) for pair in zip(new, old, strict=True)]
     return new
-
-
-def without_runs(found: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    return {
-        table: [{name: value for name, value in row.items() if name != "run_sequence"} for row in stored]
-        for table, stored in found.items()
-    }
 
 
 def test_an_upgrade_numbers_every_run_1_without_touching_a_row(version_1: URL) -> None:

@@ -7,7 +7,7 @@ import os
 import pytest
 from sqlalchemy import URL
 
-from tests.migrations.tools import connect, rows
+from tests.support.databases import connect, rows
 
 REQUIRED = os.environ.get("PGREPRISE_REQUIRE_PLPGSQL_CHECK") == "1"
 # Left out: performance warnings, which count a cast of one value from the host's type to ours and advise

@@ -16,7 +16,8 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.schema.routines import CreateRoutine, DropRoutine, ReplaceRoutine, routine_file
-from tests.migrations.tools import connect, engine, rows, sqlstate
+from tests.support.databases import connect, engine, rows
+from tests.support.refusals import sqlstate
 
 FIRST = """-- double(value): twice the value, 200% :sure.
 create or replace function public.double(value integer)
