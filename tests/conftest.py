@@ -26,6 +26,8 @@ from tests.support.databases import FAST, Connect, Connection, engine, folder_of
 from tests.support.databases import connect as connect_to
 from tests.support.ports import unused_port
 
+pytest_plugins = ["tests.support.needs"]
+
 # A file system in memory, and the room it needs to have.
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 * 1024**3
