@@ -1,10 +1,10 @@
 """Alembic's environment: how pgreprise's migrations meet a database, or write their SQL.
 
 The version table lives in schema pgreprise, since the host application may have its own.
-Each revision is one transaction, and no statement waits long for a lock. A revision may name
-a check of the database, ``check_first = "<path under sql/>"``, or several files that run one after
-the other: the checks of all pending revisions stand before the first change, so that a database that
-does not fit stays untouched.
+Each revision is one transaction, and no statement waits long for a lock. A revision may name an SQL file that
+checks the database, ``check_first = "domain/name"`` (``check_first_downgrade`` for the way back), or several files
+that run one after the other. The checks of all pending revisions run before the first change, so that a database
+that does not fit is not changed at all.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from alembic import context
 from sqlalchemy import Connection
 
-from pyapi.schema import routines  # importing it registers the operations
+from pyapi.schema import operations  # importing it registers the operations
+from pyapi.schema.files import sql_text
 
 SCHEMA = "pgreprise"
 OPTIONS = {
@@ -41,7 +42,7 @@ end;
 $$;
 """
 SETTINGS = (
-    f"set lock_timeout = '{routines.MIGRATION_LOCK_TIMEOUT}';",
+    f"set lock_timeout = '{operations.MIGRATION_LOCK_TIMEOUT}';",
     # A definer's names are all qualified; the migration's own must not meet a planted one either.
     "set search_path = pg_catalog, pg_temp;",
     ONE_AT_A_TIME,
@@ -55,9 +56,9 @@ def checks() -> Iterator[str]:
     """The checks that the pending revisions name, as SQL."""
     migration = context.get_context()
     for step in migration.opts["fn"](migration.get_current_heads(), migration):
-        named = getattr(step.revision.module, "check_first", ()) if step.is_upgrade else ()
-        for path in (named,) if isinstance(named, str) else named:
-            yield routines.sql_text(path)
+        named = getattr(step.revision.module, "check_first" if step.is_upgrade else "check_first_downgrade", ())
+        for name in (named,) if isinstance(named, str) else named:
+            yield sql_text(name)
 
 
 def write_sql() -> None:

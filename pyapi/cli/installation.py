@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from pyapi.cli.connections import administrator, installed_domains, is_installed, status_of
 from pyapi.cli.output import ERR, JSON_OPTION, explain, print_error, print_rows
 from pyapi.database import run_script, sqlstate
-from pyapi.schema import migrate, routines, scaffold
+from pyapi.schema import files, migrate, versions
 from pyapi.schema.legacy_import import import_legacy
 
 __all__ = ["COMMANDS", "load_sample_where_empty"]
@@ -114,29 +114,32 @@ def routine() -> None:
 def routine_new(name: str) -> None:
     """Start the next version of a routine: copy its newest file and write the revision that installs it."""
     try:
-        created = scaffold.new_version(name)
+        created = versions.new_version(name)
     except (LookupError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     for path in created:
         click.echo(f"created {os.path.relpath(path)}")
 
 
-@routine.command("record")
-def routine_record() -> None:
-    """Record new SQL files as released in sql/CHECKSUMS; from then on they must not change."""
+@routine.command("release")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def routine_release(names: tuple[str, ...]) -> None:
+    """Record texts as released in sql/RELEASED (all, or those of NAME); from then on they must not change."""
     try:
-        added = routines.record_checksums()
-    except ValueError as error:
+        released = versions.release(names)
+    except (LookupError, ValueError) as error:
         raise click.ClickException(str(error)) from error
-    for path in added:
-        click.echo(f"recorded {path}")
+    for text in released:
+        click.echo(f"released {text}")
+    if not released:
+        click.echo("Everything is released already.")
 
 
 @routine.command("list")
 @JSON_OPTION
 def routine_list(as_json: bool) -> None:
     """List the routines: the newest version here and the one that is installed in the database."""
-    newest = {file.name: file for file in routines.routine_files()}
+    newest = {file.name: file for file in files.live_routines()}
     with administrator() as engine:
         installed = status_of(engine)["routines"] if is_installed(engine) else {}
     rows = [
@@ -147,7 +150,7 @@ def routine_list(as_json: bool) -> None:
 
 
 def load_sample(engine: Engine, domain: str) -> list[dict[str, Any]]:
-    return run_script(engine, routines.sql_text(f"{domain}/steps/load_sample"))
+    return run_script(engine, files.sql_text(f"{domain}/load_sample"))
 
 
 def load_sample_where_empty(engine: Engine, domain: str) -> None:

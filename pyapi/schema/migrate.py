@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
-from pyapi.schema.routines import migrations_folder
+from pyapi.schema.files import migrations_folder
 
 __all__ = ["NOT_INSTALLED", "alembic_config", "downgrade", "scripts", "upgrade", "write_sql"]
 

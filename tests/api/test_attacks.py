@@ -15,7 +15,7 @@ from sqlalchemy import URL, create_engine
 from pyapi.api.app import create_app
 from pyapi.api.openapi import document
 from pyapi.database import connect_engine
-from pyapi.schema.routines import sql_folder
+from pyapi.schema.files import sql_folder
 from tests.api.conftest import as_api
 from tests.api.replies import refused
 from tests.api.test_authentication import SECRET, authentication, claims, signed

@@ -17,7 +17,7 @@ from sqlalchemy import URL, create_engine
 from pyapi.api.app import create_app
 from pyapi.api.errors import HTTP_STATUS
 from pyapi.database import connect_engine
-from pyapi.schema.routines import sql_folder
+from pyapi.schema.files import sql_folder
 from tests.api.conftest import NewClient, NewEngine
 from tests.api.replies import refused, succeeded
 from tests.conftest import Connect

@@ -22,7 +22,7 @@ from pyapi.api.app import create_app
 from pyapi.api.auth import LOCAL_OPERATOR
 from pyapi.api.requests import ENGINE
 from pyapi.database import connect_engine
-from pyapi.schema.routines import sql_folder
+from pyapi.schema.files import sql_folder
 from tests.api.conftest import as_api
 from tests.api.test_authentication import SECRET, authentication, claims, signed
 

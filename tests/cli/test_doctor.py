@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from pyapi.database import connect_engine
 from pyapi.doctor import Finding, privileges
 from pyapi.doctor import examine as examine_database
-from pyapi.schema.routines import sql_folder
+from pyapi.schema.files import sql_folder
 from tests.cli.conftest import Done, Run
 from tests.factories import add_reform_impact, add_report, add_simulation, one, rerun, set_versions, snapshot
 

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine
 from pyapi.api.app import create_app
 from pyapi.api.errors import HTTP_STATUS
 from pyapi.cli import cli
-from pyapi.schema.routines import sql_folder
+from pyapi.schema.files import sql_folder
 from tests.cli.conftest import Run
 from tests.factories import one, refusal, rerun
 

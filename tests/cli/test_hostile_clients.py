@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
-from pyapi.schema.routines import sql_folder
+from pyapi.schema.files import sql_folder
 from tests.cli.conftest import PROGRAM, environment, plain
 from tests.factories import everything
 

@@ -12,7 +12,7 @@ from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
 from pyapi.cli import cli
-from pyapi.schema.routines import sql_folder
+from pyapi.schema.files import sql_folder
 from tests.cli.conftest import Run, plain
 from tests.factories import one
 

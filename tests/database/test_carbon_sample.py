@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pyapi.schema.routines import sql_folder
+from pyapi.schema.files import sql_folder
 from tests.carbon import PRINCIPAL, acting, add_unit, claims, role, snapshot
 from tests.factories import one
 

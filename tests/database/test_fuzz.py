@@ -23,7 +23,7 @@ from sqlalchemy import URL
 
 from pyapi.api.auth import LOCAL_OPERATOR
 from pyapi.api.errors import HTTP_STATUS
-from pyapi.schema.routines import sql_folder
+from pyapi.schema.files import sql_folder
 
 Connection = psycopg.Connection[dict[str, Any]]
 

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pyapi.schema.routines import sql_folder
+from pyapi.schema.files import sql_folder
 from tests.factories import VERSIONS, add_reform_impact, add_report, add_simulation, snapshot
 
 Connection = psycopg.Connection[dict[str, Any]]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pyapi.schema.routines import RoutineFile, routine_files, sql_folder
+from pyapi.schema.files import RoutineFile, live_routines, sql_folder
 
 FILES = sorted(sql_folder().rglob("*.sql"))
-ROUTINES = routine_files()
+ROUTINES = live_routines()
 
 
 def name_of(file: Path | RoutineFile) -> str:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.schema import migrate, routines
+from pyapi.schema import migrate, operations
 from tests.factories import add_simulation
 from tests.migrations.conftest import add_revision
 from tests.migrations.tools import connect, dump, engine, plain, rows, sqlstate
@@ -55,8 +55,8 @@ def test_a_valid_index_of_that_name_is_kept(empty_database: URL) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Migrations that give up soon."""
-    monkeypatch.setattr(routines, "MIGRATION_LOCK_TIMEOUT", "50ms")
-    monkeypatch.setattr(routines, "_CONCURRENT_LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(operations, "MIGRATION_LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(operations, "_CONCURRENT_LOCK_TIMEOUT", "50ms")
 
 
 REPORTS_AT = "select version_num from pgreprise.alembic_version where version_num ~ '^reports_'"
@@ -135,7 +135,7 @@ def test_an_index_that_cannot_be_built_fails_and_is_built_by_the_next_migration(
 def test_what_follows_a_concurrent_build_waits_no_longer_than_any_statement(
     project: Path, database: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routines, "MIGRATION_LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(operations, "MIGRATION_LOCK_TIMEOUT", "50ms")
     add_revision(
         project,
         "reports_0999",

@@ -12,7 +12,7 @@ from sqlalchemy import URL, create_engine
 
 from pyapi.database import connect_engine
 from pyapi.schema import migrate
-from pyapi.schema.routines import routine_file
+from pyapi.schema.files import routine_file
 from tests.migrations.conftest import add_revision
 from tests.migrations.tools import dump, engine, rows, run_script, state
 

@@ -15,7 +15,8 @@ from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.schema.routines import CreateRoutine, DropRoutine, ReplaceRoutine, routine_file
+from pyapi.schema.files import routine_file
+from pyapi.schema.operations import CreateRoutine, DropRoutine, ReplaceRoutine
 from tests.migrations.tools import connect, engine, rows, sqlstate
 
 FIRST = """-- double(value): twice the value, 200% :sure.

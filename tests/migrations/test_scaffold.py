@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import URL
 
 import pyapi
-from pyapi.schema import migrate, routines
-from pyapi.schema.scaffold import new_version
+from pyapi.schema import files, migrate
+from pyapi.schema.versions import new_version
 from tests.migrations.tools import engine, rows, state
 
 INSTALLED = "select pgreprise.status() -> 'routines' -> 'reports/rerun_report' as version"
@@ -20,7 +20,7 @@ INSTALLED = "select pgreprise.status() -> 'routines' -> 'reports/rerun_report' a
 
 @pytest.mark.parametrize("name", ["rerun_report", "reports/rerun_report"])
 def test_the_newest_file_is_copied_and_a_revision_at_the_head_of_its_domain_names_it(project: Path, name: str) -> None:
-    newest = routines.routine_file("reports/rerun_report")
+    newest = files.routine_file("reports/rerun_report")
     head = migrate.scripts().get_revision("reports@head").revision
     following = f"reports_{int(head.removeprefix('reports_')) + 1:04}"
 
@@ -39,7 +39,7 @@ def test_the_new_revision_replaces_the_routine_and_goes_back(empty_database: URL
     database = engine(empty_database)
     migrate.upgrade(database)
     before = state(empty_database)
-    old = routines.routine_file("reports/rerun_report").version
+    old = files.routine_file("reports/rerun_report").version
     sql_file, _ = new_version("rerun_report")
     sql_file.write_text(sql_file.read_text().replace("\nbegin\n", "\nbegin\n  -- the next version\n"))
 
@@ -53,7 +53,7 @@ def test_the_new_revision_replaces_the_routine_and_goes_back(empty_database: URL
 
 @pytest.mark.usefixtures("project")
 def test_two_new_versions_follow_each_other(empty_database: URL) -> None:
-    old = routines.routine_file("reports/rerun_report").version
+    old = files.routine_file("reports/rerun_report").version
     new_version("rerun_report")
     new_version("rerun_report")
     migrate.upgrade(engine(empty_database))
@@ -79,13 +79,13 @@ def test_an_unknown_routine_is_named() -> None:
 def test_a_name_of_several_domains_asks_which_is_meant(project: Path) -> None:
     other = project / "sql" / "core" / "procedures"
     other.mkdir()
-    shutil.copy(routines.routine_file("reports/rerun_report").path, other / "rerun_report_v01.sql")
+    shutil.copy(files.routine_file("reports/rerun_report").path, other / "rerun_report_v01.sql")
     with pytest.raises(ValueError, match=r"say which: core/rerun_report or reports/rerun_report"):
         new_version("rerun_report")
 
 
 def test_an_installed_package_is_not_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
     package = Path(pyapi.__file__).parent
-    monkeypatch.setattr(routines, "_project_folder", lambda name: package / name)
+    monkeypatch.setattr(files, "_project_folder", lambda name: package / name)
     with pytest.raises(ValueError, match=r"belongs to an installed package.*checkout"):
         new_version("rerun_report")
