@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import URL
 
@@ -13,16 +11,11 @@ from pyapi.database import connect_engine
 from pyapi.doctor import Finding, privileges
 from pyapi.doctor import examine as examine_database
 from pyapi.schema.files import sql_folder
-from tests.cli.conftest import Done, Run
-from tests.factories import add_reform_impact, add_report, add_simulation, one, rerun, set_versions, snapshot
-
-Connection = psycopg.Connection[dict[str, Any]]
-
-
-def succeeded(done: Done) -> str:
-    """What a command printed that did what it was to do."""
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+from tests.support.command import Run, succeeded
+from tests.support.databases import Connection
+from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.snapshots import snapshot
+from tests.support.statements import one, rerun
 
 
 def examine(pgreprise: Run, *, problems: bool) -> list[dict[str, str]]:

@@ -14,8 +14,10 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.schema import migrate
-from tests.carbon import add_entry, add_report, add_unit, module_id, snapshot
-from tests.migrations.tools import connect, detail, dump, engine, plain, rows, run_script, sqlstate
+from tests.support.carbon import add_entry, add_report, add_unit, module_id, snapshot
+from tests.support.databases import connect, engine, plain, rows
+from tests.support.dumps import dump, run_script
+from tests.support.refusals import detail, sqlstate
 
 APPLICATION = """
 create type public.carbon_report_type_enum as enum ('Calculator', 'Simulator_Explore', 'Simulator_Plan');

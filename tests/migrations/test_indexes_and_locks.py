@@ -10,9 +10,11 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.schema import migrate, operations
-from tests.factories import add_simulation
-from tests.migrations.conftest import add_revision
-from tests.migrations.tools import connect, dump, engine, plain, rows, sqlstate
+from tests.support.databases import connect, engine, plain, rows
+from tests.support.dumps import dump
+from tests.support.factories import add_simulation
+from tests.support.projects import add_revision
+from tests.support.refusals import sqlstate
 
 INDEX = """
   select index_entry.indisvalid as valid, index_entry.indisunique as is_unique,

@@ -16,10 +16,10 @@ from sqlalchemy.exc import DBAPIError
 from pyapi.embedded import embedded
 from pyapi.schema import migrate
 from pyapi.settings import Settings
-from tests.conftest import FAST, folder_of_a_server, janitor
-from tests.factories import add_report, add_simulation, set_versions
-from tests.migrations.test_adoption import LEGACY
-from tests.migrations.tools import connect, detail, engine, rows, sqlstate
+from tests.support.databases import FAST, connect, engine, folder_of_a_server, janitor, rows
+from tests.support.factories import add_report, add_simulation, set_versions
+from tests.support.hosts import LEGACY
+from tests.support.refusals import detail, sqlstate
 
 ROLES = ("pgreprise_owner", "pgreprise_reader", "pgreprise_api", "pgreprise_dba", "migrator", "app_owner")
 

@@ -13,8 +13,9 @@ from sqlalchemy import URL, create_engine
 from pyapi.database import connect_engine
 from pyapi.schema import migrate
 from pyapi.schema.files import routine_file
-from tests.migrations.conftest import add_revision
-from tests.migrations.tools import dump, engine, rows, run_script, state
+from tests.support.databases import engine, rows
+from tests.support.dumps import dump, run_script, state
+from tests.support.projects import add_revision
 
 OURS = """
   select format('%s %s', kind, name) as found

@@ -17,7 +17,8 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.schema.files import routine_file
 from pyapi.schema.operations import CreateRoutine, DropRoutine, ReplaceRoutine
-from tests.migrations.tools import connect, engine, rows, sqlstate
+from tests.support.databases import connect, engine, rows
+from tests.support.refusals import sqlstate
 
 FIRST = """-- double(value): twice the value, 200% :sure.
 create or replace function public.double(value integer)

@@ -13,7 +13,8 @@ from sqlalchemy import URL
 import pyapi
 from pyapi.schema import files, migrate
 from pyapi.schema.versions import new_version
-from tests.migrations.tools import engine, rows, state
+from tests.support.databases import engine, rows
+from tests.support.dumps import state
 
 INSTALLED = "select pgreprise.status() -> 'routines' -> 'reports/rerun_report' as version"
 

@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import URL
 
 from pyapi.schema import migrate
-from tests.migrations.tools import plain, state
-
-PROJECT = Path(__file__).parents[2]
+from tests.support.databases import plain
+from tests.support.dumps import state
+from tests.support.projects import PROJECT
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> str:
