@@ -95,7 +95,7 @@ def naming_sql(modules: Sources) -> set[str]:
             documentation = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if hasattr(node, "body")
                              and isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)}  # fmt: skip
             texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)} - documentation
-            if any(isinstance(value, str) and re.search(r"\.sql$|^sql$|\bsql/", value) for value in texts):
+            if any(isinstance(value, str) and re.search(r"\.sql$|^sql(/\w|$)", value) for value in texts):
                 found.add(module)
     return found
 
