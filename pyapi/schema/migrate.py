@@ -47,7 +47,8 @@ def complete_domains(connection: Connection) -> set[str]:
     installed = tuple(connection.execute(text("select version_num from pgreprise.alembic_version")).scalars())
     if not installed:
         return set()
-    missing = {label for script in directory.iterate_revisions("heads", installed) for label in script.branch_labels}
+    behind = directory.iterate_revisions("heads", installed, implicit_base=True)
+    missing = {label for script in behind for label in script.branch_labels}
     return set(domains()) - missing
 
 

@@ -78,8 +78,15 @@ class _Refresh:
             for name, file in live.items()
             if name not in registered or registered[name].checksum != file.checksum
         }
+        for name, file in waiting.items():
+            if file.routine.split(".")[1] != name.split("/")[1]:
+                raise TextError(
+                    f"{shown(file.path)} should create a routine named like the file, and creates {file.routine}. "
+                    "Nothing was changed. Rename one of the two, then type: pgreprise migrate"
+                )
         dropped: set[str] = set()
         while waiting:
+            before = len(waiting)
             failures: list[tuple[RoutineFile, DBAPIError]] = []
             for name in list(waiting):
                 try:
@@ -102,7 +109,7 @@ class _Refresh:
                     verb = "created" if name not in registered else "updated"
                     self.done.append(f"{verb} {name} from {shown(live[name].path)}")
             else:
-                if failures and len(failures) == len(waiting):
+                if len(waiting) == before:
                     raise _said(*failures[0]) from failures[0][1]
         self._remove(gone, registered)
 

@@ -138,7 +138,7 @@ def test_what_the_host_made_of_a_routine_is_never_dropped(project: Path, migrate
     ("old", "new", "said"),
     [
         ("\nbegin\n", "\nbegin\n  perfrm 1;\n", r'line \d+: syntax error at or near "perfrm" \(42601\)'),
-        ("pgreprise.check_update(status", "pgreprise.check_updates(status", r"should leave one routine"),
+        ("pgreprise.check_update(status", "pgreprise.check_updates(status", r"creates pgreprise\.check_updates"),
         ("returns void", "returns nothing", r'type "nothing" does not exist'),
     ],
 )
