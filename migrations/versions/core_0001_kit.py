@@ -20,6 +20,7 @@ ROUTINES = (
     "actor",
     "is_operator",
     "require_scope",
+    "enter",
     "check_chunk_size",
     "add_up",
     "refuse_transaction_block",

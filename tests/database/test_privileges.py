@@ -86,6 +86,7 @@ EXPECTED = {
     "pgreprise.batch_reports": INTERNAL,
     "pgreprise.before_routine": INTERNAL,
     "pgreprise.bound_lock_wait": INTERNAL,
+    "pgreprise.enter": INTERNAL,
     "pgreprise.check_chunk_size": INTERNAL,
     "pgreprise.check_purge": INTERNAL,
     "pgreprise.check_update": INTERNAL,
