@@ -15,7 +15,6 @@ KIT = ("after_routine", "before_routine", "remove_routine", "drop_invalid_index"
 # A routine comes after those that it calls.
 ROUTINES = (
     "status",
-    "bound_lock_wait",
     "claims",
     "actor",
     "is_operator",

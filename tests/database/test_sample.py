@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pyapi.schema.files import sql_folder
+from pyapi.schema.files import sql_text
 from tests.factories import VERSIONS, add_reform_impact, add_report, add_simulation, snapshot
 
 Connection = psycopg.Connection[dict[str, Any]]
@@ -16,7 +16,7 @@ Connection = psycopg.Connection[dict[str, Any]]
 
 def load(connection: Connection) -> list[dict[str, Any]]:
     """Run the file as one text and return what its last statement returns."""
-    cursor = connection.execute((sql_folder() / "reports/steps/load_sample.sql").read_bytes())
+    cursor = connection.execute(sql_text("reports/load_sample").encode())
     while cursor.nextset():
         pass
     return cursor.fetchall()
