@@ -15,11 +15,11 @@ KIT = ("after_routine", "dependent_routines", "before_routine", "remove_routine"
 # A routine comes after those that it calls.
 ROUTINES = (
     "status",
-    "bound_lock_wait",
     "claims",
     "actor",
     "is_operator",
     "require_scope",
+    "enter",
     "check_chunk_size",
     "add_up",
     "refuse_transaction_block",
