@@ -17,7 +17,7 @@ from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication, issue_token
 from pyapi.api.errors import HTTP_STATUS
 from pyapi.database import connect_engine
-from pyapi.schema.routines import sql_folder
+from pyapi.schema.files import sql_folder
 from tests.support.api import NewClient, as_api
 from tests.support.carbon import PRINCIPAL, add_report, add_unit, claims, role, snapshot
 from tests.support.databases import Connect, Connection

@@ -15,7 +15,7 @@ from sqlalchemy import URL, create_engine
 from pyapi.api.app import create_app
 from pyapi.api.errors import HTTP_STATUS
 from pyapi.database import connect_engine
-from pyapi.schema.routines import sql_folder
+from pyapi.schema.files import sql_folder
 from tests.support.api import NewClient, NewEngine
 from tests.support.databases import Connect, Connection, connect
 from tests.support.factories import add_report, add_simulation, set_versions

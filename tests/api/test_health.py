@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from pyapi.api.app import create_app
 from pyapi.database import connect_engine
 from pyapi.schema import migrate
-from pyapi.schema.routines import migrations_folder
+from pyapi.schema.files import migrations_folder
 from tests.support.api import NewClient, as_api
 from tests.support.databases import Connection
 from tests.support.replies import refused, succeeded

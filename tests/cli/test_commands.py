@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import URL
 
 from pyapi.cli import cli
-from pyapi.schema.routines import routine_files
+from pyapi.schema.files import live_routines
 from tests.support.command import Done, Run, run, run_here, succeeded
 from tests.support.databases import Connection, plain
 from tests.support.factories import (
@@ -288,7 +288,7 @@ def test_the_sample_goes_into_empty_tables_only(pgreprise: Run, dba: Connection)
 def test_routines_are_listed_with_the_version_here_and_the_one_installed(pgreprise: Run, dba: Connection) -> None:
     dba.execute("update pgreprise.routine_version set version = 7 where name = 'reports/rerun_report'")
     listed = {row["name"]: row for row in json.loads(succeeded(pgreprise("routine", "list", "--json")))}
-    assert listed.keys() == {file.name for file in routine_files()}
+    assert listed.keys() == {file.name for file in live_routines()}
     assert listed["reports/rerun_report"]["installed"] == 7
     assert listed["reports/reset_report"]["installed"] == listed["reports/reset_report"]["newest"]
 

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 from pyapi.api.app import create_app
 from pyapi.api.errors import HTTP_STATUS
 from pyapi.cli import cli
-from pyapi.schema.routines import sql_folder
+from pyapi.schema.files import sql_folder
 from tests.support.command import Run
 from tests.support.databases import Connection
 from tests.support.projects import PROJECT

@@ -76,7 +76,7 @@ EXPECTED = {
     "pgreprise.batch_filter": INTERNAL,
     "pgreprise.batch_reports": INTERNAL,
     "pgreprise.before_routine": INTERNAL,
-    "pgreprise.bound_lock_wait": INTERNAL,
+    "pgreprise.enter": INTERNAL,
     "pgreprise.check_chunk_size": INTERNAL,
     "pgreprise.check_purge": INTERNAL,
     "pgreprise.check_update": INTERNAL,
@@ -532,6 +532,24 @@ def test_who_logs_in_does_through_routines_what_the_group_is_for(rows: Connectio
     assert one(dba_login, "call purge_runs(interval '0', 0)")["result"]["reruns"] > 0
 
 
+# Asked inside other entry points, whatever the scope.
+WITHOUT_SCOPE = {"public.require_unit_access", "public.pick_role_for_institutional_id"}
+
+
+def test_a_token_without_a_scope_may_call_nothing(dba: Connection) -> None:
+    dba.execute("""set request.jwt.claims = '{"sub": "alice", "scope": ""}'""")
+    before = everything(dba)
+    for routine in routines(dba):
+        name = routine["name"]
+        if not name.startswith("public.") or name in WITHOUT_SCOPE | COMMITTING:
+            continue
+        verb = "call" if routine["kind"] == "p" else "select"
+        with pytest.raises(psycopg.Error) as caught:
+            dba.execute(f"{verb} {name}({', '.join(routine['arguments'])})".encode())
+        assert caught.value.sqlstate == "RR017", name
+    assert everything(dba) == before
+
+
 # --- an attacker -----------------------------------------------------------------------------
 
 CALLS = [
@@ -641,7 +659,7 @@ FUNCTIONS = {
     "floor(numeric)": "1",
     "reset_report(bigint)": "1",
     "reset_simulation(bigint)": "1",
-    "bound_lock_wait()": "1",
+    "enter(text)": "1",
     "require_country(text)": "1",
     "setting(text)": "'off'::text",
     "reset_reports(bigint[], boolean)": "1",

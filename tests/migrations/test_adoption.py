@@ -107,7 +107,9 @@ def test_only_what_is_missing_is_added(empty_database: URL) -> None:
         connection.execute("create index host_own on public.simulations (policy_id)")
     migrate.upgrade(engine(empty_database))
     assert tables(empty_database) == ["reform_impact", "report_outputs", "simulations"]
-    assert rows(empty_database, "select table_name from pgreprise.created_table") == [{"table_name": "reform_impact"}]
+    assert rows(empty_database, "select domain, name from pgreprise.created_object where domain = 'reports'") == [
+        {"domain": "reports", "name": "reform_impact"}
+    ]
     assert rows(empty_database, "select to_regclass('public.host_own')::text as kept") == [{"kept": "host_own"}]
 
 
@@ -152,7 +154,7 @@ def test_every_difference_is_listed_at_once_and_nothing_is_changed(different: UR
         "public.simulations: column population_id is character varying(50); "
         "usable: character varying, text, of length 255 or more",
         "public.simulations: column status may be null (alter column status set not null)",
-        "public.simulations: column id is not unique (add primary key (id))",
+        "public.simulations: no unique index has exactly the columns (id): add unique (id)",
         "public.simulations: column id must be given for a new row and has no default",
         "public.simulations: column tenant_id must be given for a new row and has no default",
     ]
@@ -223,4 +225,4 @@ def test_the_written_sql_tells_how_to_run_it_and_begins_with_the_check() -> None
     migrate.write_sql(script)
     text = script.getvalue()
     assert text.startswith("-- Run it with: psql --no-psqlrc --set ON_ERROR_STOP=1")
-    assert text.index("-- adopt_tables:") < text.index("create schema if not exists pgreprise")
+    assert text.index("-- check_tables:") < text.index("create schema if not exists pgreprise")

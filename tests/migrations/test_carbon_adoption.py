@@ -215,7 +215,8 @@ def test_every_difference_is_listed_at_once_and_nothing_is_changed(application: 
     assert detail(refused.value).splitlines() == [
         "public.carbon_projects: uq_carbon_projects_unit_type exists and is not unique (unit_id, carbon_report_type)",
         "public.carbon_projects: column tenant must be given for a new row and has no default",
-        "public.carbon_report_modules: no unique index has just the columns (carbon_report_id, module_type_id)",
+        "public.carbon_report_modules: no unique index has exactly the columns "
+        "(carbon_report_id, module_type_id): add unique (carbon_report_id, module_type_id)",
         "public.carbon_report_type_enum: type lacks the value Simulator_Plan",
         "public.carbon_reports: column year is text; usable: smallint, integer, bigint",
         "public.carbon_reports: column unit_id may be null (alter column unit_id set not null)",

@@ -138,7 +138,7 @@ def test_adopted_tables_of_someone_else_are_named_with_what_is_to_be_granted(
     with refused_with("42501", "does not own the tables") as refused:
         migrate.upgrade(engine(migrator))
     assert detail(refused.value).splitlines() == statements
-    assert rows(superuser, "select pgreprise.status() -> 'revisions' as revisions") == [{"revisions": ["core_0002"]}]
+    assert rows(superuser, "select pgreprise.status() -> 'revisions' as revisions") == [{"revisions": ["core_0001"]}]
     run_as(superuser, detail(refused.value))
     migrate.upgrade(engine(migrator))
     assert_works(superuser)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyapi.schema.routines import sql_folder
+from pyapi.schema.files import sql_folder
 from tests.support.databases import Connection
 
 
