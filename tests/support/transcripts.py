@@ -44,7 +44,13 @@ class Step:
 
     @property
     def is_complete(self) -> bool:
-        return self.command.rstrip().endswith(";") if self.prompt == "=>" else not self.command.endswith("\\")
+        if self.prompt == "=>":
+            return self.command.endswith(";")
+        try:
+            shlex.split(self.command)
+        except ValueError:
+            return False
+        return not self.command.endswith("\\")
 
 
 def blocks(text: str) -> Iterator[list[Step]]:
@@ -135,6 +141,7 @@ class Session:
         return [part.strip("\n").split("\n") if part.strip() else [] for part in done.stdout.split("=next=\n")[1:]]
 
     def _shell(self, command: str) -> list[str]:
+        command = command.replace("\\\n", " ")
         if assigned := re.fullmatch(r"(export )?([A-Z_]+)=(.*)", command):
             self._assign(assigned[2], assigned[3], is_exported=bool(assigned[1]))
             return []
