@@ -21,6 +21,12 @@ highlight_language = "none"
 myst_heading_anchors = 4
 
 
+def link_within_the_site(_app: Sphinx, _path: Path, _parent: str, content: list[str]) -> None:
+    """Let the links between the files beside README.md lead to their pages here."""
+    for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
+        content[0] = content[0].replace(f"]({name}", f"]({name.lower()}")
+
+
 def refuse_other_hosts(app: Sphinx, exception: Exception | None) -> None:
     """Fail when a page of the site would make a browser ask another host for something."""
     if exception is not None or app.builder.name != "html":
@@ -40,5 +46,6 @@ def refuse_other_hosts(app: Sphinx, exception: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Check the site when it has been built."""
+    """Add what is particular to these pages."""
+    app.connect("include-read", link_within_the_site)
     app.connect("build-finished", refuse_other_hosts)

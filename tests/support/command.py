@@ -52,7 +52,9 @@ def run_here(*arguments: str, together: bool = False, **settings: str) -> Done:
     ):
         main()
     signal.signal(signal.SIGTERM, terminated)
-    return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out.getvalue(), "" if together else err.getvalue())
+    return subprocess.CompletedProcess(
+        arguments, int(ended.value.code or 0), out.getvalue(), "" if together else err.getvalue()
+    )
 
 
 def succeeded(done: Done) -> str:
