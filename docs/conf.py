@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
+
+PROJECT = Path(__file__).resolve().parents[1]
+# Files from elsewhere in the project, and the pages that include them.
+INCLUDED = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "sql/README.md": "why/sql.md"}
 
 project = "pgreprise"
 html_title = "pgreprise"
@@ -21,10 +26,16 @@ highlight_language = "none"
 myst_heading_anchors = 4
 
 
-def link_within_the_site(_app: Sphinx, _path: Path, _parent: str, content: list[str]) -> None:
-    """Let the links between the files beside README.md lead to their pages here."""
-    for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
-        content[0] = content[0].replace(f"]({name}", f"]({name.lower()}")
+def link_within_the_site(app: Sphinx, path: Path, _parent: str, content: list[str]) -> None:
+    """Let the links of a file that a page includes lead to pages of the site."""
+    pages = {PROJECT / name: Path(app.srcdir, page) for name, page in INCLUDED.items()}
+    included = Path(app.srcdir, path).resolve()
+
+    def led(link: re.Match[str]) -> str:
+        target = (included.parent / link[1]).resolve()
+        return f"]({os.path.relpath(pages.get(target, target), pages[included].parent)}{link[2]})"
+
+    content[0] = re.sub(r"\]\((?!\w+:)([^)#\s]+)(|#[^)\s]*)\)", led, content[0])
 
 
 def refuse_other_hosts(app: Sphinx, exception: Exception | None) -> None:

@@ -28,7 +28,7 @@ SECRET = "a secret that only this test knows, long enough"
 def test_the_line_that_make_run_prints_works_and_shows_a_refresh(database: URL, secret: str | None) -> None:
     settings = Settings(None, None, Path(), 18, jwt_secret=secret)
     engine = connect_engine(database)
-    run_script(engine, sql_text("carbon/steps/load_sample"))
+    run_script(engine, sql_text("carbon/load_sample"))
     printed = unit_to_try(engine, ADDRESS, settings)
     engine.dispose()
     token = re.search(r"^  TOKEN=(\S+)$", printed, re.MULTILINE)

@@ -21,7 +21,7 @@ from tests.support.statements import one
 COMMANDS = [
     *([name] for name in cli.commands if name != "psql"),
     *(["cache-version", name] for name in ("show", "set")),
-    *(["routine", name] for name in ("new", "record", "list")),
+    *(["routine", name] for name in ("new", "release", "list")),
     *(["setting", name] for name in ("show", "set")),
     ["sample", "load"],
 ]

@@ -109,7 +109,7 @@ def environment_variables(text: str) -> set[str]:
 
 @every_page
 def test_every_environment_variable_in_the_documentation_is_read_somewhere(page: Path) -> None:
-    readers = [*(PROJECT / "pyapi").rglob("*.py"), *(PROJECT / "tests").rglob("*.py")]
+    readers = [PROJECT / "hatch_build.py", *(PROJECT / "pyapi").rglob("*.py"), *(PROJECT / "tests").rglob("*.py")]
     read = {
         name
         for path in readers

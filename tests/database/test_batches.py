@@ -516,7 +516,7 @@ def test_a_chunk_of_nothing_or_of_too_much_is_rr016(sandbox: Connection, call: s
 def test_batches_are_listed_newest_first_with_who_made_them(sandbox: Connection, world: World) -> None:
     sandbox.execute("set local role pgreprise_dba")
     older = create(sandbox, ids=world.all)
-    sandbox.execute("""set local request.jwt.claims = '{"sub": "alice"}'""")
+    sandbox.execute("""set local request.jwt.claims = '{"sub": "alice", "scope": "reports:rerun"}'""")
     newer = create(sandbox, country="uk")
     chunks(sandbox, newer, 1)
     sandbox.execute("reset role; reset request.jwt.claims")

@@ -76,6 +76,7 @@ EXPECTED = {
     "pgreprise.batch_filter": INTERNAL,
     "pgreprise.batch_reports": INTERNAL,
     "pgreprise.before_routine": INTERNAL,
+    "pgreprise.dependent_routines": INTERNAL,
     "pgreprise.enter": INTERNAL,
     "pgreprise.check_chunk_size": INTERNAL,
     "pgreprise.check_purge": INTERNAL,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pyapi.schema.files import sql_folder
+from pyapi.schema.files import sql_files, sql_text
 from tests.support.databases import Connection
 
 
 def load_sample(connection: Connection, domain: str = "reports") -> list[dict[str, Any]]:
     """Run the file as one text and return what its last statement returns."""
-    cursor = connection.execute((sql_folder() / domain / "steps" / "load_sample.sql").read_bytes())
+    cursor = connection.execute(sql_text(f"{domain}/load_sample").encode())
     while cursor.nextset():
         pass
     return cursor.fetchall()
@@ -18,5 +18,6 @@ def load_sample(connection: Connection, domain: str = "reports") -> list[dict[st
 
 def load_every_sample(connection: Connection) -> None:
     """Load the sample of each domain that has one."""
-    for path in sorted(sql_folder().glob("*/steps/load_sample.sql")):
-        load_sample(connection, path.parents[1].name)
+    for name in sql_files():
+        if name.endswith("/load_sample"):
+            load_sample(connection, name.split("/")[0])
