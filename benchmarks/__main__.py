@@ -15,7 +15,7 @@ from benchmarks.server import SETTINGS, running_server
 
 NAMES = ("rerun", "growth", "size", "batch", "http", "carbon", "start")
 RESULTS = Path(__file__).parent / "results.json"
-PLOT = Path(__file__).parents[1] / "docs" / "performance.svg"
+PLOT = Path(__file__).parents[1] / "docs" / "why" / "performance.svg"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -50,7 +50,7 @@ def test_the_codes_that_sql_raises_are_the_codes_that_have_a_status() -> None:
 
 
 def test_the_documentation_has_a_row_for_each_code_with_its_status() -> None:
-    page = Path(__file__).parents[2] / "docs" / "errors.md"
+    page = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
     rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     documented = {
         code[0]: int(status[-1])

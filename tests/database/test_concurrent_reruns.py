@@ -125,7 +125,7 @@ class Caller:
                 with self.connection.transaction():
                     call()
             except psycopg.errors.SerializationFailure:
-                # At the stricter levels the call is made again, as docs/errors.md asks.
+                # At the stricter levels the call is made again, as docs/reference/errors.md asks.
                 self.told["40001"] += 1
                 continue
             except psycopg.Error as error:
