@@ -85,9 +85,7 @@ def consume(consumer: Connection, ended: threading.Event, chance: random.Random)
 def test_every_consumer_sees_every_committed_act_exactly_once_and_in_one_order(
     rows: Connection, connect: Connect, level: IsolationLevel
 ) -> None:
-    writers, consumers = connections(connect, WRITERS), connections(connect, CONSUMERS)
-    for connection in (*writers, *consumers):
-        connection.isolation_level = level
+    writers, consumers = connections(connect, WRITERS, level), connections(connect, CONSUMERS, level)
     ended = threading.Event()
     with ThreadPoolExecutor(WRITERS + CONSUMERS) as pool:
         reading = [

@@ -154,9 +154,7 @@ def until_nobody_is_in_the_way(connection: Connection, report_id: int, key: str)
 def test_callers_with_one_key_at_one_moment_do_one_rerun(
     rows: Connection, connect: Connect, level: IsolationLevel
 ) -> None:
-    callers = connections(connect, CALLERS)
-    for caller in callers:
-        caller.isolation_level = level
+    callers = connections(connect, CALLERS, level)
     for number in range(10):
         results = at_once(
             CALLERS, lambda caller, number=number: until_nobody_is_in_the_way(callers[caller], 1, f"key {number}")
@@ -172,9 +170,7 @@ def test_callers_with_one_key_at_one_moment_do_one_rerun(
 def test_of_callers_with_one_key_for_two_reports_those_of_one_report_get_the_rerun(
     rows: Connection, connect: Connect, level: IsolationLevel
 ) -> None:
-    callers = connections(connect, CALLERS)
-    for caller in callers:
-        caller.isolation_level = level
+    callers = connections(connect, CALLERS, level)
     for number in range(10):
         results = at_once(
             CALLERS,

@@ -15,7 +15,7 @@ from sqlalchemy import URL
 from tests.support import carbon
 from tests.support.databases import Connect, Connection
 from tests.support.databases import connect as connect_to
-from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.snapshots import everything, snapshot
 from tests.support.statements import newest_act, one
 
@@ -420,7 +420,7 @@ def forbidden(connection: Connection, statement: str) -> bool:
 def rows(dba: Connection) -> Connection:
     """Report 1, which was rerun and then computed again, so that its undo needs force; a batch; a cache row."""
     set_versions(dba)
-    add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    add_economy_report(dba)
     dba.execute("call rerun_report(1)")
     dba.execute("select update_report(1, status => 'complete', output => '{}')")
     dba.execute("select create_rerun_batch('{\"ids\": 1}')")
