@@ -41,7 +41,7 @@ def address(database: URL, unused_tcp_port: int, log: list[str]) -> Iterator[str
     url = as_api(database).set(drivername="postgresql").render_as_string(hide_password=False)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PGREPRISE_JWT")}
     process = subprocess.Popen(
-        [sys.executable, "-c", "from pyapi.cli import main; main()", "serve", "--port", str(unused_tcp_port)],
+        [sys.executable, "-m", "pyapi", "serve", "--port", str(unused_tcp_port)],
         env={**kept, "DATABASE_URL": url},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -131,7 +131,7 @@ def test_without_authentication_only_loopback_is_listened_on(run: Run, host: str
         r"error: refusing to listen on [^\n]*without authentication; set PGREPRISE_JWT[^\n]+\n", ended.err
     )
     with pytest.raises(UnprotectedAddressError):
-        serve(URL.create("postgresql"), Address(host), None, workers=1, threads=1)
+        serve(URL.create("postgresql"), Address(host), None)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
@@ -152,7 +152,7 @@ def serving(port: int, database: URL, *arguments: str, **environment: str) -> It
     """The URL of a served API, once it serves."""
     url = database.update_query_dict({"options": "-c role=pgreprise_api"}).set(drivername="postgresql")
     environment = {**os.environ, **environment, "DATABASE_URL": url.render_as_string(hide_password=False)}
-    command = [sys.executable, "-c", "from pyapi.cli import main; main()"]
+    command = [sys.executable, "-m", "pyapi"]
     with subprocess.Popen(
         [*command, "serve", "--port", str(port), "--workers", "1", *arguments],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
