@@ -27,6 +27,9 @@ __all__ = ["serve"]
 
 # How long a connection may be idle, and how long the head of a request may take.
 _HEAD_SECONDS = 5
+# How long a request waits for a database connection. The pool keeps no order, so where hundreds wait
+# some wait several times as long as the others.
+_POOL_SECONDS = 15
 
 # What ends a worker.
 _ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -78,7 +81,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> WSGIApplication:
         # Runs in each worker after the fork, so that no two processes share a connection.
-        engine = connect_engine(self._database, pool_size=self._connections)
+        engine = connect_engine(self._database, pool_size=self._connections, pool_timeout_seconds=_POOL_SECONDS)
         return in_turn(create_app(engine, self._authentication))
 
 

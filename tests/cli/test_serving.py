@@ -355,7 +355,10 @@ def test_a_request_does_not_wait_for_a_database_connection_for_ever(
     holder = connect(autocommit=False)
     holder.execute("select from public.report_outputs where id = %s for update", (report,))
     url = plain(database.update_query_dict({"options": "-c lock_timeout=50s"}))
-    process = start("serve", "--workers", "1", "--connections", "1", PORT=str(port), DATABASE_URL=url)
+    program = "from gevent import monkey; monkey.patch_all()\nfrom pyapi import cli; from pyapi.api import server\n"
+    program += "server._POOL_SECONDS = 1\ncli.main()"
+    process = start("-c", program, "serve", "--workers", "1", "--connections", "1", PORT=str(port), DATABASE_URL=url,
+                    program=PROGRAM.with_name("python"))  # fmt: skip
     said_until(process, "serves")
     api = f"http://127.0.0.1:{port}"
     with ThreadPoolExecutor() as clients:
