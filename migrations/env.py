@@ -1,10 +1,10 @@
 """Alembic's environment: how pgreprise's migrations meet a database, or write their SQL.
 
 The version table lives in schema pgreprise, since the host application may have its own.
-Each revision is one transaction, and no statement waits long for a lock. A revision may name
-a check of the database, ``check_first = "<path under sql/>"``, or several files that run one after
-the other: the checks of all pending revisions stand before the first change, so that a database that
-does not fit stays untouched.
+Each revision is one transaction, and no statement waits long for a lock. A revision may name an SQL file that
+checks the database, ``check_first = "domain/name"`` (``check_first_downgrade`` for the way back), or several files
+that run one after the other. The checks of all pending revisions run before the first change, so that a database
+that does not fit is not changed at all.
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
-from pyapi.schema import routines  # importing it registers the operations
+from pyapi.schema import operations  # importing it registers the operations
+from pyapi.schema.files import sql_text
+from pyapi.schema.migrate import complete_domains
+from pyapi.schema.refresh import refresh_routines
 
 SCHEMA = "pgreprise"
 OPTIONS = {
@@ -41,28 +45,41 @@ end;
 $$;
 """
 SETTINGS = (
-    f"set lock_timeout = '{routines.MIGRATION_LOCK_TIMEOUT}';",
+    f"set lock_timeout = '{operations.MIGRATION_LOCK_TIMEOUT}';",
     # A definer's names are all qualified; the migration's own must not meet a planted one either.
     "set search_path = pg_catalog, pg_temp;",
     ONE_AT_A_TIME,
 )
+# Its revisions no longer exist, so it is told before Alembic looks for them.
+DEVELOPMENT_VERSION = "core/refuse_development_version"
 CREATE_SCHEMA = f"create schema if not exists {SCHEMA};"
 # Without it psql runs the rest after an error.
 HOW_TO_RUN = "-- Run it with: psql --no-psqlrc --set ON_ERROR_STOP=1 --file <this file> <database>"
+
+
+def require_known_revisions() -> None:
+    """Refuse a database that a newer version has migrated; Alembic would only name the revision."""
+    known = {script.revision for script in context.script.walk_revisions()}
+    unknown = sorted(set(context.get_context().get_current_heads()) - known)
+    if unknown:
+        raise CommandError(
+            f"The database is at revision {', '.join(unknown)}, which this version of pgreprise does not know: a newer "
+            "version has migrated it. Nothing was changed. Upgrade pgreprise here"
+        )
 
 
 def checks() -> Iterator[str]:
     """The checks that the pending revisions name, as SQL."""
     migration = context.get_context()
     for step in migration.opts["fn"](migration.get_current_heads(), migration):
-        named = getattr(step.revision.module, "check_first", ()) if step.is_upgrade else ()
-        for path in (named,) if isinstance(named, str) else named:
-            yield routines.sql_text(path)
+        named = getattr(step.revision.module, "check_first" if step.is_upgrade else "check_first_downgrade", ())
+        for name in (named,) if isinstance(named, str) else named:
+            yield sql_text(name)
 
 
 def write_sql() -> None:
     context.configure(dialect_name="postgresql", literal_binds=True, **OPTIONS)
-    for statement in (HOW_TO_RUN, *SETTINGS, *checks(), CREATE_SCHEMA):
+    for statement in (HOW_TO_RUN, *SETTINGS, sql_text(DEVELOPMENT_VERSION), *checks(), CREATE_SCHEMA):
         context.get_context().impl.static_output(statement.strip())
     with context.begin_transaction():
         context.run_migrations()
@@ -72,15 +89,21 @@ def migrate(connection: Connection) -> None:
     # Each revision is one transaction, also on an engine that has autocommit.
     connection.execution_options(isolation_level="READ COMMITTED")
     execute = connection.execution_options(no_parameters=True).exec_driver_sql
-    for statement in SETTINGS:
+    for statement in (*SETTINGS, sql_text(DEVELOPMENT_VERSION)):
         execute(statement)
     connection.commit()
     context.configure(connection=connection, **OPTIONS)
+    require_known_revisions()
     for statement in (*checks(), CREATE_SCHEMA):
         execute(statement)
     connection.commit()
     with context.begin_transaction():
         context.run_migrations()
+    if context.config.attributes.get("refresh"):
+        # Under the lock of the migration, since two at once would trip over each other here too.
+        refreshed = refresh_routines(connection, complete_domains(connection))
+        connection.commit()
+        context.config.attributes["refreshed"] = refreshed
 
 
 if context.is_offline_mode():

@@ -8,11 +8,11 @@ from alembic import op
 revision = "carbon_0001"
 down_revision = None
 branch_labels = ("carbon",)
-depends_on = ("core_0002",)
-# Stands before everything that the migration changes, schema pgreprise included.
-check_first = ("carbon/steps/wanted_tables", "core/steps/check_tables")
+depends_on = ("core_0001",)
+# Runs before everything that the migration changes, schema pgreprise included.
+check_first = ("carbon/wanted_tables", "core/check_tables")
 
-# A table stands after those that it refers to.
+# A table comes after those that it refers to.
 TABLES = (
     "units",
     "carbon_projects",
@@ -24,19 +24,17 @@ TABLES = (
 
 
 def upgrade() -> None:
-    op.run_sql("carbon/steps/wanted_tables")
-    op.run_sql("carbon/tables/carbon_created")
-    op.run_sql("core/steps/record_created")
-    op.run_sql("carbon/types/carbon_report_type_enum")
+    op.run_sql("carbon/wanted_tables")
+    op.run_sql("core/record_created")
+    op.run_sql("carbon/carbon_report_type_enum")
     for table in TABLES:
-        op.run_sql(f"carbon/tables/{table}")
-    op.run_sql("core/steps/grant_tables")
-    op.run_sql("carbon/steps/add_columns")
-    op.run_sql("carbon/tables/carbon_module_type")
+        op.run_sql(f"carbon/{table}")
+    op.run_sql("core/grant_tables")
+    op.run_sql("carbon/add_columns")
+    op.run_sql("carbon/carbon_module_type")
 
 
 def downgrade() -> None:
     op.execute("drop table pgreprise.carbon_module_type")
-    op.run_sql("carbon/steps/wanted_tables")
-    op.run_sql("core/steps/drop_created")
-    op.execute("drop table pgreprise.carbon_created")
+    op.run_sql("carbon/wanted_tables")
+    op.run_sql("core/drop_created")

@@ -10,13 +10,13 @@ revision = "carbon_0002"
 down_revision = "carbon_0001"
 branch_labels = None
 depends_on = None
-# A database that holds duplicates stays as it is (RC007).
-check_first = ("carbon/steps/find_duplicates", "carbon/steps/refuse_duplicates")
+# A database that holds duplicates is refused and not changed (RC007).
+check_first = ("carbon/find_duplicates", "carbon/refuse_duplicates")
 
 
 def upgrade() -> None:
-    op.run_sql("carbon/steps/add_unique_constraints")
+    op.run_sql("carbon/add_unique_constraints")
 
 
 def downgrade() -> None:
-    op.run_sql("carbon/steps/drop_unique_constraints")
+    op.run_sql("carbon/drop_unique_constraints")

@@ -1,4 +1,4 @@
-"""Version 1 of the routines of the carbon domain.
+"""The routines of the carbon domain.
 
 Revision: carbon_0005
 Revises: carbon_0004
@@ -12,7 +12,7 @@ branch_labels = None
 depends_on = None
 
 TYPES = ("carbon_project_row", "carbon_report_row", "carbon_module_row", "data_entry_row")
-# A routine stands after those that it calls.
+# A routine comes after those that it calls.
 ROUTINES = (
     "carbon_report_type",
     "carbon_module_type_id",
@@ -63,7 +63,7 @@ ROUTINES = (
 
 def upgrade() -> None:
     for name in TYPES:
-        op.run_sql(f"carbon/types/{name}")
+        op.run_sql(f"carbon/{name}")
     for name in ROUTINES:
         op.create_routine(f"carbon/{name}", version=1)
 

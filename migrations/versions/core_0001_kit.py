@@ -10,24 +10,38 @@ down_revision = None
 branch_labels = ("core",)
 depends_on = None
 
-# after_routine stands first: it records the others.
-KIT = ("after_routine", "before_routine", "remove_routine", "drop_invalid_index")
+# after_routine comes first: it records the others.
+KIT = ("after_routine", "dependent_routines", "before_routine", "remove_routine", "drop_invalid_index")
+# A routine comes after those that it calls.
+ROUTINES = (
+    "status",
+    "claims",
+    "actor",
+    "is_operator",
+    "require_scope",
+    "enter",
+    "check_chunk_size",
+    "add_up",
+    "refuse_transaction_block",
+)
 
 
 def upgrade() -> None:
-    op.run_sql("core/steps/roles")
-    op.run_sql("core/steps/schema_privileges")
-    op.run_sql("core/tables/routine_version")
+    op.run_sql("core/roles")
+    op.run_sql("core/schema_privileges")
+    op.run_sql("core/routine_version")
+    op.run_sql("core/created_object")
     for name in KIT:
         op.bootstrap_routine(f"core/{name}", version=1)
-    op.create_routine("core/bound_lock_wait", version=1)
-    op.create_routine("core/status", version=1)
+    for name in ROUTINES:
+        op.create_routine(f"core/{name}", version=1)
 
 
 def downgrade() -> None:
-    op.drop_routine("core/status", version=1)
-    op.drop_routine("core/bound_lock_wait", version=1)
+    for name in reversed(ROUTINES):
+        op.drop_routine(f"core/{name}", version=1)
     for name in reversed(KIT):
         op.execute(f"drop function pgreprise.{name}")
+    op.execute("drop table pgreprise.created_object")
     op.execute("drop table pgreprise.routine_version")
-    op.run_sql("core/steps/schema_privileges_undo")
+    op.run_sql("core/schema_privileges_undo")

@@ -1,4 +1,4 @@
-"""Tables of the reports domain: adopt those that exist, create those that do not.
+"""Tables of the reports domain: adopt those that exist, create those that do not, and keep a history beside them.
 
 Revision: reports_0001
 """
@@ -9,21 +9,42 @@ revision = "reports_0001"
 down_revision = None
 branch_labels = ("reports",)
 depends_on = ("core_0001",)
-# Stands before everything that the migration changes, schema pgreprise included.
-check_first = "reports/steps/adopt_tables"
+# Runs before everything that the migration changes, schema pgreprise included.
+check_first = ("reports/wanted_tables", "core/check_tables")
+
+HOST_TABLES = ("simulations", "report_outputs", "reform_impact")
+TABLES = (
+    "country",
+    "configuration",
+    "simulation_key",
+    "report_key",
+    "rerun",
+    "rerun_key",
+    "rerun_feed_counter",
+    "report_run",
+    "simulation_run",
+    "reform_impact_archive",
+    "restored_run",
+    "rerun_batch",
+    "rerun_batch_item",
+    "rerun_batch_simulation",
+    "rerun_batch_cache_key",
+)
 
 
 def upgrade() -> None:
-    op.run_sql("reports/tables/created_table")
-    for table in ("simulations", "report_outputs", "reform_impact"):
-        op.run_sql(f"reports/tables/{table}")
-    op.run_sql("reports/steps/table_privileges")
-    for table in ("country", "simulation_key", "report_key"):
-        op.run_sql(f"reports/tables/{table}")
+    op.run_sql("reports/wanted_tables")
+    op.run_sql("core/record_created")
+    for table in HOST_TABLES:
+        op.run_sql(f"reports/{table}")
+    op.run_sql("core/grant_tables")
+    for table in TABLES:
+        op.run_sql(f"reports/{table}")
 
 
 def downgrade() -> None:
-    for table in ("report_key", "simulation_key", "country"):
+    op.run_sql("reports/keep_history")
+    for table in reversed(TABLES):
         op.execute(f"drop table pgreprise.{table}")
-    op.run_sql("reports/steps/drop_created_tables")
-    op.execute("drop table pgreprise.created_table")
+    op.run_sql("reports/wanted_tables")
+    op.run_sql("core/drop_created")

@@ -14,7 +14,7 @@ from pyapi.api.openapi import Stored, describes
 from pyapi.api.requests import Reply, call, failure, success
 from pyapi.database import sqlstate
 from pyapi.schema import migrate
-from pyapi.schema.routines import routine_files
+from pyapi.schema.files import live_routines
 
 __all__ = ["NEEDS", "Needs", "health"]
 
@@ -60,7 +60,7 @@ class Needs:
             # Sorted by version, so the newest one stays.
             entry_points={
                 file.name: file.version
-                for file in routine_files()
+                for file in live_routines()
                 if file.name.split("/")[0] in (_CORE, *_DOMAINS) and file.routine.startswith("public.")
             },
         )

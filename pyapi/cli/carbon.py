@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 from pyapi.cli.connections import administrator, installed_domains
 from pyapi.cli.output import JSON_OPTION, print_rows
 from pyapi.database import call, run_script
-from pyapi.schema import routines
+from pyapi.schema import files
 from pyapi.settings import Settings
 
 __all__ = ["COMMANDS", "unit_to_try"]
@@ -29,7 +29,7 @@ def duplicates(as_json: bool) -> None:
     Each comes with the SQL that would resolve it, for someone who knows the data to look at.
     """
     with administrator() as engine:
-        rows = run_script(engine, routines.sql_text("carbon/steps/find_duplicates"))
+        rows = run_script(engine, files.sql_text("carbon/find_duplicates"))
     print_rows(rows, as_json, empty="No carbon project or report exists more than once.")
     if rows:
         raise SystemExit(1)

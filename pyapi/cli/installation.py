@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from pyapi.cli.connections import administrator, installed_domains, is_installed, status_of
 from pyapi.cli.output import ERR, JSON_OPTION, explain, print_error, print_rows
 from pyapi.database import run_script, sqlstate
-from pyapi.schema import migrate, routines, scaffold
+from pyapi.schema import files, migrate, versions
 from pyapi.schema.legacy_import import import_legacy
 
 __all__ = ["COMMANDS", "load_sample_where_empty"]
@@ -32,7 +32,7 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
     """Install pgreprise in a database, or bring it up to date.
 
     A database that already has the report tables keeps them, with all rows; what does not fit
-    is listed and nothing is changed.
+    is listed and nothing is changed. A routine whose text was edited before its release is brought to that text.
     """
     if downgrade is None and drop_tables_with_rows:
         raise click.UsageError("--drop-tables-with-rows goes with --downgrade.")
@@ -47,7 +47,8 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
         if downgrade is not None:
             migrate.downgrade(engine, downgrade, drop_tables_with_rows=drop_tables_with_rows)
         else:
-            migrate.upgrade(engine, revision)
+            for line in migrate.upgrade(engine, revision):
+                click.echo(line)
         revisions = status_of(engine)["revisions"] if is_installed(engine) else []
     click.echo(f"The database is at {', '.join(revisions) or 'no revision'}.")
 
@@ -111,43 +112,58 @@ def routine() -> None:
 
 @routine.command("new")
 @click.argument("name")
-def routine_new(name: str) -> None:
-    """Start the next version of a routine: copy its newest file and write the revision that installs it."""
+@click.option("--room", help="The folder for a routine that does not exist yet, for example rerun.")
+def routine_new(name: str, room: str | None) -> None:
+    """Start the next version of a released routine, or with --room a new routine.
+
+    The released text is kept in sql/released, a revision that installs the next version is written, and the
+    routine's file is open for editing.
+    """
     try:
-        created = scaffold.new_version(name)
+        written = versions.new_version(name) if room is None else versions.new_routine(name, room)
+    except (LookupError, ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    for path in written:
+        click.echo(f"created {os.path.relpath(path)}")
+    if room is None:
+        click.echo(f"edit    {os.path.relpath(versions.live_file(name).path)}, then: pgreprise migrate")
+
+
+@routine.command("release")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def routine_release(names: tuple[str, ...]) -> None:
+    """Record texts as released in sql/RELEASED (all, or those of NAME); from then on they must not change."""
+    try:
+        released = versions.release(names)
     except (LookupError, ValueError) as error:
         raise click.ClickException(str(error)) from error
-    for path in created:
-        click.echo(f"created {os.path.relpath(path)}")
-
-
-@routine.command("record")
-def routine_record() -> None:
-    """Record new SQL files as released in sql/CHECKSUMS; from then on they must not change."""
-    try:
-        added = routines.record_checksums()
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
-    for path in added:
-        click.echo(f"recorded {path}")
+    for text in released:
+        click.echo(f"released {text}")
+    if not released:
+        click.echo("Everything is released already.")
 
 
 @routine.command("list")
 @JSON_OPTION
 def routine_list(as_json: bool) -> None:
-    """List the routines: the newest version here and the one that is installed in the database."""
-    newest = {file.name: file for file in routines.routine_files()}
+    """List the routines: the newest version here, whether it is released, and the version in the database."""
     with administrator() as engine:
         installed = status_of(engine)["routines"] if is_installed(engine) else {}
     rows = [
-        {"name": name, "routine": file.routine, "newest": file.version, "installed": installed.get(name)}
-        for name, file in newest.items()
+        {
+            "name": file.name,
+            "routine": file.routine,
+            "newest": file.version,
+            "released": files.is_released(file),
+            "installed": installed.get(file.name),
+        }
+        for file in files.live_routines()
     ]
     print_rows(rows, as_json, empty="There are no routines.")
 
 
 def load_sample(engine: Engine, domain: str) -> list[dict[str, Any]]:
-    return run_script(engine, routines.sql_text(f"{domain}/steps/load_sample"))
+    return run_script(engine, files.sql_text(f"{domain}/load_sample"))
 
 
 def load_sample_where_empty(engine: Engine, domain: str) -> None:

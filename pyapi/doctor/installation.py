@@ -11,8 +11,8 @@ import psycopg
 from alembic.script import ScriptDirectory
 
 from pyapi.doctor.finding import Finding, rows
+from pyapi.schema.files import RoutineFile, live_routines, sql_folder
 from pyapi.schema.migrate import scripts, write_sql
-from pyapi.schema.routines import RoutineFile, routine_files, sql_folder
 
 __all__ = ["edited_routines", "migrations_behind", "missing_indexes"]
 
@@ -67,7 +67,7 @@ def migrations_behind(revisions: list[str]) -> Iterator[Finding]:
 
 def edited_routines(database: psycopg.Connection[Any]) -> Iterator[Finding]:
     """Routines that are not what their files give: edited, overloaded or dropped by hand."""
-    files = {(file.name, file.version): file for file in routine_files()}
+    files = {(file.name, file.version): file for file in live_routines()}
     for row in rows(database, "select name, version, routine, checksum from pgreprise.routine_version order by name"):
         file = files.get((row["name"], row["version"]))
         if file is None:

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from pyapi.doctor.finding import Finding, rows
-from pyapi.schema.routines import routine_files
+from pyapi.schema.files import live_routines
 
 __all__ = ["too_wide"]
 
@@ -205,7 +205,7 @@ def _tables(database: psycopg.Connection[Any]) -> Iterator[Finding]:
 
 
 def _routines(database: psycopg.Connection[Any]) -> Iterator[Finding]:
-    files = {(file.name, file.version): file for file in routine_files()}
+    files = {(file.name, file.version): file for file in live_routines()}
     for row in rows(database, _ROUTINES, {"grantees": list(_GRANTEES)}):
         routine = f"{row['kind']} {row['signature']}"
         if row["owner"] != OWNER:

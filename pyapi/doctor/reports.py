@@ -62,5 +62,5 @@ def defects(engine: Engine) -> Iterator[Finding]:
             "reports",
             "problem",
             f"{count} report{'s' if count > 1 else ''} cannot be rerun ({code}), for example: {example}",
-            "pgreprise defects lists them; docs/errors.md has the remedy for each code.",
+            "pgreprise defects lists them; docs/reference/errors.md has the remedy for each code.",
         )

@@ -17,13 +17,11 @@ from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication, issue_token
 from pyapi.api.errors import HTTP_STATUS
 from pyapi.database import connect_engine
-from pyapi.schema.routines import sql_folder
-from tests.api.conftest import NewClient, as_api
-from tests.api.test_carbon_access import SETTINGS
-from tests.carbon import PRINCIPAL, add_report, add_unit, claims, role, snapshot
-from tests.conftest import Connect
-
-Connection = psycopg.Connection[dict[str, Any]]
+from pyapi.schema.files import sql_folder
+from tests.support.api import NewClient, as_api
+from tests.support.carbon import PRINCIPAL, add_report, add_unit, claims, role, snapshot
+from tests.support.databases import Connect, Connection
+from tests.support.tokens import SETTINGS
 
 RULES = {code: status for code, status in HTTP_STATUS.items() if code.startswith("RC")}
 # Of the migration alone.
@@ -49,7 +47,7 @@ def test_the_codes_that_sql_raises_are_the_codes_that_have_a_status() -> None:
 
 
 def test_the_documentation_has_a_row_for_each_code_with_its_status() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
     rows = [line.split("|") for line in page.splitlines() if re.match(r"\| `RC", line)]
     documented = {row[1].strip(" `"): row[3].strip() for row in rows}
     assert documented == {**{code: str(status) for code, status in RULES.items()}, "RC007": "migration only"}

@@ -11,16 +11,24 @@ import pytest
 from sqlalchemy import URL
 
 from pyapi.cli import cli
-from pyapi.schema.routines import routine_files
-from tests.cli.conftest import Done, Run, plain, run, run_here
-from tests.factories import VERSIONS, add_reform_impact, add_report, add_simulation, one, set_versions, snapshot
-
-Connection = psycopg.Connection[dict[str, Any]]
+from pyapi.schema.files import live_routines
+from tests.support.command import Done, Run, run, run_here, succeeded
+from tests.support.databases import Connection, plain
+from tests.support.factories import (
+    VERSIONS,
+    add_economy_report,
+    add_reform_impact,
+    add_report,
+    add_simulation,
+    set_versions,
+)
+from tests.support.snapshots import snapshot
+from tests.support.statements import one
 
 COMMANDS = [
     *([name] for name in cli.commands if name != "psql"),
     *(["cache-version", name] for name in ("show", "set")),
-    *(["routine", name] for name in ("new", "record", "list")),
+    *(["routine", name] for name in ("new", "release", "list")),
     *(["setting", name] for name in ("show", "set")),
     ["sample", "load"],
 ]
@@ -30,12 +38,6 @@ COMMANDS = [
 def nowhere(tmp_path: Path) -> dict[str, str]:
     """Settings of a server that is away."""
     return {"DATABASE_URL": f"postgresql://postgres@127.0.0.1:1/{tmp_path.name}"}
-
-
-def succeeded(done: Done) -> str:
-    """What a command printed that did what it was to do."""
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
 
 
 def refused(done: Done, code: int = 1) -> str:
@@ -160,7 +162,7 @@ def test_several_reports_are_rerun_and_one_that_is_refused_does_not_stop_the_oth
     pgreprise: Run, dba: Connection
 ) -> None:
     set_versions(dba)
-    first = add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    first = add_economy_report(dba)[0]
     add_reform_impact(dba)
     second = add_report(dba, add_simulation(dba, population_type="household"))
     done = pgreprise("rerun", "us", str(first), "999", str(second))
@@ -286,7 +288,7 @@ def test_the_sample_goes_into_empty_tables_only(pgreprise: Run, dba: Connection)
 def test_routines_are_listed_with_the_version_here_and_the_one_installed(pgreprise: Run, dba: Connection) -> None:
     dba.execute("update pgreprise.routine_version set version = 7 where name = 'reports/rerun_report'")
     listed = {row["name"]: row for row in json.loads(succeeded(pgreprise("routine", "list", "--json")))}
-    assert listed.keys() == {file.name for file in routine_files()}
+    assert listed.keys() == {file.name for file in live_routines()}
     assert listed["reports/rerun_report"]["installed"] == 7
     assert listed["reports/reset_report"]["installed"] == listed["reports/reset_report"]["newest"]
 

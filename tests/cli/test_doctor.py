@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import URL
 
 from pyapi.database import connect_engine
 from pyapi.doctor import Finding, privileges
 from pyapi.doctor import examine as examine_database
-from pyapi.schema.routines import sql_folder
-from tests.cli.conftest import Done, Run
-from tests.factories import add_reform_impact, add_report, add_simulation, one, rerun, set_versions, snapshot
-
-Connection = psycopg.Connection[dict[str, Any]]
-
-
-def succeeded(done: Done) -> str:
-    """What a command printed that did what it was to do."""
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+from pyapi.schema.files import sql_folder
+from tests.support.command import Run, succeeded
+from tests.support.databases import Connection
+from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.snapshots import snapshot
+from tests.support.statements import one, rerun
 
 
 def examine(pgreprise: Run, *, problems: bool) -> list[dict[str, str]]:
@@ -49,7 +42,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_fresh_installation(pgreprise: Run
 def test_the_doctor_finds_the_deployment_that_forgot_its_version(pgreprise: Run, dba: Connection) -> None:
     # The rerun succeeds and deletes nothing: that is the trap.
     set_versions(dba)
-    report = add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    report = add_economy_report(dba)[0]
     add_reform_impact(dba, start_time="2026-04-01 00:00:00")
     forgotten = add_reform_impact(dba, api_version="e999999999", start_time="2026-04-02 00:00:00")
     assert "1 cache rows deleted" in succeeded(pgreprise("rerun", "us", str(report)))
@@ -68,7 +61,7 @@ def test_the_doctor_finds_the_deployment_that_forgot_its_version(pgreprise: Run,
 
 def test_a_rerun_that_empties_the_cache_is_no_forgotten_deployment(pgreprise: Run, dba: Connection) -> None:
     set_versions(dba)
-    report = add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    report = add_economy_report(dba)[0]
     add_reform_impact(dba, start_time="2026-04-02 00:00:00")
     add_reform_impact(dba, api_version="e000000000", start_time="2026-04-01 00:00:00")
     rerun(dba, report)
@@ -79,7 +72,7 @@ def test_a_rerun_that_empties_the_cache_is_no_forgotten_deployment(pgreprise: Ru
 
 def test_the_doctor_only_notes_what_earlier_deployments_left(pgreprise: Run, dba: Connection) -> None:
     set_versions(dba)
-    add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    add_economy_report(dba)
     add_reform_impact(dba, start_time="2026-04-02 00:00:00")
     add_reform_impact(dba, api_version="e000000000", start_time="2026-04-01 00:00:00")
     [finding] = examine(pgreprise, problems=False)
@@ -133,10 +126,10 @@ def test_a_missing_routine_that_is_put_back_as_the_doctor_says_is_as_it_was(pgre
 
 
 def test_the_doctor_finds_migrations_that_are_behind_or_unknown(pgreprise: Run, dba: Connection) -> None:
-    dba.execute("update pgreprise.alembic_version set version_num = 'reports_0005' where version_num like 'reports%%'")
+    dba.execute("update pgreprise.alembic_version set version_num = 'reports_0006' where version_num like 'reports%%'")
     [finding] = examine(pgreprise, problems=True)
     assert finding["check"] == "migrations"
-    assert "reports_0006" in finding["message"]
+    assert "reports_0007" in finding["message"]
     dba.execute("update pgreprise.alembic_version set version_num = 'reports_9999' where version_num like 'reports%%'")
     [finding] = examine(pgreprise, problems=False)
     assert "ahead of this pgreprise" in finding["message"]
@@ -304,8 +297,8 @@ def test_the_size_of_the_archive_is_a_note(pgreprise: Run, dba: Connection) -> N
 
 
 def test_a_database_that_lacks_newer_routines_is_still_looked_at(pgreprise: Run, dba: Connection) -> None:
-    done = pgreprise("migrate", "--downgrade", "reports_0006")
-    assert done.returncode == 0, done.stderr
+    dba.execute("select pgreprise.remove_routine('reports/rerun_batches', 'public.rerun_batches', 1)")
+    dba.execute("update pgreprise.alembic_version set version_num = 'reports_0006' where version_num like 'reports%%'")
     add_report(dba, 999)
     found = {finding["check"]: finding["remedy"] for finding in examine(pgreprise, problems=True)}
     assert found["migrations"] == found["batches"] == "pgreprise migrate"

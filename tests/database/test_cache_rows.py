@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import psycopg
 import pytest
 
-from tests.factories import (
+from tests.support.databases import Connection
+from tests.support.factories import (
     VERSIONS,
+    add_economy_report,
     add_reform_impact,
     add_report,
     add_simulation,
-    one,
-    rerun,
     set_versions,
-    snapshot,
 )
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.snapshots import snapshot
+from tests.support.statements import one, rerun
 
 KEY: dict[str, Any] = {
     "country_id": "us",
@@ -173,7 +171,7 @@ def mismatched(connection: Connection) -> list[tuple[Any, ...]]:
 def report(sandbox: Connection) -> int:
     """A report whose cache key is that of add_reform_impact."""
     set_versions(sandbox)
-    return add_report(sandbox, add_simulation(sandbox, policy_id=2), add_simulation(sandbox, policy_id=3))
+    return add_economy_report(sandbox)[0]
 
 
 def test_rows_of_the_current_version_are_not_mismatched(sandbox: Connection, report: int) -> None:

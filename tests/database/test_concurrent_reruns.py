@@ -12,10 +12,11 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from tests.conftest import Connect
-from tests.database.test_concurrency import LEVELS, at_once, connections, waiting_for_a_lock
-from tests.database.worlds import POLICIES, add_shared_reports, assert_history_is_whole
-from tests.factories import Connection, add_reform_impact, one
+from tests.support.concurrency import LEVELS, at_once, connections, waiting_for_a_lock
+from tests.support.databases import Connect, Connection
+from tests.support.factories import add_reform_impact
+from tests.support.statements import one
+from tests.support.worlds import POLICIES, add_shared_reports, assert_history_is_whole
 
 REPORTS = 24
 SIMULATIONS = 7
@@ -124,7 +125,7 @@ class Caller:
                 with self.connection.transaction():
                     call()
             except psycopg.errors.SerializationFailure:
-                # At the stricter levels the call is made again, as docs/errors.md asks.
+                # At the stricter levels the call is made again, as docs/reference/errors.md asks.
                 self.told["40001"] += 1
                 continue
             except psycopg.Error as error:
@@ -146,9 +147,7 @@ def test_callers_of_everything_at_once_neither_deadlock_nor_leave_anything_half_
         int(one(dba, "select create_rerun_batch(%s::jsonb) as id", json.dumps({"ids": reports}))["id"])
         for _ in range(12)
     ]
-    callers = [Caller(each, number, batches) for number, each in enumerate(connections(connect, CALLERS))]
-    for caller in callers:
-        caller.connection.isolation_level = level
+    callers = [Caller(each, number, batches) for number, each in enumerate(connections(connect, CALLERS, level))]
     at_once(CALLERS, lambda number: callers[number].run())
 
     assert_history_is_whole(dba)

@@ -11,9 +11,11 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from tests.conftest import Connect
-from tests.database.test_concurrency import LEVELS, connections, waiting_for_a_lock
-from tests.factories import Connection, add_reform_impact, add_report, add_simulation, one, refusal, rerun, set_versions
+from tests.support.concurrency import LEVELS, connections, waiting_for_a_lock
+from tests.support.databases import Connect, Connection
+from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.refusals import refusal
+from tests.support.statements import one, rerun
 
 WRITERS = 6
 CONSUMERS = 3
@@ -83,9 +85,7 @@ def consume(consumer: Connection, ended: threading.Event, chance: random.Random)
 def test_every_consumer_sees_every_committed_act_exactly_once_and_in_one_order(
     rows: Connection, connect: Connect, level: IsolationLevel
 ) -> None:
-    writers, consumers = connections(connect, WRITERS), connections(connect, CONSUMERS)
-    for connection in (*writers, *consumers):
-        connection.isolation_level = level
+    writers, consumers = connections(connect, WRITERS, level), connections(connect, CONSUMERS, level)
     ended = threading.Event()
     with ThreadPoolExecutor(WRITERS + CONSUMERS) as pool:
         reading = [

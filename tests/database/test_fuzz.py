@@ -1,4 +1,4 @@
-"""Anyone calls any entry point with anything: only the errors that docs/errors.md lists come out.
+"""Anyone calls any entry point with anything: only the errors that docs/reference/errors.md lists come out.
 
 Which entry points there are and what they take, the catalog says, so a new one is fuzzed without being listed here.
 PGREPRISE_FUZZ_EXAMPLES says how many calls of each to make instead of a few that are the same in every run.
@@ -23,9 +23,8 @@ from sqlalchemy import URL
 
 from pyapi.api.auth import LOCAL_OPERATOR
 from pyapi.api.errors import HTTP_STATUS
-from pyapi.schema.routines import sql_folder
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connection, connect
+from tests.support.samples import load_every_sample
 
 ROLES = ("pgreprise_reader", "pgreprise_api", "pgreprise_dba")
 EXAMPLES = os.environ.get("PGREPRISE_FUZZ_EXAMPLES")
@@ -217,8 +216,8 @@ def entry_points(connection: Connection) -> list[EntryPoint]:
 
 
 def documented() -> list[re.Pattern[str]]:
-    """The codes that a call may end with: refusals of ours, and what docs/errors.md says of a caller's values."""
-    page = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
+    """The codes that a call may end with: refusals of ours, and what the page on errors says of values."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
     conditions = page.partition("## PostgreSQL's own conditions")[2]
     lines = [line for line in conditions.splitlines() if line.startswith("|")]
     rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
@@ -235,20 +234,16 @@ def documented() -> list[re.Pattern[str]]:
 @pytest.fixture(scope="module")
 def session(server: URL, new_database: Callable[..., DatabaseJanitor], template: str) -> Iterator[Connection]:
     """A superuser's session in a database with the sample, some reruns, an undo and a batch."""
-    with new_database(template) as made:
-        url = server.set(database=made.dbname, drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url, autocommit=True, row_factory=psycopg.rows.dict_row) as connection:
-            for folder in sorted(sql_folder().iterdir()):
-                if (sample := folder / "steps" / "load_sample.sql").is_file():
-                    connection.execute(sample.read_bytes())
-            for report in (2, 4, 4, 6):
-                connection.execute("call public.rerun_report(%s::bigint)", (report,))
-            connection.execute("call public.undo_rerun(3)")
-            connection.execute("""select public.create_rerun_batch('{"country": "us"}')""")
-            connection.execute("""select public.create_rerun_batch('{"country": "uk"}')""")
-            connection.execute("call public.run_rerun_batch(1, 1)")
-            connection.execute("set statement_timeout = '20s'")
-            yield connection
+    with new_database(template) as made, connect(server.set(database=made.dbname)) as connection:
+        load_every_sample(connection)
+        for report in (2, 4, 4, 6):
+            connection.execute("call public.rerun_report(%s::bigint)", (report,))
+        connection.execute("call public.undo_rerun(3)")
+        connection.execute("""select public.create_rerun_batch('{"country": "us"}')""")
+        connection.execute("""select public.create_rerun_batch('{"country": "uk"}')""")
+        connection.execute("call public.run_rerun_batch(1, 1)")
+        connection.execute("set statement_timeout = '20s'")
+        yield connection
 
 
 def outcome(

@@ -8,23 +8,12 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from tests.conftest import Connect
-from tests.database.test_concurrency import CALLERS, LEVELS, at_once, connections, waiting_for_a_lock
-from tests.factories import (
-    add_economy_report,
-    add_reform_impact,
-    add_report,
-    add_simulation,
-    everything,
-    one,
-    refusal,
-    rerun,
-    set_versions,
-    snapshot,
-    undo,
-)
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.concurrency import CALLERS, LEVELS, at_once, connections, waiting_for_a_lock
+from tests.support.databases import Connect, Connection
+from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.refusals import refusal
+from tests.support.snapshots import everything, snapshot
+from tests.support.statements import one, rerun, undo
 
 CALL = "call rerun_report(%s::bigint, idempotency_key => %s)"
 
@@ -165,9 +154,7 @@ def until_nobody_is_in_the_way(connection: Connection, report_id: int, key: str)
 def test_callers_with_one_key_at_one_moment_do_one_rerun(
     rows: Connection, connect: Connect, level: IsolationLevel
 ) -> None:
-    callers = connections(connect, CALLERS)
-    for caller in callers:
-        caller.isolation_level = level
+    callers = connections(connect, CALLERS, level)
     for number in range(10):
         results = at_once(
             CALLERS, lambda caller, number=number: until_nobody_is_in_the_way(callers[caller], 1, f"key {number}")
@@ -183,9 +170,7 @@ def test_callers_with_one_key_at_one_moment_do_one_rerun(
 def test_of_callers_with_one_key_for_two_reports_those_of_one_report_get_the_rerun(
     rows: Connection, connect: Connect, level: IsolationLevel
 ) -> None:
-    callers = connections(connect, CALLERS)
-    for caller in callers:
-        caller.isolation_level = level
+    callers = connections(connect, CALLERS, level)
     for number in range(10):
         results = at_once(
             CALLERS,

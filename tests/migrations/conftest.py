@@ -7,25 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pyapi.schema import routines
+from pyapi.schema import files
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with copies of ``sql`` and ``migrations``, used in place of the project's own."""
-    for source in (routines.sql_folder(), routines.migrations_folder()):
+    for source in (files.sql_folder(), files.migrations_folder()):
         shutil.copytree(source, tmp_path / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(routines, "_project_folder", lambda name: tmp_path / name)
+    monkeypatch.setattr(files, "_project_folder", lambda name: tmp_path / name)
     return tmp_path
-
-
-def add_revision(project: Path, name: str, *, upgrade: str, downgrade: str = "pass", after: str) -> str:
-    """Add a revision to the project's copy; its id is ``name``."""
-    (project / "migrations" / "versions" / f"{name}.py").write_text(
-        "from alembic import op\n"
-        f"revision = {name!r}\ndown_revision = {after!r}\nbranch_labels = None\ndepends_on = None\n"
-        f"def upgrade():\n    {upgrade}\n"
-        f"def downgrade():\n    {downgrade}\n",
-        encoding="utf-8",
-    )
-    return name

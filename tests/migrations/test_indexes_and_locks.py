@@ -7,12 +7,13 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy import URL, Engine
-from sqlalchemy.exc import DBAPIError
 
-from pyapi.schema import migrate, routines
-from tests.factories import add_simulation
-from tests.migrations.conftest import add_revision
-from tests.migrations.tools import connect, dump, engine, plain, rows, sqlstate
+from pyapi.schema import migrate, operations
+from tests.support.databases import connect, engine, plain, rows
+from tests.support.dumps import dump
+from tests.support.factories import add_simulation
+from tests.support.projects import add_revision
+from tests.support.refusals import refused_with
 
 INDEX = """
   select index_entry.indisvalid as valid, index_entry.indisunique as is_unique,
@@ -24,7 +25,7 @@ REVISIONS = "select version_num from pgreprise.alembic_version order by version_
 
 
 def test_an_index_that_a_failed_build_left_invalid_is_built_anew(empty_database: URL, database: URL) -> None:
-    migrate.upgrade(engine(empty_database), "reports_0002")
+    migrate.upgrade(engine(empty_database), "reports_0003")
     with connect(empty_database) as connection:
         add_simulation(connection)
         add_simulation(connection)
@@ -40,7 +41,7 @@ def test_an_index_that_a_failed_build_left_invalid_is_built_anew(empty_database:
 
 
 def test_a_valid_index_of_that_name_is_kept(empty_database: URL) -> None:
-    migrate.upgrade(engine(empty_database), "reports_0002")
+    migrate.upgrade(engine(empty_database), "reports_0003")
     with connect(empty_database) as connection:
         connection.execute(
             "create index concurrently pgreprise_simulations_key "
@@ -55,8 +56,8 @@ def test_a_valid_index_of_that_name_is_kept(empty_database: URL) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Migrations that give up soon."""
-    monkeypatch.setattr(routines, "MIGRATION_LOCK_TIMEOUT", "50ms")
-    monkeypatch.setattr(routines, "_CONCURRENT_LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(operations, "MIGRATION_LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(operations, "_CONCURRENT_LOCK_TIMEOUT", "50ms")
 
 
 REPORTS_AT = "select version_num from pgreprise.alembic_version where version_num ~ '^reports_'"
@@ -82,9 +83,8 @@ def test_an_upgrade_that_cannot_have_its_lock_fails_and_leaves_nothing_of_its_re
     before = dump(database)
     with psycopg.connect(plain(database)) as traffic:
         traffic.execute("select from public.simulations")
-        with pytest.raises(DBAPIError) as refused:
+        with refused_with("55P03"):
             migrate.upgrade(bounded(database))
-    assert sqlstate(refused.value) == "55P03"
     assert dump(database) == before
     assert rows(database, REPORTS_AT) == [{"version_num": head}]
 
@@ -95,23 +95,21 @@ def test_a_downgrade_that_cannot_have_its_lock_fails_and_leaves_everything(datab
     before = dump(database)
     with psycopg.connect(plain(database)) as traffic:
         traffic.execute("select from public.report_outputs")
-        with pytest.raises(DBAPIError) as refused:
+        with refused_with("55P03"):
             migrate.downgrade(bounded(database), "reports@base")
-    assert sqlstate(refused.value) == "55P03"
     assert dump(database) == before
     migrate.downgrade(engine(database), "reports@base")
 
 
 @pytest.mark.usefixtures("impatient")
 def test_an_index_that_cannot_be_dropped_now_is_dropped_by_the_next_downgrade(database: URL) -> None:
-    migrate.downgrade(engine(database), "reports_0003")
+    migrate.downgrade(engine(database), "reports_0004")
     with psycopg.connect(plain(database)) as traffic:
         traffic.execute("select from public.simulations")
-        with pytest.raises(DBAPIError) as refused:
-            migrate.downgrade(bounded(database), "reports_0002")
-    assert sqlstate(refused.value) == "55P03"
-    assert rows(database, REPORTS_AT) == [{"version_num": "reports_0003"}]
-    migrate.downgrade(engine(database), "reports_0002")
+        with refused_with("55P03"):
+            migrate.downgrade(bounded(database), "reports_0003")
+    assert rows(database, REPORTS_AT) == [{"version_num": "reports_0004"}]
+    migrate.downgrade(engine(database), "reports_0003")
     assert rows(database, INDEX) == []
 
 
@@ -119,14 +117,13 @@ def test_an_index_that_cannot_be_dropped_now_is_dropped_by_the_next_downgrade(da
 def test_an_index_that_cannot_be_built_fails_and_is_built_by_the_next_migration(
     empty_database: URL, database: URL
 ) -> None:
-    migrate.upgrade(engine(empty_database), "reports_0002")
+    migrate.upgrade(engine(empty_database), "reports_0003")
     with psycopg.connect(plain(empty_database)) as traffic:
         # Concurrent builds wait for those who write.
         traffic.execute("lock table public.simulations in row exclusive mode")
-        with pytest.raises(DBAPIError) as refused:
+        with refused_with("55P03"):
             migrate.upgrade(bounded(empty_database))
-    assert sqlstate(refused.value) == "55P03"
-    assert rows(empty_database, REPORTS_AT) == [{"version_num": "reports_0002"}]
+    assert rows(empty_database, REPORTS_AT) == [{"version_num": "reports_0003"}]
     assert not rows(empty_database, INDEX)[0]["valid"]
     migrate.upgrade(engine(empty_database))
     assert rows(empty_database, INDEX) == rows(database, INDEX)
@@ -135,7 +132,7 @@ def test_an_index_that_cannot_be_built_fails_and_is_built_by_the_next_migration(
 def test_what_follows_a_concurrent_build_waits_no_longer_than_any_statement(
     project: Path, database: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routines, "MIGRATION_LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(operations, "MIGRATION_LOCK_TIMEOUT", "50ms")
     add_revision(
         project,
         "reports_0999",
@@ -145,17 +142,15 @@ def test_what_follows_a_concurrent_build_waits_no_longer_than_any_statement(
     )
     with psycopg.connect(plain(database)) as traffic:
         traffic.execute("lock table public.report_outputs in access share mode")
-        with pytest.raises(DBAPIError) as refused:
+        with refused_with("55P03"):
             migrate.upgrade(bounded(database))
-    assert sqlstate(refused.value) == "55P03"
 
 
 def test_a_second_migration_at_the_same_time_is_refused_and_changes_nothing(empty_database: URL) -> None:
     before = dump(empty_database)
     with connect(empty_database) as other:
         other.execute("select pg_advisory_lock(hashtextextended('pgreprise.migration', 0))")
-        with pytest.raises(DBAPIError, match="Another migration of pgreprise is running in this database") as refused:
+        with refused_with("55P03", "Another migration of pgreprise is running in this database"):
             migrate.upgrade(bounded(empty_database))
-    assert sqlstate(refused.value) == "55P03"
     assert dump(empty_database) == before
     migrate.upgrade(engine(empty_database))

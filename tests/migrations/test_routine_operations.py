@@ -13,10 +13,11 @@ import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
 
-from pyapi.schema.routines import CreateRoutine, DropRoutine, ReplaceRoutine, routine_file
-from tests.migrations.tools import connect, engine, rows, sqlstate
+from pyapi.schema.files import routine_file
+from pyapi.schema.operations import CreateRoutine, DropRoutine, ReplaceRoutine
+from tests.support.databases import connect, engine, rows
+from tests.support.refusals import refused_with
 
 FIRST = """-- double(value): twice the value, 200% :sure.
 create or replace function public.double(value integer)
@@ -53,7 +54,8 @@ REGISTERED = "select name, routine, version, checksum from pgreprise.routine_ver
 
 def write(project: Path, version: int, text: str) -> None:
     """Write a version of routine reports/double."""
-    path = project / "sql" / "reports" / "functions" / f"double_v{version:02}.sql"
+    path = project / "sql" / "released" / "reports" / f"double_v{version:02}.sql"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
 
@@ -136,9 +138,8 @@ def test_a_routine_of_the_host_is_never_replaced(database: URL) -> None:
     with connect(database) as connection:
         connection.execute("create function public.double(value integer) returns integer language sql return $1")
     before = standing(database)
-    with pytest.raises(DBAPIError, match="exists already and is not a routine of pgreprise") as refused:
+    with refused_with("42723", "exists already and is not a routine of pgreprise"):
         run(database, CreateRoutine("reports/double", 1))
-    assert sqlstate(refused.value) == "42723"
     assert standing(database) == before
 
 
@@ -146,9 +147,8 @@ def test_a_routine_of_the_host_is_never_replaced(database: URL) -> None:
 def test_a_routine_is_not_created_twice(database: URL) -> None:
     run(database, CreateRoutine("reports/double", 1))
     before = standing(database)
-    with pytest.raises(DBAPIError, match=r"installed as version 1; this migration expects none") as refused:
+    with refused_with("55000", r"installed as version 1; this migration expects none"):
         run(database, CreateRoutine("reports/double", 1))
-    assert sqlstate(refused.value) == "55000"
     assert standing(database) == before
 
 
@@ -199,9 +199,8 @@ def test_the_comment_of_a_new_version_replaces_the_old_one(database: URL, versio
 def test_another_version_than_the_migration_expects_is_not_touched(database: URL, operation: MigrateOperation) -> None:
     run(database, CreateRoutine("reports/double", 1))
     before = standing(database)
-    with pytest.raises(DBAPIError, match="installed as version 1; this migration expects 2") as refused:
+    with refused_with("55000", "installed as version 1; this migration expects 2"):
         run(database, operation)
-    assert sqlstate(refused.value) == "55000"
     assert standing(database) == before
 
 
@@ -224,9 +223,8 @@ def test_a_routine_that_someone_dropped_or_overloaded_by_hand_stops_the_migratio
     with connect(database) as connection:
         connection.execute(by_hand)
     before = standing(database)
-    with pytest.raises(DBAPIError, match=found) as refused:
+    with refused_with("55000", found):
         run(database, ReplaceRoutine("reports/double", 2, replaces=1))
-    assert sqlstate(refused.value) == "55000"
     assert standing(database) == before
 
 
@@ -241,9 +239,8 @@ def test_a_file_that_creates_another_routine_than_its_own_is_refused(
         run(database, CreateRoutine("reports/double", installed))
         operations = [ReplaceRoutine("reports/double", 4, replaces=installed)]
     before = standing(database)
-    with pytest.raises(DBAPIError, match=r"should leave one routine public\.double, found: none") as refused:
+    with refused_with("55000", r"should leave one routine public\.double, found: none"):
         run(database, *operations)
-    assert sqlstate(refused.value) == "55000"
     assert standing(database) == before
 
 
@@ -264,10 +261,64 @@ def test_what_depends_on_a_routine_is_never_dropped_with_it(database: URL, opera
     with connect(database) as connection:
         connection.execute("create view public.doubled as select public.double(21)")
     before = standing(database)
-    with pytest.raises(DBAPIError, match="other objects depend on it") as refused:
+    with refused_with("2BP01", "other objects depend on it"):
         run(database, operation)
-    assert sqlstate(refused.value) == "2BP01"
     assert standing(database) == before
+
+
+@pytest.fixture
+def used(versions: Path) -> Path:
+    """A project in which reports/quadruple uses reports/double in its definition; version 2 knows the new signature."""
+    first = """-- quadruple(value): four times the value.
+create or replace function public.quadruple(value integer)
+returns integer
+language sql
+begin atomic
+  select public.double(public.double(quadruple.value));
+end;
+
+grant execute on function public.quadruple(integer) to pgreprise_api;
+"""
+    for version, text in ((1, first), (2, first.replace("quadruple.value))", "quadruple.value, 0), 0)"))):
+        path = versions / "sql" / "released" / "reports" / f"quadruple_v{version:02}.sql"
+        path.write_text(text, encoding="utf-8")
+    return versions
+
+
+USER = """
+  select pg_get_functiondef(procedure.oid) as definition, procedure.proowner::regrole::text as owner,
+      procedure.proacl::text as grants
+    from pg_proc as procedure
+   where procedure.proname = 'quadruple'
+"""
+
+
+@pytest.mark.usefixtures("used")
+def test_a_new_signature_is_refused_while_another_routine_uses_the_old_one(database: URL) -> None:
+    run(database, CreateRoutine("reports/double", 1), CreateRoutine("reports/quadruple", 1))
+    before = standing(database), rows(database, USER)
+    with refused_with("2BP01", r"other routines use the old one: reports/quadruple"):
+        run(database, ReplaceRoutine("reports/double", 3, replaces=1))
+    assert (standing(database), rows(database, USER)) == before
+
+
+@pytest.mark.usefixtures("used")
+@pytest.mark.parametrize("version", [1, 2], ids=["as it is", "replaced too"])
+def test_a_new_signature_takes_the_routines_that_use_it_along_forward_and_back(
+    database: URL, make_role: Callable[[], str], version: int
+) -> None:
+    run(database, CreateRoutine("reports/double", 1), CreateRoutine("reports/quadruple", 1))
+    with connect(database) as connection:
+        connection.execute(f'grant execute on function public.quadruple to "{make_role()}"')
+    before = standing(database), rows(database, USER)
+    operation = ReplaceRoutine("reports/double", 3, replaces=1, dependents={"reports/quadruple": (version, 1)})
+    run(database, operation)
+    [after] = rows(database, USER)
+    assert ("0), 0)" in after["definition"]) == (version == 2)
+    assert (after["owner"], after["grants"]) == (before[1][0]["owner"], before[1][0]["grants"])
+    assert rows(database, "select public.quadruple(3) as result") == [{"result": 12}]
+    run(database, operation.reverse())
+    assert (standing(database), rows(database, USER)) == before
 
 
 @pytest.mark.usefixtures("versions")

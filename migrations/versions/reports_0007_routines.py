@@ -1,0 +1,103 @@
+"""The routines of the reports domain.
+
+Revision: reports_0007
+Revises: reports_0006
+"""
+
+from alembic import op
+
+revision = "reports_0007"
+down_revision = "reports_0006"
+branch_labels = None
+depends_on = None
+# A downgrade that would be refused is refused before it changes anything.
+check_first_downgrade = "reports/keep_history"
+
+TYPES = ("report_row", "simulation_row", "report_run_row")
+# A routine comes after those that it calls.
+ROUTINES = (
+    "require_country",
+    "raise_report_not_found",
+    "raise_simulation_not_found",
+    "raise_version_unknown",
+    "report_defect",
+    "economy_cache_key",
+    "check_update",
+    "newest_simulation",
+    "newest_report",
+    "setting",
+    "settings",
+    "set_setting",
+    "raise_run_not_current",
+    "raise_rerun_not_found",
+    "raise_batch_not_found",
+    "stored_report",
+    "stored_simulation",
+    "continue_runs",
+    "archive_reports",
+    "archive_simulations",
+    "reset_reports",
+    "reset_simulations",
+    "further_columns",
+    "archive_further_columns",
+    "lock_reform_impacts",
+    "remove_reform_impacts",
+    "restore_reform_impacts",
+    "rerun_result",
+    "claim_rerun_key",
+    "set_cache_versions",
+    "cache_versions",
+    "get_simulation",
+    "get_report",
+    "update_simulation",
+    "update_report",
+    "get_or_create_simulation",
+    "get_or_create_report",
+    "reset_simulation",
+    "reset_report",
+    "delete_reform_impacts",
+    "rerun_report",
+    "report_defects",
+    "mismatched_cache_versions",
+    "example_reports",
+    "original_run",
+    "moved_on",
+    "take_back",
+    "undo_rerun",
+    "report_history",
+    "report_run_output",
+    "rerun_preview",
+    "rerun_feed",
+    "claim_cache_keys",
+    "rerun_set",
+    "rerun_reports",
+    "batch_filter",
+    "batch_reports",
+    "rerun_batch_preview",
+    "create_rerun_batch",
+    "rerun_batches",
+    "rerun_batch_refusals",
+    "rerun_batch_chunk",
+    "undo_batch_chunk",
+    "run_rerun_batch",
+    "undo_rerun_batch",
+    "check_purge",
+    "purgeable",
+    "purge_chunk",
+    "purge_runs",
+    "archive_size",
+)
+
+
+def upgrade() -> None:
+    for name in TYPES:
+        op.run_sql(f"reports/{name}")
+    for name in ROUTINES:
+        op.create_routine(f"reports/{name}", version=1)
+
+
+def downgrade() -> None:
+    for name in reversed(ROUTINES):
+        op.drop_routine(f"reports/{name}", version=1)
+    for name in reversed(TYPES):
+        op.execute(f"drop type pgreprise.{name}")

@@ -1,0 +1,319 @@
+"""The SQL files: where each one is, which of them are routines, and which texts are released.
+
+A file is named by domain and name, not by room, so that rooms can be rearranged: ``reports/rerun_report`` is
+``sql/reports/rerun/rerun_report.sql``. A file that creates a routine is the newest version of it. Superseded
+versions are ``sql/released/<domain>/<name>_v<NN>.sql``.
+
+``sql/RELEASED`` records the checksum of each released text, one a line: ``<sha256>  <domain>/<name>  <version>`` for
+a routine, without a version for any other file. A released text never changes.
+
+Nothing but the standard library is imported here: the build of the wheel uses it too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+__all__ = [
+    "ReleasedText",
+    "RoutineFile",
+    "TextError",
+    "changed_texts",
+    "domains",
+    "is_released",
+    "live_routines",
+    "migrations_folder",
+    "read_released",
+    "released_folder",
+    "released_path",
+    "require_released",
+    "require_unchanged",
+    "routine_file",
+    "shown",
+    "sql_files",
+    "sql_folder",
+    "sql_text",
+    "unreleased_texts",
+    "write_released",
+]
+
+# The package, whose folder the wheel carries sql and migrations in.
+_PACKAGE = Path(__file__).parent.parent
+_RELEASED = "released"
+_RELEASED_NAME = re.compile(r"(?P<name>[a-z][a-z0-9_]*)_v(?P<version>\d{2,})\.sql")
+_IS_ROUTINE = re.compile(r"^create or replace (?:function|procedure)\b", re.MULTILINE)
+_HEADER = re.compile(
+    r"create or replace (?P<kind>function|procedure)\s+(?P<routine>[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*)"
+    r"(?P<signature>\s*\(.*?)\nlanguage\b",
+    re.DOTALL,
+)
+_GRANT = re.compile(r"^grant execute on (?:function|procedure)\s[^;]*?\sto\s+(?P<roles>[\w\s,]+);", re.MULTILINE)
+
+
+class TextError(Exception):
+    """The text of an SQL file cannot be used; the message says which, why, and what to do."""
+
+
+def _project_folder(name: str) -> Path:
+    """A folder that the wheel carries inside the package and a checkout beside it."""
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def sql_folder() -> Path:
+    """The folder of the SQL files, in a checkout and in an installed wheel alike."""
+    return _project_folder("sql")
+
+
+def migrations_folder() -> Path:
+    """The folder of the Alembic migrations, in a checkout and in an installed wheel alike."""
+    return _project_folder("migrations")
+
+
+def released_folder() -> Path:
+    """The folder of the superseded versions."""
+    return sql_folder() / _RELEASED
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read(path: Path) -> str:
+    # Text mode: a checkout that turns line ends into those of Windows changes no checksum.
+    return path.read_text(encoding="utf-8")
+
+
+def sql_files() -> dict[str, Path]:
+    """Every live file by ``domain/name``. Raises ValueError when two files have one name."""
+    found: dict[str, Path] = {}
+    for path in sorted(sql_folder().glob("*/*/*.sql")):
+        domain = path.parent.parent.name
+        if domain == _RELEASED:
+            continue
+        name = f"{domain}/{path.stem}"
+        if name in found:
+            raise ValueError(f"{path} and {found[name]} have one name; a name is used once in a domain.")
+        found[name] = path
+    return found
+
+
+def domains() -> list[str]:
+    """The domains that have SQL files, sorted by name."""
+    return sorted({name.split("/")[0] for name in sql_files()})
+
+
+def sql_text(name: str) -> str:
+    """The text of the live file ``domain/name``. Raises LookupError when there is no such file."""
+    try:
+        return _read(sql_files()[name])
+    except KeyError:
+        raise LookupError(f"There is no file {name} under {sql_folder()}.") from None
+
+
+@dataclass(frozen=True)
+class RoutineFile:
+    """One version of one routine: ``name`` is ``domain/routine``, ``version`` counts from 1."""
+
+    name: str
+    version: int
+    path: Path
+
+    @property
+    def domain(self) -> str:
+        """The domain that the routine belongs to."""
+        return self.name.split("/")[0]
+
+    @cached_property
+    def sql(self) -> str:
+        """The text of the file."""
+        return _read(self.path)
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of the text, in hexadecimal digits."""
+        return _checksum(self.sql)
+
+    @cached_property
+    def _header(self) -> re.Match[str]:
+        found = _HEADER.search(self.sql)
+        if found is None:
+            raise ValueError(
+                f"{self.path} does not begin a routine with `create or replace function schema.name(...)` "
+                "and `language` on a line of its own."
+            )
+        return found
+
+    @property
+    def routine(self) -> str:
+        """The routine that the file creates, as ``schema.name``."""
+        return self._header["routine"]
+
+    @property
+    def signature(self) -> str:
+        """Kind, arguments and result, with white space folded: a change of it needs a new routine."""
+        return " ".join(f"{self._header['kind']} {self._header['signature']}".split())
+
+    @property
+    def callers(self) -> frozenset[str]:
+        """The roles that the file lets call the routine."""
+        return frozenset(role for grant in _GRANT.finditer(self.sql) for role in re.findall(r"\w+", grant["roles"]))
+
+
+def _superseded() -> dict[str, list[RoutineFile]]:
+    """The superseded versions of each routine, oldest first."""
+    found: dict[str, list[RoutineFile]] = {}
+    for path in sorted(released_folder().glob("*/*.sql")):
+        match = _RELEASED_NAME.fullmatch(path.name)
+        if match is None:
+            raise ValueError(f"{path} is not named <routine>_v<NN>.sql.")
+        name = f"{path.parent.name}/{match['name']}"
+        found.setdefault(name, []).append(RoutineFile(name, int(match["version"]), path))
+    return found
+
+
+def live_routines() -> list[RoutineFile]:
+    """The newest version of every routine, sorted by name."""
+    superseded = _superseded()
+    return [
+        RoutineFile(name, superseded[name][-1].version + 1 if name in superseded else 1, path)
+        for name, path in sorted(sql_files().items())
+        if _IS_ROUTINE.search(_read(path))
+    ]
+
+
+def routine_file(name: str, version: int | None = None) -> RoutineFile:
+    """One version of a routine, the newest where no version is given.
+
+    Raises LookupError when there is no such file.
+    """
+    versions = [*_superseded().get(name, []), *(file for file in live_routines() if file.name == name)]
+    found = [file for file in versions if version in (None, file.version)]
+    if not found:
+        wanted = name if version is None else f"{name} version {version}"
+        raise LookupError(f"There is no file for routine {wanted} under {sql_folder()}.")
+    return found[-1]
+
+
+def released_path(file: RoutineFile) -> Path:
+    """Where a version is kept once another one supersedes it."""
+    domain, routine = file.name.split("/")
+    return released_folder() / domain / f"{routine}_v{file.version:02}.sql"
+
+
+# --- released texts never change -------------------------------------------------------------
+
+
+@dataclass(frozen=True, order=True)
+class ReleasedText:
+    """A line of ``sql/RELEASED``; ``version`` is None for a file that is not a routine."""
+
+    name: str
+    version: int | None
+    checksum: str
+
+    def __str__(self) -> str:
+        return self.name if self.version is None else f"{self.name} version {self.version}"
+
+
+def _record() -> Path:
+    return sql_folder() / "RELEASED"
+
+
+def _current_texts() -> dict[tuple[str, int | None], str]:
+    """The checksum of every text that there is now."""
+    routines = {file.name: file for file in live_routines()}
+    current: dict[tuple[str, int | None], str] = {
+        (file.name, file.version): file.checksum
+        for file in (*routines.values(), *(file for files in _superseded().values() for file in files))
+    }
+    for name, path in sql_files().items():
+        if name not in routines:
+            current[name, None] = _checksum(_read(path))
+    return current
+
+
+def read_released() -> list[ReleasedText]:
+    """What ``sql/RELEASED`` records, sorted by name and version."""
+    texts = []
+    for line in _read(_record()).splitlines():
+        checksum, name, *version = line.split()
+        texts.append(ReleasedText(name, int(version[0]) if version else None, checksum))
+    return texts
+
+
+def write_released(texts: Iterable[ReleasedText]) -> None:
+    """Write ``sql/RELEASED``."""
+    lines = sorted(texts, key=lambda text: (text.name, text.version or 0))
+    _record().write_text(
+        "".join(f"{text.checksum}  {text.name}{f'  {text.version}' if text.version else ''}\n" for text in lines),
+        encoding="utf-8",
+        newline="\n",
+    )
+
+
+def changed_texts() -> list[ReleasedText]:
+    """Released texts that were edited or removed since."""
+    current = _current_texts()
+    return [text for text in read_released() if current.get((text.name, text.version)) != text.checksum]
+
+
+def unreleased_texts() -> list[ReleasedText]:
+    """Texts that are not released yet, with their checksums, sorted by name."""
+    released = {(text.name, text.version) for text in read_released()}
+    return [
+        ReleasedText(name, version, checksum)
+        for (name, version), checksum in sorted(_current_texts().items(), key=lambda item: item[0][0])
+        if (name, version) not in released
+    ]
+
+
+def shown(path: Path) -> str:
+    """A file of ``sql/`` as people type it, ``sql/reports/rerun/rerun_report.sql``."""
+    return f"sql/{path.relative_to(sql_folder()).as_posix()}"
+
+
+def require_unchanged() -> None:
+    """Raise TextError when a released text was edited or removed; the message says what to type."""
+    changed = changed_texts()
+    if not changed:
+        return
+    live = {file.name: file for file in live_routines()}
+    remedies = []
+    for text in changed:
+        file = live.get(text.name)
+        if file is not None and file.version == text.version:
+            remedies.append(
+                f"  git checkout {shown(file.path)} && pgreprise routine new {text.name}   # then edit that file again"
+            )
+        elif text.version is not None:
+            domain, routine = text.name.split("/")
+            remedies.append(f"  git checkout sql/{_RELEASED}/{domain}/{routine}_v{text.version:02}.sql")
+        else:
+            remedies.append(f"  git checkout 'sql/*/{text.name.split('/')[1]}.sql'   # and change it by a revision")
+    raise TextError(
+        f"A released text never changes, but {', '.join(map(str, changed))} "
+        f"{'was' if len(changed) == 1 else 'were'} edited or removed. Nothing was done. Type:\n" + "\n".join(remedies)
+    )
+
+
+def require_released() -> None:
+    """Raise TextError when a text is not released yet, or was edited since; a wheel holds released texts only."""
+    require_unchanged()
+    unreleased = unreleased_texts()
+    if unreleased:
+        raise TextError(
+            f"{len(unreleased)} SQL texts are not released yet ({unreleased[0].name}, ...), so a wheel with them could "
+            "be installed and its texts could still change. Release them first: pgreprise routine release. "
+            "For a wheel to try out: PGREPRISE_UNRELEASED=1 python -m build --wheel"
+        )
+
+
+def is_released(file: RoutineFile) -> bool:
+    """Whether this version of the routine is released."""
+    return any((text.name, text.version) == (file.name, file.version) for text in read_released())

@@ -1,0 +1,47 @@
+-- create_data_entry(unit_id, year, module, data_entry_type_id, data, emissions, carbon_project_type, as_of): put
+-- an entry into a module: data is a JSON object (fte for headcount), emissions [{"emission_type_id", "scope",
+-- "kg_co2eq", "is_rollup"}]. As every write it brings stats and last_updated of module and report up to date and
+-- puts a validated module back in progress. Returns the entry.
+-- Raises RR017, RC005, RC001, RC002, RC006, RC003, RC008 for values that no entry can have.
+create or replace function public.create_data_entry(
+  unit_id bigint,
+  year bigint,
+  module text,
+  data_entry_type_id bigint,
+  data jsonb default '{}',
+  emissions jsonb default '[]',
+  carbon_project_type bigint default 0,
+  as_of timestamptz default now()
+)
+returns setof pgreprise.data_entry_row
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  target   record;
+  entry_id bigint;
+begin
+  perform pgreprise.enter('reports:write');
+  select wanted.* into target
+    from pgreprise.lock_carbon_module(create_data_entry.unit_id, create_data_entry.year, create_data_entry.module,
+      create_data_entry.carbon_project_type) as wanted;
+  perform pgreprise.check_data_entry(create_data_entry.data_entry_type_id, create_data_entry.data,
+    create_data_entry.emissions);
+
+  insert into public.data_entries as entry (carbon_report_module_id, data_entry_type_id, data)
+  values (target.module_id, create_data_entry.data_entry_type_id, coalesce(create_data_entry.data, '{}'))
+  returning entry.id into entry_id;
+  perform pgreprise.replace_emissions(entry_id, coalesce(create_data_entry.emissions, '[]'));
+  perform pgreprise.touch_carbon_module(target.report_id, target.module_type_id, create_data_entry.as_of);
+
+  return query
+    select entry.* from pgreprise.stored_data_entries(target.module_id, item_id => entry_id) as entry;
+end;
+$$;
+
+comment on function public.create_data_entry(bigint, bigint, text, bigint, jsonb, jsonb, bigint, timestamptz) is
+'Puts an entry with its emissions into a module.';
+
+grant execute on function public.create_data_entry(bigint, bigint, text, bigint, jsonb, jsonb, bigint, timestamptz)
+to pgreprise_api, pgreprise_dba;

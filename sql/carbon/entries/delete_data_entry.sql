@@ -1,0 +1,37 @@
+-- delete_data_entry(unit_id, year, module, data_entry_type_id, item_id, carbon_project_type, as_of): delete an
+-- entry with its emissions. Brings stats and last_updated up to date as create_data_entry does.
+-- Raises RR017, RC005, RC001, RC002, RC006, RC003.
+create or replace function public.delete_data_entry(
+  unit_id bigint,
+  year bigint,
+  module text,
+  data_entry_type_id bigint,
+  item_id bigint,
+  carbon_project_type bigint default 0,
+  as_of timestamptz default now()
+)
+returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  target record;
+begin
+  perform pgreprise.enter('reports:write');
+  select wanted.* into target
+    from pgreprise.lock_carbon_module(delete_data_entry.unit_id, delete_data_entry.year, delete_data_entry.module,
+      delete_data_entry.carbon_project_type) as wanted;
+  perform pgreprise.require_data_entry(target.module_id, delete_data_entry.data_entry_type_id,
+    delete_data_entry.item_id);
+
+  perform pgreprise.delete_data_entries(array[delete_data_entry.item_id]);
+  perform pgreprise.touch_carbon_module(target.report_id, target.module_type_id, delete_data_entry.as_of);
+end;
+$$;
+
+comment on function public.delete_data_entry(bigint, bigint, text, bigint, bigint, bigint, timestamptz) is
+'Deletes an entry of a module with its emissions.';
+
+grant execute on function public.delete_data_entry(bigint, bigint, text, bigint, bigint, bigint, timestamptz)
+to pgreprise_api, pgreprise_dba;

@@ -1,0 +1,57 @@
+-- update_data_entry(unit_id, year, module, data_entry_type_id, item_id, data, emissions, carbon_project_type,
+-- as_of): write data or emissions of an entry, or both; what is null stays as it is, what is given replaces what
+-- was there. Brings stats and last_updated up to date as create_data_entry does. Returns the entry.
+-- Raises RR017, RC005, RC001, RC002, RC006, RC003, RC008 for values that no entry can have, or none at all.
+create or replace function public.update_data_entry(
+  unit_id bigint,
+  year bigint,
+  module text,
+  data_entry_type_id bigint,
+  item_id bigint,
+  data jsonb default null,
+  emissions jsonb default null,
+  carbon_project_type bigint default 0,
+  as_of timestamptz default now()
+)
+returns setof pgreprise.data_entry_row
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  target record;
+begin
+  perform pgreprise.enter('reports:write');
+  select wanted.* into target
+    from pgreprise.lock_carbon_module(update_data_entry.unit_id, update_data_entry.year, update_data_entry.module,
+      update_data_entry.carbon_project_type) as wanted;
+  perform pgreprise.require_data_entry(target.module_id, update_data_entry.data_entry_type_id,
+    update_data_entry.item_id);
+  if update_data_entry.data is null and update_data_entry.emissions is null then
+    perform pgreprise.raise_carbon_value('There is nothing to update.', jsonb_build_object(),
+      'Send data, emissions, or both.');
+  end if;
+  perform pgreprise.check_data_entry(update_data_entry.data_entry_type_id, update_data_entry.data,
+    update_data_entry.emissions);
+
+  if update_data_entry.data is not null then
+    update public.data_entries as entry
+       set data = update_data_entry.data
+     where entry.id = update_data_entry.item_id;
+  end if;
+  if update_data_entry.emissions is not null then
+    perform pgreprise.replace_emissions(update_data_entry.item_id, update_data_entry.emissions);
+  end if;
+  perform pgreprise.touch_carbon_module(target.report_id, target.module_type_id, update_data_entry.as_of);
+
+  return query
+    select entry.*
+      from pgreprise.stored_data_entries(target.module_id, item_id => update_data_entry.item_id) as entry;
+end;
+$$;
+
+comment on function public.update_data_entry(bigint, bigint, text, bigint, bigint, jsonb, jsonb, bigint, timestamptz) is
+'Writes the data or the emissions of an entry.';
+
+grant execute on function public.update_data_entry
+to pgreprise_api, pgreprise_dba;

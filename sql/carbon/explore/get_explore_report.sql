@@ -1,0 +1,30 @@
+-- get_explore_report(unit_id, reference_year, as_of): the unit's Simulator_Explore report of a reference year, and
+-- whether it is stale, which refresh_explore_report would mend. Changes nothing, ever; a stale report is returned
+-- as it is. No row where there is no such report.
+-- Returns (stored, is_stale). select (found.stored).*, found.is_stale from get_explore_report(1, 2025) as found;
+-- Raises RR017, RC001, RC002.
+create or replace function public.get_explore_report(
+  unit_id bigint, reference_year bigint, as_of timestamptz default now()
+)
+returns table (stored pgreprise.carbon_report_row, is_stale boolean)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pgreprise.enter('reports:read');
+  perform public.require_unit_access(get_explore_report.unit_id);
+
+  return query
+    select report, pgreprise.explore_report_is_stale(report.last_updated, get_explore_report.as_of)
+      from pgreprise.stored_carbon_reports(array[
+        pgreprise.carbon_report_id(get_explore_report.unit_id, get_explore_report.reference_year, 'Simulator_Explore')
+      ]) as report;
+end;
+$$;
+
+comment on function public.get_explore_report(bigint, bigint, timestamptz) is
+'A unit''s explore report of a reference year, and whether it is stale; changes nothing.';
+
+grant execute on function public.get_explore_report(bigint, bigint, timestamptz) to pgreprise_api, pgreprise_dba;

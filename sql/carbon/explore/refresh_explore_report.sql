@@ -1,0 +1,56 @@
+-- refresh_explore_report(unit_id, old_report_id, reference_year, as_of): put a fresh explore report in the place of a
+-- stale one: deletes it with its modules and entries and creates another, in one transaction.
+-- Changes nothing unless the old id is that unit's Simulator_Explore report of that year, and it is stale (see
+-- explore_report_is_stale) once its row is locked. So however many callers ask at once, one refreshes: the others
+-- find the old report gone, or in use again.
+-- It belongs to reading: who reads a stale report has it refreshed, so the scope reports:read is enough.
+-- Returns the fresh report; no row where nothing was to be done. Raises RR017, RC001, RC002.
+create or replace function public.refresh_explore_report(
+  unit_id bigint, old_report_id bigint, reference_year bigint, as_of timestamptz default now()
+)
+returns setof pgreprise.carbon_report_row
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  old record;
+begin
+  perform pgreprise.enter('reports:read');
+  perform public.require_unit_access(refresh_explore_report.unit_id);
+
+  select report.carbon_project_id, report.last_updated into old
+    from public.carbon_reports as report
+    join public.carbon_projects as project on project.id = report.carbon_project_id
+   where report.id = refresh_explore_report.old_report_id
+     and report.year = refresh_explore_report.reference_year
+     and project.unit_id = refresh_explore_report.unit_id
+     and project.carbon_report_type = 'Simulator_Explore'
+     for update of report;
+
+  if not found or not pgreprise.explore_report_is_stale(old.last_updated, refresh_explore_report.as_of) then
+    return;
+  end if;
+
+  perform pgreprise.delete_data_entries(array(
+    select entry.id::bigint
+      from public.carbon_report_modules as module
+      join public.data_entries as entry on entry.carbon_report_module_id = module.id
+     where module.carbon_report_id = refresh_explore_report.old_report_id
+  ));
+  delete from public.carbon_report_modules as module
+   where module.carbon_report_id = refresh_explore_report.old_report_id;
+  delete from public.carbon_reports as report where report.id = refresh_explore_report.old_report_id;
+
+  return query
+    select created.*
+      from pgreprise.insert_carbon_reports(array[refresh_explore_report.unit_id], array[old.carbon_project_id::bigint],
+        array[refresh_explore_report.reference_year], array[null::bigint], refresh_explore_report.as_of) as created;
+end;
+$$;
+
+comment on function public.refresh_explore_report(bigint, bigint, bigint, timestamptz) is
+'Puts a fresh explore report in the place of a stale one; changes nothing where it is not stale.';
+
+grant execute on function public.refresh_explore_report(bigint, bigint, bigint, timestamptz)
+to pgreprise_api, pgreprise_dba;

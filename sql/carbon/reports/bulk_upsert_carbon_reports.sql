@@ -1,0 +1,77 @@
+-- bulk_upsert_carbon_reports(reports, as_of): create the Calculator reports of many units and years that are not there
+-- yet, with all their modules, in one statement each: [{"unit_id", "year", "reference_year", "carbon_project_id"}],
+-- the last two optional. Resolves or creates each unit's project first, so that reports of one unit share it.
+-- Reports that exist are left as they are. Every unit is checked; one refusal refuses all.
+-- Returns the reports that were created.
+-- Raises RR017, RC008 for an element that cannot be used, RC001, RC002.
+create or replace function public.bulk_upsert_carbon_reports(reports jsonb, as_of timestamptz default now())
+returns setof pgreprise.carbon_report_row
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  refused         record;
+  unit_ids        bigint[];
+  years           bigint[];
+  reference_years bigint[];
+  named_projects  bigint[];
+  project_ids     bigint[];
+begin
+  perform pgreprise.enter('reports:write');
+
+  if jsonb_typeof(bulk_upsert_carbon_reports.reports) is distinct from 'array' then
+    perform pgreprise.raise_carbon_value('The reports are not a JSON array.', jsonb_build_object(),
+      'Send [{"unit_id": 1, "year": 2025}].');
+  end if;
+
+  select element.position, element.value into refused
+    from jsonb_array_elements(bulk_upsert_carbon_reports.reports) with ordinality as element(value, position)
+   where jsonb_typeof(element.value) <> 'object'
+      or coalesce(element.value ->> 'unit_id', '') !~ '^[0-9]{1,18}$'
+      or coalesce(element.value ->> 'year', '') !~ '^[1-9][0-9]{3}$'
+      or coalesce(element.value ->> 'reference_year', '1000') !~ '^[1-9][0-9]{3}$'
+      or coalesce(element.value ->> 'carbon_project_id', '1') !~ '^[0-9]{1,18}$'
+   order by element.position
+   limit 1;
+  if found then
+    perform pgreprise.raise_carbon_value(format('Report %s of the list cannot be used.', refused.position),
+      jsonb_build_object('position', refused.position, 'report', refused.value),
+      'Each needs a unit_id and a year of four digits, and may have reference_year and carbon_project_id.');
+  end if;
+
+  select array_agg(wanted.unit_id), array_agg(wanted.year), array_agg(wanted.reference_year),
+      array_agg(wanted.carbon_project_id)
+    into unit_ids, years, reference_years, named_projects
+    from jsonb_to_recordset(bulk_upsert_carbon_reports.reports)
+      as wanted(unit_id bigint, year bigint, reference_year bigint, carbon_project_id bigint);
+
+  perform public.require_unit_access(distinct_unit.id)
+    from (select distinct wanted.id from unnest(unit_ids) as wanted(id) order by wanted.id) as distinct_unit;
+
+  select array_agg(ensured.carbon_project_id order by wanted.position) into project_ids
+    from unnest(unit_ids) with ordinality as wanted(unit_id, position)
+    join pgreprise.ensure_carbon_projects(unit_ids, 'Calculator') as ensured on ensured.unit_id = wanted.unit_id;
+
+  select wanted.unit_id, wanted.named into refused
+    from unnest(unit_ids, named_projects, project_ids) as wanted(unit_id, named, project_id)
+   where wanted.named <> wanted.project_id
+   limit 1;
+  if found then
+    perform pgreprise.raise_carbon_value(
+      format('Carbon project #%s is not the Calculator project of unit #%s.', refused.named, refused.unit_id),
+      jsonb_build_object('unit_id', refused.unit_id, 'carbon_project_id', refused.named),
+      'Leave carbon_project_id out for the project of the unit.');
+  end if;
+
+  return query
+    select created.*
+      from pgreprise.insert_carbon_reports(unit_ids, project_ids, years, reference_years,
+        bulk_upsert_carbon_reports.as_of) as created;
+end;
+$$;
+
+comment on function public.bulk_upsert_carbon_reports(jsonb, timestamptz) is
+'Creates the Calculator reports of a list that are not there yet, and returns them.';
+
+grant execute on function public.bulk_upsert_carbon_reports(jsonb, timestamptz) to pgreprise_api, pgreprise_dba;

@@ -1,0 +1,34 @@
+-- rerun_batch_refusals(batch_id, after_report_id, max_rows): the reports of a batch that could not be rerun, and why,
+-- by report; a page of them with after_report_id and max_rows. Changes nothing.
+-- Raises RR018 when there is no such batch.
+create or replace function public.rerun_batch_refusals(
+  batch_id bigint, after_report_id bigint default 0, max_rows bigint default null
+)
+returns table (report_id bigint, errcode text, message text)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pgreprise.enter('reports:read');
+  perform from pgreprise.rerun_batch as batch where batch.batch_id = rerun_batch_refusals.batch_id;
+  if not found then
+    perform pgreprise.raise_batch_not_found(rerun_batch_refusals.batch_id);
+  end if;
+
+  return query
+    select item.report_id, item.errcode, item.message
+      from pgreprise.rerun_batch_item as item
+     where item.batch_id = rerun_batch_refusals.batch_id
+       and item.state = 'refused'
+       and item.report_id > coalesce(rerun_batch_refusals.after_report_id, 0)
+     order by item.report_id
+     limit rerun_batch_refusals.max_rows;
+end;
+$$;
+
+comment on function public.rerun_batch_refusals(bigint, bigint, bigint) is
+'The reports of a batch that could not be rerun, and why.';
+
+grant execute on function public.rerun_batch_refusals(bigint, bigint, bigint) to pgreprise_reader, pgreprise_dba;

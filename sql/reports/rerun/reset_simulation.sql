@@ -1,0 +1,45 @@
+-- reset_simulation(simulation_id): put one stored simulation back to pending, as its next run.
+-- The run that ends is archived. Clears output and error_message, and writes the country's current package
+-- version where it is known.
+-- Raises RR007 when there is no such simulation.
+create or replace function public.reset_simulation(simulation_id bigint)
+returns void
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+<<own>>
+declare
+  target          record;
+  package_version text;
+  keep_outputs    boolean;
+  started_runs    integer[];
+begin
+  perform pgreprise.enter('reports:rerun');
+
+  select simulation.country_id into target
+    from public.simulations as simulation
+   where simulation.id = reset_simulation.simulation_id
+     for update;
+  if not found then
+    perform pgreprise.raise_simulation_not_found(reset_simulation.simulation_id);
+  end if;
+
+  select country.package_version into package_version
+    from pgreprise.country as country
+   where country.country_id = own.target.country_id;
+
+  keep_outputs := pgreprise.setting('archive_outputs') = 'on';
+  started_runs := pgreprise.reset_simulations(array[reset_simulation.simulation_id], package_version, keep_outputs);
+
+  insert into pgreprise.rerun as act
+    (kind, country_id, simulation_ids, simulation_run_sequences, is_archived)
+  values ('reset_simulation', target.country_id, array[reset_simulation.simulation_id], started_runs,
+    keep_outputs);
+end;
+$$;
+
+comment on function public.reset_simulation(bigint) is
+'Puts one simulation back to pending and clears its output and error; the reports that use it stay.';
+
+grant execute on function public.reset_simulation(bigint) to pgreprise_dba;

@@ -1,0 +1,28 @@
+-- get_report(report_id, country_id): the stored report, of that country where one is given. A worker keeps its
+-- run_sequence and hands it back with the result. Creates and changes nothing, also when the row's cache
+-- version is not the current one.
+-- Raises RR001 when there is no such report, RR008 when there is no such country, RR017 the caller's
+-- token may not.
+create or replace function public.get_report(report_id bigint, country_id text default null)
+returns setof pgreprise.report_row
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pgreprise.enter('reports:read', get_report.country_id);
+
+  return query
+    select found_row.*
+      from pgreprise.stored_report(get_report.report_id, get_report.country_id) as found_row;
+
+  if not found then
+    perform pgreprise.raise_report_not_found(get_report.report_id, get_report.country_id);
+  end if;
+end;
+$$;
+
+comment on function public.get_report(bigint, text) is 'The stored report; select * from get_report(42).';
+
+grant execute on function public.get_report(bigint, text) to pgreprise_reader, pgreprise_api, pgreprise_dba;

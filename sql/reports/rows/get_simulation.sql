@@ -1,0 +1,28 @@
+-- get_simulation(simulation_id, country_id): the stored simulation, of that country where one is given. A worker keeps
+-- its run_sequence and hands it back with the result. Creates and changes nothing, also when the row's package
+-- version is not the current one.
+-- Raises RR007 when there is no such simulation, RR008 when there is no such country, RR017 the caller's
+-- token may not.
+create or replace function public.get_simulation(simulation_id bigint, country_id text default null)
+returns setof pgreprise.simulation_row
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pgreprise.enter('reports:read', get_simulation.country_id);
+
+  return query
+    select found_row.*
+      from pgreprise.stored_simulation(get_simulation.simulation_id, get_simulation.country_id) as found_row;
+
+  if not found then
+    perform pgreprise.raise_simulation_not_found(get_simulation.simulation_id, get_simulation.country_id);
+  end if;
+end;
+$$;
+
+comment on function public.get_simulation(bigint, text) is 'The stored simulation; select * from get_simulation(42).';
+
+grant execute on function public.get_simulation(bigint, text) to pgreprise_reader, pgreprise_api, pgreprise_dba;

@@ -1,0 +1,79 @@
+-- report_history(report_id, country_id): the runs of a report, newest first, the current one included. What ended each
+-- run but the current is the act of the run after it. Changes nothing.
+-- started_by: rerun, reset_report or undo, null for the first run. restores_run: the run whose result an undo put back.
+-- has_output: report_run_output() gives it; had_output without has_output: it was purged, or not archived.
+-- Raises RR001 no such report, RR008 no such country, RR017 the caller's token may not.
+create or replace function public.report_history(report_id bigint, country_id text default null)
+returns table (
+  run_sequence integer,
+  is_current boolean,
+  status text,
+  had_output boolean,
+  has_output boolean,
+  error_message text,
+  api_version text,
+  started_by text,
+  rerun_id bigint,
+  started_at timestamptz,
+  ended_at timestamptz,
+  restores_run integer,
+  undone_by bigint,
+  purged_at timestamptz,
+  actor text,
+  session_role text,
+  role_setting text,
+  idempotency_key text,
+  simulation_ids bigint[],
+  economy_cache_rows_deleted bigint,
+  batch_id bigint
+)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pgreprise.enter('reports:read', report_history.country_id);
+  perform from pgreprise.stored_report(report_history.report_id, report_history.country_id);
+  if not found then
+    perform pgreprise.raise_report_not_found(report_history.report_id, report_history.country_id);
+  end if;
+
+  return query
+    with runs as (
+      select report.run_sequence, true as is_current, report.status::text as status,
+          report.output is not null as had_output, report.output is not null as has_output,
+          report.error_message::text as error_message, report.api_version::text as api_version,
+          null::timestamptz as ended_at
+        from public.report_outputs as report
+       where report.id = report_history.report_id
+      union all
+      select run.run_sequence, false, run.status, run.had_output, run.output is not null, run.error_message,
+          run.api_version, run.ended_at
+        from pgreprise.report_run as run
+       where run.report_id = report_history.report_id
+         -- Others are of an earlier report with this id, which was deleted.
+         and run.run_sequence < (
+           select report.run_sequence from public.report_outputs as report where report.id = report_history.report_id
+         )
+    )
+
+    select runs.run_sequence, runs.is_current, runs.status, runs.had_output, runs.has_output, runs.error_message,
+        runs.api_version, act.kind, act.rerun_id, act.created_at, runs.ended_at, restored.restores_run, act.undone_by,
+        act.purged_at, act.actor, act.session_role, act.role_setting, act.idempotency_key, act.simulation_ids,
+        act.economy_cache_rows_deleted, act.batch_id
+      from runs
+      left join pgreprise.rerun as act
+        on act.report_id = report_history.report_id and act.run_sequence = runs.run_sequence
+      left join pgreprise.restored_run as restored
+        on restored.row_kind = 'report'
+       and restored.row_id = report_history.report_id
+       and restored.run_sequence = runs.run_sequence
+     order by runs.run_sequence desc;
+end;
+$$;
+
+comment on function public.report_history(bigint, text) is
+'The runs of a report, newest first, the current one included; select * from report_history(42).';
+
+grant execute on function public.report_history(bigint, text) to pgreprise_reader, pgreprise_api, pgreprise_dba;

@@ -1,0 +1,58 @@
+-- report_run_output(report_id, run_sequence, country_id): the result of one run of a report, also of an earlier
+-- one, so that an application can go on showing the last good result while the new one computes. Changes nothing.
+-- output is null where had_output is false, and where the output was purged or never archived.
+-- Raises RR001 no such report, RR008 no such country, RR017 the caller's token may not, RR019 no such run.
+create or replace function public.report_run_output(
+  report_id bigint, run_sequence bigint, country_id text default null
+)
+returns setof pgreprise.report_run_row
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+<<own>>
+declare
+  stored pgreprise.report_row;
+begin
+  perform pgreprise.enter('reports:read', report_run_output.country_id);
+  select found_row.* into stored
+    from pgreprise.stored_report(report_run_output.report_id, report_run_output.country_id) as found_row;
+  if not found then
+    perform pgreprise.raise_report_not_found(report_run_output.report_id, report_run_output.country_id);
+  end if;
+
+  if stored.run_sequence = report_run_output.run_sequence then
+    return query
+      select stored.id, stored.country_id, stored.run_sequence, true, stored.api_version, stored.status,
+          stored.output is not null, stored.output, stored.error_message;
+    return;
+  end if;
+
+  return query
+    select run.report_id, own.stored.country_id, run.run_sequence, false, run.api_version, run.status,
+        run.had_output, run.output, run.error_message
+      from pgreprise.report_run as run
+     where run.report_id = report_run_output.report_id
+       and run.run_sequence = report_run_output.run_sequence
+       -- Later ones are of an earlier report with this id, which was deleted.
+       and run.run_sequence < own.stored.run_sequence;
+
+  if not found then
+    raise exception using
+      errcode = 'RR019',
+      message = format('Report #%s has no run %s.', report_run_output.report_id,
+        coalesce(report_run_output.run_sequence::text, 'null')),
+      detail = jsonb_build_object('report_id', report_run_output.report_id,
+        'run_sequence', report_run_output.run_sequence, 'current_run_sequence', stored.run_sequence),
+      hint = format('Its current run is %s. select * from report_history(%s) lists them all.', stored.run_sequence,
+        report_run_output.report_id);
+  end if;
+end;
+$$;
+
+comment on function public.report_run_output(bigint, bigint, text) is
+'The result of one run of a report, also of an earlier one.';
+
+grant execute on function public.report_run_output(bigint, bigint, text)
+to pgreprise_reader, pgreprise_api, pgreprise_dba;
