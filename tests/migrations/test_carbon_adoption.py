@@ -296,7 +296,7 @@ def test_the_written_sql_stops_at_duplicates_too(duplicates: URL, tmp_path: Path
 
 def command(url: URL, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from pyapi.cli import main; main()", *arguments],
+        [sys.executable, "-m", "pyapi", *arguments],
         env={**os.environ, "DATABASE_URL": plain(url)},
         capture_output=True,
         encoding="utf-8",
