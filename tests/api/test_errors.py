@@ -207,7 +207,7 @@ REFUSALS = [
     (undone_rerun, "RR014", None),
     (unusable_filter, "RR015", "The filter names no condition."),
     (impossible_year, "RR016", None),
-    (missing_scope, "RR017", "The token of operator lacks the scope reports:everything."),
+    (missing_scope, "RR017", "The token of operator does not have the scope reports:everything."),
     (no_such_batch, "RR018", "Batch #3 not found."),
     (no_such_run, "RR019", "Report #1 has no run 9."),
 ]

@@ -159,7 +159,7 @@ def test_an_undo_that_would_overwrite_a_new_result_names_it_and_force_archives_i
     succeeded(client.patch("/us/report", json={"id": report, "status": "complete", "output": {"new": 1}}))
     before = everything(dba)
     said = refused(client.post(f"/us/report/{report}/reruns/{rerun_id}/undo"), 409, "RR010")
-    assert f"report #{report} has a result again (status complete)" in said["message"]
+    assert f"report #{report} has a new result (status complete)" in said["message"]
     assert everything(dba) == before
 
     undone = succeeded(client.post(f"/us/report/{report}/reruns/{rerun_id}/undo", json={"force": True}))
@@ -251,7 +251,7 @@ def test_each_route_wants_its_scopes_and_no_other(
     before = everything(dba)
     for missing in scopes:
         said = refused(send(*everything_else, *(scopes - {missing})), 403, "RR017")
-        assert said["message"] == f"The token of alice lacks the scope {missing}."
+        assert said["message"] == f"The token of alice does not have the scope {missing}."
     assert everything(dba) == before
     assert send(*scopes).status_code in (200, 201)
 

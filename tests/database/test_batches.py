@@ -524,13 +524,13 @@ def test_a_null_batch_is_rr018(sandbox: Connection, call: str) -> None:
 @pytest.mark.parametrize("size", [0, -1, 100001, None])
 def test_a_chunk_of_nothing_or_of_too_much_is_rr016(sandbox: Connection, call: str, size: int | None) -> None:
     said = refusal(sandbox, f"select {call}", size)
-    assert said[:3] == ("RR016", "A chunk has 1 to 100000 rows.", {"chunk_size": size})
+    assert said[:3] == ("RR016", "chunk_size must be between 1 and 100000.", {"chunk_size": size})
 
 
 def test_batches_are_listed_newest_first_with_who_made_them(sandbox: Connection, world: World) -> None:
     sandbox.execute("set local role pgreprise_dba")
     older = create(sandbox, ids=world.all)
-    sandbox.execute("""set local request.jwt.claims = '{"sub": "alice"}'""")
+    sandbox.execute("""set local request.jwt.claims = '{"sub": "alice", "scope": "reports:rerun"}'""")
     newer = create(sandbox, country="uk")
     chunks(sandbox, newer, 1)
     sandbox.execute("reset role; reset request.jwt.claims")
@@ -614,7 +614,7 @@ def test_an_undo_chunk_lists_what_it_left_alone(sandbox: Connection, world: Worl
     did = one(sandbox, "select undo_batch_chunk(%s, chunk_size => 2) as did", batch)["did"]
     message = (
         f"Rerun #{acts[2]} cannot be undone, since things have moved on: "
-        f"report #{world.good[2]} has a result again (status pending)."
+        f"report #{world.good[2]} has a new result (status pending)."
     )
     assert did == {
         "reruns": 2,

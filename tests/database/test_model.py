@@ -466,7 +466,7 @@ class Calls(RuleBasedStateMachine):
     def rerun_many(self, data: some.DataObject) -> None:
         wanted = data.draw(some.lists(some.sampled_from([*self.model.reports, 999]), max_size=5), "reports")
         (acts, refused), result = self.both(
-            lambda: self.model.rerun_set(wanted), "call rerun_reports(%s::bigint[])", wanted
+            lambda: self.model.rerun_many(wanted), "call rerun_reports(%s::bigint[])", wanted
         )
         assert {told["report_id"]: told["errcode"] for told in result["refused"]} == refused
         self.check_chunk(acts, refused, result | {"refused": len(result["refused"])})

@@ -117,7 +117,7 @@ def test_a_single_rerun_never_joins() -> None:
     ):
         on_the_path |= called
     assert {
-        "pgreprise.claim_rerun_key",
+        "pgreprise.use_idempotency_key",
         "pgreprise.report_defect",
         "pgreprise.archive_reports",
         "pgreprise.reset_reports",

@@ -234,7 +234,7 @@ def test_two_reports_that_share_a_simulation_are_undone_newest_first(sandbox: Co
     first = rerun(sandbox, rows.economy)["rerun_id"]
     between = without_runs(snapshot(sandbox))
     second = rerun(sandbox, rows.single)["rerun_id"]
-    moved(sandbox, first, f"simulation #{rows.first} is at run 3, a later one than run 2")
+    moved(sandbox, first, f"simulation #{rows.first} is at run 3, which is later than run 2")
     undo(sandbox, second)
     assert without_runs(snapshot(sandbox)) == between
     undo(sandbox, first)
@@ -261,13 +261,13 @@ def test_an_undo_of_one_report_of_many_gives_back_what_was_reset_for_it(sandbox:
 def test_a_newer_run_of_the_report_is_in_the_way(sandbox: Connection, rows: Rows) -> None:
     done = rerun(sandbox, rows.household)
     sandbox.execute("select reset_report(%s)", (rows.household,))
-    moved(sandbox, done["rerun_id"], f"report #{rows.household} is at run 3, a later one than run 2")
+    moved(sandbox, done["rerun_id"], f"report #{rows.household} is at run 3, which is later than run 2")
 
 
 def test_a_newer_run_of_a_simulation_is_in_the_way(sandbox: Connection, rows: Rows) -> None:
     done = rerun(sandbox, rows.economy)
     sandbox.execute("select reset_simulation(%s)", (rows.second,))
-    moved(sandbox, done["rerun_id"], f"simulation #{rows.second} is at run 3, a later one than run 2")
+    moved(sandbox, done["rerun_id"], f"simulation #{rows.second} is at run 3, which is later than run 2")
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_a_result_that_was_written_since_is_in_the_way(
     done = rerun(sandbox, rows.economy)
     row_id = rows.economy if kind == "report" else rows.first
     sandbox.execute(f"select update_{kind}({row_id}, {update})".encode())
-    moved(sandbox, done["rerun_id"], f"{kind} #{row_id} has a result again (status {status})")
+    moved(sandbox, done["rerun_id"], f"{kind} #{row_id} has a new result (status {status})")
 
 
 def test_a_cache_row_that_was_computed_since_is_in_the_way(sandbox: Connection, rows: Rows) -> None:
@@ -309,9 +309,9 @@ def test_everything_that_is_in_the_way_is_named_at_once(sandbox: Connection, row
     moved(
         sandbox,
         done["rerun_id"],
-        f"report #{rows.economy} has a result again (status pending)",
-        f"simulation #{rows.first} is at run 3, a later one than run 2",
-        f"simulation #{rows.second} has a result again (status pending)",
+        f"report #{rows.economy} has a new result (status pending)",
+        f"simulation #{rows.first} is at run 3, which is later than run 2",
+        f"simulation #{rows.second} has a new result (status pending)",
         f"economy cache rows were computed anew (#{newer})",
     )
 
@@ -352,7 +352,7 @@ def test_a_row_that_is_gone_cannot_be_put_back(sandbox: Connection, rows: Rows, 
     said = refusal(sandbox, "call undo_rerun(%s, %s)", done["rerun_id"], force)
     assert said[:2] == (
         "RR010",
-        f"Rerun #{done['rerun_id']} cannot be undone, since things have moved on: {gone} #{row_id} is gone.",
+        f"Rerun #{done['rerun_id']} cannot be undone, since things have moved on: {gone} #{row_id} was deleted.",
     )
     assert said.hint == "Nothing was changed. Rerun the report instead, so that it is computed again."
 
@@ -484,7 +484,7 @@ def test_force_overwrites_what_has_moved_on_and_archives_it_first(sandbox: Conne
         (result["undo_id"],),
     ).fetchall()
     [lost] = [row for row in overwritten["reform_impact"] if row["reform_impact_id"] == newer]
-    assert archived == {**lost, "removal_id": result["undo_id"], "further_columns": None}
+    assert archived == {**lost, "removal_id": result["undo_id"], "host_columns": None}
 
 
 def test_force_overwrites_a_row_of_the_key_that_has_the_very_id(sandbox: Connection, rows: Rows) -> None:
@@ -510,9 +510,9 @@ def test_a_forced_undo_below_a_newer_rerun_leaves_that_one_in_the_past(sandbox: 
     moved(
         sandbox,
         newer,
-        f"report #{rows.economy} is at run 4, a later one than run 3",
-        f"simulation #{rows.first} is at run 4, a later one than run 3",
-        f"simulation #{rows.second} is at run 4, a later one than run 3",
+        f"report #{rows.economy} is at run 4, which is later than run 3",
+        f"simulation #{rows.first} is at run 4, which is later than run 3",
+        f"simulation #{rows.second} is at run 4, which is later than run 3",
     )
 
 
@@ -564,7 +564,8 @@ def test_a_token_without_the_scope_undoes_nothing(sandbox: Connection, rows: Row
     done = rerun(sandbox, rows.economy)
     sandbox.execute("""set local request.jwt.claims = '{"sub": "alice", "scope": "reports:read reports:write"}'""")
     said = refusal(sandbox, UNDO, done["rerun_id"])
-    assert said[:3] == ("RR017", "The token of alice lacks the scope reports:rerun.", {"scope": "reports:rerun"})
+    assert said[:2] == ("RR017", "The token of alice does not have the scope reports:rerun.")
+    assert said.detail == {"scope": "reports:rerun"}
 
 
 def test_an_undo_touches_no_table_that_it_need_not(sandbox: Connection, rows: Rows) -> None:

@@ -24,7 +24,7 @@ begin
     commit;
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     exit when chunk ->> 'reports' = '0';
-    result := pgreprise.add_up(result, chunk);
+    result := pgreprise.add_counts(result, chunk);
   end loop;
 end;
 $$;

@@ -57,7 +57,7 @@ begin
 
   foreach act_id in array acts loop
     begin
-      perform pgreprise.take_back(act_id, coalesce(undo_batch_chunk.force, false));
+      perform pgreprise.undo_act(act_id, coalesce(undo_batch_chunk.force, false));
       undone := undone + 1;
     exception
       when sqlstate 'RR010' or sqlstate 'RR014' then

@@ -26,7 +26,9 @@ begin
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     exit when chunk ->> 'reruns' = '0';
     before := (chunk ->> 'before')::bigint;
-    result := pgreprise.add_up(result, chunk || jsonb_build_object('refused', jsonb_array_length(chunk -> 'refused')));
+    result := pgreprise.add_counts(
+      result, chunk || jsonb_build_object('refused', jsonb_array_length(chunk -> 'refused'))
+    );
   end loop;
 end;
 $$;

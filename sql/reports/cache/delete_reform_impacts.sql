@@ -54,7 +54,7 @@ begin
     perform pgreprise.remove_reform_impacts(locked_ids, removal_id, keep_outputs);
 
     insert into pgreprise.rerun as act
-      (rerun_id, kind, country_id, reform_impact_ids, spared_reform_impact_ids, removal_id, is_archived)
+      (rerun_id, kind, country_id, reform_impact_ids, kept_reform_impact_ids, removal_id, is_archived)
     values (removal_id, 'delete_reform_impacts', delete_reform_impacts.country_id, locked_ids, spared_ids, removal_id,
       keep_outputs);
   end if;

@@ -30,7 +30,7 @@ begin
   if (select relation.relnatts from pg_class as relation where relation.oid = 'public.reform_impact'::regclass)
     > known_columns
   then
-    perform pgreprise.archive_further_columns(remove_reform_impacts.removal_id,
+    perform pgreprise.archive_host_columns(remove_reform_impacts.removal_id,
       remove_reform_impacts.reform_impact_ids);
   end if;
 

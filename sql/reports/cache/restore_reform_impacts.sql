@@ -24,14 +24,14 @@ begin
         'from pgreprise.reform_impact_archive as archived '
         'where archived.removal_id = $1 and archived.reform_impact_id = any ($2)',
         string_agg(format(', %I', further.column_name), '' order by further.column_name),
-        string_agg(format(', (archived.further_columns ->> %L)::%s', further.column_name, further.type_name), ''
+        string_agg(format(', (archived.host_columns ->> %L)::%s', further.column_name, further.type_name), ''
           order by further.column_name))
-      from pgreprise.further_columns() as further
+      from pgreprise.host_columns() as further
      where exists (
        select from pgreprise.reform_impact_archive as archived
         where archived.removal_id = restore_reform_impacts.removal_id
           and archived.reform_impact_id = any (restore_reform_impacts.reform_impact_ids)
-          and archived.further_columns ? further.column_name
+          and archived.host_columns ? further.column_name
      )
   )
   using restore_reform_impacts.removal_id, restore_reform_impacts.reform_impact_ids;

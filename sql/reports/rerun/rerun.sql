@@ -11,7 +11,7 @@ create table pgreprise.rerun (
   simulation_ids bigint[] not null default '{}',
   simulation_run_sequences integer[] not null default '{}',
   reform_impact_ids bigint[] not null default '{}',
-  spared_reform_impact_ids bigint[] not null default '{}',
+  kept_reform_impact_ids bigint[] not null default '{}',
   economy_cache_rows_deleted bigint generated always as (cardinality(reform_impact_ids)) stored,
   removal_id bigint,
   batch_id bigint,
@@ -44,7 +44,7 @@ comment on column pgreprise.rerun.run_sequence is 'the run of the report that th
 comment on column pgreprise.rerun.simulation_run_sequences is
 'the runs that this started, one for each of simulation_ids; null where an earlier act of the batch had done it';
 comment on column pgreprise.rerun.reform_impact_ids is 'the economy cache rows that this deleted';
-comment on column pgreprise.rerun.spared_reform_impact_ids is
+comment on column pgreprise.rerun.kept_reform_impact_ids is
 'of the same key, and left standing by a deletion of some statuses only';
 comment on column pgreprise.rerun.removal_id is 'under which they stand in reform_impact_archive';
 comment on column pgreprise.rerun.is_archived is 'whether outputs were kept (setting archive_outputs)';

@@ -60,7 +60,7 @@ begin
   end if;
 
   if rerun_report.idempotency_key is not null then
-    claimed := pgreprise.claim_rerun_key(rerun_report.idempotency_key, target.id);
+    claimed := pgreprise.use_idempotency_key(rerun_report.idempotency_key, target.id);
     if not claimed.is_new then
       select pgreprise.rerun_result(act.rerun_id, act.report_id, act.report_type, act.simulation_ids,
           act.economy_cache_rows_deleted, act.run_sequence)

@@ -17,7 +17,7 @@ begin
     with freed as (
       select act.*
         from pgreprise.rerun as act
-       where act.rerun_id in (select pgreprise.purgeable(archive_size.older_than, archive_size.keep_last))
+       where act.rerun_id in (select pgreprise.purgeable_reruns(archive_size.older_than, archive_size.keep_last))
     )
 
     select

@@ -24,8 +24,8 @@ begin
   perform pgreprise.check_chunk_size(purge_chunk.chunk_size);
 
   candidates := array(
-    select pgreprise.purgeable(purge_chunk.older_than, purge_chunk.keep_last, coalesce(purge_chunk.after_rerun_id, 0),
-      purge_chunk.chunk_size)
+    select pgreprise.purgeable_reruns(purge_chunk.older_than, purge_chunk.keep_last,
+      coalesce(purge_chunk.after_rerun_id, 0), purge_chunk.chunk_size)
   );
   acts := array(
     select act.rerun_id

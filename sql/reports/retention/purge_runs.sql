@@ -25,7 +25,7 @@ begin
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     exit when chunk ->> 'after' is null;
     after := (chunk ->> 'after')::bigint;
-    result := pgreprise.add_up(result, chunk);
+    result := pgreprise.add_counts(result, chunk);
   end loop;
 end;
 $$;

@@ -92,7 +92,7 @@ begin
     values (get_or_create_report.country_id, get_or_create_report.simulation_1_id,
       get_or_create_report.simulation_2_id, report_version, 'pending', wanted_year)
     returning report.id into newest_id;
-    perform pgreprise.continue_runs(array[newest_id], '{}');
+    perform pgreprise.skip_used_run_numbers(array[newest_id], '{}');
   end if;
 
   select found_row.* into stored from pgreprise.stored_report(newest_id) as found_row;

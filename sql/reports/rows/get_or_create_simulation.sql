@@ -78,7 +78,7 @@ begin
     values (get_or_create_simulation.country_id, package_version, get_or_create_simulation.population_id,
       get_or_create_simulation.population_type, get_or_create_simulation.policy_id, 'pending')
     returning simulation.id into newest_id;
-    perform pgreprise.continue_runs('{}', array[newest_id]);
+    perform pgreprise.skip_used_run_numbers('{}', array[newest_id]);
   end if;
 
   select found_row.* into stored from pgreprise.stored_simulation(newest_id) as found_row;

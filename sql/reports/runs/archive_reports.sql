@@ -30,7 +30,7 @@ begin
     wanted_ids := array(
       select wanted.id from unnest(own.wanted_ids) as wanted(id) where wanted.id <> all (own.archived_ids)
     );
-    perform pgreprise.continue_runs(wanted_ids, '{}');
+    perform pgreprise.skip_used_run_numbers(wanted_ids, '{}');
   end loop;
 end;
 $$;

@@ -34,7 +34,7 @@ begin
     perform pgreprise.raise_rerun_not_found(undo_rerun.rerun_id);
   end if;
 
-  result := pgreprise.take_back(undo_rerun.rerun_id, coalesce(undo_rerun.force, false));
+  result := pgreprise.undo_act(undo_rerun.rerun_id, coalesce(undo_rerun.force, false));
 end;
 $$;
 

@@ -1,6 +1,6 @@
--- archive_further_columns(removal_id, reform_impact_ids): add to archived economy cache rows the columns that
+-- archive_host_columns(removal_id, reform_impact_ids): add to archived economy cache rows the columns that
 -- only the host knows, as text. The rows are still in reform_impact. Rarely needed, hence on its own.
-create or replace function pgreprise.archive_further_columns(removal_id bigint, reform_impact_ids bigint[])
+create or replace function pgreprise.archive_host_columns(removal_id bigint, reform_impact_ids bigint[])
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -10,7 +10,7 @@ set intervalstyle = 'postgres'
 set extra_float_digits = 1
 as $$
 begin
-  perform from pgreprise.further_columns();
+  perform from pgreprise.host_columns();
   if not found then
     return;
   end if;
@@ -18,16 +18,16 @@ begin
   execute (
     select format(
         'update pgreprise.reform_impact_archive as archived '
-        'set further_columns = jsonb_object(array[%s]) '
+        'set host_columns = jsonb_object(array[%s]) '
         'from public.reform_impact as impact '
         'where archived.removal_id = $1 and archived.reform_impact_id = any ($2) '
         'and impact.reform_impact_id = archived.reform_impact_id',
         string_agg(format('%L, impact.%I::text', further.column_name, further.column_name), ', '))
-      from pgreprise.further_columns() as further
+      from pgreprise.host_columns() as further
   )
-  using archive_further_columns.removal_id, archive_further_columns.reform_impact_ids;
+  using archive_host_columns.removal_id, archive_host_columns.reform_impact_ids;
 end;
 $$;
 
-comment on function pgreprise.archive_further_columns(bigint, bigint[]) is
+comment on function pgreprise.archive_host_columns(bigint, bigint[]) is
 'Adds the columns that only the host knows to archived economy cache rows.';

@@ -1,6 +1,6 @@
--- claim_cache_keys(report_ids, batch_id): the economy cache keys of reports that can be rerun, each once, with the
+-- new_cache_keys(report_ids, batch_id): the economy cache keys of reports that can be rerun, each once, with the
 -- current version; for a batch only those that it has not emptied before, which from now on it has.
-create or replace function pgreprise.claim_cache_keys(report_ids bigint[], batch_id bigint)
+create or replace function pgreprise.new_cache_keys(report_ids bigint[], batch_id bigint)
 returns pgreprise.rerun_batch_cache_key[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -11,7 +11,7 @@ declare
   new_keys    pgreprise.rerun_batch_cache_key[];
 begin
   wanted_keys := array(
-    select distinct row(claim_cache_keys.batch_id, cache_key.country_id, cache_key.baseline_policy_id,
+    select distinct row(new_cache_keys.batch_id, cache_key.country_id, cache_key.baseline_policy_id,
         cache_key.reform_policy_id, cache_key.region, cache_key.dataset, cache_key.time_period, cache_key.options_hash,
         country.economy_impact_version)::pgreprise.rerun_batch_cache_key
       from public.report_outputs as report
@@ -20,9 +20,9 @@ begin
       join pgreprise.country as country on country.country_id = report.country_id
      cross join lateral pgreprise.economy_cache_key(report.country_id, report.year, simulation_1.population_id,
        simulation_1.policy_id, simulation_2.policy_id) as cache_key
-     where report.id = any (claim_cache_keys.report_ids) and simulation_1.population_type = 'geography'
+     where report.id = any (new_cache_keys.report_ids) and simulation_1.population_type = 'geography'
   );
-  if claim_cache_keys.batch_id is null then
+  if new_cache_keys.batch_id is null then
     return wanted_keys;
   end if;
 
@@ -38,5 +38,5 @@ begin
 end;
 $$;
 
-comment on function pgreprise.claim_cache_keys(bigint[], bigint) is
+comment on function pgreprise.new_cache_keys(bigint[], bigint) is
 'The economy cache keys of reports, for a batch without those that it has emptied.';

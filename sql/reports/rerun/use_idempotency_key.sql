@@ -1,9 +1,9 @@
--- claim_rerun_key(idempotency_key, report_id): take an idempotency key for a rerun of a report, which the
+-- use_idempotency_key(idempotency_key, report_id): take an idempotency key for a rerun of a report, which the
 -- caller has locked. Of two callers with one key at the same moment the second waits for the first.
 -- Returns the id for the rerun and is_new; where the key was used before, the rerun that it did.
 -- Raises RR012 when it was used for another report, RR014 when that rerun was undone, RR016 for a key that
 -- is empty or longer than 255 characters.
-create or replace function pgreprise.claim_rerun_key(
+create or replace function pgreprise.use_idempotency_key(
   idempotency_key text, report_id bigint, out rerun_id bigint, out is_new boolean
 )
 returns record
@@ -13,16 +13,16 @@ as $$
 declare
   used record;
 begin
-  if length(claim_rerun_key.idempotency_key) not between 1 and 255 then
+  if length(use_idempotency_key.idempotency_key) not between 1 and 255 then
     raise exception using
       errcode = 'RR016',
       message = 'An idempotency key has 1 to 255 characters.',
-      detail = jsonb_build_object('length', length(claim_rerun_key.idempotency_key)),
+      detail = jsonb_build_object('length', length(use_idempotency_key.idempotency_key)),
       hint = 'Use a random UUID for each rerun that you mean, and the same one when you try it again.';
   end if;
 
   insert into pgreprise.rerun_key as key (idempotency_key, report_id, rerun_id)
-  values (claim_rerun_key.idempotency_key, claim_rerun_key.report_id, nextval('pgreprise.rerun_rerun_id_seq'))
+  values (use_idempotency_key.idempotency_key, use_idempotency_key.report_id, nextval('pgreprise.rerun_rerun_id_seq'))
   on conflict on constraint rerun_key_pkey do nothing
   returning key.rerun_id into rerun_id;
   is_new := found;
@@ -32,13 +32,13 @@ begin
 
   select key.report_id, key.rerun_id into used
     from pgreprise.rerun_key as key
-   where key.idempotency_key = claim_rerun_key.idempotency_key;
-  if used.report_id <> claim_rerun_key.report_id then
+   where key.idempotency_key = use_idempotency_key.idempotency_key;
+  if used.report_id <> use_idempotency_key.report_id then
     raise exception using
       errcode = 'RR012',
       message = format('This idempotency key was used for report #%s, not for report #%s.', used.report_id,
-        claim_rerun_key.report_id),
-      detail = jsonb_build_object('report_id', claim_rerun_key.report_id, 'used_for_report_id', used.report_id,
+        use_idempotency_key.report_id),
+      detail = jsonb_build_object('report_id', use_idempotency_key.report_id, 'used_for_report_id', used.report_id,
         'rerun_id', used.rerun_id),
       hint = 'Nothing was changed. Use a new key for each rerun that you mean.';
   end if;
@@ -48,12 +48,12 @@ begin
     raise exception using
       errcode = 'RR014',
       message = format('This idempotency key did rerun #%s, which was undone since.', used.rerun_id),
-      detail = jsonb_build_object('report_id', claim_rerun_key.report_id, 'rerun_id', used.rerun_id),
+      detail = jsonb_build_object('report_id', use_idempotency_key.report_id, 'rerun_id', used.rerun_id),
       hint = 'Nothing was changed. To rerun the report after all, use a new key.';
   end if;
   rerun_id := used.rerun_id;
 end;
 $$;
 
-comment on function pgreprise.claim_rerun_key(text, bigint) is
+comment on function pgreprise.use_idempotency_key(text, bigint) is
 'Takes an idempotency key, or tells which rerun it did before.';

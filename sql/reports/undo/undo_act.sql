@@ -1,11 +1,11 @@
--- take_back(rerun_id, force): put back what an act of pgreprise.rerun cleared, as new runs: status, output, error
+-- undo_act(rerun_id, force): put back what an act of pgreprise.rerun cleared, as new runs: status, output, error
 -- and version of the report and the simulations, and the economy cache rows with their ids. What a rerun of one
 -- report and the undo of a batch do alike. With force what has moved on since is archived first and overwritten.
 -- Returns {"rerun_id", "undo_id", "report_id", "report_type", "simulation_ids", "economy_cache_rows_restored",
 -- "run_sequence"}.
 -- Raises RR010 when something has moved on, RR013 no such rerun, RR014 when it was undone or purged already, was
 -- never archived, or is an undo itself.
-create or replace function pgreprise.take_back(rerun_id bigint, force boolean)
+create or replace function pgreprise.undo_act(rerun_id bigint, force boolean)
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -27,9 +27,9 @@ declare
   undo_id         bigint;
   keep_outputs    boolean;
 begin
-  select found_act.* into act from pgreprise.rerun as found_act where found_act.rerun_id = take_back.rerun_id;
+  select found_act.* into act from pgreprise.rerun as found_act where found_act.rerun_id = undo_act.rerun_id;
   if not found then
-    perform pgreprise.raise_rerun_not_found(take_back.rerun_id);
+    perform pgreprise.raise_rerun_not_found(undo_act.rerun_id);
   end if;
 
   -- Locks as in a rerun: the report, the simulations by id, and then the act itself, which another undo or a
@@ -41,7 +41,7 @@ begin
       from public.report_outputs as stored
      where stored.id = own.act.report_id
        for update;
-    moved := moved || pgreprise.moved_on('report', act.report_id, report.run_sequence, report.status,
+    moved := moved || pgreprise.undo_obstacle('report', act.report_id, report.run_sequence, report.status,
       report.has_result, act.run_sequence);
     -- Runs never go back: at an earlier one it is another row, which has the id of one that was deleted.
     gone := report.id is null or report.run_sequence < act.run_sequence;
@@ -59,7 +59,7 @@ begin
       from public.simulations as stored
      where stored.id = own.linked.simulation_id
        for update;
-    moved := moved || pgreprise.moved_on('simulation', linked.simulation_id, simulation.run_sequence,
+    moved := moved || pgreprise.undo_obstacle('simulation', linked.simulation_id, simulation.run_sequence,
       simulation.status, simulation.has_result, linked.started_run);
     gone := gone or simulation.id is null or simulation.run_sequence < linked.started_run;
     restored_ids := restored_ids || linked.simulation_id;
@@ -67,7 +67,7 @@ begin
 
   select found_act.* into act
     from pgreprise.rerun as found_act
-   where found_act.rerun_id = take_back.rerun_id
+   where found_act.rerun_id = undo_act.rerun_id
      for update;
 
   refused := case
@@ -107,7 +107,7 @@ begin
        and impact.options_hash is not distinct from cache_key.options_hash
        and impact.api_version = cache_key.api_version
      -- delete_reform_impacts may have left rows of the key, of another status.
-     where impact.reform_impact_id <> all (own.act.spared_reform_impact_ids)
+     where impact.reform_impact_id <> all (own.act.kept_reform_impact_ids)
      order by impact.reform_impact_id
        for update of impact
   );
@@ -126,7 +126,7 @@ begin
   moved := array_remove(moved, null);
   keep_outputs := pgreprise.setting('archive_outputs') = 'on';
   undo_id := nextval('pgreprise.rerun_rerun_id_seq');
-  if cardinality(moved) = 0 or (take_back.force and not gone) then
+  if cardinality(moved) = 0 or (undo_act.force and not gone) then
     begin
       if cardinality(overwritten_ids) > 0 then
         perform pgreprise.remove_reform_impacts(overwritten_ids, undo_id, keep_outputs);
@@ -142,7 +142,7 @@ begin
     end;
   end if;
 
-  if cardinality(moved) > 0 and (gone or not take_back.force) then
+  if cardinality(moved) > 0 and (gone or not undo_act.force) then
     raise exception using
       errcode = 'RR010',
       message = format('Rerun #%s cannot be undone, since things have moved on: %s.', act.rerun_id,
@@ -218,5 +218,5 @@ begin
 end;
 $$;
 
-comment on function pgreprise.take_back(bigint, boolean) is
+comment on function pgreprise.undo_act(bigint, boolean) is
 'Puts back what a rerun cleared, as new runs, unless things have moved on.';

@@ -1,11 +1,11 @@
--- rerun_set(report_ids, batch_id): rerun many reports, set by set: what rerun_reports() and the batches do. The rules
+-- rerun_many(report_ids, batch_id): rerun many reports, set by set: what rerun_reports() and the batches do. The rules
 -- are those of rerun_report(), from the same routines: report_defect, economy_cache_key, reset_reports,
 -- reset_simulations, remove_reform_impacts. A simulation that several reports share is reset once, by the first of
 -- them; a cache key that they share is emptied once. With a batch_id once in the whole batch: a later chunk must
 -- not fence off the worker that computes for an earlier one.
 -- Returns {"rerun", "refused": [{"report_id", "errcode", "message"}, ...], "simulations_reset",
 -- "economy_cache_rows_deleted"}; reports that cannot be rerun are refused and left alone.
-create or replace function pgreprise.rerun_set(report_ids bigint[], batch_id bigint default null)
+create or replace function pgreprise.rerun_many(report_ids bigint[], batch_id bigint default null)
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -27,7 +27,7 @@ declare
 begin
   -- Locks in the order of a single rerun: reports by id, simulations by id, economy cache rows by id.
   perform from public.report_outputs as report
-    where report.id = any (rerun_set.report_ids)
+    where report.id = any (rerun_many.report_ids)
     order by report.id
       for update;
   perform from public.simulations as simulation
@@ -35,7 +35,7 @@ begin
       select linked.simulation_id
         from public.report_outputs as report
        cross join lateral unnest(array[report.simulation_1_id, report.simulation_2_id]) as linked(simulation_id)
-       where report.id = any (rerun_set.report_ids)
+       where report.id = any (rerun_many.report_ids)
     )
     order by simulation.id
       for update;
@@ -56,13 +56,13 @@ begin
     left join lateral pgreprise.report_defect(report.id, report.country_id, report.year, report.simulation_1_id,
       simulation_1.population_type, report.simulation_2_id, simulation_2.population_type,
       country.economy_impact_version) as defect on true
-   where report.id = any (rerun_set.report_ids);
+   where report.id = any (rerun_many.report_ids);
 
   for missing in
     select wanted.report_id
-      from unnest(rerun_set.report_ids) as wanted(report_id)
+      from unnest(rerun_many.report_ids) as wanted(report_id)
     except
-    select report.id from public.report_outputs as report where report.id = any (rerun_set.report_ids)
+    select report.id from public.report_outputs as report where report.id = any (rerun_many.report_ids)
      order by report_id
   loop
     begin
@@ -86,10 +86,10 @@ begin
      where linked.simulation_id is not null
      group by linked.country_id, country.package_version
   loop
-    if rerun_set.batch_id is not null then
+    if rerun_many.batch_id is not null then
       with first_time as (
         insert into pgreprise.rerun_batch_simulation as done (batch_id, simulation_id)
-        select rerun_set.batch_id, linked.simulation_id
+        select rerun_many.batch_id, linked.simulation_id
           from unnest(own.of_country.ids) as linked(simulation_id)
          order by linked.simulation_id
         on conflict on constraint rerun_batch_simulation_pkey do nothing
@@ -105,7 +105,7 @@ begin
   end loop;
   perform pgreprise.reset_reports(accepted_ids, keep_outputs);
 
-  new_keys := pgreprise.claim_cache_keys(accepted_ids, rerun_set.batch_id);
+  new_keys := pgreprise.new_cache_keys(accepted_ids, rerun_many.batch_id);
   removed_ids := array(
     select impact.reform_impact_id
       from unnest(own.new_keys) as cache_key
@@ -184,7 +184,7 @@ begin
           then linked.simulation_1_run end]
         else array[case when first_1.report_id is not null then linked.simulation_1_run end,
           case when first_2.report_id is not null then linked.simulation_2_run end] end,
-      coalesce(first_of_key.reform_impact_ids, '{}'), own.removal_id, rerun_set.batch_id, own.keep_outputs
+      coalesce(first_of_key.reform_impact_ids, '{}'), own.removal_id, rerun_many.batch_id, own.keep_outputs
     from linked
     left join first_use as first_1
       on first_1.simulation_id = linked.simulation_1_id and first_1.report_id = linked.id
@@ -206,5 +206,5 @@ begin
 end;
 $$;
 
-comment on function pgreprise.rerun_set(bigint[], bigint) is
+comment on function pgreprise.rerun_many(bigint[], bigint) is
 'Reruns many reports set by set, by the rules of rerun_report; those that cannot be rerun are listed.';
