@@ -9,24 +9,15 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.rows import dict_row
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
-from tests import carbon
-from tests.conftest import Connect
-from tests.factories import (
-    add_reform_impact,
-    add_report,
-    add_simulation,
-    everything,
-    newest_act,
-    one,
-    set_versions,
-    snapshot,
-)
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support import carbon
+from tests.support.databases import Connect, Connection
+from tests.support.databases import connect as connect_to
+from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.snapshots import everything, snapshot
+from tests.support.statements import newest_act, one
 
 ROLES = ("pgreprise_reader", "pgreprise_api", "pgreprise_dba")
 ALL = frozenset(ROLES)
@@ -85,6 +76,7 @@ EXPECTED = {
     "pgreprise.batch_filter": INTERNAL,
     "pgreprise.batch_reports": INTERNAL,
     "pgreprise.before_routine": INTERNAL,
+    "pgreprise.dependent_routines": INTERNAL,
     "pgreprise.enter": INTERNAL,
     "pgreprise.check_chunk_size": INTERNAL,
     "pgreprise.check_purge": INTERNAL,
@@ -403,8 +395,7 @@ def login(dba: Connection, database: URL) -> Iterator[Login]:
     def log_in(group: str) -> Connection:
         name = f"{group}_login_{os.getpid()}"
         dba.execute(f"create role {name} login password 'secret' in role {group}")
-        url = database.set(drivername="postgresql", username=name, password="secret")
-        connection = psycopg.connect(url.render_as_string(hide_password=False), autocommit=True, row_factory=dict_row)
+        connection = connect_to(database.set(username=name, password="secret"))
         made.append((name, connection))
         return connection
 
@@ -744,14 +735,12 @@ def become_attacker(connection: Connection, name: str) -> None:
 def attack(server: URL, new_database: Callable[..., DatabaseJanitor], template: str) -> Iterator[Connection]:
     """A session of an attacker, in a database of the module; every statement commits by itself."""
     name = f"pgreprise_test_attacker_{os.getpid()}"
-    with new_database(template) as made:
-        url = server.set(database=made.dbname, drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
-            become_attacker(connection, name)
-            yield connection
-            connection.execute("reset role")
-            connection.execute(f"drop owned by {name} cascade")
-            connection.execute(f"drop role {name}")
+    with new_database(template) as made, connect_to(server.set(database=made.dbname)) as connection:
+        become_attacker(connection, name)
+        yield connection
+        connection.execute("reset role")
+        connection.execute(f"drop owned by {name} cascade")
+        connection.execute(f"drop role {name}")
 
 
 @pytest.fixture
