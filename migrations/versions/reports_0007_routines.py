@@ -25,7 +25,6 @@ ROUTINES = (
     "check_update",
     "newest_simulation",
     "newest_report",
-    "setting",
     "settings",
     "set_setting",
     "raise_run_not_current",

@@ -49,7 +49,7 @@ begin
     delete_reform_impacts.api_version, delete_reform_impacts.statuses);
 
   if cardinality(locked_ids) > 0 then
-    keep_outputs := pgreprise.setting('archive_outputs') = 'on';
+    keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
     removal_id := nextval('pgreprise.rerun_rerun_id_seq');
     perform pgreprise.remove_reform_impacts(locked_ids, removal_id, keep_outputs);
 

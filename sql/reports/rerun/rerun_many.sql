@@ -23,7 +23,7 @@ declare
   new_keys     pgreprise.rerun_batch_cache_key[];
   removed_ids  bigint[];
   removal_id   bigint := nextval('pgreprise.rerun_rerun_id_seq');
-  keep_outputs boolean := pgreprise.setting('archive_outputs') = 'on';
+  keep_outputs boolean := (select setting.archive_outputs from pgreprise.setting as setting);
 begin
   -- Locks in the order of a single rerun: reports by id, simulations by id, economy cache rows by id.
   perform from public.report_outputs as report

@@ -31,7 +31,7 @@ declare
   keeps           boolean;
 begin
   perform pgreprise.enter('reports:read', rerun_preview.country_id);
-  keeps := pgreprise.setting('archive_outputs') = 'on';
+  keeps := (select setting.archive_outputs from pgreprise.setting as setting);
 
   select report.id::bigint as id, report.country_id::text as country_id, report.status::text as status,
       report.output::text as output, report.year::text as year, report.simulation_1_id::bigint as simulation_1_id,

@@ -116,7 +116,7 @@ begin
       errcode = defect.errcode, message = defect.message, detail = defect.detail, hint = defect.hint;
   end if;
 
-  keep_outputs := pgreprise.setting('archive_outputs') = 'on';
+  keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
   report_runs := pgreprise.reset_reports(array[target.id], keep_outputs);
   simulation_runs := pgreprise.reset_simulations(simulation_ids, current_versions.package, keep_outputs);
   -- They come by id, and the simulations stand as they are linked.

@@ -23,7 +23,7 @@ begin
     perform pgreprise.raise_report_not_found(reset_report.report_id);
   end if;
 
-  keep_outputs := pgreprise.setting('archive_outputs') = 'on';
+  keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
   started_runs := pgreprise.reset_reports(array[reset_report.report_id], keep_outputs);
 
   insert into pgreprise.rerun as act (kind, report_id, country_id, run_sequence, is_archived)

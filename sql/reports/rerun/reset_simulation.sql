@@ -29,7 +29,7 @@ begin
     from pgreprise.country as country
    where country.country_id = own.target.country_id;
 
-  keep_outputs := pgreprise.setting('archive_outputs') = 'on';
+  keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
   started_runs := pgreprise.reset_simulations(array[reset_simulation.simulation_id], package_version, keep_outputs);
 
   insert into pgreprise.rerun as act

@@ -1,5 +1,5 @@
--- raise_version_unknown(country_id, version_name): says that a row cannot be created while the country's
--- current report_output or package version is not known.
+-- raise_version_unknown(country_id, version_name): refuses to create a row of a country whose current report_output or
+-- package version was never set.
 -- Raises RR009, always.
 create or replace function pgreprise.raise_version_unknown(country_id text, version_name text)
 returns void

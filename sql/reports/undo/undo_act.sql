@@ -124,7 +124,7 @@ begin
   end if;
 
   moved := array_remove(moved, null);
-  keep_outputs := pgreprise.setting('archive_outputs') = 'on';
+  keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
   undo_id := nextval('pgreprise.rerun_rerun_id_seq');
   if cardinality(moved) = 0 or (undo_act.force and not gone) then
     begin
