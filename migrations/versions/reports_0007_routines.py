@@ -13,33 +13,30 @@ depends_on = None
 # A downgrade that would be refused is refused before it changes anything.
 check_first_downgrade = "reports/keep_history"
 
-TYPES = ("report_row", "simulation_row", "report_run_row")
+TYPES = ("report_row", "simulation_row", "report_run_row", "cache_key", "linked_report")
 # A routine comes after those that it calls.
 ROUTINES = (
     "require_country",
-    "raise_report_not_found",
-    "raise_simulation_not_found",
+    "raise_not_found",
     "raise_version_unknown",
     "report_defect",
     "economy_cache_key",
+    "linked_simulations",
+    "linked_reports",
     "check_update",
     "newest_simulation",
     "newest_report",
     "settings",
     "set_setting",
     "raise_run_not_current",
-    "raise_rerun_not_found",
-    "raise_batch_not_found",
     "stored_report",
     "stored_simulation",
     "skip_used_run_numbers",
-    "archive_reports",
-    "archive_simulations",
-    "reset_reports",
-    "reset_simulations",
+    "start_report_runs",
+    "start_simulation_runs",
     "host_columns",
     "archive_host_columns",
-    "lock_reform_impacts",
+    "report_cache_rows",
     "remove_reform_impacts",
     "restore_reform_impacts",
     "rerun_result",

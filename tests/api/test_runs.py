@@ -179,9 +179,7 @@ def test_the_result_of_a_run_that_has_ended_is_refused(
     before = everything(dba)
     late = {"id": row, "status": "complete", "output": {"stale": True}, "run_sequence": read}
     said = refused(client.patch(f"/us/{kind}", json=late), 409, "RR011")
-    assert said["message"] == (
-        f"{kind.capitalize()} #{row} is at run 2; this write is for run 1, which is not the current one."
-    )
+    assert said["message"] == (f"{kind.capitalize()} #{row} is at run 2, but this write is for run 1.")
     assert everything(dba) == before
     done = succeeded(client.patch(f"/us/{kind}", json={**late, "run_sequence": read + 1}))
     assert (done["run_sequence"], json.loads(done["output"])) == (2, {"stale": True})

@@ -274,7 +274,7 @@ def test_what_no_purge_can_mean_is_rr016(
     computed(sandbox, household, 1)
     age(sandbox, "1 day")
     said = refusal(sandbox, f"select {call}", older_than, keep_last)
-    message = "A purge needs older_than, an interval from 0 to 1000 years, and keep_last, 0 or more runs."
+    message = "A purge needs older_than, an interval from 0 to 1000 years, and keep_last, a number from 0."
     assert said[:2] == ("RR016", message)
     assert said.detail is not None
     assert said.detail["keep_last"] == keep_last

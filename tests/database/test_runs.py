@@ -374,7 +374,7 @@ def test_a_run_that_never_was_is_rr019(sandbox: Connection, report: int, run: in
     )
     assert said.hint is not None
     assert said.hint.startswith("Its current run is 2. ")
-    assert said.hint.endswith(f"report_history({report}) lists them all.")
+    assert said.hint.endswith(f"report_history({report}) lists all runs.")
 
 
 def test_what_looks_at_runs_works_in_a_read_only_transaction(sandbox: Connection, report: int) -> None:

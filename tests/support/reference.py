@@ -203,7 +203,7 @@ class Model:
             raise Refused("RR016")
         row = self.row(kind, row_id, country)
         if run_sequence is not None and run_sequence != row.run:
-            raise Refused("RR011", f"{kind.capitalize()} #{row_id}", f"run {row.run};", f"run {run_sequence},")
+            raise Refused("RR011", f"{kind.capitalize()} #{row_id}", f"run {row.run},", f"run {run_sequence}.")
         row.status = status or row.status
         row.output = row.output if output is None else output
         row.error = row.error if error_message is None else error_message
@@ -379,7 +379,7 @@ class Model:
         removed_keys = [tuple(row[name] for name in (*CACHE_KEY, "api_version")) for row in act.kept_impacts.values()]
         newer = sorted({found for key in removed_keys for found in self.impacts_of(key)} - act.spared)
         if newer:
-            moved.append("cache rows were computed anew (" + ", ".join(f"#{found}" for found in newer) + ")")
+            moved.append("economy cache rows (" + ", ".join(f"#{found}" for found in newer) + ")")
         if moved and (gone or not force):
             raise Refused("RR010", *moved)
 

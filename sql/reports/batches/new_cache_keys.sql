@@ -1,42 +1,39 @@
--- new_cache_keys(report_ids, batch_id): the economy cache keys of reports that can be rerun, each once, with the
--- current version; for a batch only those that it has not emptied before, which from now on it has.
-create or replace function pgreprise.new_cache_keys(report_ids bigint[], batch_id bigint)
-returns pgreprise.rerun_batch_cache_key[]
+-- new_cache_keys(reports, batch_id): the economy cache keys of the reports that can be rerun, each key once, with the
+-- first report that has it and the current version. For a batch only the keys of which it has not yet deleted the
+-- rows; it records them as deleted.
+create or replace function pgreprise.new_cache_keys(reports pgreprise.linked_report[], batch_id bigint)
+returns table (report_id bigint, cache_key pgreprise.cache_key, economy_impact_version text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-<<own>>
-declare
-  wanted_keys pgreprise.rerun_batch_cache_key[];
-  new_keys    pgreprise.rerun_batch_cache_key[];
 begin
-  wanted_keys := array(
-    select distinct row(new_cache_keys.batch_id, cache_key.country_id, cache_key.baseline_policy_id,
-        cache_key.reform_policy_id, cache_key.region, cache_key.dataset, cache_key.time_period, cache_key.options_hash,
-        country.economy_impact_version)::pgreprise.rerun_batch_cache_key
-      from public.report_outputs as report
-      join public.simulations as simulation_1 on simulation_1.id = report.simulation_1_id
-      left join public.simulations as simulation_2 on simulation_2.id = report.simulation_2_id
-      join pgreprise.country as country on country.country_id = report.country_id
-     cross join lateral pgreprise.economy_cache_key(report.country_id, report.year, simulation_1.population_id,
-       simulation_1.policy_id, simulation_2.policy_id) as cache_key
-     where report.id = any (new_cache_keys.report_ids) and simulation_1.population_type = 'geography'
-  );
-  if new_cache_keys.batch_id is null then
-    return wanted_keys;
-  end if;
+  return query
+    with wanted as (
+      select distinct on (report.cache_key) report.report_id, report.cache_key, report.economy_impact_version
+        from unnest(new_cache_keys.reports) as report
+       where report.errcode is null and report.report_type = 'geography'
+       order by report.cache_key, report.report_id
+    ),
 
-  with first_time as (
-    insert into pgreprise.rerun_batch_cache_key as done
-    select wanted.* from unnest(own.wanted_keys) as wanted order by wanted
-    on conflict on constraint rerun_batch_cache_key_pkey do nothing
-    returning done
-  )
+    recorded as (
+      insert into pgreprise.rerun_batch_cache_key as done
+        (batch_id, country_id, baseline_policy_id, reform_policy_id, region, dataset, time_period, options_hash,
+         api_version)
+      select new_cache_keys.batch_id, (wanted.cache_key).*, wanted.economy_impact_version
+        from wanted
+       where new_cache_keys.batch_id is not null
+       order by wanted.cache_key
+      on conflict on constraint rerun_batch_cache_key_pkey do nothing
+      returning row(done.country_id, done.baseline_policy_id, done.reform_policy_id, done.region, done.dataset,
+          done.time_period, done.options_hash)::pgreprise.cache_key as cache_key
+    )
 
-  select coalesce(array_agg(first_time.done), '{}') into new_keys from first_time;
-  return new_keys;
+    select wanted.report_id, wanted.cache_key, wanted.economy_impact_version
+      from wanted
+     where new_cache_keys.batch_id is null
+        or wanted.cache_key in (select recorded.cache_key from recorded);
 end;
 $$;
 
-comment on function pgreprise.new_cache_keys(bigint[], bigint) is
-'The economy cache keys of reports, for a batch without those that it has emptied.';
+comment on function pgreprise.new_cache_keys(pgreprise.linked_report[], bigint) is
+'The economy cache keys of reports, for a batch without those whose rows it has deleted.';

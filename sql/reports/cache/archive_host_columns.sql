@@ -1,10 +1,10 @@
--- archive_host_columns(removal_id, reform_impact_ids): add to archived economy cache rows the columns that
--- only the host knows, as text. The rows are still in reform_impact. Rarely needed, hence on its own.
+-- archive_host_columns(removal_id, reform_impact_ids): adds the host's own columns, as text, to archived economy cache
+-- rows whose originals are still in reform_impact. Hardly any host has such columns, so this is a routine of its own.
 create or replace function pgreprise.archive_host_columns(removal_id bigint, reform_impact_ids bigint[])
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
--- So that text goes there and back unchanged, whatever the caller's settings.
+-- These settings make sure that a value becomes text and the same value again, whatever the caller has set.
 set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
@@ -22,12 +22,12 @@ begin
         'from public.reform_impact as impact '
         'where archived.removal_id = $1 and archived.reform_impact_id = any ($2) '
         'and impact.reform_impact_id = archived.reform_impact_id',
-        string_agg(format('%L, impact.%I::text', further.column_name, further.column_name), ', '))
-      from pgreprise.host_columns() as further
+        string_agg(format('%L, impact.%I::text', host_column.column_name, host_column.column_name), ', '))
+      from pgreprise.host_columns() as host_column
   )
   using archive_host_columns.removal_id, archive_host_columns.reform_impact_ids;
 end;
 $$;
 
 comment on function pgreprise.archive_host_columns(bigint, bigint[]) is
-'Adds the columns that only the host knows to archived economy cache rows.';
+'Adds the host''s own columns to archived economy cache rows.';

@@ -1,8 +1,9 @@
--- use_idempotency_key(idempotency_key, report_id): take an idempotency key for a rerun of a report, which the
--- caller has locked. Of two callers with one key at the same moment the second waits for the first.
--- Returns the id for the rerun and is_new; where the key was used before, the rerun that it did.
--- Raises RR012 when it was used for another report, RR014 when that rerun was undone, RR016 for a key that
--- is empty or longer than 255 characters.
+-- use_idempotency_key(idempotency_key, report_id): records an idempotency key for a rerun of a report. The caller has
+-- locked the report. Of two callers with the same key at the same moment, the second waits for the first.
+-- Returns the id of the rerun and is_new. is_new is false when the key was used before; then the id is that of the
+-- rerun that was done with it.
+-- Raises RR012 when the key was used for another report, RR014 when the rerun of the key was undone, RR016 when the
+-- key is empty or longer than 255 characters.
 create or replace function pgreprise.use_idempotency_key(
   idempotency_key text, report_id bigint, out rerun_id bigint, out is_new boolean
 )
@@ -18,7 +19,7 @@ begin
       errcode = 'RR016',
       message = 'An idempotency key has 1 to 255 characters.',
       detail = jsonb_build_object('length', length(use_idempotency_key.idempotency_key)),
-      hint = 'Use a random UUID for each rerun that you mean, and the same one when you try it again.';
+      hint = 'Use a new random UUID for each rerun, and the same UUID when you try a rerun again.';
   end if;
 
   insert into pgreprise.rerun_key as key (idempotency_key, report_id, rerun_id)
@@ -40,20 +41,20 @@ begin
         use_idempotency_key.report_id),
       detail = jsonb_build_object('report_id', use_idempotency_key.report_id, 'used_for_report_id', used.report_id,
         'rerun_id', used.rerun_id),
-      hint = 'Nothing was changed. Use a new key for each rerun that you mean.';
+      hint = 'Nothing was changed. Use a new key for each rerun.';
   end if;
 
   perform from pgreprise.rerun as act where act.rerun_id = used.rerun_id and act.undone_by is not null;
   if found then
     raise exception using
       errcode = 'RR014',
-      message = format('This idempotency key did rerun #%s, which was undone since.', used.rerun_id),
+      message = format('This idempotency key was used for rerun #%s, which was undone.', used.rerun_id),
       detail = jsonb_build_object('report_id', use_idempotency_key.report_id, 'rerun_id', used.rerun_id),
-      hint = 'Nothing was changed. To rerun the report after all, use a new key.';
+      hint = 'Nothing was changed. To rerun the report again, use a new key.';
   end if;
   rerun_id := used.rerun_id;
 end;
 $$;
 
 comment on function pgreprise.use_idempotency_key(text, bigint) is
-'Takes an idempotency key, or tells which rerun it did before.';
+'Records an idempotency key, or tells which rerun it was used for.';

@@ -10,11 +10,11 @@ as $$
 begin
   raise exception using
     errcode = 'RR009',
-    message = format('Country %s has no current %s version; a new row needs one.',
+    message = format('Country %s has no current %s version. A new row needs one.',
       raise_version_unknown.country_id, raise_version_unknown.version_name),
     detail = jsonb_build_object('country_id', raise_version_unknown.country_id,
       'version', raise_version_unknown.version_name),
-    hint = format('select set_cache_versions(%L, %s => ''<version>'') sets it.',
+    hint = format('Set it: select set_cache_versions(%L, %s => ''<version>'')',
       raise_version_unknown.country_id, raise_version_unknown.version_name);
 end;
 $$;
