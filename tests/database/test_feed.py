@@ -222,7 +222,7 @@ def test_a_page_has_1_to_10000_rows(rows: Connection, max_rows: int | None) -> N
     rerun(rows, 1)
     said = refusal(rows, "select * from rerun_feed(0, max_rows => %s)", max_rows)
     assert said.code == "RR016"
-    assert said.message == "max_rows of the feed is between 1 and 10000."
+    assert said.message == "max_rows must be between 1 and 10000."
 
 
 @pytest.mark.parametrize("max_rows", [1, 2, 3, 10000])

@@ -307,5 +307,5 @@ def test_an_age_that_no_time_goes_back_by_is_refused(session: Connection, age: s
 
 @pytest.mark.parametrize("chunk", ["null", "[1]", '{"reruns": "many"}', '{"bytes": 1}', '{"reruns": null}'])
 def test_what_is_no_count_adds_nothing(session: Connection, chunk: str) -> None:
-    statement = """select pgreprise.add_up('{"reruns": 1}', %s::jsonb) ->> 'reruns' as reruns"""
+    statement = """select pgreprise.add_counts('{"reruns": 1}', %s::jsonb) ->> 'reruns' as reruns"""
     assert session.execute(statement, (chunk,)).fetchall() == [{"reruns": "1"}]

@@ -1,6 +1,6 @@
--- further_columns(): the columns of reform_impact that a host has added and pgreprise does not know, with
--- their types, by position; no row in a table that pgreprise created. Generated columns are left out.
-create or replace function pgreprise.further_columns()
+-- host_columns(): the columns of reform_impact that a host has added and pgreprise does not know, with their types, in
+-- their order. There are none in a table that pgreprise created. Generated columns are left out.
+create or replace function pgreprise.host_columns()
 returns table (column_name name, type_name text)
 language plpgsql
 stable
@@ -18,12 +18,12 @@ begin
          select from pg_attribute as known
           where known.attrelid = 'pgreprise.reform_impact_archive'::regclass
             and known.attname = attribute.attname
-            -- These two are the archive's own; a host's column may have their name.
-            and known.attname not in ('removal_id', 'further_columns')
+            -- These two belong to the archive. A column of the host may have the same name.
+            and known.attname not in ('removal_id', 'host_columns')
        )
      order by attribute.attnum;
 end;
 $$;
 
-comment on function pgreprise.further_columns() is
-'The columns of reform_impact that the host added, which an archive keeps as text.';
+comment on function pgreprise.host_columns() is
+'The columns of reform_impact that the host has added; the archive keeps them as text.';
