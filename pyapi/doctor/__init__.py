@@ -36,9 +36,12 @@ def examine(engine: Engine) -> list[Finding]:
             *installation.migrations_behind(revisions),
             *_run("routines", lambda: installation.edited_routines(database)),
             *_run("indexes", lambda: installation.missing_indexes(database, revisions)),
-            *_run("rights", lambda: privileges.too_wide(database)),
+            *_run("rights", lambda: privileges.wrong_rights(database)),
         ]
-        domains = {name.split("/")[0] for name in status["status"]["routines"]}
+        # A domain may be installed halfway, without its routines, or by a newer pgreprise, with unknown revisions.
+        domains = installation.installed_domains(revisions) | {
+            name.split("/")[0] for name in status["status"]["routines"]
+        }
         if "carbon" in domains and "reports" not in domains:
             return findings
         return [

@@ -10,23 +10,22 @@ from typing import Any
 import psycopg
 from alembic.script import ScriptDirectory
 
-from pyapi.doctor.finding import Finding, rows
+from pyapi.doctor.finding import Finding, ask
 from pyapi.schema.files import RoutineFile, live_routines, sql_folder
 from pyapi.schema.migrate import scripts, write_sql
 
-__all__ = ["edited_routines", "migrations_behind", "missing_indexes"]
-
-# Every routine of one name, so that an overload made by hand shows too.
-_DEFINITIONS = """
-select array_agg(pg_get_functiondef(procedure.oid) order by procedure.oid::regprocedure::text)
-  from pg_catalog.pg_proc as procedure
-  join pg_catalog.pg_namespace as namespace on namespace.oid = procedure.pronamespace
- where namespace.nspname || '.' || procedure.proname = %s
-"""
+__all__ = ["edited_routines", "installed_domains", "migrations_behind", "missing_indexes"]
 
 
 def _known(directory: ScriptDirectory, revision: str) -> bool:
     return revision in {script.revision for script in directory.walk_revisions()}
+
+
+def installed_domains(revisions: list[str]) -> set[str]:
+    """The domains that these revisions belong to; a revision that this pgreprise does not know is left out."""
+    directory = scripts()
+    known = [revision for revision in revisions if _known(directory, revision)]
+    return {label for revision in known for label in directory.get_revision(revision).branch_labels}
 
 
 def migrations_behind(revisions: list[str]) -> Iterator[Finding]:
@@ -44,7 +43,7 @@ def migrations_behind(revisions: list[str]) -> Iterator[Finding]:
             "Upgrade pgreprise here.",
         )
         return
-    labels = {label for revision in revisions for label in directory.get_revision(revision).branch_labels}
+    labels = installed_domains(revisions)
     if labels == {"core"}:
         labels.add("reports")
     behind = (
@@ -68,7 +67,7 @@ def migrations_behind(revisions: list[str]) -> Iterator[Finding]:
 def edited_routines(database: psycopg.Connection[Any]) -> Iterator[Finding]:
     """Routines that are not what their files give: edited, overloaded or dropped by hand."""
     files = {(file.name, file.version): file for file in live_routines()}
-    for row in rows(database, "select name, version, routine, checksum from pgreprise.routine_version order by name"):
+    for row in ask(database, "registered_routines"):
         file = files.get((row["name"], row["version"]))
         if file is None:
             yield Finding(
@@ -98,8 +97,9 @@ def _compare(database: psycopg.Connection[Any], file: RoutineFile) -> Iterator[F
     )
 
     def definitions() -> list[str] | None:
-        row = database.execute(_DEFINITIONS, (file.routine,)).fetchone()
-        return row[0] if row else None
+        [row] = ask(database, "routine_definitions", {"routine": file.routine})
+        found: list[str] | None = row["definitions"]
+        return found
 
     standing = definitions()
     if standing is None:
@@ -152,16 +152,6 @@ _OWN_TABLE = re.compile(r"^create table (?P<table>pgreprise\.\w+) \((?P<body>.*?
 _ADDED_KEY = re.compile(r"^alter table (?P<table>pgreprise\.\w+)\s+add (?P<body>constraint [^;]*);", re.MULTILINE)
 _KEY = re.compile(r"constraint (?P<name>\w+) (?P<definition>(?:primary key|unique) \([^)]*\))")
 
-_INDEXES = """
-select relation.relname as name, index.indisvalid as is_valid,
-       table_namespace.nspname || '.' || indexed.relname as full_table_name
-  from pg_catalog.pg_index as index
-  join pg_catalog.pg_class as relation on relation.oid = index.indexrelid
-  join pg_catalog.pg_class as indexed on indexed.oid = index.indrelid
-  join pg_catalog.pg_namespace as table_namespace on table_namespace.oid = indexed.relnamespace
- where table_namespace.nspname in ('public', 'pgreprise')
-"""
-
 
 def _wanted_indexes(revisions: list[str]) -> dict[str, tuple[str, str]]:
     """The indexes that the migrations have made up to these revisions: by name, the table and how to make it.
@@ -188,7 +178,7 @@ def missing_indexes(database: psycopg.Connection[Any], revisions: list[str]) -> 
     directory = scripts()
     if not all(_known(directory, revision) for revision in revisions):
         return
-    standing = {(row["full_table_name"], row["name"]): row["is_valid"] for row in rows(database, _INDEXES)}
+    standing = {(row["full_table_name"], row["name"]): row["is_valid"] for row in ask(database, "existing_indexes")}
     for name, (table, statement) in _wanted_indexes(revisions).items():
         is_valid = standing.get((table, name))
         if is_valid is None:

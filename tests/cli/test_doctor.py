@@ -229,7 +229,7 @@ def unsaved(dba: Connection) -> Connection:
 
 
 def rights(connection: Connection) -> list[Finding]:
-    return list(privileges.too_wide(connection))
+    return list(privileges.wrong_rights(connection))
 
 
 def test_the_rights_that_pgreprise_gives_are_right(unsaved: Connection) -> None:
