@@ -12,10 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
 from pyapi.schema import operations  # importing it registers the operations
 from pyapi.schema.files import sql_text
+from pyapi.schema.migrate import complete_domains
+from pyapi.schema.refresh import refresh_routines
 
 SCHEMA = "pgreprise"
 OPTIONS = {
@@ -47,9 +50,22 @@ SETTINGS = (
     "set search_path = pg_catalog, pg_temp;",
     ONE_AT_A_TIME,
 )
+# Its revisions no longer exist, so it is told before Alembic looks for them.
+DEVELOPMENT_VERSION = "core/refuse_development_version"
 CREATE_SCHEMA = f"create schema if not exists {SCHEMA};"
 # Without it psql runs the rest after an error.
 HOW_TO_RUN = "-- Run it with: psql --no-psqlrc --set ON_ERROR_STOP=1 --file <this file> <database>"
+
+
+def require_known_revisions() -> None:
+    """Refuse a database that a newer version has migrated; Alembic would only name the revision."""
+    known = {script.revision for script in context.script.walk_revisions()}
+    unknown = sorted(set(context.get_context().get_current_heads()) - known)
+    if unknown:
+        raise CommandError(
+            f"The database is at revision {', '.join(unknown)}, which this version of pgreprise does not know: a newer "
+            "version has migrated it. Nothing was changed. Upgrade pgreprise here"
+        )
 
 
 def checks() -> Iterator[str]:
@@ -63,7 +79,7 @@ def checks() -> Iterator[str]:
 
 def write_sql() -> None:
     context.configure(dialect_name="postgresql", literal_binds=True, **OPTIONS)
-    for statement in (HOW_TO_RUN, *SETTINGS, *checks(), CREATE_SCHEMA):
+    for statement in (HOW_TO_RUN, *SETTINGS, sql_text(DEVELOPMENT_VERSION), *checks(), CREATE_SCHEMA):
         context.get_context().impl.static_output(statement.strip())
     with context.begin_transaction():
         context.run_migrations()
@@ -73,15 +89,21 @@ def migrate(connection: Connection) -> None:
     # Each revision is one transaction, also on an engine that has autocommit.
     connection.execution_options(isolation_level="READ COMMITTED")
     execute = connection.execution_options(no_parameters=True).exec_driver_sql
-    for statement in SETTINGS:
+    for statement in (*SETTINGS, sql_text(DEVELOPMENT_VERSION)):
         execute(statement)
     connection.commit()
     context.configure(connection=connection, **OPTIONS)
+    require_known_revisions()
     for statement in (*checks(), CREATE_SCHEMA):
         execute(statement)
     connection.commit()
     with context.begin_transaction():
         context.run_migrations()
+    if context.config.attributes.get("refresh"):
+        # Under the lock of the migration, since two at once would trip over each other here too.
+        refreshed = refresh_routines(connection, complete_domains(connection))
+        connection.commit()
+        context.config.attributes["refreshed"] = refreshed
 
 
 if context.is_offline_mode():

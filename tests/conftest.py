@@ -15,16 +15,19 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 from pytest_postgresql.janitor import DatabaseJanitor
-from sqlalchemy import URL, NullPool, create_engine
+from sqlalchemy import URL
 
 from pyapi.embedded import embedded
 from pyapi.schema import migrate
 from pyapi.settings import Settings
+from tests.support import legacy
+from tests.support.databases import FAST, Connect, Connection, engine, folder_of_a_server, janitor
+from tests.support.databases import connect as connect_to
+from tests.support.ports import unused_port
 
-# A crash of the machine may lose the data of a test.
-FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 200\n"
+pytest_plugins = ["tests.support.needs"]
+
 # A file system in memory, and the room it needs to have.
 MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 * 1024**3
@@ -39,11 +42,6 @@ def pytest_configure() -> None:
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES:
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None
-
-
-def folder_of_a_server() -> tempfile.TemporaryDirectory[str]:
-    """A new folder for a server; in pytest's, every run that starts closes it to the account of a root's server."""
-    return tempfile.TemporaryDirectory(prefix="pgreprise-test-")
 
 
 @pytest.fixture(scope="session")
@@ -66,20 +64,6 @@ def worker() -> str:
     return os.environ.get("PYTEST_XDIST_WORKER", "main")
 
 
-def janitor(server: URL, name: str, template: str | None = None, *, as_template: bool = False) -> DatabaseJanitor:
-    """Creates database ``name`` on entering, drops it on leaving."""
-    return DatabaseJanitor(
-        user=server.username or "postgres",
-        host=server.host or str(server.query.get("host", "127.0.0.1")),
-        port=server.port or 5432,
-        password=server.password,
-        dbname=name,
-        template_dbname=template,
-        as_template=as_template,
-        maintenance_dbname=server.database or "postgres",
-    )
-
-
 @pytest.fixture(scope="session")
 def new_database(server: URL, worker: str) -> Callable[..., DatabaseJanitor]:
     """Makes databases: ``with new_database() as made`` gives an empty one, ``made.dbname`` its name."""
@@ -96,8 +80,7 @@ def template(server: URL, worker: str) -> Iterator[str]:
     """The name of a database with every migration, which tests clone."""
     name = f"pgreprise_template_{worker}_{os.getpid()}"
     with janitor(server, name, as_template=True):
-        engine = create_engine(server.set(database=name), poolclass=NullPool)
-        migrate.upgrade(engine)
+        migrate.upgrade(engine(server.set(database=name)))
         yield name
 
 
@@ -115,7 +98,18 @@ def database(server: URL, new_database: Callable[..., DatabaseJanitor], template
         yield server.set(database=made.dbname)
 
 
-Connect = Callable[..., psycopg.Connection[dict[str, object]]]
+@pytest.fixture(scope="module")
+def shared_database(server: URL, new_database: Callable[..., DatabaseJanitor], template: str) -> Iterator[URL]:
+    """A migrated database that the tests of a module share, as its superuser."""
+    with new_database(template) as made:
+        yield server.set(database=made.dbname)
+
+
+@pytest.fixture(scope="module")
+def shared_connection(shared_database: URL) -> Iterator[Connection]:
+    """A superuser's connection to the module's database."""
+    with connect_to(shared_database) as connection:
+        yield connection
 
 
 @pytest.fixture
@@ -124,11 +118,10 @@ def connect(database: URL) -> Iterator[Connect]:
 
     ``connect(role="pgreprise_api")`` acts as that role, ``connect(autocommit=False)`` opens a transaction.
     """
-    opened: list[psycopg.Connection[dict[str, object]]] = []
+    opened: list[Connection] = []
 
-    def open_connection(*, role: str | None = None, autocommit: bool = True) -> psycopg.Connection[dict[str, object]]:
-        url = database.set(drivername="postgresql").render_as_string(hide_password=False)
-        connection = psycopg.connect(url, autocommit=autocommit, row_factory=dict_row)
+    def open_connection(*, role: str | None = None, autocommit: bool = True) -> Connection:
+        connection = connect_to(database, autocommit=autocommit)
         opened.append(connection)
         if role is not None:
             connection.execute(psycopg.sql.SQL("set role {}").format(psycopg.sql.Identifier(role)))
@@ -142,9 +135,15 @@ def connect(database: URL) -> Iterator[Connect]:
 
 
 @pytest.fixture
-def dba(connect: Connect) -> psycopg.Connection[dict[str, object]]:
+def dba(connect: Connect) -> Connection:
     """A DBA's psql: a superuser's connection to the test's database."""
     return connect()
+
+
+@pytest.fixture
+def port() -> int:
+    """A port on which nobody listens."""
+    return unused_port()
 
 
 @pytest.fixture(scope="session")
@@ -155,3 +154,19 @@ def legacy_database() -> Path:
     if not found.is_file():
         pytest.skip(f"the legacy database is absent: {found} (PGREPRISE_SHARED names the folder that holds data/)")
     return found
+
+
+@pytest.fixture(scope="session")
+def legacy_template(
+    server: URL, new_database: Callable[..., DatabaseJanitor], template: str, legacy_database: Path
+) -> Iterator[str]:
+    """The name of a database with the legacy data, which tests clone."""
+    with legacy.imported(server, new_database, template, legacy_database) as name:
+        yield name
+
+
+@pytest.fixture
+def legacy_copy(server: URL, new_database: Callable[..., DatabaseJanitor], legacy_template: str) -> Iterator[URL]:
+    """A fresh import of the test's own."""
+    with new_database(legacy_template) as made:
+        yield server.set(database=made.dbname)

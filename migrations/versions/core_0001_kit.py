@@ -11,15 +11,15 @@ branch_labels = ("core",)
 depends_on = None
 
 # after_routine comes first: it records the others.
-KIT = ("after_routine", "before_routine", "remove_routine", "drop_invalid_index")
+KIT = ("after_routine", "dependent_routines", "before_routine", "remove_routine", "drop_invalid_index")
 # A routine comes after those that it calls.
 ROUTINES = (
     "status",
-    "bound_lock_wait",
     "claims",
     "actor",
     "is_operator",
     "require_scope",
+    "enter",
     "check_chunk_size",
     "add_up",
     "refuse_transaction_block",

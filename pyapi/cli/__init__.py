@@ -16,6 +16,7 @@ from pyapi.api.address import AddressTakenError, UnprotectedAddressError
 from pyapi.cli import batches, carbon, installation, reports, serving, upkeep
 from pyapi.cli.output import explain, print_error
 from pyapi.embedded import EmbeddedUnavailableError
+from pyapi.schema.files import TextError
 from pyapi.schema.legacy_import import ImportRefused
 
 __all__ = ["cli", "main"]
@@ -62,7 +63,7 @@ def main() -> None:
     except UnprotectedAddressError as error:
         click.echo(f"error: {error}", err=True)
         code = 2
-    except (AddressTakenError, EmbeddedUnavailableError, ImportRefused) as error:
+    except (AddressTakenError, EmbeddedUnavailableError, ImportRefused, TextError) as error:
         click.echo(f"error: {error}", err=True)
         code = 1
     sys.exit(code)

@@ -32,7 +32,7 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
     """Install pgreprise in a database, or bring it up to date.
 
     A database that already has the report tables keeps them, with all rows; what does not fit
-    is listed and nothing is changed.
+    is listed and nothing is changed. A routine whose text was edited before its release is brought to that text.
     """
     if downgrade is None and drop_tables_with_rows:
         raise click.UsageError("--drop-tables-with-rows goes with --downgrade.")
@@ -47,7 +47,8 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
         if downgrade is not None:
             migrate.downgrade(engine, downgrade, drop_tables_with_rows=drop_tables_with_rows)
         else:
-            migrate.upgrade(engine, revision)
+            for line in migrate.upgrade(engine, revision):
+                click.echo(line)
         revisions = status_of(engine)["revisions"] if is_installed(engine) else []
     click.echo(f"The database is at {', '.join(revisions) or 'no revision'}.")
 
@@ -111,14 +112,21 @@ def routine() -> None:
 
 @routine.command("new")
 @click.argument("name")
-def routine_new(name: str) -> None:
-    """Start the next version of a routine: copy its newest file and write the revision that installs it."""
+@click.option("--room", help="The folder for a routine that does not exist yet, for example rerun.")
+def routine_new(name: str, room: str | None) -> None:
+    """Start the next version of a released routine, or with --room a new routine.
+
+    The released text is kept in sql/released, a revision that installs the next version is written, and the
+    routine's file is open for editing.
+    """
     try:
-        created = versions.new_version(name)
-    except (LookupError, ValueError) as error:
+        written = versions.new_version(name) if room is None else versions.new_routine(name, room)
+    except (LookupError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    for path in created:
+    for path in written:
         click.echo(f"created {os.path.relpath(path)}")
+    if room is None:
+        click.echo(f"edit    {os.path.relpath(versions.live_file(name).path)}, then: pgreprise migrate")
 
 
 @routine.command("release")
@@ -138,13 +146,18 @@ def routine_release(names: tuple[str, ...]) -> None:
 @routine.command("list")
 @JSON_OPTION
 def routine_list(as_json: bool) -> None:
-    """List the routines: the newest version here and the one that is installed in the database."""
-    newest = {file.name: file for file in files.live_routines()}
+    """List the routines: the newest version here, whether it is released, and the version in the database."""
     with administrator() as engine:
         installed = status_of(engine)["routines"] if is_installed(engine) else {}
     rows = [
-        {"name": name, "routine": file.routine, "newest": file.version, "installed": installed.get(name)}
-        for name, file in newest.items()
+        {
+            "name": file.name,
+            "routine": file.routine,
+            "newest": file.version,
+            "released": files.is_released(file),
+            "installed": installed.get(file.name),
+        }
+        for file in files.live_routines()
     ]
     print_rows(rows, as_json, empty="There are no routines.")
 

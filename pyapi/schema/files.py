@@ -22,6 +22,7 @@ from pathlib import Path
 __all__ = [
     "ReleasedText",
     "RoutineFile",
+    "TextError",
     "changed_texts",
     "domains",
     "is_released",
@@ -30,7 +31,10 @@ __all__ = [
     "read_released",
     "released_folder",
     "released_path",
+    "require_released",
+    "require_unchanged",
     "routine_file",
+    "shown",
     "sql_files",
     "sql_folder",
     "sql_text",
@@ -49,6 +53,10 @@ _HEADER = re.compile(
     re.DOTALL,
 )
 _GRANT = re.compile(r"^grant execute on (?:function|procedure)\s[^;]*?\sto\s+(?P<roles>[\w\s,]+);", re.MULTILINE)
+
+
+class TextError(Exception):
+    """The text of an SQL file cannot be used; the message says which, why, and what to do."""
 
 
 def _project_folder(name: str) -> Path:
@@ -263,6 +271,47 @@ def unreleased_texts() -> list[ReleasedText]:
         for (name, version), checksum in sorted(_current_texts().items(), key=lambda item: item[0][0])
         if (name, version) not in released
     ]
+
+
+def shown(path: Path) -> str:
+    """A file of ``sql/`` as people type it, ``sql/reports/rerun/rerun_report.sql``."""
+    return f"sql/{path.relative_to(sql_folder()).as_posix()}"
+
+
+def require_unchanged() -> None:
+    """Raise TextError when a released text was edited or removed; the message says what to type."""
+    changed = changed_texts()
+    if not changed:
+        return
+    live = {file.name: file for file in live_routines()}
+    remedies = []
+    for text in changed:
+        file = live.get(text.name)
+        if file is not None and file.version == text.version:
+            remedies.append(
+                f"  git checkout {shown(file.path)} && pgreprise routine new {text.name}   # then edit that file again"
+            )
+        elif text.version is not None:
+            domain, routine = text.name.split("/")
+            remedies.append(f"  git checkout sql/{_RELEASED}/{domain}/{routine}_v{text.version:02}.sql")
+        else:
+            remedies.append(f"  git checkout 'sql/*/{text.name.split('/')[1]}.sql'   # and change it by a revision")
+    raise TextError(
+        f"A released text never changes, but {', '.join(map(str, changed))} "
+        f"{'was' if len(changed) == 1 else 'were'} edited or removed. Nothing was done. Type:\n" + "\n".join(remedies)
+    )
+
+
+def require_released() -> None:
+    """Raise TextError when a text is not released yet, or was edited since; a wheel holds released texts only."""
+    require_unchanged()
+    unreleased = unreleased_texts()
+    if unreleased:
+        raise TextError(
+            f"{len(unreleased)} SQL texts are not released yet ({unreleased[0].name}, ...), so a wheel with them could "
+            "be installed and its texts could still change. Release them first: pgreprise routine release. "
+            "For a wheel to try out: PGREPRISE_UNRELEASED=1 python -m build --wheel"
+        )
 
 
 def is_released(file: RoutineFile) -> bool:

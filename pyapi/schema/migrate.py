@@ -1,4 +1,7 @@
-"""Running the migrations: Alembic, with its configuration made here instead of in an ini file."""
+"""Running the migrations: Alembic, with its configuration made here instead of in an ini file.
+
+An upgrade also brings routines whose text was edited before their release to that text (``refresh.py``).
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,19 @@ from typing import TextIO
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
-from pyapi.schema.files import migrations_folder
+from pyapi.schema.files import domains, migrations_folder, require_unchanged
 
-__all__ = ["NOT_INSTALLED", "alembic_config", "downgrade", "scripts", "upgrade", "write_sql"]
+__all__ = [
+    "NOT_INSTALLED",
+    "alembic_config",
+    "complete_domains",
+    "downgrade",
+    "scripts",
+    "upgrade",
+    "write_sql",
+]
 
 # SQLSTATEs of a database where pgreprise, or a newer part of it, is not installed.
 NOT_INSTALLED = {"42883", "42P01", "3F000", "42704"}
@@ -30,16 +41,32 @@ def scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(alembic_config())
 
 
-def upgrade(engine: Engine, revision: str = "heads") -> None:
-    """Migrate forward, each revision in its own transaction.
+def complete_domains(connection: Connection) -> set[str]:
+    """The domains whose newest revision is installed in this database."""
+    directory = scripts()
+    installed = tuple(connection.execute(text("select version_num from pgreprise.alembic_version")).scalars())
+    if not installed:
+        return set()
+    behind = directory.iterate_revisions("heads", installed, implicit_base=True)
+    missing = {label for script in behind for label in script.branch_labels}
+    return set(domains()) - missing
 
-    Raises sqlalchemy.exc.DBAPIError with what the database said; the revisions before
-    the one that failed stay.
+
+def upgrade(engine: Engine, revision: str = "heads") -> list[str]:
+    """Migrate forward, each revision in its own transaction, and bring unreleased routines to their files' text.
+
+    Returns a line for each routine that was brought to its text. Raises files.TextError when a released text was edited
+    and for a text that PostgreSQL refuses, and sqlalchemy.exc.DBAPIError with what the
+    database said; the revisions before the one that failed stay.
     """
+    require_unchanged()
     config = alembic_config()
+    config.attributes["refresh"] = True
     with engine.connect() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+    refreshed: list[str] = config.attributes["refreshed"]
+    return refreshed
 
 
 def downgrade(engine: Engine, revision: str, *, drop_tables_with_rows: bool = False) -> None:

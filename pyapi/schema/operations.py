@@ -16,11 +16,13 @@ all of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from alembic.operations import MigrateOperation, Operations
 
-from pyapi.schema.files import routine_file, sql_text
+from pyapi.schema.files import RoutineFile, routine_file, sql_text
 
-__all__ = ["MIGRATION_LOCK_TIMEOUT"]
+__all__ = ["MIGRATION_LOCK_TIMEOUT", "after_routine", "before_routine", "remove_routine"]
 
 # A migration that does not get its lock soon fails and says so. Otherwise all traffic would queue behind it.
 MIGRATION_LOCK_TIMEOUT = "5s"
@@ -61,6 +63,21 @@ def _call(function: str, *arguments: str | int | bool | None) -> str:
     return f"select pgreprise.{function}({', '.join(_literal(argument) for argument in arguments)});"
 
 
+def before_routine(file: RoutineFile, installed_version: int | None, *, recreate: bool = False) -> str:
+    """The statement that goes before a routine's text (``sql/core/kit/before_routine.sql``)."""
+    return _call("before_routine", file.name, file.routine, installed_version, recreate)
+
+
+def after_routine(file: RoutineFile) -> str:
+    """The statement that goes after a routine's text (``sql/core/kit/after_routine.sql``)."""
+    return _call("after_routine", file.name, file.routine, file.version, file.checksum)
+
+
+def remove_routine(name: str, routine: str, version: int) -> str:
+    """The statement that drops a routine (``sql/core/kit/remove_routine.sql``)."""
+    return _call("remove_routine", name, routine, version)
+
+
 @Operations.register_operation("create_routine")
 class CreateRoutine(MigrateOperation):
     """Install a routine that is not there yet."""
@@ -84,20 +101,35 @@ class CreateRoutine(MigrateOperation):
 class ReplaceRoutine(MigrateOperation):
     """Replace one version of a routine by another, forward or back."""
 
-    def __init__(self, name: str, version: int, replaces: int) -> None:
+    def __init__(
+        self, name: str, version: int, replaces: int, dependents: Mapping[str, tuple[int, int]] | None = None
+    ) -> None:
         self.name, self.version, self.replaces = name, version, replaces
+        self.dependents = dict(dependents or {})
 
     @classmethod
-    def replace_routine(cls, operations: Operations, name: str, *, version: int, replaces: int) -> None:
+    def replace_routine(
+        cls,
+        operations: Operations,
+        name: str,
+        *,
+        version: int,
+        replaces: int,
+        dependents: Mapping[str, tuple[int, int]] | None = None,
+    ) -> None:
         """Replace version ``replaces`` of routine ``name`` by ``version``.
 
-        Grants survive, also where the signature changes and the routine has to be dropped first.
+        Grants and comment survive, also where the signature changes and the routine has to be dropped first.
+        PostgreSQL does not drop a routine that the body of another one uses (``begin atomic``): name such routines
+        in ``dependents``, in the order in which they are to be created again, each with the version to install
+        and the version that is installed: ``{"reports/rerun_result": (1, 1)}``.
         Fails when another version than ``replaces`` is installed.
         """
-        operations.invoke(cls(name, version, replaces))
+        operations.invoke(cls(name, version, replaces, dependents))
 
     def reverse(self) -> ReplaceRoutine:
-        return ReplaceRoutine(self.name, version=self.replaces, replaces=self.version)
+        back = {name: (replaces, version) for name, (version, replaces) in self.dependents.items()}
+        return ReplaceRoutine(self.name, version=self.replaces, replaces=self.version, dependents=back)
 
 
 @Operations.register_operation("drop_routine")
@@ -175,33 +207,45 @@ class DropIndexConcurrently(MigrateOperation):
 @Operations.implementation_for(CreateRoutine)
 def _create_routine(operations: Operations, operation: CreateRoutine) -> None:
     file = routine_file(operation.name, operation.version)
-    _execute(operations, _call("before_routine", file.name, file.routine))
+    _execute(operations, before_routine(file, None))
     _execute(operations, file.sql)
-    _execute(operations, _call("after_routine", file.name, file.routine, file.version, file.checksum))
+    _execute(operations, after_routine(file))
 
 
 @Operations.implementation_for(ReplaceRoutine)
 def _replace_routine(operations: Operations, operation: ReplaceRoutine) -> None:
-    old = routine_file(operation.name, operation.replaces)
-    new = routine_file(operation.name, operation.version)
+    replacements = [
+        (routine_file(name, version), routine_file(name, replaces))
+        for name, (version, replaces) in (
+            (operation.name, (operation.version, operation.replaces)),
+            *operation.dependents.items(),
+        )
+    ]
+    new, old = replacements[0]
     recreate = old.signature != new.signature
-    _execute(operations, _call("before_routine", old.name, old.routine, old.version, recreate))
-    _execute(operations, new.sql)
-    _execute(operations, _call("after_routine", new.name, new.routine, new.version, new.checksum))
+    if recreate:
+        for _, dropped in reversed(replacements):
+            _execute(operations, before_routine(dropped, dropped.version, recreate=True))
+    for installed, replaced in replacements:
+        if not recreate:
+            changes = installed.signature != replaced.signature
+            _execute(operations, before_routine(replaced, replaced.version, recreate=changes))
+        _execute(operations, installed.sql)
+        _execute(operations, after_routine(installed))
 
 
 @Operations.implementation_for(DropRoutine)
 def _drop_routine(operations: Operations, operation: DropRoutine) -> None:
     file = routine_file(operation.name, operation.version)
-    _execute(operations, _call("remove_routine", file.name, file.routine, file.version))
+    _execute(operations, remove_routine(file.name, file.routine, file.version))
 
 
 @Operations.implementation_for(BootstrapRoutine)
 def _bootstrap_routine(operations: Operations, operation: BootstrapRoutine) -> None:
     file = routine_file(operation.name, operation.version)
     _execute(operations, file.sql)
-    _execute(operations, "select set_config('pgreprise.kept', '{}', true);")
-    _execute(operations, _call("after_routine", file.name, file.routine, file.version, file.checksum))
+    _execute(operations, f"select set_config('pgreprise.kept', '{{\"{file.name}\": {{}}}}', true);")
+    _execute(operations, after_routine(file))
 
 
 @Operations.implementation_for(RunSql)

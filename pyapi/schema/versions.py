@@ -9,7 +9,7 @@ from pathlib import Path
 from pyapi.schema import files, migrate
 from pyapi.schema.files import ReleasedText, RoutineFile
 
-__all__ = ["new_routine", "new_version", "release", "require_released_texts"]
+__all__ = ["live_file", "new_routine", "new_version", "release"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -37,34 +37,11 @@ def _require_checkout() -> None:
         )
 
 
-def require_released_texts() -> None:
-    """Raise ValueError when a released text was edited or removed; the message says what to type."""
-    changed = files.changed_texts()
-    if not changed:
-        return
-    listed = ", ".join(map(str, changed))
-    routines = {file.name: file for file in files.live_routines()}
-    advice = []
-    for text in changed:
-        file = routines.get(text.name)
-        if file is not None and text.version == file.version:
-            advice.append(
-                f"  {text}: git checkout {_shown(file.path)}, then pgreprise routine new {text.name}, then edit again"
-            )
-        else:
-            advice.append(f"  {text}: git checkout its file")
-    raise ValueError(
-        f"A released text must not change, and {'this one was' if len(changed) == 1 else 'these were'} edited or "
-        f"removed: {listed}. Type:\n" + "\n".join(advice)
-    )
+def live_file(name: str) -> RoutineFile:
+    """The live file of ``rerun_report``, or of ``reports/rerun_report`` where several domains have one.
 
-
-def _shown(path: Path) -> str:
-    return path.relative_to(files.sql_folder().parent).as_posix()
-
-
-def _named(name: str) -> RoutineFile:
-    """The live file of ``rerun_report`` or ``reports/rerun_report``."""
+    Raises LookupError when there is no such routine, ValueError when several domains have it.
+    """
     if "/" in name:
         return files.routine_file(name)
     names = [file.name for file in files.live_routines() if file.name.split("/")[1] == name]
@@ -101,16 +78,17 @@ def new_version(name: str) -> tuple[Path, Path]:
     ``name`` is ``rerun_report``, or ``reports/rerun_report`` where several domains have one. The live file is
     not touched and is open for editing from now on. Returns the path of the kept text and that of the revision.
     Raises LookupError when there is no such routine; ValueError when several domains have it, when its newest
-    version is not released yet or was edited, or when pgreprise is an installed package.
+    version is not released yet, or when pgreprise is an installed package; files.TextError when a released text was
+    edited.
     """
     _require_checkout()
-    live = _named(name)
+    live = live_file(name)
     if not files.is_released(live):
         raise ValueError(
-            f"Version {live.version} of {live.name} is not released yet. Edit {_shown(live.path)} and type: "
+            f"Version {live.version} of {live.name} is not released yet. Edit {files.shown(live.path)} and type: "
             "pgreprise migrate"
         )
-    require_released_texts()
+    files.require_unchanged()
     domain, routine = live.name.split("/")
     version = live.version + 1
     kept = files.released_path(live)
@@ -145,7 +123,7 @@ def new_routine(name: str, room: str) -> tuple[Path, Path]:
             f"{', '.join(files.domains())}. For example: pgreprise routine new reports/my_routine --room rerun"
         )
     if name in files.sql_files():
-        raise ValueError(f"{_shown(files.sql_files()[name])} exists already.")
+        raise ValueError(f"{files.shown(files.sql_files()[name])} exists already.")
     path = files.sql_folder() / domain / room / f"{routine}.sql"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(_NEW_ROUTINE.format(routine=routine), encoding="utf-8", newline="\n")
@@ -166,11 +144,11 @@ def new_routine(name: str, room: str) -> tuple[Path, Path]:
 def release(names: Iterable[str] = ()) -> list[ReleasedText]:
     """Record texts as released in ``sql/RELEASED``: those of ``names``, or all that are not released yet.
 
-    Returns the texts that it added. Raises ValueError when a released text was edited, or when pgreprise is an
-    installed package; LookupError for a name that no unreleased text has.
+    Returns the texts that it added. Raises files.TextError when a released text was edited, ValueError when
+    pgreprise is an installed package, LookupError for a name that no unreleased text has.
     """
     _require_checkout()
-    require_released_texts()
+    files.require_unchanged()
     unreleased = files.unreleased_texts()
     wanted = list(names)
     for name in wanted:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from flask.testing import FlaskClient
-from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL, Engine
 
 from pyapi.api.app import create_app
 from pyapi.database import connect_engine
-
-NewEngine = Callable[..., Engine]
-NewClient = Callable[..., FlaskClient]
-
-
-def as_api(database: URL, options: str = "") -> URL:
-    """The database as a connection that acts as pgreprise_api."""
-    return database.update_query_dict({"options": f"-c role=pgreprise_api {options}"})
+from tests.support.api import NewClient, NewEngine, api_over, as_api
 
 
 @pytest.fixture
@@ -48,15 +40,7 @@ def client(new_client: NewClient) -> FlaskClient:
 
 
 @pytest.fixture(scope="module")
-def shared_database(server: URL, new_database: Callable[..., DatabaseJanitor], template: str) -> Iterator[URL]:
-    """One migrated database for all tests of a module whose requests are refused before they write."""
-    with new_database(template) as made:
-        yield server.set(database=made.dbname)
-
-
-@pytest.fixture(scope="module")
 def shared_client(shared_database: URL) -> Iterator[FlaskClient]:
     """A client of an API over the module's database."""
-    engine = connect_engine(as_api(shared_database))
-    yield create_app(engine).test_client()
-    engine.dispose()
+    with api_over(shared_database) as api:
+        yield api.test_client()

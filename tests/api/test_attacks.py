@@ -6,22 +6,19 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 from flask.testing import FlaskClient
-from psycopg.rows import dict_row
 from sqlalchemy import URL, create_engine
 
 from pyapi.api.app import create_app
 from pyapi.api.openapi import document
-from pyapi.database import connect_engine
-from pyapi.schema.files import sql_folder
-from tests.api.conftest import as_api
-from tests.api.replies import refused
-from tests.api.test_authentication import SECRET, authentication, claims, signed
-from tests.factories import everything, one
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.api import api_over
+from tests.support.databases import Connection
+from tests.support.replies import refused
+from tests.support.samples import load_every_sample
+from tests.support.snapshots import everything
+from tests.support.statements import one
+from tests.support.tokens import SECRET, authentication, claims, signed
 
 DOCUMENT = document(create_app(create_engine("postgresql+psycopg://")))
 HOSTILE = [
@@ -49,13 +46,10 @@ VALID = {
 
 
 @pytest.fixture(scope="module")
-def dba(shared_database: URL) -> Iterator[Connection]:
+def dba(shared_connection: Connection) -> Connection:
     """A superuser's connection to the module's database, which holds the sample of each domain."""
-    url = shared_database.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
-        for file in sorted(sql_folder().glob("*/steps/load_sample.sql")):
-            connection.execute(file.read_bytes())
-        yield connection
+    load_every_sample(shared_connection)
+    return shared_connection
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +61,8 @@ def client(shared_client: FlaskClient, dba: Connection) -> FlaskClient:  # noqa:
 @pytest.fixture(scope="module")
 def guarded_client(shared_database: URL) -> Iterator[FlaskClient]:
     """A client of an API that wants tokens."""
-    engine = connect_engine(as_api(shared_database))
-    yield create_app(engine, authentication(jwt_secret=SECRET)).test_client()
-    engine.dispose()
+    with api_over(shared_database, authentication(jwt_secret=SECRET)) as api:
+        yield api.test_client()
 
 
 # --- SQL in every text -----------------------------------------------------------------------

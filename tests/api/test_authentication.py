@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import jwt
-import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from psycopg.rows import dict_row
 from sqlalchemy import URL, Engine
 from werkzeug.test import TestResponse
 
@@ -25,30 +23,17 @@ from pyapi.api.auth import LOCAL_OPERATOR, Authentication, issue_token
 from pyapi.api.requests import Reply, call, success
 from pyapi.database import connect_engine
 from pyapi.settings import Settings
-from tests.api.conftest import as_api
-from tests.api.replies import refused, succeeded
-from tests.factories import add_report, add_simulation, snapshot
-
-Connection = psycopg.Connection[dict[str, Any]]
-
-SECRET = "a secret of thirty-two bytes or more"
-AUDIENCE, ISSUER = "reports", "https://issuer.example.org"
-HOUR = 3600
+from tests.support.api import as_api
+from tests.support.databases import Connection
+from tests.support.factories import add_report, add_simulation
+from tests.support.replies import refused, succeeded
+from tests.support.snapshots import snapshot
+from tests.support.tokens import AUDIENCE, HOUR, ISSUER, SECRET, authentication, claims, signed
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC = ec.generate_private_key(ec.SECP256R1())
 PUBLIC_PEM = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-
-
-def claims(**changed: Any) -> dict[str, Any]:
-    """The claims of a good token; a claim that is None is left out."""
-    good = {"sub": "alice", "scope": "reports:read", "aud": AUDIENCE, "iss": ISSUER, "exp": time.time() + HOUR}
-    return {name: value for name, value in {**good, **changed}.items() if value is not None}
-
-
-def signed(payload: Any = None, key: Any = SECRET, algorithm: str = "HS256", **headers: Any) -> str:
-    return jwt.encode(claims() if payload is None else payload, key, algorithm, headers)
 
 
 def by_hand(header: Any, payload: Any, key: Any = None, algorithm: str = "HS256") -> str:
@@ -78,20 +63,6 @@ def write_keys(path: Path, *keys: dict[str, Any]) -> None:
     os.utime(path, ns=(before + 10**9, before + 10**9))
 
 
-def authentication(**settings: Any) -> Authentication:
-    made = Authentication.of(
-        Settings(
-            database=None,
-            migration_database=None,
-            data_folder=Path(),
-            postgres_version=18,
-            **{"jwt_audience": AUDIENCE, "jwt_issuer": ISSUER, **settings},
-        )
-    )
-    assert made is not None
-    return made
-
-
 class Api:
     """An API with authentication, and a route that tells whose request it was."""
 
@@ -116,21 +87,13 @@ class Api:
 
 
 @pytest.fixture(scope="module")
-def superuser(shared_database: URL) -> Iterator[Connection]:
-    """A superuser's connection to the module's database."""
-    url = shared_database.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
-        yield connection
-
-
-@pytest.fixture(scope="module")
-def engine(shared_database: URL, superuser: Connection) -> Iterator[Engine]:
+def engine(shared_database: URL, shared_connection: Connection) -> Iterator[Engine]:
     """An engine as pgreprise_api, with a routine that hands its claims back, and one that wants a scope."""
-    superuser.execute(
+    shared_connection.execute(
         "create function public.who() returns table (claims jsonb) language sql security definer as "
         "'select pgreprise.claims() || jsonb_build_object(''actor'', pgreprise.actor())'"
     )
-    superuser.execute(
+    shared_connection.execute(
         "create function public.who_may_rerun() returns void language plpgsql security definer as "
         "$$ begin perform pgreprise.require_scope('reports:rerun'); end $$"
     )
@@ -386,11 +349,11 @@ def test_an_unknown_method_tells_nobody_without_a_token_which_there_are(api: Api
     unauthorized(api.client.post("/liveness-check"))
 
 
-def test_a_request_without_a_token_changes_nothing(api: Api, superuser: Connection) -> None:
-    report = add_report(superuser, add_simulation(superuser, population_type="household"))
-    before = snapshot(superuser)
+def test_a_request_without_a_token_changes_nothing(api: Api, shared_connection: Connection) -> None:
+    report = add_report(shared_connection, add_simulation(shared_connection, population_type="household"))
+    before = snapshot(shared_connection)
     unauthorized(api.client.post(f"/us/report/{report}/rerun"))
-    assert snapshot(superuser) == before
+    assert snapshot(shared_connection) == before
 
 
 # --- scopes ----------------------------------------------------------------------------------
@@ -405,19 +368,19 @@ def test_a_token_without_the_scope_is_forbidden_by_the_database(api: Api) -> Non
 
 
 def test_a_token_that_may_read_a_report_may_not_rerun_it_and_one_that_may_is_remembered(
-    api: Api, superuser: Connection
+    api: Api, shared_connection: Connection
 ) -> None:
-    report = add_report(superuser, add_simulation(superuser, population_type="household"))
+    report = add_report(shared_connection, add_simulation(shared_connection, population_type="household"))
     reader = signed(claims(scope="reports:read"))
     succeeded(api.get(reader, f"/us/report/{report}"))
-    before = snapshot(superuser)
+    before = snapshot(shared_connection)
     rerun = f"/us/report/{report}/rerun"
     refused(api.client.post(rerun, headers={"Authorization": f"Bearer {reader}"}), 403, "RR017")
-    assert snapshot(superuser) == before
+    assert snapshot(shared_connection) == before
 
     bob = signed(claims(sub="bob", scope="reports:rerun"))
     succeeded(api.client.post(rerun, headers={"Authorization": f"Bearer {bob}"}))
-    done = superuser.execute("select actor from pgreprise.rerun where report_id = %s", (report,)).fetchall()
+    done = shared_connection.execute("select actor from pgreprise.rerun where report_id = %s", (report,)).fetchall()
     assert done == [{"actor": "bob"}]
 
 
@@ -450,14 +413,14 @@ def test_without_authentication_every_request_is_the_local_operators(engine: Eng
     ids=str,
 )
 def test_without_authentication_a_web_page_is_no_operator(
-    engine: Engine, superuser: Connection, headers: dict[str, str]
+    engine: Engine, shared_connection: Connection, headers: dict[str, str]
 ) -> None:
-    before = snapshot(superuser)
+    before = snapshot(shared_connection)
     client = create_app(engine).test_client()
     for method, path in (("POST", "/us/report/1/rerun"), ("GET", "/us/report/1"), ("GET", "/openapi.json")):
         error = refused(client.open(path, method=method, headers=headers), 403, "FORBIDDEN")
         assert "answers this machine only" in error["message"]
-    assert snapshot(superuser) == before
+    assert snapshot(shared_connection) == before
 
 
 @pytest.mark.parametrize(

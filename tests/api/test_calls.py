@@ -10,16 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 
 from pyapi.database import call, call_procedure, connect_engine, sqlstate
-from tests.api.conftest import as_api
-from tests.conftest import Connect
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.api import as_api
+from tests.support.databases import Connect, Connection
 
 ALICE = json.dumps({"sub": "alice", "scope": "reports:read", "name": "Alice % 'O''Neill' \\ €"}, ensure_ascii=False)
 

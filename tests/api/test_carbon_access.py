@@ -5,22 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from flask.testing import FlaskClient
-from psycopg.rows import dict_row
 from sqlalchemy import URL
 from werkzeug.test import TestResponse
 
-from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication, issue_token
-from pyapi.database import connect_engine
-from pyapi.settings import Settings
-from tests.api.conftest import as_api
-from tests.carbon import (
+from tests.support.api import api_over
+from tests.support.carbon import (
     PRINCIPAL,
     READ,
     STANDARD,
@@ -32,10 +26,8 @@ from tests.carbon import (
     role,
     snapshot,
 )
-
-Connection = psycopg.Connection[dict[str, Any]]
-
-SETTINGS = Settings(None, None, Path(), 18, jwt_secret="a secret that only the tests know, long enough")
+from tests.support.databases import Connection
+from tests.support.tokens import SETTINGS
 
 
 @dataclass(frozen=True)
@@ -105,32 +97,28 @@ CALLERS: dict[str, tuple[list[tuple[str, str, str | None]], str, set[str]]] = {
     "global without a scope": ([("calco2.backoffice.admin", "global", None)], "", set()),
 }
 
+# In the path or in the body; the unit of a report's path is the report's.
+NAMING_A_UNIT = [each for each in ENDPOINTS if ("{unit}" in each.path or each.body) and "{report}" not in each.path]
+
 numbers = itertools.count(1000)
-
-
-@pytest.fixture(scope="module")
-def owner(shared_database: URL) -> Iterator[Connection]:
-    """The module's database, as its superuser."""
-    url = shared_database.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
-        yield connection
 
 
 @pytest.fixture(scope="module")
 def guarded(shared_database: URL) -> Iterator[FlaskClient]:
     """A client of an API that wants tokens."""
-    engine = connect_engine(as_api(shared_database))
-    yield create_app(engine, Authentication.of(SETTINGS)).test_client()
-    engine.dispose()
+    with api_over(shared_database, Authentication.of(SETTINGS)) as api:
+        yield api.test_client()
 
 
 @pytest.fixture
-def place(owner: Connection) -> tuple[Place, str]:
+def place(shared_connection: Connection) -> tuple[Place, str]:
     """A unit of the test's own, with its institutional_id."""
     institutional_id = str(next(numbers))
-    unit = add_unit(owner, institutional_id)
-    report, explore = (add_report(owner, unit, 2025, kind) for kind in ("Calculator", "Simulator_Explore"))
-    entry, explore_entry = (add_entry(owner, each, 2, 10, data_entry_type_id=7) for each in (report, explore))
+    unit = add_unit(shared_connection, institutional_id)
+    report, explore = (add_report(shared_connection, unit, 2025, kind) for kind in ("Calculator", "Simulator_Explore"))
+    entry, explore_entry = (
+        add_entry(shared_connection, each, 2, 10, data_entry_type_id=7) for each in (report, explore)
+    )
     return Place(unit, report, explore, entry, explore_entry), institutional_id
 
 
@@ -158,42 +146,38 @@ def each_endpoint(endpoint: Endpoint) -> str:
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=each_endpoint)
 @pytest.mark.parametrize("caller", CALLERS)
 def test_each_kind_of_role_on_each_endpoint(
-    guarded: FlaskClient, owner: Connection, place: tuple[Place, str], caller: str, endpoint: Endpoint
+    guarded: FlaskClient, shared_connection: Connection, place: tuple[Place, str], caller: str, endpoint: Endpoint
 ) -> None:
     where, institutional_id = place
     roles, scope, may = CALLERS[caller]
     who = claims(*(role(name, kind, on and on.format(id=institutional_id)) for name, kind, on in roles), scope=scope)
-    before = snapshot(owner)
+    before = snapshot(shared_connection)
     response = send(guarded, endpoint, where, token_of(who))
     if endpoint.needs in may:
         assert response.status_code == endpoint.done, response.text
     else:
         assert response.status_code == 403, response.text
         assert list(response.get_json()) == ["detail"]
-        assert snapshot(owner) == before
+        assert snapshot(shared_connection) == before
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=each_endpoint)
 def test_without_a_token_no_endpoint_does_anything(
-    guarded: FlaskClient, owner: Connection, place: tuple[Place, str], endpoint: Endpoint
+    guarded: FlaskClient, shared_connection: Connection, place: tuple[Place, str], endpoint: Endpoint
 ) -> None:
-    before = snapshot(owner)
+    before = snapshot(shared_connection)
     response = send(guarded, endpoint, place[0], None)
     assert response.status_code == 401
     assert list(response.get_json()) == ["detail"]
     assert "WWW-Authenticate" in response.headers
-    assert snapshot(owner) == before
+    assert snapshot(shared_connection) == before
 
 
-@pytest.mark.parametrize(
-    "endpoint", [each for each in ENDPOINTS if "{unit}" in each.path or each.body], ids=each_endpoint
-)
+@pytest.mark.parametrize("endpoint", NAMING_A_UNIT, ids=each_endpoint)
 @pytest.mark.parametrize("kind", ["global", "unit"])
 def test_a_unit_that_does_not_exist_is_not_found_whoever_asks(
     guarded: FlaskClient, place: tuple[Place, str], kind: str, endpoint: Endpoint
 ) -> None:
-    if "{report}" in endpoint.path:
-        pytest.skip("the unit is the report's")
     nowhere = Place(**{**vars(place[0]), "unit": 999_999_999})
     response = send(guarded, endpoint, nowhere, token_of(claims(role(PRINCIPAL, kind, place[1]))))
     assert (response.status_code, list(response.get_json())) == (404, ["detail"])
@@ -210,12 +194,12 @@ def test_a_report_that_does_not_exist_is_not_found_except_by_the_totals(
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=each_endpoint)
 def test_a_unit_without_an_institutional_id_admits_nobody_but_global_roles(
-    guarded: FlaskClient, owner: Connection, endpoint: Endpoint
+    guarded: FlaskClient, shared_connection: Connection, endpoint: Endpoint
 ) -> None:
-    unit = add_unit(owner, None)
-    report = add_report(owner, unit, 2025)
-    add_report(owner, unit, 2025, "Simulator_Explore")
-    where = Place(unit, report, report, add_entry(owner, report, 2, 10, data_entry_type_id=7), 0)
+    unit = add_unit(shared_connection, None)
+    report = add_report(shared_connection, unit, 2025)
+    add_report(shared_connection, unit, 2025, "Simulator_Explore")
+    where = Place(unit, report, report, add_entry(shared_connection, report, 2, 10, data_entry_type_id=7), 0)
     for on in ({"kind": "unit"}, {"kind": "unit", "institutional_id": None}, {"kind": "own", "institutional_id": ""}):
         who = {**claims(), "roles": [{"role": PRINCIPAL, "on": on}]}
         assert send(guarded, endpoint, where, token_of(who)).status_code == 403
@@ -247,20 +231,20 @@ def everyone(place: tuple[Place, str]) -> str:
 @pytest.mark.parametrize("given", ["3", "-1", "", "one", "1.0", "0x1", " 1", "99999999999999999999", "Calculator"])
 @pytest.mark.parametrize("endpoint", MODULE_ENDPOINTS, ids=each_endpoint)
 def test_every_module_endpoint_takes_a_type_and_refuses_one_that_is_none(
-    guarded: FlaskClient, owner: Connection, place: tuple[Place, str], endpoint: Endpoint, given: str
+    guarded: FlaskClient, shared_connection: Connection, place: tuple[Place, str], endpoint: Endpoint, given: str
 ) -> None:
-    before = snapshot(owner)
+    before = snapshot(shared_connection)
     response = send(guarded, endpoint, place[0], everyone(place), query_string={"carbon_project_type": given})
     assert (response.status_code, list(response.get_json())) == (422, ["detail"])
-    assert snapshot(owner) == before
+    assert snapshot(shared_connection) == before
 
 
 @pytest.mark.parametrize("endpoint", [each for each in MODULE_ENDPOINTS if "{unit}" in each.path], ids=each_endpoint)
 def test_the_type_in_the_query_says_which_report_is_meant_and_0_is_the_default(
-    guarded: FlaskClient, owner: Connection, place: tuple[Place, str], endpoint: Endpoint
+    guarded: FlaskClient, shared_connection: Connection, place: tuple[Place, str], endpoint: Endpoint
 ) -> None:
     def reports_that_changed(before: dict[str, Any]) -> set[int]:
-        changed = {row["entry"] for row in snapshot(owner)["carbon_reports"]} - {
+        changed = {row["entry"] for row in snapshot(shared_connection)["carbon_reports"]} - {
             row["entry"] for row in before["carbon_reports"]
         }
         return {int(entry.strip("()").split(",")[0]) for entry in changed}
@@ -275,8 +259,10 @@ def test_the_type_in_the_query_says_which_report_is_meant_and_0_is_the_default(
     ):
         if endpoint.method == "DELETE" and query == {"carbon_project_type": "0"}:
             continue
-        owner.execute("update public.carbon_reports set last_updated = null where unit_id = %s", (where.unit,))
-        before = snapshot(owner)
+        shared_connection.execute(
+            "update public.carbon_reports set last_updated = null where unit_id = %s", (where.unit,)
+        )
+        before = snapshot(shared_connection)
         response = send(guarded, endpoint, target, everyone(place), query_string=query)
         assert response.status_code == (endpoint.done if report else 404), response.text
         assert reports_that_changed(before) == ({report} if report and endpoint.method != "GET" else set())
@@ -287,9 +273,9 @@ def test_the_type_in_the_query_says_which_report_is_meant_and_0_is_the_default(
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=each_endpoint)
 @pytest.mark.parametrize("simulation", ["1", "true", "explore"])
 def test_the_header_of_old_clients_changes_nothing(
-    guarded: FlaskClient, owner: Connection, place: tuple[Place, str], endpoint: Endpoint, simulation: str
+    guarded: FlaskClient, shared_connection: Connection, place: tuple[Place, str], endpoint: Endpoint, simulation: str
 ) -> None:
-    before = snapshot(owner)
+    before = snapshot(shared_connection)
     response = send(guarded, endpoint, place[0], everyone(place), headers={"X-Co2-Simulation": simulation})
     assert response.status_code == endpoint.done
     if endpoint.path.startswith(EXPLORE):
@@ -298,7 +284,7 @@ def test_the_header_of_old_clients_changes_nothing(
     explore = f"({place[0].explore},"
     stands = [
         [row for row in rows["carbon_reports"] if row["entry"].startswith(explore)]
-        for rows in (before, snapshot(owner))
+        for rows in (before, snapshot(shared_connection))
     ]
     assert stands[0] == stands[1] != []
     shown = response.get_json(silent=True) or []

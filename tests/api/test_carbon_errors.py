@@ -18,12 +18,10 @@ from pyapi.api.auth import Authentication, issue_token
 from pyapi.api.errors import HTTP_STATUS
 from pyapi.database import connect_engine
 from pyapi.schema.files import sql_folder
-from tests.api.conftest import NewClient, as_api
-from tests.api.test_carbon_access import SETTINGS
-from tests.carbon import PRINCIPAL, add_report, add_unit, claims, role, snapshot
-from tests.conftest import Connect
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.api import NewClient, as_api
+from tests.support.carbon import PRINCIPAL, add_report, add_unit, claims, role, snapshot
+from tests.support.databases import Connect, Connection
+from tests.support.tokens import SETTINGS
 
 RULES = {code: status for code, status in HTTP_STATUS.items() if code.startswith("RC")}
 # Of the migration alone.

@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from typing import Any
 
-import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -16,14 +14,23 @@ from sqlalchemy import URL
 from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication, issue_token
 from pyapi.database import connect_engine
-from tests.api.conftest import as_api
-from tests.api.test_carbon_access import SETTINGS
-from tests.carbon import DAY, READ, STANDARD, add_entry, add_report, add_unit, claims, role, snapshot, updated_before
-from tests.conftest import Connect
-from tests.database.test_concurrency import at_once
-from tests.factories import one
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.api import api_over, as_api
+from tests.support.carbon import (
+    DAY,
+    READ,
+    STANDARD,
+    add_entry,
+    add_report,
+    add_unit,
+    claims,
+    role,
+    snapshot,
+    updated_before,
+)
+from tests.support.concurrency import at_once
+from tests.support.databases import Connect, Connection
+from tests.support.statements import one
+from tests.support.tokens import SETTINGS
 
 
 def path(unit_id: int, year: int = 2025) -> str:
@@ -197,9 +204,8 @@ def test_a_refresh_that_has_to_wait_too_long_is_logged_and_harmless(
 @pytest.fixture
 def guarded(database: URL) -> Iterator[Flask]:
     """An API that wants tokens."""
-    engine = connect_engine(as_api(database))
-    yield create_app(engine, Authentication.of(SETTINGS))
-    engine.dispose()
+    with api_over(database, Authentication.of(SETTINGS)) as api:
+        yield api
 
 
 def test_the_claims_of_the_reader_travel_with_the_refresh(

@@ -15,16 +15,13 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import URL
 
-from tests.api.conftest import as_api
-from tests.carbon import DAY, add_report, add_unit, updated_before
-from tests.conftest import Connect
-from tests.factories import one
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.api import as_api
+from tests.support.carbon import DAY, add_report, add_unit, updated_before
+from tests.support.databases import Connect, Connection, plain
+from tests.support.statements import one
 
 START_SECONDS = 30
 
@@ -36,13 +33,12 @@ def log() -> list[str]:
 
 
 @pytest.fixture
-def address(database: URL, unused_tcp_port: int, log: list[str]) -> Iterator[str]:
+def address(database: URL, port: int, log: list[str]) -> Iterator[str]:
     """The address of `pgreprise serve` on the test's database."""
-    url = as_api(database).set(drivername="postgresql").render_as_string(hide_password=False)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PGREPRISE_JWT")}
     process = subprocess.Popen(
-        [sys.executable, "-c", "from pyapi.cli import main; main()", "serve", "--port", str(unused_tcp_port)],
-        env={**kept, "DATABASE_URL": url},
+        [sys.executable, "-c", "from pyapi.cli import main; main()", "serve", "--port", str(port)],
+        env={**kept, "DATABASE_URL": plain(as_api(database))},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
@@ -60,23 +56,13 @@ def address(database: URL, unused_tcp_port: int, log: list[str]) -> Iterator[str
     reader.start()
     try:
         assert ready.wait(START_SECONDS), "".join(log)
-        yield f"http://127.0.0.1:{unused_tcp_port}"
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
         reader.join()
         assert process.stdout is not None
         process.stdout.close()
-
-
-@pytest.fixture
-def unused_tcp_port() -> int:
-    """A port on which nobody listens."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def get(address: str, unit: int) -> dict[str, Any]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import URL, create_engine
@@ -18,12 +16,12 @@ from pyapi.api.app import create_app
 from pyapi.api.errors import HTTP_STATUS
 from pyapi.database import connect_engine
 from pyapi.schema.files import sql_folder
-from tests.api.conftest import NewClient, NewEngine
-from tests.api.replies import refused, succeeded
-from tests.conftest import Connect
-from tests.factories import add_report, add_simulation, one, set_versions, snapshot
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.api import NewClient, NewEngine
+from tests.support.databases import Connect, Connection, connect
+from tests.support.factories import add_report, add_simulation, set_versions
+from tests.support.replies import refused, succeeded
+from tests.support.snapshots import snapshot
+from tests.support.statements import one
 
 RULES = {code: status for code, status in HTTP_STATUS.items() if code.startswith("RR")}
 
@@ -31,8 +29,7 @@ RULES = {code: status for code, status in HTTP_STATUS.items() if code.startswith
 @pytest.fixture(scope="module")
 def broken(shared_database: URL, shared_client: FlaskClient) -> FlaskClient:
     """A client of an API whose get_report() raises the SQLSTATE that it gets as a country, with secrets in the text."""
-    url = shared_database.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(url) as connection:
+    with connect(shared_database) as connection:
         connection.execute(
             "create or replace function public.get_report(report_id bigint, country_id text default null) "
             "returns setof pgreprise.report_row language plpgsql stable security definer as $$ begin "
@@ -330,19 +327,11 @@ def test_a_statement_that_takes_too_long_is_given_up(new_client: NewClient, dba:
     refused(client.post(f"/us/report/{report}/rerun"), 503, "57014")
 
 
-def test_a_server_that_is_away_is_temporarily_unavailable(free_port: int) -> None:
-    engine = connect_engine(URL.create("postgresql+psycopg", host="127.0.0.1", port=free_port, database="secret"))
+def test_a_server_that_is_away_is_temporarily_unavailable(port: int) -> None:
+    engine = connect_engine(URL.create("postgresql+psycopg", host="127.0.0.1", port=port, database="secret"))
     response = create_app(engine).test_client().get("/us/report/1")
     refused(response, 503, "SERVICE_UNAVAILABLE")
-    assert not re.search(f"127.0.0.1|{free_port}|secret", response.text)
-
-
-@pytest.fixture
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    assert not re.search(f"127.0.0.1|{port}|secret", response.text)
 
 
 def test_a_lost_connection_is_one_unavailable_reply_and_then_replaced(new_client: NewClient, dba: Connection) -> None:

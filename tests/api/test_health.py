@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import URL
@@ -15,10 +13,9 @@ from pyapi.api.app import create_app
 from pyapi.database import connect_engine
 from pyapi.schema import migrate
 from pyapi.schema.files import migrations_folder
-from tests.api.conftest import NewClient, as_api
-from tests.api.replies import refused, succeeded
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.api import NewClient, as_api
+from tests.support.databases import Connection
+from tests.support.replies import refused, succeeded
 
 
 @pytest.fixture

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 from flask.testing import FlaskClient
-from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
-from tests import legacy
-from tests.api.replies import refused, succeeded
-from tests.factories import snapshot
-
-Connection = psycopg.Connection[dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def imported(
-    server: URL, new_database: Callable[..., DatabaseJanitor], template: str, legacy_database: Path
-) -> Iterator[str]:
-    with legacy.imported(server, new_database, template, legacy_database) as name:
-        yield name
+from tests.support import legacy
+from tests.support.databases import Connection
+from tests.support.replies import refused, succeeded
+from tests.support.snapshots import snapshot
 
 
 @pytest.fixture
-def database(server: URL, new_database: Callable[..., DatabaseJanitor], imported: str) -> Iterator[URL]:
+def database(legacy_copy: URL) -> URL:
     """A fresh import of the test's own."""
-    with new_database(imported) as made:
-        yield server.set(database=made.dbname)
+    return legacy_copy
 
 
 @pytest.mark.parametrize("example", [example for example in legacy.EXAMPLES if example.sqlstate is None], ids=str)

@@ -17,8 +17,8 @@ from sqlalchemy import create_engine
 from pyapi.api import openapi
 from pyapi.api.app import create_app
 from pyapi.api.errors import HTTP_STATUS
-from tests.api.replies import refused
-from tests.api.test_authentication import SECRET, authentication, claims, signed
+from tests.support.replies import refused
+from tests.support.tokens import SECRET, authentication, claims, signed
 
 Document = dict[str, Any]
 

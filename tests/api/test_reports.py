@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import psycopg
 import pytest
 from flask.testing import FlaskClient
-from psycopg.rows import dict_row
-from sqlalchemy import URL
 
-from tests.api.replies import refused, succeeded
-from tests.factories import VERSIONS, add_reform_impact, add_report, add_simulation, one, set_versions, snapshot
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connection
+from tests.support.factories import VERSIONS, add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.replies import refused, succeeded
+from tests.support.snapshots import snapshot
+from tests.support.statements import one
 
 
 def test_rerunning_an_economy_report_resets_it_with_its_simulations_and_drops_its_cache_row(
@@ -172,10 +170,8 @@ def test_an_update_that_cannot_be_written_is_refused(
 
 
 @pytest.fixture(scope="module")
-def shared_report(shared_database: URL, shared_client: FlaskClient) -> dict[str, Any]:
+def shared_report(shared_connection: Connection, shared_client: FlaskClient) -> dict[str, Any]:
     """A report that refused updates leave as it is."""
-    url = shared_database.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(url, row_factory=dict_row) as connection:
-        report = add_report(connection, add_simulation(connection))
+    report = add_report(shared_connection, add_simulation(shared_connection))
     read: dict[str, Any] = succeeded(shared_client.get(f"/us/report/{report}"))
     return read

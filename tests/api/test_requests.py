@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import psycopg
 import pytest
 from flask.testing import FlaskClient
 
-from tests.api.replies import refused, succeeded
-from tests.factories import add_simulation, set_versions, snapshot
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connection
+from tests.support.factories import add_simulation, set_versions
+from tests.support.replies import refused, succeeded
+from tests.support.snapshots import snapshot
 
 BEYOND_BIGINT = 2**63
 

@@ -6,17 +6,18 @@ import json
 from datetime import datetime
 from typing import Any
 
-import psycopg
 import pytest
 from flask.testing import FlaskClient
 
 from pyapi.api.app import create_app
 from pyapi.api.auth import LOCAL_OPERATOR
-from tests.api.conftest import NewEngine
-from tests.api.replies import refused, succeeded
-from tests.factories import add_reform_impact, add_report, add_simulation, everything, one, set_versions, snapshot
+from tests.support.api import NewEngine
+from tests.support.databases import Connection
+from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.replies import refused, succeeded
+from tests.support.snapshots import everything, snapshot
+from tests.support.statements import one
 
-Connection = psycopg.Connection[dict[str, Any]]
 OUTPUT = '{"b" : 2,  "a": [1.50]}'
 
 

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import psycopg
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
@@ -22,9 +21,10 @@ from pyapi.api.app import create_app
 from pyapi.api.auth import LOCAL_OPERATOR
 from pyapi.api.requests import ENGINE
 from pyapi.database import connect_engine
-from pyapi.schema.files import sql_folder
-from tests.api.conftest import as_api
-from tests.api.test_authentication import SECRET, authentication, claims, signed
+from tests.support.api import as_api
+from tests.support.databases import connect
+from tests.support.samples import load_every_sample
+from tests.support.tokens import SECRET, authentication, claims, signed
 
 EXAMPLES = os.environ.get("PGREPRISE_FUZZ_EXAMPLES")
 QUICK_EXAMPLES = 8
@@ -52,10 +52,8 @@ def database_of_the_app(server: URL, new_database: Callable[..., DatabaseJanitor
     """A database with the sample, in which some reports were rerun."""
     with new_database(template) as made:
         url = server.set(database=made.dbname)
-        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(plain, autocommit=True) as connection:
-            for sample in sorted(sql_folder().glob("*/steps/load_sample.sql")):
-                connection.execute(sample.read_bytes())
+        with connect(url) as connection:
+            load_every_sample(connection)
             for report in (2, 4, 4):
                 connection.execute("call public.rerun_report(%s::bigint)", (report,))
         engine = connect_engine(as_api(url))

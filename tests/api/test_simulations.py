@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
-import psycopg
 from flask.testing import FlaskClient
 
-from tests.api.replies import refused, succeeded
-from tests.factories import VERSIONS, add_simulation, set_versions, snapshot
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connection
+from tests.support.factories import VERSIONS, add_simulation, set_versions
+from tests.support.replies import refused, succeeded
+from tests.support.snapshots import snapshot
 
 KEY = {"population_id": "state/ca", "population_type": "geography", "policy_id": 7}
 

@@ -2,63 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
 from pathlib import Path
-from unittest import mock
 
 import pytest
 from sqlalchemy import URL
 
-from pyapi.cli import main
-from tests.conftest import folder_of_a_server
-
-PROGRAM = Path(sys.executable).with_name("pgreprise")
-Done = subprocess.CompletedProcess[str]
-Run = Callable[..., Done]
-
-
-def environment(**settings: str) -> dict[str, str]:
-    """This process's environment with these settings of pgreprise and no others."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("DATABASE_URL", "PORT") and not name.startswith("PGREPRISE_")
-    }
-    return {**kept, **settings}
-
-
-def plain(url: URL) -> str:
-    """The URL as people write it."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-def run(*arguments: str | Path, **settings: str) -> Done:
-    """Run the command with these settings, as a process."""
-    return subprocess.run(
-        [PROGRAM, *arguments], env=environment(**settings), capture_output=True, encoding="utf-8", check=False
-    )
-
-
-def run_here(*arguments: str, **settings: str) -> Done:
-    """The same within this process, which is faster."""
-    out, err = io.StringIO(), io.StringIO()
-    terminated = signal.getsignal(signal.SIGTERM)
-    with (
-        mock.patch.dict(os.environ, environment(**settings), clear=True),
-        mock.patch.object(sys, "argv", ["pgreprise", *arguments]),
-        redirect_stdout(out),
-        redirect_stderr(err),
-        pytest.raises(SystemExit) as ended,
-    ):
-        main()
-    signal.signal(signal.SIGTERM, terminated)
-    return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue())
+from tests.support.command import Run, run_here
+from tests.support.databases import folder_of_a_server, plain
 
 
 @pytest.fixture

@@ -10,19 +10,16 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import URL
 
 from pyapi.cli.batches import _ids_in, _json_array
-from tests.cli.conftest import PROGRAM, Run, environment, plain
-from tests.conftest import Connect
-from tests.factories import add_reform_impact, add_report, add_simulation, one, set_versions, snapshot
-
-Connection = psycopg.Connection[dict[str, Any]]
-
+from tests.support.command import PROGRAM, Run, environment
+from tests.support.databases import Connect, Connection, plain
+from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.snapshots import snapshot
+from tests.support.statements import one
 
 pytestmark = pytest.mark.usefixtures("reports")
 

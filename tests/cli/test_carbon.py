@@ -17,8 +17,8 @@ from pyapi.cli.carbon import unit_to_try
 from pyapi.database import connect_engine, run_script
 from pyapi.schema.files import sql_text
 from pyapi.settings import Settings
-from tests.api.conftest import as_api
-from tests.migrations.tools import plain
+from tests.support.api import as_api
+from tests.support.databases import plain
 
 ADDRESS = "http://127.0.0.1:8000"
 SECRET = "a secret that only this test knows, long enough"
@@ -28,7 +28,7 @@ SECRET = "a secret that only this test knows, long enough"
 def test_the_line_that_make_run_prints_works_and_shows_a_refresh(database: URL, secret: str | None) -> None:
     settings = Settings(None, None, Path(), 18, jwt_secret=secret)
     engine = connect_engine(database)
-    run_script(engine, sql_text("carbon/steps/load_sample"))
+    run_script(engine, sql_text("carbon/load_sample"))
     printed = unit_to_try(engine, ADDRESS, settings)
     engine.dispose()
     token = re.search(r"^  TOKEN=(\S+)$", printed, re.MULTILINE)

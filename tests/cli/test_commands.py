@@ -12,15 +12,16 @@ from sqlalchemy import URL
 
 from pyapi.cli import cli
 from pyapi.schema.files import live_routines
-from tests.cli.conftest import Done, Run, plain, run, run_here
-from tests.factories import VERSIONS, add_reform_impact, add_report, add_simulation, one, set_versions, snapshot
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.command import Done, Run, run, run_here, succeeded
+from tests.support.databases import Connection, plain
+from tests.support.factories import VERSIONS, add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.snapshots import snapshot
+from tests.support.statements import one
 
 COMMANDS = [
     *([name] for name in cli.commands if name != "psql"),
     *(["cache-version", name] for name in ("show", "set")),
-    *(["routine", name] for name in ("new", "record", "list")),
+    *(["routine", name] for name in ("new", "release", "list")),
     *(["setting", name] for name in ("show", "set")),
     ["sample", "load"],
 ]
@@ -30,12 +31,6 @@ COMMANDS = [
 def nowhere(tmp_path: Path) -> dict[str, str]:
     """Settings of a server that is away."""
     return {"DATABASE_URL": f"postgresql://postgres@127.0.0.1:1/{tmp_path.name}"}
-
-
-def succeeded(done: Done) -> str:
-    """What a command printed that did what it was to do."""
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
 
 
 def refused(done: Done, code: int = 1) -> str:

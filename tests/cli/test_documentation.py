@@ -7,10 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
-from typing import Any
 
 import click
-import psycopg
 import pytest
 from sqlalchemy import create_engine
 
@@ -18,10 +16,13 @@ from pyapi.api.app import create_app
 from pyapi.api.errors import HTTP_STATUS
 from pyapi.cli import cli
 from pyapi.schema.files import sql_folder
-from tests.cli.conftest import Run
-from tests.factories import one, refusal, rerun
+from tests.support.command import Run
+from tests.support.databases import Connection
+from tests.support.projects import PROJECT
+from tests.support.refusals import refusal
+from tests.support.samples import load_sample
+from tests.support.statements import one, rerun
 
-PROJECT = Path(__file__).parents[2]
 PAGES = [*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")]
 # Besides the documentation, hints of errors tell people what to run.
 HINTS = [*(PROJECT / "pyapi").rglob("*.py"), *sql_folder().rglob("*.sql")]
@@ -108,7 +109,7 @@ def environment_variables(text: str) -> set[str]:
 
 @every_page
 def test_every_environment_variable_in_the_documentation_is_read_somewhere(page: Path) -> None:
-    readers = [*(PROJECT / "pyapi").rglob("*.py"), *(PROJECT / "tests").rglob("*.py")]
+    readers = [PROJECT / "hatch_build.py", *(PROJECT / "pyapi").rglob("*.py"), *(PROJECT / "tests").rglob("*.py")]
     read = {
         name
         for path in readers
@@ -182,7 +183,7 @@ def test_every_route_is_documented_and_every_documented_route_exists() -> None:
     assert set(documented) == routes
 
 
-def test_the_runbook_says_who_may_call_what(dba: psycopg.Connection[dict[str, Any]]) -> None:
+def test_the_runbook_says_who_may_call_what(dba: Connection) -> None:
     heading, *rows = (cells for cells in table_rows(text_of("docs", "dba.md")) if len(cells) == 4)
     groups = [cell.strip("`") for cell in heading[1:]]
     documented = {
@@ -208,10 +209,8 @@ def test_the_runbook_says_who_may_call_what(dba: psycopg.Connection[dict[str, An
 # --- what is shown ---------------------------------------------------------------------------
 
 
-def test_the_reruns_that_the_readme_shows_are_what_happens(
-    pgreprise: Run, dba: psycopg.Connection[dict[str, Any]]
-) -> None:
-    dba.execute((sql_folder() / "reports/steps/load_sample.sql").read_bytes())
+def test_the_reruns_that_the_readme_shows_are_what_happens(pgreprise: Run, dba: Connection) -> None:
+    load_sample(dba)
     readme = text_of("README.md")
 
     def shown(*arguments: str) -> None:

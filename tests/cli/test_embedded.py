@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,9 +81,8 @@ def test_the_lock_of_another_account_is_in_nobodys_way(plain_folder: Path, monke
         assert server.create_database()
 
 
+@pytest.mark.needs("root")
 def test_other_accounts_may_not_log_in(plain_folder: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can be somebody else")
     with embedded(plain_folder, version()) as server:
         psql = [server.programs / "psql", "--host", server.socket_folder, "--username", "postgres", "--list"]
         done = subprocess.run(psql, user="nobody", capture_output=True, encoding="utf-8", check=False)

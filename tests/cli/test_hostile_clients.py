@@ -6,19 +6,19 @@ import re
 import socket
 import subprocess
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import psutil
-import psycopg
 import pytest
-from psycopg.rows import dict_row
-from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
-from pyapi.schema.files import sql_folder
-from tests.cli.conftest import PROGRAM, environment, plain
-from tests.factories import everything
+from tests.support.api import as_api
+from tests.support.command import PROGRAM, environment
+from tests.support.databases import Connection, connect, plain
+from tests.support.ports import unused_port
+from tests.support.samples import load_sample
+from tests.support.snapshots import everything
 
 MIB = 1024 * 1024
 # As the API is, but less patient, and with few threads.
@@ -75,28 +75,23 @@ def statuses(received: bytes) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def database(server: URL, new_database: Callable[..., DatabaseJanitor], template: str) -> Iterator[URL]:
+def database(shared_database: URL, shared_connection: Connection) -> URL:
     """The module's database, with the sample."""
-    with new_database(template) as made:
-        url = server.set(database=made.dbname)
-        with psycopg.connect(plain(url), autocommit=True) as connection:
-            connection.execute((sql_folder() / "reports/steps/load_sample.sql").read_bytes())
-        yield url
+    load_sample(shared_connection)
+    return shared_database
 
 
 @pytest.fixture
-def dba(database: URL) -> Iterator[psycopg.Connection[dict[str, object]]]:
-    with psycopg.connect(plain(database), autocommit=True, row_factory=dict_row) as connection:
+def dba(database: URL) -> Iterator[Connection]:
+    with connect(database) as connection:
         yield connection
 
 
 @pytest.fixture(scope="module")
 def served(database: URL) -> Iterator[Server]:
     """An API of one process with four threads."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    url = database.update_query_dict({"options": "-c role=pgreprise_api"})
+    port = unused_port()
+    url = as_api(database)
     process = subprocess.Popen(
         [PROGRAM.with_name("python"), "-c", PROGRAM_TEXT, "serve", "--workers", "1", "--threads", "4"],
         env=environment(DATABASE_URL=plain(url), PORT=str(port)),
@@ -267,7 +262,7 @@ BODY = b"0\r\n\r\n" + SMUGGLED
     ],
 )
 def test_a_request_that_two_servers_could_read_differently_is_refused(
-    served: Server, dba: psycopg.Connection[dict[str, object]], headers: str
+    served: Server, dba: Connection, headers: str
 ) -> None:
     before = everything(dba)
     sent = f"PATCH /us/report HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n\r\n".encode() + BODY
@@ -291,9 +286,7 @@ def test_a_request_that_two_servers_could_read_differently_is_refused(
         b"5\r\n{}   X\r\n",
     ],
 )
-def test_a_chunk_that_is_none_ends_the_connection(
-    served: Server, dba: psycopg.Connection[dict[str, object]], chunk: bytes
-) -> None:
+def test_a_chunk_that_is_none_ends_the_connection(served: Server, dba: Connection, chunk: bytes) -> None:
     before = everything(dba)
     answers = served.answers(PATCH + b"Transfer-Encoding: chunked\r\n\r\n" + chunk + b"\r\n0\r\n\r\n" + SMUGGLED)
     assert answers == [] or (len(answers) == 1 and answers[0] >= 400), answers
@@ -313,9 +306,7 @@ def test_a_chunk_that_is_none_ends_the_connection(
         *(b"POST /us/report/4%2Frerun HTTP/1.1", b"POST /us/report/4/../4/rerun HTTP/1.1", b"POST * HTTP/1.1"),
     ],
 )
-def test_a_request_line_that_is_not_quite_one_does_nothing(
-    served: Server, dba: psycopg.Connection[dict[str, object]], line: bytes
-) -> None:
+def test_a_request_line_that_is_not_quite_one_does_nothing(served: Server, dba: Connection, line: bytes) -> None:
     before = everything(dba)
     answers = served.answers(line + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert len(answers) <= 1

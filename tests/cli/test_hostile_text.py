@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import click
-import psycopg
 import pytest
-from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
 from pyapi.cli import cli
-from pyapi.schema.files import sql_folder
-from tests.cli.conftest import Run, plain
-from tests.factories import one
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.command import Run
+from tests.support.databases import Connection
+from tests.support.samples import load_sample
+from tests.support.statements import one
 
 # Their text goes to no routine: it names addresses, files, revisions, or is SQL that somebody means.
 ELSEWHERE = {"serve", "token", "migrate", "import-legacy", "routine new", "psql"}
@@ -38,13 +34,10 @@ HOSTILE = [
 
 
 @pytest.fixture(scope="module")
-def database(server: URL, new_database: Callable[..., DatabaseJanitor], template: str) -> Iterator[URL]:
+def database(shared_database: URL, shared_connection: Connection) -> URL:
     """The module's database, with the sample."""
-    with new_database(template) as made:
-        url = server.set(database=made.dbname)
-        with psycopg.connect(plain(url), autocommit=True) as connection:
-            connection.execute((sql_folder() / "reports/steps/load_sample.sql").read_bytes())
-        yield url
+    load_sample(shared_connection)
+    return shared_database
 
 
 def commands(group: click.Group, name: str = "") -> Iterator[tuple[str, click.Command]]:

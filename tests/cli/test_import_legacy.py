@@ -20,11 +20,11 @@ from sqlalchemy.exc import DBAPIError
 from pyapi.database import connect_engine
 from pyapi.schema import migrate
 from pyapi.schema.legacy_import import ImportRefused, import_legacy
-from tests import legacy as real
-from tests.cli.conftest import Run
-from tests.factories import VERSIONS, add_reform_impact, add_report, add_simulation, snapshot
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support import legacy as real
+from tests.support.command import Run
+from tests.support.databases import Connection
+from tests.support.factories import VERSIONS, add_reform_impact, add_report, add_row, add_simulation
+from tests.support.snapshots import snapshot
 
 # Without types or constraints, so that a test can store what a legacy database should not hold.
 TABLES = {
@@ -480,13 +480,7 @@ def test_mysql_without_its_extra_says_what_to_install(untouched: Engine, monkeyp
 
 @pytest.mark.parametrize("table", ["simulations", "report_outputs", "reform_impact"])
 def test_a_target_that_holds_rows_is_refused(legacy: Legacy, target: Engine, dba: Connection, table: str) -> None:
-    match table:
-        case "simulations":
-            add_simulation(dba)
-        case "report_outputs":
-            add_report(dba, 1)
-        case "reform_impact":
-            add_reform_impact(dba)
+    add_row(dba, table)
     before = snapshot(dba)
     assert f"already holds rows in public.{table}" in str(refuse(legacy, target))
     assert snapshot(dba) == before

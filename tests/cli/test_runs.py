@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import psycopg
 import pytest
 
-from tests.cli.conftest import Run
-from tests.factories import add_reform_impact, add_report, add_simulation, one, rerun, set_versions, snapshot
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.command import Run
+from tests.support.databases import Connection
+from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.snapshots import snapshot
+from tests.support.statements import one, rerun
 
 
 @pytest.fixture

@@ -17,28 +17,20 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg
 import pytest
 from sqlalchemy import URL
 
 from pyapi.settings import Settings
-from tests.cli.conftest import PROGRAM, Run, environment, plain, run
-from tests.conftest import Connect
-from tests.factories import add_report, add_simulation, snapshot
-from tests.migrations.test_adoption import LEGACY
+from tests.support.command import PROGRAM, Run, environment, run
+from tests.support.databases import Connect, Connection, plain
+from tests.support.databases import connect as connect_to
+from tests.support.factories import add_report, add_simulation
+from tests.support.hosts import LEGACY
+from tests.support.snapshots import snapshot
 
-Connection = psycopg.Connection[dict[str, Any]]
 Start = Callable[..., subprocess.Popen[str]]
 
 READY = "pgreprise is ready. Ctrl-C stops it."
-
-
-@pytest.fixture
-def port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -166,7 +158,7 @@ def test_up_on_a_server_of_ones_own_migrates_it_and_fills_empty_tables_only(
 
 def test_up_leaves_the_rows_of_an_adopted_database_alone(start: Start, port: int, empty_database: URL) -> None:
     settings = {"DATABASE_URL": plain(empty_database), "PORT": str(port)}
-    with psycopg.connect(plain(empty_database), row_factory=psycopg.rows.dict_row, autocommit=True) as connection:
+    with connect_to(empty_database) as connection:
         connection.execute(LEGACY)
         if not connection.execute("select from public.report_outputs").fetchall():
             add_report(connection, add_simulation(connection, population_type="household"))

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -25,9 +24,9 @@ from pyapi.api.address import Address, UnprotectedAddressError
 from pyapi.api.server import serve
 from pyapi.cli import cli, main
 from pyapi.settings import Settings
-
-SECRET = "a secret of thirty-two bytes or more"
-HOUR = 3600
+from tests.support.api import as_api
+from tests.support.databases import plain
+from tests.support.tokens import HOUR, SECRET
 
 WITH_SECRET = {"PGREPRISE_JWT_SECRET": SECRET}
 
@@ -139,19 +138,10 @@ def test_loopback_is_listened_on_without_authentication(host: str) -> None:
     Address(host).require_loopback()
 
 
-@pytest.fixture
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def serving(port: int, database: URL, *arguments: str, **environment: str) -> Iterator[str]:
     """The URL of a served API, once it serves."""
-    url = database.update_query_dict({"options": "-c role=pgreprise_api"}).set(drivername="postgresql")
-    environment = {**os.environ, **environment, "DATABASE_URL": url.render_as_string(hide_password=False)}
+    environment = {**os.environ, **environment, "DATABASE_URL": plain(as_api(database))}
     command = [sys.executable, "-c", "from pyapi.cli import main; main()"]
     with subprocess.Popen(
         [*command, "serve", "--port", str(port), "--workers", "1", *arguments],
@@ -177,9 +167,9 @@ def status(url: str, token: str | None = None, method: str = "GET") -> int:
             return error.code
 
 
-def test_a_served_api_takes_the_tokens_that_the_command_prints(run: Run, database: URL, free_port: int) -> None:
+def test_a_served_api_takes_the_tokens_that_the_command_prints(run: Run, database: URL, port: int) -> None:
     token = run("token", **WITH_SECRET).out
-    with serving(free_port, database, "--host", "0.0.0.0", **WITH_SECRET) as url:
+    with serving(port, database, "--host", "0.0.0.0", **WITH_SECRET) as url:
         assert status(f"{url}/liveness-check") == 200
         assert status(f"{url}/readiness-check") == 200
         assert status(f"{url}/us/report/1") == 401
@@ -187,8 +177,8 @@ def test_a_served_api_takes_the_tokens_that_the_command_prints(run: Run, databas
         assert status(f"{url}/us/report/1", token.upper()) == 401
 
 
-def test_a_served_api_without_authentication_needs_no_token(database: URL, free_port: int) -> None:
-    with serving(free_port, database) as url:
+def test_a_served_api_without_authentication_needs_no_token(database: URL, port: int) -> None:
+    with serving(port, database) as url:
         assert status(f"{url}/us/report/1") == 404
         assert status(f"{url}/us/report/1/rerun", method="POST") == 404
 

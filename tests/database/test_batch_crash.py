@@ -14,23 +14,22 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 from sqlalchemy import URL
 
 from pyapi.embedded import embedded
 from pyapi.schema import migrate
 from pyapi.settings import Settings
-from tests.conftest import Connect, folder_of_a_server
-from tests.database.test_concurrency import at_once, connections
-from tests.database.worlds import (
+from tests.support.concurrency import at_once, connections
+from tests.support.databases import Connect, Connection, engine, folder_of_a_server, plain
+from tests.support.databases import connect as connect_to
+from tests.support.statements import one
+from tests.support.worlds import (
     add_cache_rows,
     add_shared_reports,
     assert_batch_did_each_report_once,
     assert_history_is_whole,
     contents,
 )
-from tests.factories import Connection, one
-from tests.migrations.tools import engine, plain
 
 REPORTS = 60
 CHUNK = 10
@@ -250,10 +249,6 @@ def own_server() -> Iterator[OwnServer]:
         yield server
 
 
-def opened(url: URL) -> Connection:
-    return psycopg.connect(plain(url), autocommit=True, row_factory=dict_row)
-
-
 def answers(connection: Connection) -> bool:
     try:
         connection.execute("select")
@@ -264,7 +259,7 @@ def answers(connection: Connection) -> bool:
 
 def accepts_connections(url: URL) -> bool:
     try:
-        opened(url).close()
+        connect_to(url).close()
     except psycopg.OperationalError:
         return False
     return True
@@ -276,7 +271,7 @@ def test_a_batch_goes_on_after_a_crash_of_the_server_in_the_middle_of_a_chunk(
 ) -> None:
     with own_server.running() as server:
         url = server.set(database="crash")
-        with closing(opened(url)) as connection, closing(opened(url)) as blocker:
+        with closing(connect_to(url)) as connection, closing(connect_to(url)) as blocker:
             connection.execute(
                 "truncate public.report_outputs, public.simulations, public.reform_impact, pgreprise.rerun, "
                 "pgreprise.report_run, pgreprise.simulation_run, pgreprise.reform_impact_archive, "
@@ -299,7 +294,7 @@ def test_a_batch_goes_on_after_a_crash_of_the_server_in_the_middle_of_a_chunk(
     with own_server.running() as server:
         url = server.set(database="crash")
         wait_until(lambda: accepts_connections(url))
-        with closing(opened(url)) as connection:
+        with closing(connect_to(url)) as connection:
             assert done(connection, batch_id) == (2 * CHUNK - 1, REPORTS - 2 * CHUNK)
             resume(url, batch_id)
             assert_batch_did_each_report_once(connection, batch_id, before)

@@ -8,26 +8,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.conftest import Connect
-from tests.database.test_concurrency import at_once, connections, waiting_for_a_lock
-from tests.factories import (
-    add_economy_report,
-    add_reform_impact,
-    add_report,
-    add_simulation,
-    changed_tables,
-    everything,
-    newest_act,
-    one,
-    refusal,
-    rerun,
-    set_versions,
-    snapshot,
-    undo,
-    without_runs,
-)
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.concurrency import at_once, connections, waiting_for_a_lock
+from tests.support.databases import Connect, Connection
+from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.refusals import refusal
+from tests.support.snapshots import changed_tables, everything, snapshot, without_runs
+from tests.support.statements import newest_act, one, rerun, undo
 
 ODD_JSON = ' {"b" : 1,\n "a": [1e2, -0],  "b":2} '
 MANY = "call rerun_reports(%s::bigint[])"
@@ -530,7 +516,7 @@ def test_a_chunk_of_nothing_or_of_too_much_is_rr016(sandbox: Connection, call: s
 def test_batches_are_listed_newest_first_with_who_made_them(sandbox: Connection, world: World) -> None:
     sandbox.execute("set local role pgreprise_dba")
     older = create(sandbox, ids=world.all)
-    sandbox.execute("""set local request.jwt.claims = '{"sub": "alice"}'""")
+    sandbox.execute("""set local request.jwt.claims = '{"sub": "alice", "scope": "reports:rerun"}'""")
     newer = create(sandbox, country="uk")
     chunks(sandbox, newer, 1)
     sandbox.execute("reset role; reset request.jwt.claims")

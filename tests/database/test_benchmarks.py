@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import URL
 
 from benchmarks.pgbench import SCRIPTS
 from benchmarks.rerun import PythonClient
 from benchmarks.server import connect as open_connection
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connection
 
 # What tells one report from another, or when and by which path it was done.
 OWN = {"report_id", "simulation_id", "reform_impact_id", "id", "rerun_id", "removal_id", "output", "region",

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import psycopg
 import pytest
 
-from tests.factories import (
-    VERSIONS,
-    add_reform_impact,
-    add_report,
-    add_simulation,
-    one,
-    rerun,
-    set_versions,
-    snapshot,
-)
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connection
+from tests.support.factories import VERSIONS, add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.snapshots import snapshot
+from tests.support.statements import one, rerun
 
 KEY: dict[str, Any] = {
     "country_id": "us",

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import psycopg
 import pytest
 
-from tests.carbon import (
+from tests.support.carbon import (
     NOW,
     NOW_EPOCH,
     PRINCIPAL,
@@ -20,9 +19,8 @@ from tests.carbon import (
     role,
     snapshot,
 )
-from tests.factories import one
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connection
+from tests.support.statements import one
 
 BULK = "select * from bulk_upsert_carbon_reports(%s, %s)"
 

@@ -9,12 +9,10 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from tests.carbon import DAY, NOW, NOW_EPOCH, add_entry, add_report, add_unit, refusal, snapshot
-from tests.conftest import Connect
-from tests.database.test_concurrency import LEVELS, at_once, connections, waiting_for_a_lock
-from tests.factories import one
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.carbon import DAY, NOW, NOW_EPOCH, add_entry, add_report, add_unit, refusal, snapshot
+from tests.support.concurrency import LEVELS, at_once, connections, waiting_for_a_lock
+from tests.support.databases import Connect, Connection
+from tests.support.statements import one
 
 CALLERS = 16
 

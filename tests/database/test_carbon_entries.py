@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.carbon import (
+from tests.support.carbon import (
     DAY,
     EVERYWHERE,
     NOW,
@@ -27,9 +26,8 @@ from tests.carbon import (
     set_status,
     snapshot,
 )
-from tests.factories import one
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connection
+from tests.support.statements import one
 
 LATER = "2026-05-06 15:00:00+00"
 LATER_EPOCH = NOW_EPOCH + DAY + 3 * 3600

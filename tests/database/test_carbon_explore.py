@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.carbon import (
+from tests.support.carbon import (
     DAY,
     NOW,
     NOW_EPOCH,
@@ -23,9 +23,8 @@ from tests.carbon import (
     set_status,
     snapshot,
 )
-from tests.factories import one
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connection
+from tests.support.statements import one
 
 REPORT_COLUMNS = [
     "id",

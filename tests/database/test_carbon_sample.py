@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import psycopg
 import pytest
 
-from pyapi.schema.files import sql_folder
-from tests.carbon import PRINCIPAL, acting, add_unit, claims, role, snapshot
-from tests.factories import one
-
-Connection = psycopg.Connection[dict[str, Any]]
-
-
-def load(connection: Connection) -> list[dict[str, Any]]:
-    """Run the file as one text and return what its last statement returns."""
-    cursor = connection.execute((sql_folder() / "carbon/steps/load_sample.sql").read_bytes())
-    while cursor.nextset():
-        pass
-    return cursor.fetchall()
+from tests.support.carbon import PRINCIPAL, acting, add_unit, claims, role, snapshot
+from tests.support.databases import Connection
+from tests.support.samples import load_sample
+from tests.support.statements import one
 
 
 def test_the_sample_holds_units_reports_and_a_stale_explore_report(dba: Connection) -> None:
-    units = load(dba)
+    units = load_sample(dba, "carbon")
     assert [unit["institutional_id"] for unit in units] == ["0184", "0207", None]
     example = one(dba, "select * from example_units()")
     assert (example["unit_id"], example["institutional_id"]) == (units[0]["unit_id"], "0184")
@@ -38,7 +27,7 @@ def test_the_sample_holds_units_reports_and_a_stale_explore_report(dba: Connecti
 
 
 def test_the_samples_stats_are_what_its_entries_add_up_to(dba: Connection) -> None:
-    load(dba)
+    load_sample(dba, "carbon")
     found = dba.execute(
         "select stats::jsonb as stats, pgreprise.carbon_totals(id, false) as totals, completion_progress "
         "from public.carbon_reports where stats is not null order by id"
@@ -56,5 +45,5 @@ def test_the_sample_is_refused_where_there_are_units(dba: Connection) -> None:
     add_unit(dba)
     before = snapshot(dba)
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="these hold rows: units"):
-        load(dba)
+        load_sample(dba, "carbon")
     assert snapshot(dba) == before

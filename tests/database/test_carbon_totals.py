@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg.rows import dict_row
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
-from tests.carbon import PRINCIPAL, acting, add_entry, add_report, add_unit, claims, refusal, role, set_status
-from tests.factories import one
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.carbon import PRINCIPAL, acting, add_entry, add_report, add_unit, claims, refusal, role, set_status
+from tests.support.databases import Connection, connect
+from tests.support.statements import one
 
 
 def totals(connection: Connection, report_id: int) -> dict[str, Any]:
@@ -115,27 +112,25 @@ def many(server: URL, new_database: Callable[..., DatabaseJanitor], template: st
 
     One database for all tests of them, which roll back what they write.
     """
-    with new_database(template) as made:
-        url = server.set(database=made.dbname, drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
-            for statement in (
-                "insert into public.units (name) select 'unit' from generate_series(1, 10000)",
-                "insert into public.carbon_projects (unit_id, carbon_report_type) "
-                "select id, 'Calculator' from public.units",
-                "insert into public.carbon_reports (year, unit_id, carbon_project_id) "
-                "select year, unit_id, id from public.carbon_projects, generate_series(2001, 2010) as year",
-                "insert into public.carbon_report_modules (carbon_report_id, module_type_id, status) "
-                "select id, type, 2 from public.carbon_reports, generate_series(1, 2) as type",
-                "insert into public.data_entries (carbon_report_module_id, data_entry_type_id, data) "
-                "select id, 1, '{\"fte\": 1}' from public.carbon_report_modules",
-                "insert into public.data_entry_emissions (data_entry_id, emission_type_id, kg_co2eq) "
-                "select id, 1, 1 from public.data_entries",
-            ):
-                connection.execute(statement)
-            report = filled(connection, "Calculator")
-            connection.execute("vacuum analyze")
-            assert one(connection, "select count(*) as reports from public.carbon_reports")["reports"] > REPORTS
-            yield connection, report
+    with new_database(template) as made, connect(server.set(database=made.dbname)) as connection:
+        for statement in (
+            "insert into public.units (name) select 'unit' from generate_series(1, 10000)",
+            "insert into public.carbon_projects (unit_id, carbon_report_type) "
+            "select id, 'Calculator' from public.units",
+            "insert into public.carbon_reports (year, unit_id, carbon_project_id) "
+            "select year, unit_id, id from public.carbon_projects, generate_series(2001, 2010) as year",
+            "insert into public.carbon_report_modules (carbon_report_id, module_type_id, status) "
+            "select id, type, 2 from public.carbon_reports, generate_series(1, 2) as type",
+            "insert into public.data_entries (carbon_report_module_id, data_entry_type_id, data) "
+            "select id, 1, '{\"fte\": 1}' from public.carbon_report_modules",
+            "insert into public.data_entry_emissions (data_entry_id, emission_type_id, kg_co2eq) "
+            "select id, 1, 1 from public.data_entries",
+        ):
+            connection.execute(statement)
+        report = filled(connection, "Calculator")
+        connection.execute("vacuum analyze")
+        assert one(connection, "select count(*) as reports from public.carbon_reports")["reports"] > REPORTS
+        yield connection, report
 
 
 def rows_read(connection: Connection) -> dict[str, int]:

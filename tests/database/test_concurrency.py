@@ -4,58 +4,19 @@ from __future__ import annotations
 
 import itertools
 import random
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from tests.conftest import Connect
-from tests.factories import add_reform_impact, add_report, add_simulation, one, rerun, set_versions, snapshot
+from tests.support.concurrency import CALLERS, LEVELS, at_once, connections, waiting_for_a_lock
+from tests.support.databases import Connect, Connection
+from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.snapshots import snapshot
+from tests.support.statements import one, rerun
 
-Connection = psycopg.Connection[dict[str, Any]]
-Result = TypeVar("Result")
-
-CALLERS = 8
 ROUNDS = 25
-
-
-def at_once(callers: int, work: Callable[[int], Result]) -> list[Result]:
-    """Run ``work(0)`` to ``work(callers - 1)`` in threads that start together; raise what any of them raised."""
-    start = threading.Barrier(callers)
-
-    def run(number: int) -> Result:
-        start.wait()
-        return work(number)
-
-    with ThreadPoolExecutor(callers) as pool:
-        return list(pool.map(run, range(callers)))
-
-
-def connections(connect: Connect, count: int) -> list[Connection]:
-    opened = [connect() for _ in range(count)]
-    for connection in opened:
-        # A call that waits longer than this fails the test; a deadlock is found after one second.
-        connection.execute("set lock_timeout = '60s'")
-    return opened
-
-
-@contextmanager
-def waiting_for_a_lock(
-    watcher: Connection, blocked: Connection, statement: str, *arguments: Any
-) -> Iterator[Future[psycopg.Cursor[dict[str, Any]]]]:
-    """Run a statement that has to wait for a lock; the body runs while it waits, the statement ends after it."""
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(lambda: blocked.execute(statement, arguments))
-        waits = "select cardinality(pg_blocking_pids(%s)) > 0 as waits"
-        while not one(watcher, waits, blocked.info.backend_pid)["waits"]:
-            assert not running.done(), "the statement did not have to wait"
-        yield running
-        running.result()
 
 
 # --- how long a call waits -------------------------------------------------------------------
@@ -329,8 +290,6 @@ def test_overlapping_deletes_do_not_deadlock_and_count_each_row_once(rows: Conne
 
 
 # --- get or create ---------------------------------------------------------------------------
-
-LEVELS = [IsolationLevel.READ_COMMITTED, IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE]
 
 
 def get_or_create(connection: Connection, call: str, *arguments: Any) -> tuple[int, bool]:

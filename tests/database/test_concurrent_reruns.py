@@ -12,10 +12,11 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from tests.conftest import Connect
-from tests.database.test_concurrency import LEVELS, at_once, connections, waiting_for_a_lock
-from tests.database.worlds import POLICIES, add_shared_reports, assert_history_is_whole
-from tests.factories import Connection, add_reform_impact, one
+from tests.support.concurrency import LEVELS, at_once, connections, waiting_for_a_lock
+from tests.support.databases import Connect, Connection
+from tests.support.factories import add_reform_impact
+from tests.support.statements import one
+from tests.support.worlds import POLICIES, add_shared_reports, assert_history_is_whole
 
 REPORTS = 24
 SIMULATIONS = 7

@@ -11,9 +11,11 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from tests.conftest import Connect
-from tests.database.test_concurrency import LEVELS, connections, waiting_for_a_lock
-from tests.factories import Connection, add_reform_impact, add_report, add_simulation, one, refusal, rerun, set_versions
+from tests.support.concurrency import LEVELS, connections, waiting_for_a_lock
+from tests.support.databases import Connect, Connection
+from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.refusals import refusal
+from tests.support.statements import one, rerun
 
 WRITERS = 6
 CONSUMERS = 3

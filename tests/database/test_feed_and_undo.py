@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import psycopg
-
-from tests.conftest import Connect
-from tests.factories import add_report, add_simulation, one, rerun, set_versions
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connect, Connection
+from tests.support.factories import add_report, add_simulation, set_versions
+from tests.support.statements import one, rerun
 
 
 def feed(connection: Connection) -> list[int]:

@@ -7,26 +7,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.conftest import Connect
-from tests.database.test_concurrency import waiting_for_a_lock
-from tests.factories import (
-    add_economy_report,
-    add_reform_impact,
-    add_report,
-    add_simulation,
-    changed_tables,
-    everything,
-    newest_act,
-    one,
-    refusal,
-    rerun,
-    set_versions,
-    snapshot,
-    undo,
-    without_runs,
-)
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.concurrency import waiting_for_a_lock
+from tests.support.databases import Connect, Connection
+from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.refusals import refusal
+from tests.support.snapshots import changed_tables, everything, snapshot, without_runs
+from tests.support.statements import newest_act, one, rerun, undo
 
 KINDS = ("report", "simulation")
 WRITE = "select * from update_{kind}(%s, 'us', status => 'complete', output => %s, run_sequence => %s::integer)"

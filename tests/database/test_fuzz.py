@@ -23,9 +23,8 @@ from sqlalchemy import URL
 
 from pyapi.api.auth import LOCAL_OPERATOR
 from pyapi.api.errors import HTTP_STATUS
-from pyapi.schema.files import sql_folder
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connection, connect
+from tests.support.samples import load_every_sample
 
 ROLES = ("pgreprise_reader", "pgreprise_api", "pgreprise_dba")
 EXAMPLES = os.environ.get("PGREPRISE_FUZZ_EXAMPLES")
@@ -235,20 +234,16 @@ def documented() -> list[re.Pattern[str]]:
 @pytest.fixture(scope="module")
 def session(server: URL, new_database: Callable[..., DatabaseJanitor], template: str) -> Iterator[Connection]:
     """A superuser's session in a database with the sample, some reruns, an undo and a batch."""
-    with new_database(template) as made:
-        url = server.set(database=made.dbname, drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url, autocommit=True, row_factory=psycopg.rows.dict_row) as connection:
-            for folder in sorted(sql_folder().iterdir()):
-                if (sample := folder / "steps" / "load_sample.sql").is_file():
-                    connection.execute(sample.read_bytes())
-            for report in (2, 4, 4, 6):
-                connection.execute("call public.rerun_report(%s::bigint)", (report,))
-            connection.execute("call public.undo_rerun(3)")
-            connection.execute("""select public.create_rerun_batch('{"country": "us"}')""")
-            connection.execute("""select public.create_rerun_batch('{"country": "uk"}')""")
-            connection.execute("call public.run_rerun_batch(1, 1)")
-            connection.execute("set statement_timeout = '20s'")
-            yield connection
+    with new_database(template) as made, connect(server.set(database=made.dbname)) as connection:
+        load_every_sample(connection)
+        for report in (2, 4, 4, 6):
+            connection.execute("call public.rerun_report(%s::bigint)", (report,))
+        connection.execute("call public.undo_rerun(3)")
+        connection.execute("""select public.create_rerun_batch('{"country": "us"}')""")
+        connection.execute("""select public.create_rerun_batch('{"country": "uk"}')""")
+        connection.execute("call public.run_rerun_batch(1, 1)")
+        connection.execute("set statement_timeout = '20s'")
+        yield connection
 
 
 def outcome(

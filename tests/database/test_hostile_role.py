@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.rows import dict_row
 from sqlalchemy import URL
 
-from tests.conftest import Connect
-from tests.factories import add_report, add_simulation, everything, one, set_versions
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connect, Connection
+from tests.support.databases import connect as connect_to
+from tests.support.factories import add_report, add_simulation, set_versions
+from tests.support.snapshots import everything
+from tests.support.statements import one
 
 GROUPS = ("pgreprise_owner", "pgreprise_reader", "pgreprise_api", "pgreprise_dba")
 # No right to do that, or to grant that.
@@ -118,10 +117,8 @@ def intruder(dba: Connection, database: URL) -> Iterator[Connection]:
             sql.Identifier(str(database.database)), sql.Identifier(name)
         )
     )
-    url = database.set(drivername="postgresql", username=name, password=password)
     try:
-        plain = url.render_as_string(hide_password=False)
-        with psycopg.connect(plain, autocommit=True, row_factory=dict_row) as connection:
+        with connect_to(database.set(username=name, password=password)) as connection:
             yield connection
     finally:
         dba.execute(sql.SQL("drop owned by {0}; drop role {0}").format(sql.Identifier(name)))

@@ -8,23 +8,12 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
-from tests.conftest import Connect
-from tests.database.test_concurrency import CALLERS, LEVELS, at_once, connections, waiting_for_a_lock
-from tests.factories import (
-    add_economy_report,
-    add_reform_impact,
-    add_report,
-    add_simulation,
-    everything,
-    one,
-    refusal,
-    rerun,
-    set_versions,
-    snapshot,
-    undo,
-)
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.concurrency import CALLERS, LEVELS, at_once, connections, waiting_for_a_lock
+from tests.support.databases import Connect, Connection
+from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.refusals import refusal
+from tests.support.snapshots import everything, snapshot
+from tests.support.statements import one, rerun, undo
 
 CALL = "call rerun_report(%s::bigint, idempotency_key => %s)"
 

@@ -20,8 +20,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
-from tests.database.reference import CACHE_KEY, STATUSES, Act, Batch, Model, Refused, Row
-from tests.factories import Connection, add_reform_impact, add_report, add_simulation
+from tests.support.databases import Connection
+from tests.support.factories import add_reform_impact, add_report, add_simulation
+from tests.support.reference import CACHE_KEY, STATUSES, Act, Batch, Model, Refused, Row
 
 EXAMPLES = os.environ.get("PGREPRISE_MODEL_EXAMPLES")
 STEPS = int(os.environ.get("PGREPRISE_MODEL_STEPS", "40"))

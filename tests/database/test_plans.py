@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import psycopg
 import pytest
 from psycopg import sql
 
-from tests.factories import one, set_versions
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connection
+from tests.support.factories import set_versions
+from tests.support.statements import one
 
 ROWS = 20_000
 

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import psycopg
 import pytest
 
-from tests.conftest import Connect
-from tests.factories import (
-    add_economy_report,
-    add_reform_impact,
-    add_report,
-    add_simulation,
-    changed_tables,
-    everything,
-    newest_act,
-    one,
-    refusal,
-    rerun,
-    set_versions,
-    snapshot,
-)
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connect, Connection
+from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.refusals import refusal
+from tests.support.snapshots import changed_tables, everything, snapshot
+from tests.support.statements import newest_act, one, rerun
 
 COLUMNS = ("kind", "id", "status", "action", "output_bytes", "shared_with", "errcode", "message", "hint")
 

@@ -9,24 +9,15 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.rows import dict_row
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
-from tests import carbon
-from tests.conftest import Connect
-from tests.factories import (
-    add_reform_impact,
-    add_report,
-    add_simulation,
-    everything,
-    newest_act,
-    one,
-    set_versions,
-    snapshot,
-)
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support import carbon
+from tests.support.databases import Connect, Connection
+from tests.support.databases import connect as connect_to
+from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.snapshots import everything, snapshot
+from tests.support.statements import newest_act, one
 
 ROLES = ("pgreprise_reader", "pgreprise_api", "pgreprise_dba")
 ALL = frozenset(ROLES)
@@ -85,7 +76,8 @@ EXPECTED = {
     "pgreprise.batch_filter": INTERNAL,
     "pgreprise.batch_reports": INTERNAL,
     "pgreprise.before_routine": INTERNAL,
-    "pgreprise.bound_lock_wait": INTERNAL,
+    "pgreprise.dependent_routines": INTERNAL,
+    "pgreprise.enter": INTERNAL,
     "pgreprise.check_chunk_size": INTERNAL,
     "pgreprise.check_purge": INTERNAL,
     "pgreprise.check_update": INTERNAL,
@@ -403,8 +395,7 @@ def login(dba: Connection, database: URL) -> Iterator[Login]:
     def log_in(group: str) -> Connection:
         name = f"{group}_login_{os.getpid()}"
         dba.execute(f"create role {name} login password 'secret' in role {group}")
-        url = database.set(drivername="postgresql", username=name, password="secret")
-        connection = psycopg.connect(url.render_as_string(hide_password=False), autocommit=True, row_factory=dict_row)
+        connection = connect_to(database.set(username=name, password="secret"))
         made.append((name, connection))
         return connection
 
@@ -542,6 +533,24 @@ def test_who_logs_in_does_through_routines_what_the_group_is_for(rows: Connectio
     assert one(dba_login, "call purge_runs(interval '0', 0)")["result"]["reruns"] > 0
 
 
+# Asked inside other entry points, whatever the scope.
+WITHOUT_SCOPE = {"public.require_unit_access", "public.pick_role_for_institutional_id"}
+
+
+def test_a_token_without_a_scope_may_call_nothing(dba: Connection) -> None:
+    dba.execute("""set request.jwt.claims = '{"sub": "alice", "scope": ""}'""")
+    before = everything(dba)
+    for routine in routines(dba):
+        name = routine["name"]
+        if not name.startswith("public.") or name in WITHOUT_SCOPE | COMMITTING:
+            continue
+        verb = "call" if routine["kind"] == "p" else "select"
+        with pytest.raises(psycopg.Error) as caught:
+            dba.execute(f"{verb} {name}({', '.join(routine['arguments'])})".encode())
+        assert caught.value.sqlstate == "RR017", name
+    assert everything(dba) == before
+
+
 # --- an attacker -----------------------------------------------------------------------------
 
 CALLS = [
@@ -651,7 +660,7 @@ FUNCTIONS = {
     "floor(numeric)": "1",
     "reset_report(bigint)": "1",
     "reset_simulation(bigint)": "1",
-    "bound_lock_wait()": "1",
+    "enter(text)": "1",
     "require_country(text)": "1",
     "setting(text)": "'off'::text",
     "reset_reports(bigint[], boolean)": "1",
@@ -726,14 +735,12 @@ def become_attacker(connection: Connection, name: str) -> None:
 def attack(server: URL, new_database: Callable[..., DatabaseJanitor], template: str) -> Iterator[Connection]:
     """A session of an attacker, in a database of the module; every statement commits by itself."""
     name = f"pgreprise_test_attacker_{os.getpid()}"
-    with new_database(template) as made:
-        url = server.set(database=made.dbname, drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
-            become_attacker(connection, name)
-            yield connection
-            connection.execute("reset role")
-            connection.execute(f"drop owned by {name} cascade")
-            connection.execute(f"drop role {name}")
+    with new_database(template) as made, connect_to(server.set(database=made.dbname)) as connection:
+        become_attacker(connection, name)
+        yield connection
+        connection.execute("reset role")
+        connection.execute(f"drop owned by {name} cascade")
+        connection.execute(f"drop role {name}")
 
 
 @pytest.fixture

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import psycopg
 import pytest
 
-from tests.factories import (
-    Refusal,
-    add_reform_impact,
-    add_report,
-    add_simulation,
-    everything,
-    one,
-    refusal,
-    rerun,
-    set_versions,
-)
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connection
+from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.refusals import Refusal, refusal
+from tests.support.snapshots import everything
+from tests.support.statements import one, rerun
 
 RERUN = "call rerun_report(%s::bigint, country_id => %s)"
 COUNTRIES = "Available countries are: uk, us, ca, ng, il"

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from tests.factories import add_reform_impact, add_report, add_simulation, rerun, set_versions, snapshot
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connection
+from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.snapshots import snapshot
+from tests.support.statements import rerun
 
 
 def defects(connection: Connection) -> dict[int, tuple[str, str]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import psycopg
 import pytest
 
-from tests.factories import add_report, add_simulation, everything, one, refusal, set_versions
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connection
+from tests.support.factories import add_report, add_simulation, set_versions
+from tests.support.refusals import refusal
+from tests.support.snapshots import everything
+from tests.support.statements import one
 
 
 @pytest.fixture

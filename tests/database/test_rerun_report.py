@@ -7,21 +7,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.conftest import Connect
-from tests.factories import (
-    VERSIONS,
-    add_reform_impact,
-    add_report,
-    add_simulation,
-    changed_tables,
-    everything,
-    one,
-    rerun,
-    set_versions,
-    snapshot,
-)
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connect, Connection
+from tests.support.factories import VERSIONS, add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.snapshots import changed_tables, everything, snapshot
+from tests.support.statements import one, rerun
 
 
 def economy_report(connection: Connection) -> tuple[int, int, int]:

@@ -12,7 +12,10 @@ from sqlalchemy import URL
 
 from pyapi.database import connect_engine
 from pyapi.schema.legacy_import import import_legacy
-from tests.factories import Connection, add_reform_impact, add_report, add_simulation, one, refusal, rerun, set_versions
+from tests.support.databases import Connection
+from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.refusals import refusal
+from tests.support.statements import one, rerun
 
 EMPTY = "truncate public.report_outputs, public.simulations, public.reform_impact restart identity"
 

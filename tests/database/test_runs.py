@@ -9,33 +9,25 @@ from typing import Any
 import psycopg
 import pytest
 from pytest_postgresql.janitor import DatabaseJanitor
-from sqlalchemy import URL, NullPool, create_engine
+from sqlalchemy import URL
 
 from pyapi.schema import migrate
-from tests.factories import (
+from tests.support.databases import Connection, engine
+from tests.support.databases import connect as connect_to
+from tests.support.factories import (
+    ODD_JSON,
     VERSIONS,
     add_economy_report,
     add_reform_impact,
     add_report,
     add_simulation,
-    changed_tables,
-    everything,
-    newest_act,
-    one,
-    refusal,
-    rerun,
     set_versions,
-    snapshot,
-    undo,
-    without_runs,
 )
-from tests.migrations.test_adoption import LEGACY
-from tests.migrations.tools import connect as connect_to
+from tests.support.hosts import LEGACY
+from tests.support.refusals import refusal
+from tests.support.snapshots import changed_tables, everything, snapshot, without_runs
+from tests.support.statements import newest_act, one, rerun, undo
 
-Connection = psycopg.Connection[dict[str, Any]]
-
-# A json text that a jsonb would not give back.
-ODD_JSON = ' {"b" : 1,\n\t"a": [1.0, 1e2, 1E+2, -0],  "b":2, "\\u0061": "\\/é", "b": null } '
 DELETE = "select delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', '[]', statuses => %s)"
 
 
@@ -468,7 +460,7 @@ def test_adopted_tables_give_back_what_they_held(
                 "alter table public.reform_impact alter baseline_policy_id type smallint, "
                 "alter start_time type timestamptz"
             )
-            migrate.upgrade(create_engine(database, poolclass=NullPool))
+            migrate.upgrade(engine(database))
             set_versions(connection)
             odd = '{"b": 1.10, "a": [1e2, null]}' if json_type == "json" else '{"a": [100, null], "b": 1.10}'
             first = add_simulation(connection, policy_id=2, output=odd)

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import psycopg
 import pytest
 
-from pyapi.schema.files import sql_folder
-from tests.factories import VERSIONS, add_reform_impact, add_report, add_simulation, snapshot
-
-Connection = psycopg.Connection[dict[str, Any]]
-
-
-def load(connection: Connection) -> list[dict[str, Any]]:
-    """Run the file as one text and return what its last statement returns."""
-    cursor = connection.execute((sql_folder() / "reports/steps/load_sample.sql").read_bytes())
-    while cursor.nextset():
-        pass
-    return cursor.fetchall()
-
-
-def rerun(connection: Connection, report_id: int) -> dict[str, Any]:
-    row = connection.execute("call rerun_report(report_id => %s::bigint)", (report_id,)).fetchone()
-    assert row is not None
-    return row["result"]
+from tests.support.databases import Connection
+from tests.support.factories import VERSIONS, add_row
+from tests.support.samples import load_sample
+from tests.support.snapshots import snapshot
+from tests.support.statements import rerun
 
 
 def test_the_sample_holds_reports_of_each_kind_and_every_one_can_be_rerun(dba: Connection) -> None:
-    reports = load(dba)
+    reports = load_sample(dba)
     assert len(reports) == len(snapshot(dba)["report_outputs"]) == 6
     assert dba.execute("select * from report_defects()").fetchall() == []
 
@@ -44,7 +30,7 @@ def test_the_sample_holds_reports_of_each_kind_and_every_one_can_be_rerun(dba: C
 def test_the_sample_shows_that_a_rerun_deletes_its_cache_rows_in_all_statuses_and_no_neighbour(
     dba: Connection,
 ) -> None:
-    [report_id] = [report["report_id"] for report in load(dba) if "3 rows of economy cache" in report["shows"]]
+    [report_id] = [report["report_id"] for report in load_sample(dba) if "3 rows of economy cache" in report["shows"]]
     before = {row["reform_impact_id"]: row for row in snapshot(dba)["reform_impact"]}
     assert rerun(dba, report_id)["economy_cache_rows_deleted"] == 3
     for row in snapshot(dba)["reform_impact"]:
@@ -53,7 +39,7 @@ def test_the_sample_shows_that_a_rerun_deletes_its_cache_rows_in_all_statuses_an
 
 
 def test_the_sample_holds_an_error_and_a_shared_simulation(dba: Connection) -> None:
-    load(dba)
+    load_sample(dba)
     reports = snapshot(dba)["report_outputs"]
     assert Counter(report["status"] for report in reports) == {"complete": 5, "error": 1}
     used = Counter(report["simulation_1_id"] for report in reports)
@@ -62,7 +48,7 @@ def test_the_sample_holds_an_error_and_a_shared_simulation(dba: Connection) -> N
 
 @pytest.mark.parametrize("country_id", ["us", "uk"])
 def test_the_samples_versions_are_current(dba: Connection, country_id: str) -> None:
-    load(dba)
+    load_sample(dba)
     row = dba.execute(
         "select economy_impact_version as economy_impact, report_output_version as report_output, "
         "package_version as package from pgreprise.country where country_id = %s",
@@ -76,15 +62,9 @@ def test_the_samples_versions_are_current(dba: Connection, country_id: str) -> N
 
 @pytest.mark.parametrize("table", ["simulations", "report_outputs", "reform_impact"])
 def test_the_sample_is_refused_where_a_table_holds_rows(dba: Connection, table: str) -> None:
-    match table:
-        case "simulations":
-            add_simulation(dba)
-        case "report_outputs":
-            add_report(dba, 1)
-        case "reform_impact":
-            add_reform_impact(dba)
+    add_row(dba, table)
     before = snapshot(dba)
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match=f"these hold rows: {table}"):
-        load(dba)
+        load_sample(dba)
     assert snapshot(dba) == before
     assert dba.execute("select from pgreprise.country where package_version is not null").fetchall() == []

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import psycopg
 import pytest
 
-from tests.factories import changed_tables, everything, one, refusal
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support.databases import Connection
+from tests.support.refusals import refusal
+from tests.support.snapshots import changed_tables, everything
+from tests.support.statements import one
 
 
 def test_outputs_are_archived_unless_somebody_says_otherwise(sandbox: Connection) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.factories import Connection, add_reform_impact, one, refusal, set_versions, snapshot
+from tests.support.databases import Connection
+from tests.support.factories import add_reform_impact, set_versions
+from tests.support.refusals import refusal
+from tests.support.snapshots import snapshot
+from tests.support.statements import one
 
 DELETE = "select delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', '[]', statuses => array['computing'])"
 

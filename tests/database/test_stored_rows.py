@@ -7,21 +7,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.factories import (
-    VERSIONS,
-    add_report,
-    add_simulation,
-    changed_tables,
-    everything,
-    one,
-    set_versions,
-    snapshot,
-)
-
-Connection = psycopg.Connection[dict[str, Any]]
-
-# A json text that a jsonb would not give back.
-ODD_JSON = ' {"b" : 1,\n\t"a": [1.0, 1e2, 1E+2, -0],  "b":2, "\\u0061": "\\/é", "b": null } '
+from tests.support.databases import Connection
+from tests.support.factories import ODD_JSON, VERSIONS, add_report, add_simulation, set_versions
+from tests.support.snapshots import changed_tables, everything, snapshot
+from tests.support.statements import one
 
 
 def stored_text(connection: Connection, table: str) -> list[str | None]:

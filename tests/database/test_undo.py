@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import psycopg
 import pytest
 
-from tests.factories import (
+from tests.support.databases import Connection
+from tests.support.factories import (
+    ODD_JSON,
     VERSIONS,
     add_economy_report,
     add_reform_impact,
     add_report,
     add_simulation,
-    changed_tables,
-    everything,
-    newest_act,
-    one,
-    refusal,
-    rerun,
     set_versions,
-    snapshot,
-    undo,
-    without_runs,
 )
+from tests.support.refusals import refusal
+from tests.support.snapshots import changed_tables, everything, snapshot, without_runs
+from tests.support.statements import newest_act, one, rerun, undo
 
-Connection = psycopg.Connection[dict[str, Any]]
-
-# A json text that a jsonb would not give back.
-ODD_JSON = ' {"b" : 1,\n\t"a": [1.0, 1e2, 1E+2, -0],  "b":2, "\\u0061": "\\/é", "b": null } '
 KEY = "'us', 2, 3, 'state/ny', 'default', '2025', '[]'"
 UNDO = "call undo_rerun(%s::bigint)"
 

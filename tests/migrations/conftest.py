@@ -17,15 +17,3 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copytree(source, tmp_path / source.name, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(files, "_project_folder", lambda name: tmp_path / name)
     return tmp_path
-
-
-def add_revision(project: Path, name: str, *, upgrade: str, downgrade: str = "pass", after: str) -> str:
-    """Add a revision to the project's copy; its id is ``name``."""
-    (project / "migrations" / "versions" / f"{name}.py").write_text(
-        "from alembic import op\n"
-        f"revision = {name!r}\ndown_revision = {after!r}\nbranch_labels = None\ndepends_on = None\n"
-        f"def upgrade():\n    {upgrade}\n"
-        f"def downgrade():\n    {downgrade}\n",
-        encoding="utf-8",
-    )
-    return name

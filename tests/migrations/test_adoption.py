@@ -4,59 +4,19 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.schema import migrate
-from tests.factories import add_reform_impact, add_report, add_simulation, set_versions, snapshot
-from tests.migrations.tools import connect, detail, dump, engine, rows, run_script, sqlstate
+from tests.support.databases import Connection, connect, engine, rows
+from tests.support.dumps import dump, run_script
+from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.hosts import LEGACY
+from tests.support.refusals import detail, sqlstate
+from tests.support.snapshots import snapshot
 
-LEGACY = """
-create table public.simulations (
-  id serial primary key,
-  country_id varchar(3) not null,
-  api_version varchar(10) not null,
-  population_id varchar(255) not null,
-  population_type varchar(50) not null,
-  policy_id int not null,
-  status varchar(32) not null default 'pending',
-  output json,
-  error_message text
-);
-create table public.report_outputs (
-  id serial primary key,
-  country_id varchar(3) not null,
-  simulation_1_id int not null,
-  simulation_2_id int,
-  api_version varchar(10) not null,
-  status varchar(32) not null default 'pending',
-  output json,
-  error_message text,
-  year varchar(255) default '2025'
-);
-create table public.reform_impact (
-  reform_impact_id serial primary key,
-  baseline_policy_id int not null,
-  reform_policy_id int not null,
-  country_id varchar(3) not null,
-  region varchar(32) not null,
-  dataset varchar(255) not null,
-  time_period varchar(32) not null,
-  options_json json,
-  options_hash varchar(255),
-  api_version varchar(10) not null,
-  reform_impact_json json not null,
-  status varchar(32) not null,
-  message varchar(255),
-  start_time timestamp,
-  end_time timestamp,
-  execution_id varchar(255) not null
-);
-"""
 COLUMNS = """
   select attribute.attrelid::regclass::text as table_name, attribute.attname as column_name, attribute.attnotnull,
       format_type(attribute.atttypid, attribute.atttypmod) as type,
@@ -80,7 +40,7 @@ def tables(database: URL) -> list[str]:
     return [row["table_name"] for row in rows(database, TABLES)]
 
 
-def add_legacy_rows(connection: psycopg.Connection[dict[str, Any]]) -> int:
+def add_legacy_rows(connection: Connection) -> int:
     """An economy report of two simulations with a cache row; returns the report's id."""
     first = add_simulation(connection, policy_id=2)
     second = add_simulation(connection, policy_id=3)
@@ -148,7 +108,9 @@ def test_only_what_is_missing_is_added(empty_database: URL) -> None:
         connection.execute("create index host_own on public.simulations (policy_id)")
     migrate.upgrade(engine(empty_database))
     assert tables(empty_database) == ["reform_impact", "report_outputs", "simulations"]
-    assert rows(empty_database, "select table_name from pgreprise.created_table") == [{"table_name": "reform_impact"}]
+    assert rows(empty_database, "select domain, name from pgreprise.created_object where domain = 'reports'") == [
+        {"domain": "reports", "name": "reform_impact"}
+    ]
     assert rows(empty_database, "select to_regclass('public.host_own')::text as kept") == [{"kept": "host_own"}]
 
 
@@ -194,7 +156,7 @@ def test_every_difference_is_listed_at_once_and_nothing_is_changed(different: UR
         "public.simulations: column population_id is character varying(50); "
         "usable: character varying, text, of length 255 or more",
         "public.simulations: column status may be null (alter column status set not null)",
-        "public.simulations: column id is not unique (add primary key (id))",
+        "public.simulations: no unique index has exactly the columns (id): add unique (id)",
         "public.simulations: column id must be given for a new row and has no default",
         "public.simulations: column tenant_id must be given for a new row and has no default",
     ]
@@ -265,4 +227,4 @@ def test_the_written_sql_tells_how_to_run_it_and_begins_with_the_check() -> None
     migrate.write_sql(script)
     text = script.getvalue()
     assert text.startswith("-- Run it with: psql --no-psqlrc --set ON_ERROR_STOP=1")
-    assert text.index("-- adopt_tables:") < text.index("create schema if not exists pgreprise")
+    assert text.index("-- check_tables:") < text.index("create schema if not exists pgreprise")

@@ -14,8 +14,10 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.schema import migrate
-from tests.carbon import add_entry, add_report, add_unit, module_id, snapshot
-from tests.migrations.tools import connect, detail, dump, engine, plain, rows, run_script, sqlstate
+from tests.support.carbon import add_entry, add_report, add_unit, module_id, snapshot
+from tests.support.databases import connect, engine, plain, rows
+from tests.support.dumps import dump, run_script
+from tests.support.refusals import detail, sqlstate
 
 APPLICATION = """
 create type public.carbon_report_type_enum as enum ('Calculator', 'Simulator_Explore', 'Simulator_Plan');
@@ -215,7 +217,8 @@ def test_every_difference_is_listed_at_once_and_nothing_is_changed(application: 
     assert detail(refused.value).splitlines() == [
         "public.carbon_projects: uq_carbon_projects_unit_type exists and is not unique (unit_id, carbon_report_type)",
         "public.carbon_projects: column tenant must be given for a new row and has no default",
-        "public.carbon_report_modules: no unique index has just the columns (carbon_report_id, module_type_id)",
+        "public.carbon_report_modules: no unique index has exactly the columns "
+        "(carbon_report_id, module_type_id): add unique (carbon_report_id, module_type_id)",
         "public.carbon_report_type_enum: type lacks the value Simulator_Plan",
         "public.carbon_reports: column year is text; usable: smallint, integer, bigint",
         "public.carbon_reports: column unit_id may be null (alter column unit_id set not null)",

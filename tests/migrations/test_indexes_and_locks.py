@@ -10,9 +10,11 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.schema import migrate, operations
-from tests.factories import add_simulation
-from tests.migrations.conftest import add_revision
-from tests.migrations.tools import connect, dump, engine, plain, rows, sqlstate
+from tests.support.databases import connect, engine, plain, rows
+from tests.support.dumps import dump
+from tests.support.factories import add_simulation
+from tests.support.projects import add_revision
+from tests.support.refusals import sqlstate
 
 INDEX = """
   select index_entry.indisvalid as valid, index_entry.indisunique as is_unique,
@@ -24,7 +26,7 @@ REVISIONS = "select version_num from pgreprise.alembic_version order by version_
 
 
 def test_an_index_that_a_failed_build_left_invalid_is_built_anew(empty_database: URL, database: URL) -> None:
-    migrate.upgrade(engine(empty_database), "reports_0002")
+    migrate.upgrade(engine(empty_database), "reports_0003")
     with connect(empty_database) as connection:
         add_simulation(connection)
         add_simulation(connection)
@@ -40,7 +42,7 @@ def test_an_index_that_a_failed_build_left_invalid_is_built_anew(empty_database:
 
 
 def test_a_valid_index_of_that_name_is_kept(empty_database: URL) -> None:
-    migrate.upgrade(engine(empty_database), "reports_0002")
+    migrate.upgrade(engine(empty_database), "reports_0003")
     with connect(empty_database) as connection:
         connection.execute(
             "create index concurrently pgreprise_simulations_key "
@@ -104,14 +106,14 @@ def test_a_downgrade_that_cannot_have_its_lock_fails_and_leaves_everything(datab
 
 @pytest.mark.usefixtures("impatient")
 def test_an_index_that_cannot_be_dropped_now_is_dropped_by_the_next_downgrade(database: URL) -> None:
-    migrate.downgrade(engine(database), "reports_0003")
+    migrate.downgrade(engine(database), "reports_0004")
     with psycopg.connect(plain(database)) as traffic:
         traffic.execute("select from public.simulations")
         with pytest.raises(DBAPIError) as refused:
-            migrate.downgrade(bounded(database), "reports_0002")
+            migrate.downgrade(bounded(database), "reports_0003")
     assert sqlstate(refused.value) == "55P03"
-    assert rows(database, REPORTS_AT) == [{"version_num": "reports_0003"}]
-    migrate.downgrade(engine(database), "reports_0002")
+    assert rows(database, REPORTS_AT) == [{"version_num": "reports_0004"}]
+    migrate.downgrade(engine(database), "reports_0003")
     assert rows(database, INDEX) == []
 
 
@@ -119,14 +121,14 @@ def test_an_index_that_cannot_be_dropped_now_is_dropped_by_the_next_downgrade(da
 def test_an_index_that_cannot_be_built_fails_and_is_built_by_the_next_migration(
     empty_database: URL, database: URL
 ) -> None:
-    migrate.upgrade(engine(empty_database), "reports_0002")
+    migrate.upgrade(engine(empty_database), "reports_0003")
     with psycopg.connect(plain(empty_database)) as traffic:
         # Concurrent builds wait for those who write.
         traffic.execute("lock table public.simulations in row exclusive mode")
         with pytest.raises(DBAPIError) as refused:
             migrate.upgrade(bounded(empty_database))
     assert sqlstate(refused.value) == "55P03"
-    assert rows(empty_database, REPORTS_AT) == [{"version_num": "reports_0002"}]
+    assert rows(empty_database, REPORTS_AT) == [{"version_num": "reports_0003"}]
     assert not rows(empty_database, INDEX)[0]["valid"]
     migrate.upgrade(engine(empty_database))
     assert rows(empty_database, INDEX) == rows(database, INDEX)

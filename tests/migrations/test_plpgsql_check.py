@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from sqlalchemy import URL
 
-from tests.migrations.tools import connect, rows
+from tests.support.databases import connect, rows
 
-REQUIRED = os.environ.get("PGREPRISE_REQUIRE_PLPGSQL_CHECK") == "1"
+pytestmark = pytest.mark.needs("plpgsql_check")
+
 # Left out: performance warnings, which count a cast of one value from the host's type to ours and advise
 # `stable` where each call must see what has committed since; and one extra warning, as (stored, created)
 # is what get_or_create_* return on purpose. Two routines put the host's own columns into a statement: their
@@ -40,9 +39,6 @@ PLPGSQL = """
 @pytest.fixture
 def checked(database: URL) -> URL:
     """A migrated database that has plpgsql_check."""
-    available = rows(database, "select from pg_available_extensions where name = 'plpgsql_check'")
-    if not available and not REQUIRED:
-        pytest.skip("the server has no plpgsql_check (PGREPRISE_REQUIRE_PLPGSQL_CHECK=1 makes this an error)")
     with connect(database) as connection:
         connection.execute("create schema checker; create extension plpgsql_check schema checker")
     return database.update_query_dict({"options": "-csearch_path=public,checker"})

@@ -16,10 +16,10 @@ from sqlalchemy.exc import DBAPIError
 from pyapi.embedded import embedded
 from pyapi.schema import migrate
 from pyapi.settings import Settings
-from tests.conftest import FAST, folder_of_a_server, janitor
-from tests.factories import add_report, add_simulation, set_versions
-from tests.migrations.test_adoption import LEGACY
-from tests.migrations.tools import connect, detail, engine, rows, sqlstate
+from tests.support.databases import FAST, connect, engine, folder_of_a_server, janitor, rows
+from tests.support.factories import add_report, add_simulation, set_versions
+from tests.support.hosts import LEGACY
+from tests.support.refusals import detail, sqlstate
 
 ROLES = ("pgreprise_owner", "pgreprise_reader", "pgreprise_api", "pgreprise_dba", "migrator", "app_owner")
 
@@ -141,7 +141,7 @@ def test_adopted_tables_of_someone_else_are_named_with_what_is_to_be_granted(
         migrate.upgrade(engine(migrator))
     assert sqlstate(refused.value) == "42501"
     assert detail(refused.value).splitlines() == statements
-    assert rows(superuser, "select pgreprise.status() -> 'revisions' as revisions") == [{"revisions": ["core_0002"]}]
+    assert rows(superuser, "select pgreprise.status() -> 'revisions' as revisions") == [{"revisions": ["core_0001"]}]
     run_as(superuser, detail(refused.value))
     migrate.upgrade(engine(migrator))
     assert_works(superuser)

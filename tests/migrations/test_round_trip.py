@@ -13,8 +13,9 @@ from sqlalchemy import URL, create_engine
 from pyapi.database import connect_engine
 from pyapi.schema import migrate
 from pyapi.schema.files import routine_file
-from tests.migrations.conftest import add_revision
-from tests.migrations.tools import dump, engine, rows, run_script, state
+from tests.support.databases import engine, rows
+from tests.support.dumps import dump, run_script, state
+from tests.support.projects import add_revision
 
 OURS = """
   select format('%s %s', kind, name) as found
@@ -129,7 +130,7 @@ def test_a_body_full_of_traps_is_installed_to_the_letter_online_and_by_script(
     project: Path, empty_database: URL, new_database: Callable[[], DatabaseJanitor]
 ) -> None:
     text, question = TRAP
-    (project / "sql" / "reports" / "functions" / "trap_v01.sql").write_text(text, encoding="utf-8")
+    (project / "sql" / "reports" / "rerun" / "trap.sql").write_text(text, encoding="utf-8")
     head = migrate.scripts().get_revision("reports@head").revision
     add_revision(project, "reports_0999", upgrade="op.create_routine('reports/trap', version=1)", after=head)
     migrate.upgrade(engine(empty_database))

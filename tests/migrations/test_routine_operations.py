@@ -17,7 +17,8 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.schema.files import routine_file
 from pyapi.schema.operations import CreateRoutine, DropRoutine, ReplaceRoutine
-from tests.migrations.tools import connect, engine, rows, sqlstate
+from tests.support.databases import connect, engine, rows
+from tests.support.refusals import sqlstate
 
 FIRST = """-- double(value): twice the value, 200% :sure.
 create or replace function public.double(value integer)
@@ -54,7 +55,8 @@ REGISTERED = "select name, routine, version, checksum from pgreprise.routine_ver
 
 def write(project: Path, version: int, text: str) -> None:
     """Write a version of routine reports/double."""
-    path = project / "sql" / "reports" / "functions" / f"double_v{version:02}.sql"
+    path = project / "sql" / "released" / "reports" / f"double_v{version:02}.sql"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
 
@@ -269,6 +271,62 @@ def test_what_depends_on_a_routine_is_never_dropped_with_it(database: URL, opera
         run(database, operation)
     assert sqlstate(refused.value) == "2BP01"
     assert standing(database) == before
+
+
+@pytest.fixture
+def used(versions: Path) -> Path:
+    """A project in which reports/quadruple uses reports/double in its definition; version 2 knows the new signature."""
+    first = """-- quadruple(value): four times the value.
+create or replace function public.quadruple(value integer)
+returns integer
+language sql
+begin atomic
+  select public.double(public.double(quadruple.value));
+end;
+
+grant execute on function public.quadruple(integer) to pgreprise_api;
+"""
+    for version, text in ((1, first), (2, first.replace("quadruple.value))", "quadruple.value, 0), 0)"))):
+        path = versions / "sql" / "released" / "reports" / f"quadruple_v{version:02}.sql"
+        path.write_text(text, encoding="utf-8")
+    return versions
+
+
+USER = """
+  select pg_get_functiondef(procedure.oid) as definition, procedure.proowner::regrole::text as owner,
+      procedure.proacl::text as grants
+    from pg_proc as procedure
+   where procedure.proname = 'quadruple'
+"""
+
+
+@pytest.mark.usefixtures("used")
+def test_a_new_signature_is_refused_while_another_routine_uses_the_old_one(database: URL) -> None:
+    run(database, CreateRoutine("reports/double", 1), CreateRoutine("reports/quadruple", 1))
+    before = standing(database), rows(database, USER)
+    with pytest.raises(DBAPIError, match=r"other routines use the old one: reports/quadruple") as refused:
+        run(database, ReplaceRoutine("reports/double", 3, replaces=1))
+    assert sqlstate(refused.value) == "2BP01"
+    assert (standing(database), rows(database, USER)) == before
+
+
+@pytest.mark.usefixtures("used")
+@pytest.mark.parametrize("version", [1, 2], ids=["as it is", "replaced too"])
+def test_a_new_signature_takes_the_routines_that_use_it_along_forward_and_back(
+    database: URL, make_role: Callable[[], str], version: int
+) -> None:
+    run(database, CreateRoutine("reports/double", 1), CreateRoutine("reports/quadruple", 1))
+    with connect(database) as connection:
+        connection.execute(f'grant execute on function public.quadruple to "{make_role()}"')
+    before = standing(database), rows(database, USER)
+    operation = ReplaceRoutine("reports/double", 3, replaces=1, dependents={"reports/quadruple": (version, 1)})
+    run(database, operation)
+    [after] = rows(database, USER)
+    assert ("0), 0)" in after["definition"]) == (version == 2)
+    assert (after["owner"], after["grants"]) == (before[1][0]["owner"], before[1][0]["grants"])
+    assert rows(database, "select public.quadruple(3) as result") == [{"result": 12}]
+    run(database, operation.reverse())
+    assert (standing(database), rows(database, USER)) == before
 
 
 @pytest.mark.usefixtures("versions")

@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import URL
 
 from pyapi.schema import migrate
-from tests.migrations.tools import plain, state
-
-PROJECT = Path(__file__).parents[2]
+from tests.support.databases import plain
+from tests.support.dumps import state
+from tests.support.projects import PROJECT
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> str:
@@ -30,7 +30,16 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
 def installed(tmp_path: Path) -> Path:
     """The programs of a clean environment that holds the wheel instead of the checkout."""
     run(
-        sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path / "dist", PROJECT, cwd=tmp_path
+        sys.executable,
+        "-m",
+        "build",
+        "--wheel",
+        "--no-isolation",
+        "--outdir",
+        tmp_path / "dist",
+        PROJECT,
+        cwd=tmp_path,
+        PGREPRISE_UNRELEASED="1",
     )
     [wheel] = (tmp_path / "dist").glob("*.whl")
     environment = tmp_path / "venv"
@@ -54,3 +63,18 @@ def test_the_installed_wheel_migrates_as_the_checkout_does(
     printed = run(installed / "pgreprise", "migrate", cwd=tmp_path, DATABASE_URL=plain(empty_database))
     assert migrate.scripts().get_revision("reports@head").revision in printed
     assert state(empty_database) == state(database)
+
+
+def test_a_wheel_with_unreleased_texts_is_not_built_by_accident(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path / "dist", PROJECT],
+        cwd=tmp_path,
+        env={**os.environ, "PGREPRISE_UNRELEASED": ""},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "SQL texts are not released yet" in done.stdout + done.stderr
+    assert "pgreprise routine release" in done.stdout + done.stderr
+    assert not (tmp_path / "dist").exists() or list((tmp_path / "dist").iterdir()) == []

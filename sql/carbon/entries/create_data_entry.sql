@@ -22,8 +22,7 @@ declare
   target   record;
   entry_id bigint;
 begin
-  perform pgreprise.bound_lock_wait();
-  perform pgreprise.require_scope('reports:write');
+  perform pgreprise.enter('reports:write');
   select wanted.* into target
     from pgreprise.lock_carbon_module(create_data_entry.unit_id, create_data_entry.year, create_data_entry.module,
       create_data_entry.carbon_project_type) as wanted;

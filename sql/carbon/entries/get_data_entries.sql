@@ -18,7 +18,7 @@ as $$
 declare
   target record;
 begin
-  perform pgreprise.require_scope('reports:read');
+  perform pgreprise.enter('reports:read');
   select wanted.* into target
     from pgreprise.find_carbon_module(get_data_entries.unit_id, get_data_entries.year, get_data_entries.module,
       get_data_entries.carbon_project_type) as wanted;

@@ -21,8 +21,7 @@ as $$
 declare
   target record;
 begin
-  perform pgreprise.bound_lock_wait();
-  perform pgreprise.require_scope('reports:write');
+  perform pgreprise.enter('reports:write');
   select wanted.* into target
     from pgreprise.lock_carbon_module(update_data_entry.unit_id, update_data_entry.year, update_data_entry.module,
       update_data_entry.carbon_project_type) as wanted;

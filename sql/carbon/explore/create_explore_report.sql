@@ -12,7 +12,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pgreprise.bound_lock_wait();
+  perform pgreprise.enter('reports:write');
 
   return query
     select created.*

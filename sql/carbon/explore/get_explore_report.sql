@@ -13,7 +13,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pgreprise.require_scope('reports:read');
+  perform pgreprise.enter('reports:read');
   perform public.require_unit_access(get_explore_report.unit_id);
 
   return query

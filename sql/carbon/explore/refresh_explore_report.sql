@@ -16,8 +16,7 @@ as $$
 declare
   old record;
 begin
-  perform pgreprise.bound_lock_wait();
-  perform pgreprise.require_scope('reports:read');
+  perform pgreprise.enter('reports:read');
   perform public.require_unit_access(refresh_explore_report.unit_id);
 
   select report.carbon_project_id, report.last_updated into old

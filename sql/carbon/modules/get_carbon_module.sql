@@ -15,7 +15,7 @@ as $$
 declare
   target record;
 begin
-  perform pgreprise.require_scope('reports:read');
+  perform pgreprise.enter('reports:read');
   select wanted.* into target
     from pgreprise.find_carbon_module(get_carbon_module.unit_id, get_carbon_module.year, get_carbon_module.module,
       get_carbon_module.carbon_project_type) as wanted;

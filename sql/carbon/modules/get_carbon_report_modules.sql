@@ -9,7 +9,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pgreprise.require_scope('reports:read');
+  perform pgreprise.enter('reports:read');
   perform pgreprise.carbon_report_type(get_carbon_report_modules.carbon_project_type);
   perform pgreprise.require_carbon_report(get_carbon_report_modules.report_id);
 

@@ -18,8 +18,7 @@ as $$
 declare
   refused text;
 begin
-  perform pgreprise.bound_lock_wait();
-  perform pgreprise.require_scope('reports:write');
+  perform pgreprise.enter('reports:write');
   perform pgreprise.carbon_report_type(set_carbon_module_status.carbon_project_type);
   perform pgreprise.require_carbon_report(set_carbon_module_status.report_id, principal_only => true);
 

@@ -18,8 +18,7 @@ declare
   named_projects  bigint[];
   project_ids     bigint[];
 begin
-  perform pgreprise.bound_lock_wait();
-  perform pgreprise.require_scope('reports:write');
+  perform pgreprise.enter('reports:write');
 
   if jsonb_typeof(bulk_upsert_carbon_reports.reports) is distinct from 'array' then
     perform pgreprise.raise_carbon_value('The reports are not a JSON array.', jsonb_build_object(),

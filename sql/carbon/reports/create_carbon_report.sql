@@ -21,8 +21,7 @@ declare
   report_type text;
   project_id  bigint := create_carbon_report.carbon_project_id;
 begin
-  perform pgreprise.bound_lock_wait();
-  perform pgreprise.require_scope('reports:write');
+  perform pgreprise.enter('reports:write');
   report_type := pgreprise.carbon_report_type(create_carbon_report.carbon_project_type);
   perform public.require_unit_access(create_carbon_report.unit_id);
   perform pgreprise.require_carbon_year(create_carbon_report.year);

@@ -8,7 +8,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pgreprise.require_scope('reports:read');
+  perform pgreprise.enter('reports:read');
   perform pgreprise.require_carbon_report(get_carbon_report.report_id);
 
   return query

@@ -10,7 +10,7 @@ as $$
 declare
   report_id bigint;
 begin
-  perform pgreprise.require_scope('reports:read');
+  perform pgreprise.enter('reports:read');
   perform public.require_unit_access(get_carbon_report_of_year.unit_id);
 
   report_id := pgreprise.carbon_report_id(get_carbon_report_of_year.unit_id, get_carbon_report_of_year.year,

@@ -13,7 +13,7 @@ as $$
 declare
   found_report record;
 begin
-  perform pgreprise.require_scope('reports:read');
+  perform pgreprise.enter('reports:read');
   perform pgreprise.carbon_report_type(get_validated_totals.carbon_project_type);
 
   select report.unit_id::bigint as unit_id, project.carbon_report_type::text as report_type into found_report

@@ -17,8 +17,7 @@ as $$
 declare
   report_type text;
 begin
-  perform pgreprise.bound_lock_wait();
-  perform pgreprise.require_scope('reports:write');
+  perform pgreprise.enter('reports:write');
   report_type := pgreprise.carbon_report_type(create_carbon_project.carbon_project_type);
   perform public.require_unit_access(create_carbon_project.unit_id);
   perform pgreprise.require_carbon_year(given.year)

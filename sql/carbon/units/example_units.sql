@@ -8,6 +8,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform pgreprise.enter('reports:read');
   return query
     select unit.id::bigint, unit.institutional_id::text, unit.name::text, report.year::bigint
       from public.units as unit

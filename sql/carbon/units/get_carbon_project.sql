@@ -11,7 +11,7 @@ as $$
 declare
   report_type text;
 begin
-  perform pgreprise.require_scope('reports:read');
+  perform pgreprise.enter('reports:read');
   report_type := pgreprise.carbon_report_type(get_carbon_project.carbon_project_type);
   perform public.require_unit_access(get_carbon_project.unit_id);
 

@@ -1,7 +1,7 @@
--- after_routine(name, routine, version, checksum): what has to happen after the text of a routine's
--- file ran. Gives the routine to pgreprise_owner, revokes EXECUTE from PUBLIC where it is new, gives
--- back the grants that before_routine() kept, and its comment where the file has none, and records
--- the version. Used by migrations only.
+-- after_routine(name, routine, version, checksum): what has to happen after the text of a routine's file ran.
+-- A routine that is new, or was dropped first, is given to pgreprise_owner; EXECUTE on it is revoked from PUBLIC, and
+-- it gets back the grants that before_routine() kept, and the comment where the file has none. Records the version.
+-- Used by migrations only.
 -- Raises 55000 when the file did not create exactly the routine that it is named after.
 create or replace function pgreprise.after_routine(name text, routine text, version integer, checksum text)
 returns void
@@ -11,38 +11,40 @@ as $$
 declare
   schema_name  text := split_part(after_routine.routine, '.', 1);
   routine_name text := split_part(after_routine.routine, '.', 2);
-  standing     regprocedure[];
-  kept         text := current_setting('pgreprise.kept', true);
+  existing     regprocedure[];
+  all_kept     jsonb := coalesce(nullif(current_setting('pgreprise.kept', true), ''), '{}')::jsonb;
+  kept         jsonb := all_kept -> after_routine.name;
   kept_grant   record;
 begin
-  standing := array(
+  existing := array(
     select procedure.oid::regprocedure
       from pg_proc as procedure
       join pg_namespace as namespace on namespace.oid = procedure.pronamespace
      where namespace.nspname = schema_name and procedure.proname = routine_name
   );
-  if cardinality(standing) <> 1 then
+  if cardinality(existing) <> 1 then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
       message = format('The file of %s version %s should leave one routine %s, found: %s.', after_routine.name,
-        after_routine.version, after_routine.routine, coalesce(nullif(array_to_string(standing, ', '), ''), 'none')),
+        after_routine.version, after_routine.routine, coalesce(nullif(array_to_string(existing, ', '), ''), 'none')),
       hint = 'A file creates the one routine that it is named after; overloads are not supported.';
   end if;
 
-  if coalesce(kept, '') <> '' then
-    execute format('alter routine %s owner to pgreprise_owner', standing[1]);
-    execute format('revoke execute on routine %s from public', standing[1]);
+  if kept is not null then
+    execute format('alter routine %s owner to pgreprise_owner', existing[1]);
+    execute format('revoke execute on routine %s from public', existing[1]);
     for kept_grant in
       select restored.grantee, restored.grantable
-        from jsonb_to_recordset(kept::jsonb -> 'grants') as restored(grantee text, grantable boolean)
+        from jsonb_to_recordset(kept -> 'grants') as restored(grantee text, grantable boolean)
     loop
-      execute format('grant execute on routine %s to %s%s', standing[1],
+      execute format('grant execute on routine %s to %s%s', existing[1],
         coalesce(quote_ident(kept_grant.grantee), 'public'),
         case when kept_grant.grantable then ' with grant option' else '' end);
     end loop;
-    if obj_description(standing[1], 'pg_proc') is null then
-      execute format('comment on routine %s is %L', standing[1], kept::jsonb ->> 'comment');
+    if obj_description(existing[1], 'pg_proc') is null then
+      execute format('comment on routine %s is %L', existing[1], kept ->> 'comment');
     end if;
+    perform set_config('pgreprise.kept', (all_kept - after_routine.name)::text, true);
   end if;
 
   insert into pgreprise.routine_version as registered (name, routine, version, checksum)
@@ -53,8 +55,6 @@ begin
         checksum = excluded.checksum,
         installed_by = excluded.installed_by,
         installed_at = excluded.installed_at;
-
-  perform set_config('pgreprise.kept', '', true);
 end;
 $$;
 

@@ -13,7 +13,7 @@ create table pgreprise.routine_version (
 
 comment on table pgreprise.routine_version is
 'The version of each pgreprise routine that is installed here, with the SHA-256 of its file.';
-comment on column pgreprise.routine_version.name is 'domain/name, as in sql/<domain>/<kind>/<name>_v<NN>.sql';
+comment on column pgreprise.routine_version.name is 'domain/name, as in sql/<domain>/<room>/<name>.sql';
 comment on column pgreprise.routine_version.routine is 'schema.name of the routine in this database';
 
 grant select on table pgreprise.routine_version to pgreprise_owner;

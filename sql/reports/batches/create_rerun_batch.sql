@@ -15,7 +15,7 @@ declare
   made_id bigint;
   listed  bigint;
 begin
-  perform pgreprise.bound_lock_wait();
+  perform pgreprise.enter('reports:rerun');
 
   -- batch_reports refuses a null; the table would first, and not say why.
   insert into pgreprise.rerun_batch as batch (filter) values (coalesce(create_rerun_batch.filter, 'null'))

@@ -16,7 +16,7 @@ declare
   done      jsonb;
   refused   bigint;
 begin
-  perform pgreprise.bound_lock_wait();
+  perform pgreprise.enter('reports:rerun');
   perform pgreprise.check_chunk_size(rerun_batch_chunk.chunk_size);
   perform from pgreprise.rerun_batch as batch where batch.batch_id = rerun_batch_chunk.batch_id;
   if not found then

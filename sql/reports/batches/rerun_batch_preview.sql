@@ -12,6 +12,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform pgreprise.enter('reports:read');
   return query
     select report.country_id::text, simulation_1.population_type::text, report.status::text, said.errcode, count(*),
         min(listed.report_id)

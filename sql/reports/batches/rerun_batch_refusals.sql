@@ -11,6 +11,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform pgreprise.enter('reports:read');
   perform from pgreprise.rerun_batch as batch where batch.batch_id = rerun_batch_refusals.batch_id;
   if not found then
     perform pgreprise.raise_batch_not_found(rerun_batch_refusals.batch_id);

@@ -21,6 +21,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform pgreprise.enter('reports:read');
   return query
     select batch.batch_id, batch.filter, batch.reports, batch.rerun, batch.refused,
         batch.reports - batch.rerun - batch.refused, batch.created_at, batch.finished_at, batch.session_role,

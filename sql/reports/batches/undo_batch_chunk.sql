@@ -20,7 +20,7 @@ declare
   undone  bigint := 0;
   refused jsonb := jsonb_build_array();
 begin
-  perform pgreprise.bound_lock_wait();
+  perform pgreprise.enter('reports:rerun');
   perform pgreprise.check_chunk_size(undo_batch_chunk.chunk_size);
   if undo_batch_chunk.force then
     perform pgreprise.require_scope('reports:admin');

@@ -24,7 +24,7 @@ declare
   removal_id   bigint;
   keep_outputs boolean;
 begin
-  perform pgreprise.bound_lock_wait();
+  perform pgreprise.enter('reports:rerun');
 
   -- So that an undo knows which rows beside the deleted ones are no newer than the deletion.
   if delete_reform_impacts.statuses is not null then

@@ -15,6 +15,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform pgreprise.enter('reports:read');
   return query
     with matching as (
       select distinct impact.reform_impact_id, impact.country_id::text as country_id,

@@ -8,6 +8,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform pgreprise.enter('reports:read');
   return query
     select example.id, example.country_id, kind.population_type
       from (values ('household'), ('geography')) as kind(population_type)

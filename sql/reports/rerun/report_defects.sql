@@ -8,6 +8,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform pgreprise.enter('reports:read');
   return query
     select report.id::bigint, report.country_id::text, defect.errcode, defect.message, defect.hint
       from public.report_outputs as report

@@ -28,12 +28,10 @@ declare
   defect          record;
   economy_key     record;
   sharing_key     bigint[];
-  keeps           boolean := pgreprise.setting('archive_outputs') = 'on';
+  keeps           boolean;
 begin
-  perform pgreprise.require_scope('reports:read');
-  if rerun_preview.country_id is not null then
-    perform pgreprise.require_country(rerun_preview.country_id);
-  end if;
+  perform pgreprise.enter('reports:read', rerun_preview.country_id);
+  keeps := pgreprise.setting('archive_outputs') = 'on';
 
   select report.id::bigint as id, report.country_id::text as country_id, report.status::text as status,
       report.output::text as output, report.year::text as year, report.simulation_1_id::bigint as simulation_1_id,

@@ -47,12 +47,7 @@ declare
   rerun_id          bigint;
   keep_outputs      boolean;
 begin
-  perform pgreprise.bound_lock_wait();
-  perform pgreprise.require_scope('reports:rerun');
-
-  if rerun_report.country_id is not null then
-    perform pgreprise.require_country(rerun_report.country_id);
-  end if;
+  perform pgreprise.enter('reports:rerun', rerun_report.country_id);
 
   select report.id, report.country_id, report.year, report.simulation_1_id, report.simulation_2_id
     into target

@@ -10,7 +10,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pgreprise.bound_lock_wait();
+  perform pgreprise.enter('reports:rerun');
   if rerun_reports.report_ids is null then
     raise exception using
       errcode = 'RR016',

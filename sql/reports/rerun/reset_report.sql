@@ -13,7 +13,7 @@ declare
   keep_outputs boolean;
   started_runs integer[];
 begin
-  perform pgreprise.bound_lock_wait();
+  perform pgreprise.enter('reports:rerun');
 
   select report.country_id into target
     from public.report_outputs as report

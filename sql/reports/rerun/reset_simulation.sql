@@ -15,7 +15,7 @@ declare
   keep_outputs    boolean;
   started_runs    integer[];
 begin
-  perform pgreprise.bound_lock_wait();
+  perform pgreprise.enter('reports:rerun');
 
   select simulation.country_id into target
     from public.simulations as simulation

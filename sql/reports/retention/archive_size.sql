@@ -10,6 +10,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform pgreprise.enter('reports:read');
   perform pgreprise.check_purge(archive_size.older_than, archive_size.keep_last);
 
   return query

@@ -19,7 +19,7 @@ declare
   freed      bigint;
   bytes      bigint;
 begin
-  perform pgreprise.bound_lock_wait();
+  perform pgreprise.enter('reports:admin');
   perform pgreprise.check_purge(purge_chunk.older_than, purge_chunk.keep_last);
   perform pgreprise.check_chunk_size(purge_chunk.chunk_size);
 

@@ -30,8 +30,7 @@ declare
   defect            record;
   newest_id         bigint;
 begin
-  perform pgreprise.bound_lock_wait();
-  perform pgreprise.require_scope('reports:write');
+  perform pgreprise.enter('reports:write');
   perform pgreprise.require_country(get_or_create_report.country_id);
 
   if get_or_create_report.simulation_1_id is null or wanted_year !~ '^[0-9]{4}$' then

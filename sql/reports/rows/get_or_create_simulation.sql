@@ -23,8 +23,7 @@ declare
   newest_id       bigint;
   package_version text;
 begin
-  perform pgreprise.bound_lock_wait();
-  perform pgreprise.require_scope('reports:write');
+  perform pgreprise.enter('reports:write');
   perform pgreprise.require_country(get_or_create_simulation.country_id);
 
   if get_or_create_simulation.population_type not in ('household', 'geography') then

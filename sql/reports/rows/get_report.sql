@@ -11,10 +11,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pgreprise.require_scope('reports:read');
-  if get_report.country_id is not null then
-    perform pgreprise.require_country(get_report.country_id);
-  end if;
+  perform pgreprise.enter('reports:read', get_report.country_id);
 
   return query
     select found_row.*

@@ -19,11 +19,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pgreprise.bound_lock_wait();
-  perform pgreprise.require_scope('reports:write');
-  if update_report.country_id is not null then
-    perform pgreprise.require_country(update_report.country_id);
-  end if;
+  perform pgreprise.enter('reports:write', update_report.country_id);
   perform pgreprise.check_update(update_report.status, update_report.output, update_report.error_message);
 
   return query

@@ -20,11 +20,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pgreprise.bound_lock_wait();
-  perform pgreprise.require_scope('reports:write');
-  if update_simulation.country_id is not null then
-    perform pgreprise.require_country(update_simulation.country_id);
-  end if;
+  perform pgreprise.enter('reports:write', update_simulation.country_id);
   perform pgreprise.check_update(update_simulation.status, update_simulation.output, update_simulation.error_message);
 
   return query

@@ -33,10 +33,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pgreprise.require_scope('reports:read');
-  if report_history.country_id is not null then
-    perform pgreprise.require_country(report_history.country_id);
-  end if;
+  perform pgreprise.enter('reports:read', report_history.country_id);
   perform from pgreprise.stored_report(report_history.report_id, report_history.country_id);
   if not found then
     perform pgreprise.raise_report_not_found(report_history.report_id, report_history.country_id);

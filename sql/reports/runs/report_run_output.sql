@@ -15,10 +15,7 @@ as $$
 declare
   stored pgreprise.report_row;
 begin
-  perform pgreprise.require_scope('reports:read');
-  if report_run_output.country_id is not null then
-    perform pgreprise.require_country(report_run_output.country_id);
-  end if;
+  perform pgreprise.enter('reports:read', report_run_output.country_id);
   select found_row.* into stored
     from pgreprise.stored_report(report_run_output.report_id, report_run_output.country_id) as found_row;
   if not found then

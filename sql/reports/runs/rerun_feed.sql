@@ -31,8 +31,7 @@ as $$
 declare
   last_position bigint;
 begin
-  perform pgreprise.bound_lock_wait();
-  perform pgreprise.require_scope('reports:read');
+  perform pgreprise.enter('reports:read');
   if rerun_feed.max_rows is null or rerun_feed.max_rows not between 1 and 10000 then
     raise exception using
       errcode = 'RR016',

@@ -10,6 +10,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform pgreprise.enter('reports:read');
   return query
     select country.country_id, country.economy_impact_version, country.report_output_version,
         country.package_version, country.updated_at

@@ -16,7 +16,7 @@ as $$
 declare
   refused text;
 begin
-  perform pgreprise.bound_lock_wait();
+  perform pgreprise.enter('reports:write');
   perform pgreprise.require_country(set_cache_versions.country_id);
 
   select format('%s => %L', given.name, given.version) into refused

@@ -10,7 +10,7 @@ as $$
 declare
   allowed_values text[];
 begin
-  perform pgreprise.bound_lock_wait();
+  perform pgreprise.enter('reports:admin');
   -- Refuses an unknown name.
   perform pgreprise.setting(set_setting.name);
 

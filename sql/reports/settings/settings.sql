@@ -8,6 +8,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform pgreprise.enter('reports:read');
   return query
     select entry.name, entry.value, entry.allowed, entry.description, entry.updated_at
       from pgreprise.configuration as entry

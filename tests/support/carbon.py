@@ -9,14 +9,15 @@ from typing import Any
 
 import psycopg
 
-from tests import factories
-from tests.factories import Refusal, insert, one
-
-Connection = psycopg.Connection[dict[str, Any]]
+from tests.support import refusals
+from tests.support.databases import Connection
+from tests.support.factories import insert
+from tests.support.refusals import Refusal
+from tests.support.snapshots import State, texts
+from tests.support.statements import one
 
 TABLES = ("units", "carbon_projects", "carbon_reports", "carbon_report_modules", "data_entries", "data_entry_emissions")
-HOUR = 3600
-DAY = 24 * HOUR
+DAY = 24 * 3600
 # A moment on a whole second, and as last_updated has it.
 NOW = "2026-05-05 12:00:00+00"
 NOW_EPOCH = 1777982400
@@ -141,22 +142,15 @@ def set_status(connection: Connection, report_id: int, status: int, *module_type
     )
 
 
-def snapshot(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+def snapshot(connection: Connection) -> State:
     """Every row of the carbon tables, to compare before and after."""
-    return {
-        table: connection.execute(
-            psycopg.sql.SQL("select entry::text as entry from public.{} as entry order by 1").format(
-                psycopg.sql.Identifier(table)
-            )
-        ).fetchall()
-        for table in TABLES
-    }
+    return texts(connection, "public", *TABLES)
 
 
 def refusal(connection: Connection, statement: str, *arguments: Any) -> Refusal:
-    """As ``factories.refusal``, with the carbon tables compared before and after."""
+    """As ``refusals.refusal``, with the carbon tables compared before and after."""
 
-    def look(_: Connection) -> dict[str, list[dict[str, Any]]]:
+    def look(_: Connection) -> State:
         acts_as = one(connection, "select current_user as name")["name"]
         connection.execute("reset role")
         try:
@@ -164,7 +158,7 @@ def refusal(connection: Connection, statement: str, *arguments: Any) -> Refusal:
         finally:
             connection.execute(psycopg.sql.SQL("set role {}").format(psycopg.sql.Identifier(acts_as)))
 
-    return factories.refusal(connection, statement, *arguments, look=look)
+    return refusals.refusal(connection, statement, *arguments, look=look)
 
 
 def updated_before(connection: Connection, report_id: int, seconds: int | None) -> None:

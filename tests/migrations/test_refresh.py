@@ -1,0 +1,189 @@
+"""A developer edits a routine that is not released and types `pgreprise migrate`, as often as they like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, Engine
+
+from pyapi.schema import files, migrate
+from tests.support.databases import engine, rows
+from tests.support.dumps import state
+
+CHECK = "reports/rows/check_update"
+DEFINITION = "select pg_get_functiondef('pgreprise.{}'::regproc) as text"
+
+
+def text_of(url: URL, routine: str) -> str:
+    """The text of a routine as the database has it."""
+    [row] = rows(url, DEFINITION.format(routine))
+    return str(row["text"])
+
+
+def edit(project: Path, name: str, old: str, new: str) -> None:
+    """Replace a part of a file of the project's copy; the part must be there."""
+    path = project / "sql" / f"{name}.sql"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.fixture
+def migrated(database: URL) -> Engine:
+    """The engine of a database that has every migration."""
+    return engine(database)
+
+
+def test_edits_arrive_one_after_the_other_and_nothing_else_changes(
+    project: Path, migrated: Engine, database: URL
+) -> None:
+    before = state(database)
+    first = "There is nothing to update."
+    for old, new in ((first, "Nothing was given."), ("Nothing was given.", "Give a value."), ("Give a value.", first)):
+        edit(project, CHECK, old, new)
+        assert migrate.upgrade(migrated) == [f"updated reports/check_update from sql/{CHECK}.sql"]
+        assert new in text_of(database, "check_update")
+        assert rows(
+            database, "select version, checksum from pgreprise.routine_version where name = 'reports/check_update'"
+        ) == [{"version": 1, "checksum": files.routine_file("reports/check_update").checksum}]
+    assert state(database) == before
+    assert migrate.upgrade(migrated) == []
+
+
+def test_a_changed_signature_keeps_grants_and_leaves_no_overload(
+    project: Path, migrated: Engine, database: URL
+) -> None:
+    with migrated.begin() as connection:
+        connection.exec_driver_sql("grant execute on function public.archive_size to pgreprise_api with grant option")
+    grants = (
+        "select array(select format('%s %s', grantee::regrole, is_grantable) from aclexplode(proacl) order by 1) "
+        "as grants, proowner::regrole::text as owner, pg_get_function_identity_arguments(oid) as arguments "
+        "from pg_proc where proname = 'archive_size'"
+    )
+    [before] = rows(database, grants)
+    edit(project, "reports/retention/archive_size", "keep_last integer default 1)", "keep_last bigint default 1)")
+    edit(project, "reports/retention/archive_size", "archive_size.keep_last", "archive_size.keep_last::integer")
+    edit(project, "reports/retention/archive_size", "archive_size(interval, integer)", "archive_size(interval, bigint)")
+    assert migrate.upgrade(migrated) == ["updated reports/archive_size from sql/reports/retention/archive_size.sql"]
+    [after] = rows(database, grants)
+    assert after["arguments"] == "older_than interval, keep_last bigint"
+    assert (after["grants"], after["owner"]) == (before["grants"], before["owner"])
+
+
+@pytest.fixture
+def atomic(project: Path, migrated: Engine) -> Path:
+    """A project in which one routine uses another in its definition, and a third uses that one."""
+    for name, body, arguments in (
+        ("one", "select 1", ""),
+        ("two", "select pgreprise.one() + 1", ""),
+        ("three", "select pgreprise.two() + 1", ""),
+    ):
+        (project / "sql" / "reports" / "rerun" / f"{name}.sql").write_text(
+            f"-- {name}(): a number.\ncreate or replace function pgreprise.{name}({arguments})\nreturns integer\n"
+            f"language sql\nbegin atomic\n  {body};\nend;\n"
+        )
+    migrate.upgrade(migrated)
+    return project
+
+
+def test_new_routines_are_created_in_the_order_in_which_they_use_each_other(
+    atomic: Path, migrated: Engine, database: URL
+) -> None:
+    assert rows(database, "select pgreprise.three() as result") == [{"result": 3}]
+    assert migrate.upgrade(migrated) == []
+    assert atomic.is_dir()
+
+
+def test_routines_that_use_a_changed_signature_are_created_again(atomic: Path, migrated: Engine, database: URL) -> None:
+    edit(atomic, "reports/rerun/one", "pgreprise.one()", "pgreprise.one(value integer default 10)")
+    edit(atomic, "reports/rerun/one", "select 1", "select one.value")
+    assert len(migrate.upgrade(migrated)) == 3
+    assert rows(database, "select pgreprise.three() as result") == [{"result": 12}]
+    assert rows(database, "select count(*) as count from pg_proc where proname in ('one', 'two', 'three')") == [
+        {"count": 3}
+    ]
+    # Those that use it may change in the same step.
+    edit(atomic, "reports/rerun/one", "value integer default 10", "amount bigint")
+    edit(atomic, "reports/rerun/one", "one.value", "one.amount::integer")
+    edit(atomic, "reports/rerun/two", "pgreprise.one()", "pgreprise.one(5)")
+    migrate.upgrade(migrated)
+    assert rows(database, "select pgreprise.three() as result") == [{"result": 7}]
+
+
+def test_a_routine_without_a_file_is_dropped_with_what_used_it_first(
+    atomic: Path, migrated: Engine, database: URL
+) -> None:
+    for name in ("one", "two", "three"):
+        (atomic / "sql" / "reports" / "rerun" / f"{name}.sql").unlink()
+    assert migrate.upgrade(migrated) == [
+        f"dropped reports/{name}, which no file has any more" for name in ("three", "two", "one")
+    ]
+    assert rows(database, "select from pgreprise.routine_version where name in ('reports/one', 'reports/two')") == []
+    assert rows(database, "select from pg_proc where proname in ('one', 'two', 'three')") == []
+
+
+def test_what_the_host_made_of_a_routine_is_never_dropped(project: Path, migrated: Engine, database: URL) -> None:
+    with migrated.begin() as connection:
+        connection.exec_driver_sql("create view public.versions as select * from public.cache_versions()")
+    before = state(database)
+    edit(project, "reports/settings/cache_versions", "cache_versions()\n", "cache_versions(of text default null)\n")
+    edit(project, "reports/settings/cache_versions", "cache_versions() ", "cache_versions(text) ")
+    with pytest.raises(Exception, match="cannot be dropped, since other objects depend on it"):
+        migrate.upgrade(migrated)
+    assert state(database) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("\nbegin\n", "\nbegin\n  perfrm 1;\n", r'line \d+: syntax error at or near "perfrm" \(42601\)'),
+        ("pgreprise.check_update(status", "pgreprise.check_updates(status", r"creates pgreprise\.check_updates"),
+        ("returns void", "returns nothing", r'type "nothing" does not exist'),
+    ],
+)
+def test_a_text_that_postgresql_refuses_is_named_and_nothing_is_changed(
+    project: Path, migrated: Engine, database: URL, old: str, new: str, said: str
+) -> None:
+    before = state(database)
+    # This one comes first and would do.
+    edit(project, "core/kit/status", "'revisions', (", "'revisions',  (")
+    edit(project, CHECK, old, new)
+    with pytest.raises(files.TextError, match=rf"(?s)^sql/{CHECK}\.sql.*{said}.*Nothing was changed"):
+        migrate.upgrade(migrated)
+    assert state(database) == before
+
+
+def test_a_database_that_is_not_at_the_head_keeps_its_texts(project: Path, empty_database: URL) -> None:
+    migrate.upgrade(engine(empty_database), "reports@head")
+    edit(project, "carbon/explore/explore_report_is_stale", "24 hours", "a day")
+    edit(project, CHECK, "nothing to update", "nothing at all to update")
+    assert migrate.upgrade(engine(empty_database), "reports@head") == [
+        f"updated reports/check_update from sql/{CHECK}.sql"
+    ]
+    migrate.downgrade(engine(empty_database), "reports_0006")
+    edit(project, CHECK, "nothing at all to update", "nothing to update")
+    assert migrate.upgrade(engine(empty_database), "reports_0006") == []
+    assert rows(empty_database, "select from pgreprise.routine_version where name like 'reports/%'") == []
+
+
+@pytest.mark.parametrize("made", ["created_table", "carbon_created"])
+def test_a_database_of_a_development_version_is_told_what_to_do(empty_database: URL, made: str) -> None:
+    with engine(empty_database).begin() as connection:
+        connection.exec_driver_sql("create schema pgreprise")
+        connection.exec_driver_sql(f"create table pgreprise.{made} (name text)")
+        connection.exec_driver_sql("create table pgreprise.alembic_version (version_num text)")
+        connection.exec_driver_sql("insert into pgreprise.alembic_version values ('reports_0009'), ('core_0002')")
+    with pytest.raises(Exception, match="made by a development version of pgreprise from before its first release"):
+        migrate.upgrade(engine(empty_database))
+
+
+def test_a_database_that_a_newer_version_has_migrated_is_left_alone(migrated: Engine, database: URL) -> None:
+    with migrated.begin() as connection:
+        connection.exec_driver_sql(
+            "update pgreprise.alembic_version set version_num = 'reports_9999' where version_num like 'reports_%%'"
+        )
+    before = state(database)
+    with pytest.raises(Exception, match=r"is at revision reports_9999, which this version of pgreprise does not know"):
+        migrate.upgrade(migrated)
+    assert state(database) == before

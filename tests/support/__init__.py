@@ -1,0 +1,1 @@
+"""What the tests of several kinds of users share. Nothing here knows a test."""

@@ -1,0 +1,89 @@
+"""A pytest plugin: what a test needs besides Python and the packages, told by ``@pytest.mark.needs("plpgsql_check")``.
+
+Where a thing is absent, the test is skipped and says why. ``--without plpgsql_check`` leaves out the tests that need
+it, for a run that is known not to have it. With PGREPRISE_NO_SKIPS=1 a skip is a failure, whatever caused it, so that
+a run cannot miss tests in silence.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from functools import cache
+from typing import TypeVar
+
+import pytest
+
+from pyapi.settings import Settings
+from tests.support.databases import rows
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def plpgsql_check() -> str | None:
+    """The extension, on the server of the tests."""
+    server = Settings.from_environment().migration_database
+    if server is None:
+        return "the embedded servers have no plpgsql_check; DATABASE_URL names another server"
+    available = rows(server, "select from pg_available_extensions where name = 'plpgsql_check'")
+    return None if available else "the server of DATABASE_URL has no plpgsql_check"
+
+
+def root() -> str | None:
+    """The rights of root."""
+    return None if os.geteuid() == 0 else "only root can be somebody else"
+
+
+# Each gives the reason why it is absent, or None where it is there. A new thing is one more function here.
+THINGS: dict[str, Callable[[], str | None]] = {function.__name__: cache(function) for function in (plpgsql_check, root)}
+
+
+def needed(item: pytest.Item) -> set[str]:
+    """What a test needs. Raises UsageError where it needs a thing of which nothing is known."""
+    things = {thing for marker in item.iter_markers("needs") for thing in marker.args}
+    if unknown := things - THINGS.keys():
+        raise pytest.UsageError(f"{item.nodeid} needs {', '.join(unknown)}; tests/support/needs.py knows no such thing")
+    return things
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--without", action="append", choices=sorted(THINGS), default=[], help="leave out the tests that need this"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(thing, ...): what the test needs; it is skipped where one is absent")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [item for item in items if needed(item) & set(config.getoption("without"))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for thing in sorted(needed(item)):
+        if (reason := THINGS[thing]()) is not None:
+            pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return failed_if_skipped((yield))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return failed_if_skipped((yield))
+
+
+def failed_if_skipped(report: Report) -> Report:
+    """The report, as a failure with the reason where it tells of a skip and none is allowed."""
+    expected_to_fail = hasattr(report, "wasxfail")
+    if report.skipped and not expected_to_fail and os.environ.get("PGREPRISE_NO_SKIPS") == "1":
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"PGREPRISE_NO_SKIPS=1 allows no skip. {reason}"
+    return report

@@ -1,0 +1,49 @@
+"""What the database says when it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from tests.support.databases import Connection
+from tests.support.snapshots import State, everything
+
+
+class Refusal(NamedTuple):
+    """Code, message, detail as the JSON object that it is, hint."""
+
+    code: str | None
+    message: str | None
+    detail: dict[str, Any] | None
+    hint: str | None
+
+
+def refusal(
+    connection: Connection, statement: str, *arguments: Any, look: Callable[[Connection], State] = everything
+) -> Refusal:
+    """Run a statement that the database must refuse, and return what it says. Nothing that ``look`` sees may change."""
+    before = look(connection)
+    with pytest.raises(psycopg.Error) as caught, connection.transaction():
+        connection.execute(statement, arguments)
+    assert look(connection) == before
+    said = caught.value.diag
+    detail = json.loads(said.message_detail) if said.message_detail else None
+    return Refusal(said.sqlstate, said.message_primary, detail, said.message_hint)
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """The SQLSTATE of an error."""
+    assert isinstance(error.orig, psycopg.Error)
+    return error.orig.sqlstate
+
+
+def detail(error: DBAPIError) -> str:
+    """The detail of an error."""
+    assert isinstance(error.orig, psycopg.Error)
+    assert error.orig.diag.message_detail is not None
+    return error.orig.diag.message_detail
