@@ -1,4 +1,4 @@
-"""The engine, and ``call``: one routine, one round trip, the caller's claims included."""
+"""The engine, and ``call``, which calls one routine with the caller's claims in one round trip."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from sqlalchemy.exc import DBAPIError
 
 __all__ = ["call", "call_procedure", "connect_engine", "run_script", "sqlstate"]
 
-# The whole call is one transaction, so after these two it may simply be done again.
+# Serialization failure and deadlock. A call is one transaction, so it can be repeated after them.
 _RETRIED = {"40001", "40P01"}
 _ATTEMPTS = 4
 _FIRST_PAUSE_SECONDS = 0.01
-# Of a statement that was prepared before a migration changed what the routine returns.
+# The statement was prepared before a migration changed what the routine returns.
 _STALE_PLAN = "0A000"
 
 _SET_CLAIMS = "select set_config('request.jwt.claims', %s, true)"
@@ -28,12 +28,12 @@ _SET_CLAIMS = "select set_config('request.jwt.claims', %s, true)"
 def connect_engine(
     url: URL, *, pool_size: int = 5, pool_timeout_seconds: int = 5, statement_timeout_seconds: int = 30
 ) -> Engine:
-    """An engine whose every statement is a transaction of its own.
+    """An engine on which each statement is a transaction of its own.
 
-    It holds at most ``pool_size`` connections; who finds all of them in use waits ``pool_timeout_seconds`` for one.
+    It holds at most ``pool_size`` connections. A caller waits ``pool_timeout_seconds`` for one when all are in use.
 
-    Columns of type json come as their exact text, those of type jsonb as Python values. What the
-    query of the URL says (``?options=-c lock_timeout=1s``) wins over what is set here.
+    Columns of type json are returned as their exact text, columns of type jsonb as Python values. Options in the
+    query of the URL (``?options=-c lock_timeout=1s``) override the options set here.
     """
     defaults = {"application_name": "pgreprise", "connect_timeout": "5"}
     options = f"-c statement_timeout={statement_timeout_seconds}s {url.query.get('options', '')}".strip()
@@ -43,7 +43,7 @@ def connect_engine(
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=pool_timeout_seconds,
-        # Outputs are large, and nobody's business in a log.
+        # Outputs are large and confidential, so they are kept out of the log.
         hide_parameters=True,
     )
 
@@ -55,12 +55,12 @@ def connect_engine(
 
 
 def sqlstate(error: DBAPIError) -> str | None:
-    """The SQLSTATE that PostgreSQL raised; None where the error arose before it was asked."""
+    """The SQLSTATE that PostgreSQL raised, None for an error that PostgreSQL did not raise."""
     return error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
 
 
 def _placeholder(name: str, value: object) -> str:
-    # An untyped integer travels as int2, int4 or numeric by its size, and finds no routine.
+    # Without a cast psycopg sends an integer as int2, int4 or numeric, by its size, and no routine is found.
     match value:
         case bool():
             return f"{name} => %({name})s"
@@ -82,8 +82,8 @@ def _rows(
     cursor = connection.cursor(row_factory=dict_row)
     if claims is None:
         return cursor.execute(statement, arguments, prepare=prepare).fetchall()
-    # One transaction, sent together: the setting lasts as long as the call, and a call that does not come to
-    # its end leaves nothing. With a commit of its own, since psycopg cannot tell of one that fails at the Sync.
+    # One transaction, sent at once: the setting ends with the call, and a call that is interrupted leaves nothing.
+    # The commit is explicit, because psycopg does not report an implicit commit that fails.
     failure: psycopg.Error | None = None
     try:
         with connection.pipeline():
@@ -93,7 +93,7 @@ def _rows(
                 cursor.execute(statement, arguments, prepare=prepare)
                 connection.execute("commit")
             except psycopg.Error as error:
-                # An answer that is already here. If it left the pipeline, psycopg would log what follows from it.
+                # If this error left the pipeline, psycopg would log the errors that follow from it.
                 failure = error
     except psycopg.Error as error:
         failure = failure or error
@@ -114,12 +114,12 @@ def _run(
         return _rows(driver, statement, arguments, claims, prepare)
     except psycopg.Error as error:
         is_stale = error.sqlstate == _STALE_PLAN
-        # What SQLAlchemy makes of an error when it runs the statement itself.
+        # SQLAlchemy does the same with an error of a statement that it runs itself.
         raise DBAPIError.instance(
             statement, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=driver.closed
         ) from error
     finally:
-        # Lost, or interrupted in the middle of an exchange.
+        # A connection that is lost, or was interrupted while data was sent, is not used again.
         is_idle = (driver.info.transaction_status, driver.info.pipeline_status) == (
             TransactionStatus.IDLE,
             PipelineStatus.OFF,
@@ -139,7 +139,7 @@ def _execute(engine: Engine, statement: str, arguments: dict[str, Any], claims: 
             if attempt == _ATTEMPTS - 1:
                 raise
             if code == _STALE_PLAN and prepare is None:
-                # The next connection of the pool may hold a plan as old.
+                # The next connection of the pool may hold an old plan, too.
                 prepare = False
             elif code in _RETRIED:
                 time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * (0.5 + random.random()))
@@ -156,24 +156,24 @@ def call(
     ``routine`` and ``columns`` are ours, never input; arguments are passed by name. ``claims`` are
     those of a verified token, as the text of a JSON object: the routine sees them as the setting
     request.jwt.claims, and no later call does.
-    Raises sqlalchemy.exc.DBAPIError with what the database said. A deadlock or a serialization
-    failure is tried again a few times first, a plan that a migration made stale once.
+    After a deadlock or a serialization failure the call is repeated a few times, after a plan that a migration made
+    stale once. Raises sqlalchemy.exc.DBAPIError for the error that remains.
     """
     given = ", ".join(_placeholder(name, value) for name, value in arguments.items())
     return _execute(engine, f"select {columns} from {routine}({given})", arguments, claims)  # noqa: S608
 
 
 def call_procedure(engine: Engine, routine: str, *, claims: str | None = None, **arguments: Any) -> Any:
-    """Call a procedure and return its ``result``; otherwise as ``call``."""
+    """Call a procedure and return its ``result``. Arguments and errors are those of ``call``."""
     given = "".join(f"{_placeholder(name, value)}, " for name, value in arguments.items())
     [row] = _execute(engine, f"call {routine}({given}result => null)", arguments, claims)
     return row["result"]
 
 
 def run_script(engine: Engine, script: str) -> list[dict[str, Any]]:
-    """Run SQL text of ours exactly as it is, in one transaction, and return the rows of its last statement.
+    """Run SQL text of ours without any change, in one transaction, and return the rows of its last statement.
 
-    Raises sqlalchemy.exc.DBAPIError with what the database said.
+    Raises sqlalchemy.exc.DBAPIError with the error of the database.
     """
     with engine.connect() as connection:
         driver: psycopg.Connection[Any] | None = connection.connection.driver_connection

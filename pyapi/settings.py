@@ -1,4 +1,4 @@
-"""What the environment says: which database, and whose tokens the API takes."""
+"""Settings from the environment: which database, and how the API checks tokens."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ from sqlalchemy import URL, make_url
 
 __all__ = ["Settings", "database_url"]
 
-# As long as the hash, says RFC 7518, section 3.2.
+# RFC 7518, section 3.2: at least as long as the hash.
 _SHORTEST_SECRET_BYTES = 32
 
 
 def database_url(text: str) -> URL:
-    """A PostgreSQL URL, as people write it, as SQLAlchemy and psycopg 3 take it.
+    """The URL that SQLAlchemy and psycopg 3 need, from a PostgreSQL URL as people write it.
 
-    Raises ValueError when it is not the URL of a PostgreSQL database.
+    Raises ValueError when ``text`` is not the URL of a PostgreSQL database.
     """
     try:
         url = make_url(text)
     except Exception as error:
-        raise ValueError(f"Not a database URL: {text!r}. It looks like postgresql://user@host/database.") from error
+        raise ValueError(f"{text!r} is not a database URL. Write it as postgresql://user@host/database.") from error
     if url.get_backend_name() not in ("postgresql", "postgres"):
         raise ValueError(f"pgreprise needs PostgreSQL, not {url.get_backend_name()}.")
     return url.set(drivername="postgresql+psycopg")
 
 
 def _given(name: str, value: str | None) -> str | None:
-    # Taken for absent, a secret that was lost on its way here would leave the API open.
+    # An empty secret is probably a mistake. Without this check the API would run without authentication.
     if value is not None and not value.strip():
-        raise ValueError(f"{name} is set but empty: give it a value, or unset it.")
+        raise ValueError(f"{name} is set but empty. Give it a value, or unset it.")
     return value
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings from environment variables; a database that is None is the embedded one.
+    """Settings from environment variables. Where ``database`` is None, the embedded server is used.
 
-    DATABASE_URL: the server that everything uses.
-    PGREPRISE_MIGRATION_URL: the same database as a role that may migrate and administer it;
-    DATABASE_URL where it is not set.
+    DATABASE_URL: the URL of the database.
+    PGREPRISE_MIGRATION_URL: the URL of the same database for a role that may migrate and administer it;
+    DATABASE_URL by default.
     PGREPRISE_DATA: the folder of the embedded server, ``.pgreprise`` in the current folder by default.
-    PGREPRISE_POSTGRES_VERSION: the embedded server's major version, 16 or 18.
-    PGREPRISE_JWT_SECRET: the secret of the tokens that the API takes (HS256), or
-    PGREPRISE_JWT_JWKS: the file with the public keys of their issuer (RS256, ES256).
-    PGREPRISE_JWT_AUDIENCE, PGREPRISE_JWT_ISSUER: the claims aud and iss that they must have.
+    PGREPRISE_POSTGRES_VERSION: the major version of the embedded server, 16 or 18.
+    PGREPRISE_JWT_SECRET: the secret that tokens are signed with (HS256), or
+    PGREPRISE_JWT_JWKS: the file with the public keys of the issuer of the tokens (RS256, ES256).
+    PGREPRISE_JWT_AUDIENCE, PGREPRISE_JWT_ISSUER: the claims aud and iss that tokens must have.
     """
 
     database: URL | None
@@ -60,27 +60,27 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Read them. Raises ValueError for a value that cannot be used."""
+        """Read the settings. Raises ValueError for a value that cannot be used."""
         database = os.environ.get("DATABASE_URL") or None
         migration = os.environ.get("PGREPRISE_MIGRATION_URL") or database
         version = os.environ.get("PGREPRISE_POSTGRES_VERSION", "18")
         if version not in ("16", "18"):
-            raise ValueError(f"PGREPRISE_POSTGRES_VERSION is {version!r}; the embedded server is 16 or 18.")
+            raise ValueError(f"PGREPRISE_POSTGRES_VERSION is {version!r}. The embedded server has version 16 or 18.")
         secret = _given("PGREPRISE_JWT_SECRET", os.environ.get("PGREPRISE_JWT_SECRET"))
         key_file = _given("PGREPRISE_JWT_JWKS", os.environ.get("PGREPRISE_JWT_JWKS"))
         audience = _given("PGREPRISE_JWT_AUDIENCE", os.environ.get("PGREPRISE_JWT_AUDIENCE"))
         issuer = _given("PGREPRISE_JWT_ISSUER", os.environ.get("PGREPRISE_JWT_ISSUER"))
         if secret is not None and key_file is not None:
-            raise ValueError("PGREPRISE_JWT_SECRET and PGREPRISE_JWT_JWKS are both set; tokens have one kind of key.")
+            raise ValueError("PGREPRISE_JWT_SECRET and PGREPRISE_JWT_JWKS are both set. Set only one of them.")
         if secret is None and key_file is None and not audience is issuer is None:
             raise ValueError(
-                "PGREPRISE_JWT_AUDIENCE or PGREPRISE_JWT_ISSUER is set, but no key to verify tokens with: "
-                "set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS too."
+                "PGREPRISE_JWT_AUDIENCE or PGREPRISE_JWT_ISSUER is set, but there is no key to verify tokens with. "
+                "Set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS too."
             )
         if secret is not None and len(secret.encode()) < _SHORTEST_SECRET_BYTES:
             raise ValueError(
-                f"PGREPRISE_JWT_SECRET is too short: HS256 needs {_SHORTEST_SECRET_BYTES} bytes or more, "
-                "for example those that `openssl rand -base64 32` prints."
+                f"PGREPRISE_JWT_SECRET is too short. HS256 needs {_SHORTEST_SECRET_BYTES} bytes or more, "
+                "for example the output of `openssl rand -base64 32`."
             )
         return cls(
             database=database_url(database) if database else None,

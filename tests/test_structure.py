@@ -13,7 +13,7 @@ from tests.support.projects import PROJECT
 
 # The rooms of pyapi, and the rooms that each may know besides itself and the modules beside the rooms.
 ROOMS = {"cli": {"api", "doctor", "schema"}, "api": {"schema"}, "doctor": {"schema"}, "schema": set()}
-BESIDE = {"database", "embedded", "settings", "sizes"}
+BESIDE = {"database", "embedded", "settings", "wording"}
 
 Sources = dict[str, str]
 
@@ -130,7 +130,7 @@ def test_only_the_schema_knows_the_sql_files() -> None:
 HOUSE = {
     "pyapi": "",
     "pyapi.settings": "import os",
-    "pyapi.sizes": "",
+    "pyapi.wording": "",
     "pyapi.embedded": "from pyapi.settings import Settings",
     "pyapi.database": "from pyapi import settings",
     "pyapi.schema": "",
@@ -203,7 +203,7 @@ def test_a_wrong_arrow_in_pyapi_is_found(module: str, text: str, imported: str) 
 @pytest.mark.parametrize(
     ("module", "text"),
     [
-        ("pyapi.sizes", "from pyapi import sizes"),
+        ("pyapi.wording", "from pyapi import wording"),
         ("pyapi.settings", "def late():\n  from pyapi.embedded import Embedded\n  from pyapi import database"),
         ("pyapi.api.requests", "from pyapi.api.errors import HTTP_STATUS"),
         ("tests.support.databases", "from tests.support.worlds import Rows"),

@@ -1,4 +1,4 @@
-"""Where the API listens: an address, whether it is free, and whether others reach it."""
+"""The address on which the API listens: whether it is free, and whether other machines can reach it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ __all__ = ["Address", "AddressTakenError", "UnprotectedAddressError", "is_loopba
 
 
 class AddressTakenError(Exception):
-    """Somebody else listens on the address, or this process may not."""
+    """The API cannot listen on the address: another process does, or this process is not allowed to."""
 
 
 class UnprotectedAddressError(Exception):
-    """Others could reach the address, and everybody who reaches it may do everything."""
+    """Other machines can reach the address, and without authentication they could do everything."""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own, by which no other reaches it."""
+    """Whether a host name or address is one that only this machine can reach."""
     if host == "localhost":
         return True
     try:
@@ -30,19 +30,19 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True)
 class Address:
-    """Where the API listens."""
+    """The host and the port on which the API listens."""
 
     host: str = "127.0.0.1"
     port: int = 8000
 
     @property
     def url(self) -> str:
-        """The address as a client writes it."""
+        """The URL that clients use."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
     def require_loopback(self) -> None:
-        """Raise UnprotectedAddressError unless only this machine reaches the address."""
+        """Raise UnprotectedAddressError unless only this machine can reach the address."""
         if not is_loopback(self.host):
             raise UnprotectedAddressError(
                 f"refusing to listen on {self.host} without authentication; "
@@ -50,7 +50,7 @@ class Address:
             )
 
     def require_free(self) -> None:
-        """Raise AddressTakenError unless a server can listen here: before any other work is done."""
+        """Raise AddressTakenError unless a server can listen here. Callers check this before they do other work."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

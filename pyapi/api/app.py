@@ -1,4 +1,4 @@
-"""The Flask application: it parses a request, calls one routine and shapes the reply."""
+"""The Flask application. For each request it checks the input, calls one routine and builds the reply."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _LARGEST_BODY_BYTES = 32 * 1024 * 1024
 
 
 def _json(value: Any) -> Any:
-    # Flask writes dates as HTTP headers do, to the second.
+    # Flask would use the format of HTTP headers, which has no fractions of a second.
     if isinstance(value, datetime):
         return value.isoformat()
     return DefaultJSONProvider.default(value)
 
 
 class _Json(DefaultJSONProvider):
-    """Keeps the order of keys (status, message, result; columns as in the table); times are ISO 8601."""
+    """Keeps the order of keys (status, message, result; the order of a table's columns). Times are ISO 8601."""
 
     sort_keys = False
     default = staticmethod(_json)
@@ -44,21 +44,21 @@ def _forbid_sniffing(response: Response) -> Response:
 
 
 def _refuse_encoded_slashes() -> None:
-    # Decoded they would make another path, and a proxy that guards some paths would have let this one through.
+    # A decoded slash changes the path. A proxy that protects some paths would not have seen the changed path.
     path = request.environ.get("RAW_URI", "").partition("?")[0].lower()
     if "%2f" in path or "%5c" in path:
-        raise NotFound("A path with an encoded slash leads nowhere.")
+        raise NotFound("There is no path with an encoded slash.")
 
 
 def create_app(engine: Engine, authentication: Authentication | None = None) -> Flask:
-    """The API over the database of ``engine``, which has autocommit (``connect_engine`` makes one).
+    """The API for the database of ``engine``, which has autocommit (``connect_engine`` makes one).
 
-    Without ``authentication`` every request may do everything, as the local operator.
-    The database is not asked before the first request, so the API may start first.
+    Without ``authentication`` every request acts as the local operator, who may do everything.
+    The database is first used by the first request, so the API may start before the database.
     """
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = _LARGEST_BODY_BYTES
-    # Automatic OPTIONS and redirects would answer without the envelope.
+    # Flask's own replies to OPTIONS and its redirects would not have the envelope.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     app.json = _Json(app)

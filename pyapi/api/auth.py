@@ -1,7 +1,7 @@
-"""Who calls the API: a token is verified here, and its claims go to the database with every call.
+"""Who calls the API. A token is verified here, and its claims are sent to the database with every call.
 
-What a token may do is decided there, by its scopes. Without authentication every request is the local
-operator's, and the server listens on loopback only.
+The database decides what a token may do, by its scopes. Without authentication every request acts as the local
+operator, and the server listens only on an address that no other machine can reach.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ LOCAL_OPERATOR = json.dumps(
     }
 )
 
-# By how much the clocks of issuer and API may differ.
+# The clocks of issuer and API may differ by this much.
 _LEEWAY_SECONDS = 10
 _SHORTEST_RSA_BITS = 2048
 _BEARER = re.compile(r"bearer +(?P<token>\S+)", re.IGNORECASE)
 
 
 class TokenRefusedError(Exception):
-    """The token is not one that the API takes; the message is for its sender, and says nothing of the keys."""
+    """The token is refused. The message is for its sender, so it says nothing about the keys."""
 
 
 # --- keys ------------------------------------------------------------------------------------
@@ -53,19 +53,19 @@ class TokenRefusedError(Exception):
 
 class _Keys(Protocol):
     def find(self, token: str) -> tuple[bytes | jwt.PyJWK, str]:
-        """The key that the token has to be signed with, and the algorithm. Raises jwt.PyJWTError for none."""
+        """The key that must have signed the token, and the algorithm. Raises jwt.PyJWTError when there is none."""
 
 
 class _Secret:
-    """One secret for all tokens."""
+    """All tokens are signed with one secret."""
 
     def __init__(self, secret: str) -> None:
         try:
             self._secret: bytes = jwt.get_algorithm_by_name("HS256").prepare_key(secret)
         except jwt.InvalidKeyError as error:
             raise ValueError(
-                "PGREPRISE_JWT_SECRET is a key pair's key, which is no secret: "
-                "name a file of public keys with PGREPRISE_JWT_JWKS instead."
+                "PGREPRISE_JWT_SECRET is a key of a key pair and cannot be used as a secret. "
+                "Set PGREPRISE_JWT_JWKS to a file of public keys instead."
             ) from error
 
     def find(self, token: str) -> tuple[bytes, str]:  # noqa: ARG002
@@ -73,7 +73,7 @@ class _Secret:
 
 
 def _usable(entry: Any) -> jwt.PyJWK | None:
-    """The key of an entry that can verify tokens, None for another; raises ValueError for a private one."""
+    """The key of an entry, None when it cannot verify tokens. Raises ValueError for a private key."""
     match entry:
         case {"kty": "RSA", "kid": str()}:
             algorithm = "RS256"
@@ -82,7 +82,7 @@ def _usable(entry: Any) -> jwt.PyJWK | None:
         case _:
             return None
     if "d" in entry:
-        raise ValueError(f"key {entry['kid']!r} is a private one; the API needs public keys only")
+        raise ValueError(f"key {entry['kid']!r} is a private key, and the API needs public keys only")
     operations = entry.get("key_ops", ["verify"])
     if entry.get("alg", algorithm) != algorithm or entry.get("use", "sig") != "sig" or "verify" not in operations:
         return None
@@ -93,7 +93,7 @@ def _usable(entry: Any) -> jwt.PyJWK | None:
 
 
 def _read_keys(path: Path) -> dict[str, jwt.PyJWK]:
-    """The keys of a JWKS file by their kid. Raises ValueError for a file that cannot be used, and says why."""
+    """The keys of a JWKS file by their kid. Raises ValueError, with the reason, when the file cannot be used."""
     try:
         content = json.loads(path.read_bytes())
         entries = content["keys"] if isinstance(content, dict) else None
@@ -116,9 +116,9 @@ def _read_keys(path: Path) -> dict[str, jwt.PyJWK]:
 
 
 class _KeyFile:
-    """The public keys of a JWKS file, read again when the file has changed, so that keys can be rotated.
+    """The public keys of a JWKS file. The file is read again when it changes, so that keys can be rotated.
 
-    A change that cannot be used is logged, and the keys stay as they were.
+    When the changed file cannot be used, this is logged and the earlier keys stay in use.
     """
 
     def __init__(self, path: Path) -> None:
@@ -134,7 +134,7 @@ class _KeyFile:
             try:
                 self._keys = _read_keys(self._path)
             except ValueError as error:
-                logger.warning("The keys stay as they were. %s", error)
+                logger.warning("The earlier keys stay in use. %s", error)
         try:
             key = self._keys[kid]
         except KeyError:
@@ -142,7 +142,7 @@ class _KeyFile:
         return key, key.algorithm_name
 
     def _stamp_now(self) -> tuple[int, ...] | None:
-        # Taken before reading: what is written meanwhile is read the next time.
+        # Taken before the file is read, so that a later change is seen the next time.
         try:
             status = self._path.stat()
         except OSError:
@@ -162,18 +162,18 @@ def _reason(error: jwt.PyJWTError) -> str:
         case jwt.InvalidAudienceError():
             return "The token is for another audience."
         case jwt.InvalidIssuerError():
-            return "The token is of another issuer."
+            return "The token is from another issuer."
         case jwt.MissingRequiredClaimError():
             return f"The token lacks the claim {error.claim}."
         case jwt.InvalidSignatureError() | jwt.InvalidAlgorithmError() | jwt.InvalidKeyError():
-            return "The token is not signed with a key and an algorithm that this API takes."
+            return "The token is not signed with a key and an algorithm that this API accepts."
     return "The token is malformed."
 
 
 def _text_for_postgresql(claims: Mapping[str, Any]) -> str:
-    """The claims as JSON text that the database can read; raises ValueError where it could not."""
+    """The claims as JSON text. Raises ValueError when the database could not read them."""
     text = json.dumps(claims, ensure_ascii=False, allow_nan=False)
-    # Raises UnicodeEncodeError, a ValueError, for half a surrogate pair.
+    # Raises UnicodeEncodeError, which is a ValueError, for half of a surrogate pair.
     text.encode()
     if any("\0" in part for part in _texts(claims)):
         raise ValueError("NUL")
@@ -192,7 +192,7 @@ def _texts(value: object) -> list[str]:
 
 
 class Authentication:
-    """Verifies tokens as the settings say."""
+    """Verifies tokens with the keys, the audience and the issuer of the settings."""
 
     def __init__(self, keys: _Keys, *, audience: str | None = None, issuer: str | None = None) -> None:
         self._keys = keys
@@ -202,7 +202,7 @@ class Authentication:
 
     @classmethod
     def of(cls, settings: Settings) -> Authentication | None:
-        """What the settings say, None where they say nothing. Raises ValueError for a key that cannot be used."""
+        """From the settings; None when they have no key. Raises ValueError for a key that cannot be used."""
         keys: _Keys
         if settings.jwt_secret is not None:
             keys = _Secret(settings.jwt_secret)
@@ -213,7 +213,7 @@ class Authentication:
         return cls(keys, audience=settings.jwt_audience, issuer=settings.jwt_issuer)
 
     def verify(self, token: str) -> str:
-        """The claims of a token as JSON text. Raises TokenRefusedError unless everything about it is in order."""
+        """The claims of a token as JSON text. Raises TokenRefusedError unless the token is valid."""
         try:
             key, algorithm = self._keys.find(token)
             claims = self._jwt.decode(
@@ -237,21 +237,21 @@ class Authentication:
 
 
 def issue_token(settings: Settings, claims: Mapping[str, Any], *, lifetime_seconds: int) -> str:
-    """A token with these claims that the API takes, for trying out.
+    """A token with these claims, to try the API with.
 
-    Raises ValueError where there is no PGREPRISE_JWT_SECRET to sign it with.
+    Raises ValueError when there is no PGREPRISE_JWT_SECRET to sign it with.
     """
     if settings.jwt_secret is None:
         raise ValueError(
-            "PGREPRISE_JWT_SECRET is not set: a token is signed with it. (With PGREPRISE_JWT_JWKS, whoever holds "
-            "the private keys issues tokens; without either the API needs none.)"
+            "PGREPRISE_JWT_SECRET is not set, and tokens are signed with it. (With PGREPRISE_JWT_JWKS, tokens come "
+            "from the owner of the private keys. Without either setting the API needs no token.)"
         )
     key, algorithm = _Secret(settings.jwt_secret).find("")
     now = int(time.time())
-    of_settings = {"aud": settings.jwt_audience, "iss": settings.jwt_issuer}
+    expected = {"aud": settings.jwt_audience, "iss": settings.jwt_issuer}
     payload = {
         **claims,
-        **{name: value for name, value in of_settings.items() if value is not None},
+        **{name: value for name, value in expected.items() if value is not None},
         "iat": now,
         "exp": now + lifetime_seconds,
     }
@@ -262,7 +262,7 @@ def issue_token(settings: Settings, claims: Mapping[str, Any], *, lifetime_secon
 
 
 def _unauthorized(message: str, **error: str) -> Unauthorized:
-    # Written out, because a realm has to be quoted, and werkzeug quotes only what else could not be read.
+    # Written by hand, because the realm must be quoted, and werkzeug quotes a value only when it must.
     parameters = ", ".join(f'{name}="{value}"' for name, value in {"realm": "pgreprise", **error}.items())
     return Unauthorized(message, www_authenticate=WWWAuthenticate("bearer", token=parameters))
 
@@ -270,36 +270,36 @@ def _unauthorized(message: str, **error: str) -> Unauthorized:
 def _claims_of_request(authentication: Authentication) -> str:
     header = request.headers.get("Authorization")
     if header is None:
-        # RFC 6750: who sent no token at all is told no error code.
-        raise _unauthorized("This API wants a token. Send it in the header: Authorization: Bearer TOKEN.")
+        # RFC 6750: a request without a token gets no error code.
+        raise _unauthorized("This API needs a token. Send it in the header: Authorization: Bearer TOKEN.")
     try:
         found = _BEARER.fullmatch(header)
         if found is None:
-            raise TokenRefusedError("The header Authorization is malformed. It is: Bearer TOKEN.")
+            raise TokenRefusedError("The header Authorization is malformed. Write it as: Bearer TOKEN.")
         return authentication.verify(found["token"])
     except TokenRefusedError as refused:
         raise _unauthorized(str(refused), error="invalid_token", error_description=str(refused)) from refused
 
 
 def _require_local_operator() -> None:
-    """Refuse what a web page of somebody else sends by a browser on this machine.
+    """Refuse requests that a foreign web page sends through a browser on this machine.
 
-    It comes with the page's origin, or, where its name was made to lead here, with that name as the host.
+    Such a request has the page's origin. If the page's host name was changed to lead here, it has that host name.
     """
     host = urlsplit(f"//{request.host}").hostname or ""
     origin = request.headers.get("Origin")
     if not is_loopback(host) or (origin is not None and urlsplit(origin).netloc != request.host):
         raise Forbidden(
-            "Without a key the API answers this machine only: not under another host name, and no web page of another "
-            "origin. Ask 127.0.0.1 or localhost, or set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS."
+            "Without a key the API answers only requests to 127.0.0.1 or localhost, and none from a web page of "
+            "another origin. To allow others, set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS."
         )
 
 
 def register_authentication(app: Flask, authentication: Authentication | None) -> None:
-    """Let every request act as its token says, or as the local operator where ``authentication`` is None.
+    """Let every request act with the claims of its token, or as the local operator without ``authentication``.
 
-    Health checks need no token. Everything else does, unknown paths too, so that nobody without one
-    learns which there are.
+    Health checks need no token. All other paths need one. This includes unknown paths, so that nobody without a token
+    learns which paths exist.
     """
 
     @app.before_request

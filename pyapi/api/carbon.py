@@ -1,4 +1,4 @@
-"""Carbon reports: the routes of an application that exists, its paths, its JSON and its form of errors."""
+"""The routes of carbon reports. Paths, JSON and errors are those of the carbon calculator that they were made for."""
 
 from flask import Blueprint
 

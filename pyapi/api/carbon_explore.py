@@ -1,4 +1,4 @@
-"""Explore reports: get one, create one. A stale one is refreshed after it has been sent."""
+"""Routes of explore reports: get one, create one. A stale report is sent first and refreshed then."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from werkzeug.exceptions import NotFound
 
 from pyapi import database
-from pyapi.api.carbon_arguments import StoredCarbonReport
+from pyapi.api.carbon_requests import StoredCarbonReport
 from pyapi.api.openapi import describes
 from pyapi.api.requests import Reply, call, caller
 
@@ -27,7 +27,7 @@ _PATH = "/unit/<int:unit_id>/reference-year/<int:year>/"
 @explore.get(_PATH, strict_slashes=False)
 @describes(StoredCarbonReport, "RC001 RC002")
 def get_explore_report(unit_id: int, year: int) -> Reply:
-    """The stored explore report, or 404; nothing is created. A stale one is refreshed after the reply."""
+    """The explore report, or 404 when there is none. A stale report is refreshed after the reply."""
     rows = call("public.get_explore_report", columns="(stored).*, is_stale", unit_id=unit_id, reference_year=year)
     if not rows:
         raise NotFound(f"Unit #{unit_id} has no explore report of {year}.")
@@ -35,7 +35,7 @@ def get_explore_report(unit_id: int, year: int) -> Reply:
     is_stale = report.pop("is_stale")
     reply = jsonify(report)
     if is_stale:
-        # Runs when the server has sent the reply, where neither request nor claims of it exist any more.
+        # This runs after the reply is sent. Then the request is gone, so its claims are passed along.
         engine, claims = caller()
         reply.call_on_close(partial(_refresh, engine, claims, unit_id, report["id"], year))
     return reply, HTTPStatus.OK
@@ -44,13 +44,13 @@ def get_explore_report(unit_id: int, year: int) -> Reply:
 @explore.post(_PATH, strict_slashes=False)
 @describes({HTTPStatus.CREATED: StoredCarbonReport}, "RC001 RC002 RC004 RC008")
 def create_explore_report(unit_id: int, year: int) -> Reply:
-    """Create the explore report, empty; 409 when there is one."""
+    """Create an empty explore report, or answer 409 when there is one."""
     [report] = call("public.create_explore_report", unit_id=unit_id, reference_year=year)
     return jsonify(report), HTTPStatus.CREATED
 
 
 def _refresh(engine: Engine, claims: str | None, unit_id: int, old_report_id: int, reference_year: int) -> None:
-    """Refresh a stale report as whoever read it. A failure is logged; the next reader tries again."""
+    """Refresh a stale report with the claims of its reader. A failure is logged, and the next reader tries again."""
     try:
         database.call(
             engine,

@@ -1,4 +1,7 @@
-"""Modules and their entries: which of a unit's reports of a year is meant, the query's carbon_project_type says."""
+"""The modules of carbon reports and their entries.
+
+A path names a unit, a year and a module. The query's carbon_project_type says which of the unit's reports is meant.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify
 
-from pyapi.api.carbon_arguments import (
+from pyapi.api.carbon_requests import (
     UNUSABLE,
     CarbonBody,
     CarbonQuery,
@@ -25,17 +28,20 @@ modules = Blueprint("modules", __name__, url_prefix="/modules/<int:unit_id>/<int
 
 _ENTRIES = "/<int:data_entry_type_id>"
 _ENTRY = f"{_ENTRIES}/<int:item_id>"
+# The SQLSTATEs of each routine here; those that write a value may also raise the last.
+_READ = "RC001 RC002 RC003 RC005 RC006"
+_WRITE = f"{_READ} RC008"
 
 
 class Entry(CarbonBody):
-    """An entry: what the user gave, and the kilograms that the application made of it."""
+    """An entry: the values that the user gave, and the emissions in kilograms that the application computed."""
 
     data: JsonText = None
     emissions: JsonText = None
 
 
 class Emission(Stored):
-    """What an entry emits; a roll-up repeats others of its entry as a sum."""
+    """An emission of an entry. A roll-up is the sum of others of the same entry."""
 
     emission_type_id: int
     scope: int | None
@@ -59,104 +65,53 @@ class ModuleWithEntries(Module):
     entries: list[StoredEntry]
 
 
+# The parts of a path have the names of the routine's parameters, so each view passes its ``path`` on.
+def _call(routine: str, path: dict[str, Any], *, columns: str = "*", **values: Any) -> list[dict[str, Any]]:
+    return call(routine, columns=columns, **path, carbon_project_type=carbon_project_type(), **values)
+
+
 @modules.get("", strict_slashes=False)
-@describes(ModuleWithEntries, "RC001 RC002 RC003 RC005 RC006", query=CarbonQuery, unusable=UNUSABLE)
-def get_module(unit_id: int, year: int, module: str) -> Reply:
-    """The module, with its entries."""
-    [found] = call(
-        "public.get_carbon_module",
-        columns="(stored).*, entries",
-        unit_id=unit_id,
-        year=year,
-        module=module,
-        carbon_project_type=carbon_project_type(),
-    )
-    return jsonify(found), HTTPStatus.OK
+@describes(ModuleWithEntries, _READ, query=CarbonQuery, unusable=UNUSABLE)
+def get_module(**path: Any) -> Reply:
+    """The module with its entries."""
+    [module] = _call("public.get_carbon_module", path, columns="(stored).*, entries")
+    return jsonify(module), HTTPStatus.OK
 
 
 @modules.get(_ENTRIES, strict_slashes=False)
-@describes(list[StoredEntry], "RC001 RC002 RC003 RC005 RC006", query=CarbonQuery, unusable=UNUSABLE)
-def list_entries(unit_id: int, year: int, module: str, data_entry_type_id: int) -> Reply:
-    """The module's entries of one type."""
-    found = call(
-        "public.get_data_entries",
-        unit_id=unit_id,
-        year=year,
-        module=module,
-        data_entry_type_id=data_entry_type_id,
-        carbon_project_type=carbon_project_type(),
-    )
-    return jsonify(found), HTTPStatus.OK
+@describes(list[StoredEntry], _READ, query=CarbonQuery, unusable=UNUSABLE)
+def list_entries(**path: Any) -> Reply:
+    """The entries of one type in the module."""
+    return jsonify(_call("public.get_data_entries", path)), HTTPStatus.OK
 
 
 @modules.post(_ENTRIES, strict_slashes=False)
-@describes(
-    {HTTPStatus.CREATED: StoredEntry},
-    "RC001 RC002 RC003 RC005 RC006 RC008",
-    body=Entry,
-    query=CarbonQuery,
-    unusable=UNUSABLE,
-)
-def create_entry(unit_id: int, year: int, module: str, data_entry_type_id: int) -> Reply:
-    """Put an entry into the module."""
-    wanted = body(Entry)
-    [entry] = call(
-        "public.create_data_entry",
-        unit_id=unit_id,
-        year=year,
-        module=module,
-        data_entry_type_id=data_entry_type_id,
-        carbon_project_type=carbon_project_type(),
-        **wanted.model_dump(),
-    )
+@describes({HTTPStatus.CREATED: StoredEntry}, _WRITE, body=Entry, query=CarbonQuery, unusable=UNUSABLE)
+def create_entry(**path: Any) -> Reply:
+    """Create an entry in the module."""
+    [entry] = _call("public.create_data_entry", path, **body(Entry).model_dump())
     return jsonify(entry), HTTPStatus.CREATED
 
 
 @modules.get(_ENTRY, strict_slashes=False)
-@describes(StoredEntry, "RC001 RC002 RC003 RC005 RC006", query=CarbonQuery, unusable=UNUSABLE)
-def get_entry(unit_id: int, year: int, module: str, data_entry_type_id: int, item_id: int) -> Reply:
+@describes(StoredEntry, _READ, query=CarbonQuery, unusable=UNUSABLE)
+def get_entry(**path: Any) -> Reply:
     """One entry."""
-    [entry] = call(
-        "public.get_data_entries",
-        unit_id=unit_id,
-        year=year,
-        module=module,
-        data_entry_type_id=data_entry_type_id,
-        item_id=item_id,
-        carbon_project_type=carbon_project_type(),
-    )
+    [entry] = _call("public.get_data_entries", path)
     return jsonify(entry), HTTPStatus.OK
 
 
 @modules.patch(_ENTRY, strict_slashes=False)
-@describes(StoredEntry, "RC001 RC002 RC003 RC005 RC006 RC008", body=Entry, query=CarbonQuery, unusable=UNUSABLE)
-def update_entry(unit_id: int, year: int, module: str, data_entry_type_id: int, item_id: int) -> Reply:
+@describes(StoredEntry, _WRITE, body=Entry, query=CarbonQuery, unusable=UNUSABLE)
+def update_entry(**path: Any) -> Reply:
     """Replace the data or the emissions of an entry, or both."""
-    wanted = body(Entry)
-    [entry] = call(
-        "public.update_data_entry",
-        unit_id=unit_id,
-        year=year,
-        module=module,
-        data_entry_type_id=data_entry_type_id,
-        item_id=item_id,
-        carbon_project_type=carbon_project_type(),
-        **wanted.model_dump(),
-    )
+    [entry] = _call("public.update_data_entry", path, **body(Entry).model_dump())
     return jsonify(entry), HTTPStatus.OK
 
 
 @modules.delete(_ENTRY, strict_slashes=False)
-@describes({HTTPStatus.NO_CONTENT: None}, "RC001 RC002 RC003 RC005 RC006", query=CarbonQuery, unusable=UNUSABLE)
-def delete_entry(unit_id: int, year: int, module: str, data_entry_type_id: int, item_id: int) -> Reply:
-    """Delete an entry; the reply has no content."""
-    call(
-        "public.delete_data_entry",
-        unit_id=unit_id,
-        year=year,
-        module=module,
-        data_entry_type_id=data_entry_type_id,
-        item_id=item_id,
-        carbon_project_type=carbon_project_type(),
-    )
+@describes({HTTPStatus.NO_CONTENT: None}, _READ, query=CarbonQuery, unusable=UNUSABLE)
+def delete_entry(**path: Any) -> Reply:
+    """Delete an entry. The reply has no content."""
+    _call("public.delete_data_entry", path)
     return Response(), HTTPStatus.NO_CONTENT

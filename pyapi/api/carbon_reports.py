@@ -1,4 +1,4 @@
-"""Carbon reports: those of a unit, one of them, new ones, and how far their modules are."""
+"""Routes of carbon reports: list, get and create reports; list their modules and set a module's status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, jsonify
 from pydantic import RootModel
 
-from pyapi.api.carbon_arguments import (
+from pyapi.api.carbon_requests import (
     UNUSABLE,
     CarbonBody,
     CarbonQuery,
@@ -26,7 +26,7 @@ reports = Blueprint("reports", __name__, url_prefix="/carbon-reports")
 
 
 class NewCarbonReport(CarbonBody):
-    """A report to be created; without carbon_project_id in the unit's own project, which is created if need be."""
+    """A report to create. Without carbon_project_id it belongs to the unit's project, which is created if needed."""
 
     unit_id: int
     year: int
@@ -35,11 +35,11 @@ class NewCarbonReport(CarbonBody):
 
 
 class NewCarbonReports(RootModel[list[dict[str, Any]]]):
-    """Reports to be created where they are absent."""
+    """Reports to create when they do not exist yet."""
 
 
 class NewStatus(CarbonBody):
-    """How far a module is."""
+    """The status of a module: 0 not started, 1 in progress, 2 validated."""
 
     status: int
 
@@ -47,7 +47,7 @@ class NewStatus(CarbonBody):
 @reports.get("/unit/<int:unit_id>/", strict_slashes=False)
 @describes(list[StoredCarbonReport], "RC001 RC002")
 def list_reports(unit_id: int) -> Reply:
-    """The unit's Calculator reports, by year."""
+    """The unit's Calculator reports, ordered by year."""
     return jsonify(call("public.get_carbon_reports", unit_id=unit_id)), HTTPStatus.OK
 
 
@@ -68,7 +68,7 @@ def get_report_of_year(unit_id: int, year: int) -> Reply:
     unusable=UNUSABLE,
 )
 def create_report() -> Reply:
-    """Create a report with all its modules; 409 when there is one of that year."""
+    """Create a report with all its modules, or answer 409 when there is one of that year."""
     wanted = body(NewCarbonReport)
     [report] = call("public.create_carbon_report", carbon_project_type=carbon_project_type(), **wanted.model_dump())
     return jsonify(report), HTTPStatus.CREATED
@@ -79,7 +79,7 @@ def create_report() -> Reply:
     {HTTPStatus.CREATED: list[StoredCarbonReport]}, "RC001 RC002 RC008", body=NewCarbonReports, unusable=UNUSABLE
 )
 def create_reports() -> Reply:
-    """Create the Calculator reports of the list that are absent, and return these."""
+    """Create those Calculator reports of the list that do not exist yet, and return the created ones."""
     wanted = body(NewCarbonReports)
     created = call("public.bulk_upsert_carbon_reports", reports=wanted.model_dump_json())
     return jsonify(created), HTTPStatus.CREATED
@@ -88,7 +88,7 @@ def create_reports() -> Reply:
 @reports.get("/<int:report_id>", strict_slashes=False)
 @describes(StoredCarbonReport, "RC002 RC003")
 def get_report(report_id: int) -> Reply:
-    """The report, of whatever type."""
+    """The report. It may have any type."""
     [report] = call("public.get_carbon_report", report_id=report_id)
     return jsonify(report), HTTPStatus.OK
 
@@ -96,7 +96,7 @@ def get_report(report_id: int) -> Reply:
 @reports.get("/<int:report_id>/modules/", strict_slashes=False)
 @describes(list[Module], "RC002 RC003 RC005", query=CarbonQuery, unusable=UNUSABLE)
 def list_modules(report_id: int) -> Reply:
-    """The report's modules, by type."""
+    """The report's modules, ordered by type."""
     found = call("public.get_carbon_report_modules", report_id=report_id, carbon_project_type=carbon_project_type())
     return jsonify(found), HTTPStatus.OK
 
@@ -104,7 +104,7 @@ def list_modules(report_id: int) -> Reply:
 @reports.patch("/<int:report_id>/modules/<int:module_type_id>/status", strict_slashes=False)
 @describes(Module, "RC002 RC003 RC005 RC006", body=NewStatus, query=CarbonQuery, unusable=UNUSABLE)
 def set_status(report_id: int, module_type_id: int) -> Reply:
-    """Say how far a module is, and return it."""
+    """Set the status of a module, and return the module."""
     wanted = body(NewStatus)
     [module] = call(
         "public.set_carbon_module_status",

@@ -1,4 +1,4 @@
-"""What the API says of itself: its OpenAPI document, and the same as a page for people."""
+"""Routes of the API's own documentation: its OpenAPI document, and the same content as a page for people."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ documentation = Blueprint("documentation", __name__)
 
 # The key of the document in app.extensions.
 _DOCUMENT = "pgreprise.document"
-# The page holds all that it needs, so nothing else is to be fetched or run.
+# The page is complete, so the browser must not load or run anything else.
 _NOTHING_ELSE = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
 def _document() -> dict[str, Any]:
-    # Made once, of all routes, which are there when the first request is.
+    # Made at the first request, when all routes are registered, and then kept.
     if _DOCUMENT not in current_app.extensions:
         current_app.extensions[_DOCUMENT] = openapi.document(current_app)
     document: dict[str, Any] = current_app.extensions[_DOCUMENT]
@@ -41,7 +41,7 @@ def get_document() -> Reply:
 @documentation.get("/docs")
 @describes(HTML, asks_database=False)
 def get_page() -> Reply:
-    """This document as a page, which holds all that it needs and works offline."""
+    """This document as a page. The page loads nothing else, so it works offline."""
     page = Response(render_template("docs.html", document=_document()), mimetype=HTML)
     page.headers["Content-Security-Policy"] = _NOTHING_ELSE
     return page, HTTPStatus.OK

@@ -1,8 +1,8 @@
-"""Errors, from the database and from Flask, as replies.
+"""Errors from the database and from Flask become replies.
 
-A routine of ours raises a SQLSTATE of its own with a message and a hint for the caller; both are
-handed on. For a condition of PostgreSQL's own the reply is a fixed text: PostgreSQL's may tell of
-statements, parameters and hosts, and goes to the log only.
+Our routines raise SQLSTATEs of our own. Their message and hint are sent to the caller. For PostgreSQL's own errors the
+reply has a fixed text, because PostgreSQL's text may show statements, parameters and hosts. That text only goes to the
+log.
 """
 
 from __future__ import annotations
@@ -26,44 +26,45 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Condition:
-    """What callers are told of a condition of PostgreSQL's own."""
+    """The reply to one of PostgreSQL's own errors."""
 
     http_status: int
     message: str
     hint: str
 
 
-_AGAIN = "Nothing was changed. Try again after the seconds in the Retry-After header."
+_RETRY = "Try again. The Retry-After header says after how many seconds."
+_UNCHANGED = f"Nothing was changed. {_RETRY}"
 
-_BUSY = Condition(503, "Other transactions hold rows that this request needs.", _AGAIN)
-_SLOW = Condition(503, "The database took too long over this request and gave up.", _AGAIN)
-_AWAY = Condition(503, "The database cannot be reached.", "Try again after the seconds in the Retry-After header.")
-_FULL = Condition(503, "The database has run out of disk, memory or connections.", _AGAIN)
+_BUSY = Condition(503, "Other transactions have locked rows that this request needs.", _UNCHANGED)
+_SLOW = Condition(503, "The request took too long in the database and was cancelled.", _UNCHANGED)
+_AWAY = Condition(503, "The database cannot be reached.", _RETRY)
+_FULL = Condition(503, "The database has run out of disk, memory or connections.", _UNCHANGED)
 _NOT_MIGRATED = Condition(
-    503, "The database lacks something that this version of the API calls.", "Run `pgreprise migrate`."
+    503, "The database lacks a routine or table that this version of the API needs.", "Run `pgreprise migrate`."
 )
 _FORBIDDEN = Condition(
     403,
-    "The database does not let this API do that.",
-    "Grant the database role of this API membership in pgreprise_api.",
+    "The database role of this API lacks a right that this request needs.",
+    "Make the database role of this API a member of pgreprise_api.",
 )
 _OUT_OF_RANGE = Condition(400, "A number is out of range.", "Ids are between 1 and 9223372036854775807.")
-_TOO_LONG = Condition(400, "A text is longer than its column.", "Shorten it.")
+_TOO_LONG = Condition(400, "A text is longer than its column.", "Shorten the text.")
 _BAD_TEXT = Condition(
-    400, "A text holds a character that the database cannot store.", "Leave out NUL and what is not valid Unicode."
+    400, "A text holds a character that the database cannot store.", "Remove NUL and invalid Unicode from the text."
 )
 _NOT_JSON = Condition(
-    400, "The output is not JSON text.", "Give an object, or a string that holds JSON; NaN and Infinity are not JSON."
+    400, "The output is not JSON text.", "Send an object, or a string that holds JSON. NaN and Infinity are not JSON."
 )
-_TOO_COMPLEX = Condition(400, "A value is too large or too deeply nested for the database.", "Make it smaller.")
+_TOO_COMPLEX = Condition(400, "A value is too large or too deeply nested for the database.", "Make the value smaller.")
 
-# By SQLSTATE, or by its first two characters for the rest of a class.
+# The key is a SQLSTATE, or the first two characters of one for all others of that class.
 _CONDITIONS = {
     "08": _AWAY,  # connection exceptions
     "22001": _TOO_LONG,
     "22003": _OUT_OF_RANGE,
     "22021": _BAD_TEXT,
-    "22P02": _NOT_JSON,  # the one argument whose text PostgreSQL has to read is the output
+    "22P02": _NOT_JSON,  # the output is the only argument that PostgreSQL converts from text
     "22P05": _BAD_TEXT,
     "25006": _AWAY,  # read only: the server is a standby
     "3F000": _NOT_MIGRATED,
@@ -75,11 +76,11 @@ _CONDITIONS = {
     "53": _FULL,  # insufficient resources
     "54": _TOO_COMPLEX,  # program limit exceeded
     "55P03": _BUSY,
-    "57": _AWAY,  # operator intervention: the server stops, starts or has ended the session
+    "57": _AWAY,  # operator intervention: the server is stopping or starting, or it ended the session
     "57014": _SLOW,
 }
 
-# Every SQLSTATE, or class of them, that is not a fault of the program.
+# The HTTP status of each SQLSTATE, or class of SQLSTATEs, that is not a bug of the program.
 HTTP_STATUS: dict[str, int] = {
     "RR001": 404,
     "RR002": 400,
@@ -112,7 +113,7 @@ HTTP_STATUS: dict[str, int] = {
 
 
 def _reply(condition: Condition, error: Exception, code: str | None = None) -> Reply:
-    # A server or its configuration is to be looked at; a caller's bad value is not.
+    # Operators should see problems of the server and its configuration, but not the bad values of callers.
     if condition.http_status >= 500 or condition is _FORBIDDEN:
         cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
         logger.warning("%s %r: %s %s", request.method, request.path, code or type(cause).__name__, cause)
@@ -122,7 +123,7 @@ def _reply(condition: Condition, error: Exception, code: str | None = None) -> R
 def _from_database(error: sqlalchemy.exc.DBAPIError) -> Reply:
     code = sqlstate(error)
     if code is None:
-        # Raised on this side of the connection.
+        # psycopg raised the error, and not the server.
         match error.orig:
             case psycopg.DataError():
                 return _reply(_BAD_TEXT, error)
@@ -149,7 +150,7 @@ def _not_in_the_encoding_of_the_database(error: UnicodeEncodeError) -> Reply:
 
 def _from_http(error: HTTPException) -> Reply:
     response, status = failure(error.code or 500, error.description or error.name)
-    # Such as Allow, which says which methods there are.
+    # For example Allow, which lists the allowed methods.
     for name, value in error.get_headers():
         if name != "Content-Type":
             response.headers[name] = value
@@ -160,12 +161,12 @@ def _unknown(error: Exception) -> Reply:
     incident = uuid.uuid4()
     logger.error("%s %s %r", incident, request.method, request.path, exc_info=error)
     return failure(
-        500, f"Something went wrong that was not foreseen; the log tells what under {incident}.", hint="Report the id."
+        500, f"An unexpected error occurred. The log describes it under the id {incident}.", hint="Report the id."
     )
 
 
 def register_error_handlers(app: Flask) -> None:
-    """Answer every error of the application in the envelope, an unforeseen one without any detail."""
+    """Answer every error of the application in the envelope. The reply to an unexpected error shows no details."""
     app.register_error_handler(sqlalchemy.exc.DBAPIError, _from_database)
     app.register_error_handler(sqlalchemy.exc.TimeoutError, _no_connection_free)
     app.register_error_handler(UnicodeEncodeError, _not_in_the_encoding_of_the_database)

@@ -1,4 +1,4 @@
-"""Is the process alive, and can it work with the database as it is?"""
+"""Health checks: whether the process is alive, and whether it can work with the database."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ health = Blueprint("health", __name__)
 NEEDS = "pgreprise.needs"
 _CORE = "core"
 _DOMAINS = ("reports", "carbon")
-# What is missing where none of them is installed.
+# A database without any domain is reported to lack this one.
 _DEFAULT = "reports"
 _INSUFFICIENT_PRIVILEGE = "42501"
 _MIGRATE = "Run `pgreprise migrate` with this version of pgreprise."
@@ -32,11 +32,11 @@ _MIGRATE = "Run `pgreprise migrate` with this version of pgreprise."
 
 @dataclass(frozen=True)
 class Needs:
-    """What the API needs of a database.
+    """What the API needs from a database.
 
-    heads: each head revision of its domains, with the known revisions that contain it.
-    domains: each revision that this version of pgreprise knows, with its domain; a database that is
-    at another revision is ahead.
+    heads: each head revision of the domains, with the known revisions that include it.
+    domains: each revision that this version of pgreprise knows, with its domain. A database that has another revision
+    is ahead.
     entry_points: the oldest usable version of each routine that callers may use.
     """
 
@@ -46,7 +46,7 @@ class Needs:
 
     @classmethod
     def of_this_version(cls) -> Needs:
-        """What the migrations and SQL files of this version of pgreprise bring."""
+        """What the migrations and SQL files of this version of pgreprise install."""
         scripts = migrate.scripts()
         contained = {
             revision.revision: {below.revision for below in scripts.iterate_revisions(revision.revision, "base")}
@@ -66,11 +66,11 @@ class Needs:
         )
 
     def missing_from(self, revisions: Set[str], routines: dict[str, int]) -> list[str]:
-        """What a database with these revisions and routine versions lacks, for people; empty when it will do.
+        """What a database with these revisions and routine versions lacks, in words; empty when it lacks nothing.
 
-        A domain of which nothing is installed is not wanted there; its routes say so themselves.
-        One that is ahead will do: during a deployment the migration runs before the new API. What
-        an unknown revision contains cannot be told, so there the routines alone decide.
+        A domain without anything installed is not needed; its routes answer that it is not installed. A database that
+        is ahead is accepted, because in a deployment the migration runs before the new API starts. It is not known
+        what an unknown revision includes, so then only the routines are compared.
         """
         is_ahead = not revisions <= self.domains.keys()
         found = {self.domains.get(revision) for revision in revisions} | {name.split("/")[0] for name in routines}
@@ -87,7 +87,7 @@ class Needs:
             if installed is None:
                 missing.append(f"routine {name} is not installed")
             elif installed < needed:
-                missing.append(f"routine {name} has version {installed}, version {needed} is needed")
+                missing.append(f"routine {name} has version {installed}, but version {needed} is needed")
         return missing
 
 
@@ -101,14 +101,14 @@ class Installed(Stored):
 @health.get("/liveness-check")
 @describes(None, asks_database=False, is_open=True)
 def liveness() -> Reply:
-    """The process answers; the database is not asked."""
+    """200 when the process can answer. The database is not checked."""
     return success("Alive", None)
 
 
 @health.get("/readiness-check")
 @describes(Installed, is_open=True)
 def readiness() -> Reply:
-    """200 when the database can be worked with, else 503 with the reason."""
+    """200 when the API can work with the database, else 503 with the reason."""
     needs: Needs = current_app.extensions[NEEDS]
     try:
         [row] = call("pgreprise.status", columns="status")
@@ -119,7 +119,7 @@ def readiness() -> Reply:
             HTTPStatus.SERVICE_UNAVAILABLE,
             "Not ready: this API's database role may not use pgreprise, or pgreprise is not installed.",
             code=_INSUFFICIENT_PRIVILEGE,
-            hint=f"{_MIGRATE} Then grant the role of this API membership in pgreprise_api.",
+            hint=f"{_MIGRATE} Then make the role of this API a member of pgreprise_api.",
         )
 
     status: dict[str, Any] = row["status"]

@@ -1,6 +1,6 @@
-"""The OpenAPI document, made of the routes: their rules, docstrings, and what ``describes`` says beside each.
+"""The OpenAPI document. It is made from the routes: their rules, their docstrings and their ``describes``.
 
-The schemas of bodies and results are pydantic's, which are those of OpenAPI 3.1 as they are.
+pydantic makes the schemas of bodies and results. OpenAPI 3.1 uses such schemas without change.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ __all__ = ["HTML", "Description", "Stored", "describes", "document", "operations
 Schema = dict[str, Any]
 View = TypeVar("View", bound=Callable[..., Any])
 
-# A reply that is a page.
+# The type of a reply that is a page.
 HTML = "text/html"
 
 _ATTRIBUTE = "described_as"
 _REFERENCE = "#/components/schemas/{model}"
-# Flask answers HEAD wherever it answers GET, as GET without the body.
+# Flask answers HEAD for each GET route, with the same reply but no body.
 _IMPLIED_METHODS = {"HEAD", "OPTIONS"}
 _ANY_ROUTE_REFUSES = ("RR017",)
 _HEADERS: Mapping[int, Schema] = {
@@ -44,34 +44,34 @@ _HEADERS: Mapping[int, Schema] = {
     },
     HTTPStatus.SERVICE_UNAVAILABLE: {
         "Retry-After": {
-            "description": "When to try again, in seconds.",
+            "description": "After how many seconds to try again.",
             "schema": {"type": "integer", "const": RETRY_AFTER_SECONDS},
             "required": True,
         }
     },
 }
-# Values of the sample, to try out.
+# These exist in the sample data, so that readers can try them.
 _EXAMPLES = {"country_id": "us", "report_id": 4, "simulation_id": 5, "run_sequence": 1, "rerun_id": 1}
 
 
 class Stored(BaseModel):
-    """A row, or another result of a routine: exactly these names."""
+    """A row, or another result of a routine. It has exactly these names."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a route takes and answers.
+    """What a route accepts and returns.
 
     replies: the type of the result by status; None is a reply without a body, HTML is a page.
-    refusals: the SQLSTATEs of ours that its routine raises, besides RR017, which every routine may.
-    body, is_body_optional, unusable: the model of its body, whether there may be none, and the status where it
-    cannot be used.
-    query, headers: models of those parameters.
-    is_enveloped: whether the result stands in the envelope; never under DETAIL_PREFIX.
-    asks_database: whether it can meet what the database says.
-    is_open: whether it needs no token.
+    refusals: our SQLSTATEs that its routine raises. RR017 is not listed, because every routine may raise it.
+    body, is_body_optional, unusable: the model of the body, whether the request may have no body, and the status of
+    the reply to a body or query that cannot be used.
+    query, headers: the models of these parameters.
+    is_enveloped: whether the result is inside the envelope. Under DETAIL_PREFIX it never is.
+    asks_database: whether the route uses the database, so that errors of the database are possible.
+    is_open: whether the route needs no token.
     """
 
     replies: Mapping[int, Any]
@@ -87,9 +87,9 @@ class Description:
 
 
 def describes(replies: Mapping[int, Any] | Any, refusals: str = "", **more: Any) -> Callable[[View], View]:
-    """Say beside a route what it takes and answers; ``refusals`` with spaces between, the rest as in Description.
+    """Describe a route. ``refusals`` are separated by spaces; the other arguments are those of Description.
 
-    ``replies`` that is no mapping is what 200 answers.
+    When ``replies`` is not a mapping, it is the type of the result with status 200.
     """
     by_status: Mapping[int, Any] = replies if isinstance(replies, Mapping) else {HTTPStatus.OK: replies}
     description = Description(by_status, tuple(refusals.split()), **more)
@@ -117,17 +117,17 @@ class Operation:
 
     @property
     def uses_detail(self) -> bool:
-        """Whether it answers as the application does whose routes these are."""
+        """Whether errors are answered as {"detail": ...} and results without the envelope."""
         return self.rule.rule.startswith(f"{DETAIL_PREFIX}/")
 
 
 def operations(app: Flask) -> Iterator[Operation]:
-    """Every route and method of an application. Raises LookupError for one that nobody has described."""
+    """Every route and method of an application. Raises LookupError for a route without a description."""
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
         description = getattr(view, _ATTRIBUTE, None)
         if description is None:
-            raise LookupError(f"{rule.rule} is not described: say with @describes what it answers.")
+            raise LookupError(f"The route {rule.rule} has no description. Add @describes to its function.")
         for method in sorted((rule.methods or set()) - _IMPLIED_METHODS):
             yield Operation(rule, method, view, description)
 
@@ -137,7 +137,7 @@ def operations(app: Flask) -> Iterator[Operation]:
 
 @dataclass
 class _Schemas:
-    """Schemas of types; those of models are kept under their names."""
+    """Schemas of types. Schemas of models are collected by name."""
 
     named: dict[str, Schema] = field(default_factory=dict)
 
@@ -152,11 +152,11 @@ class _Schemas:
     def _keep(self, name: str, schema: Schema) -> Schema:
         known = self.named.setdefault(name, schema)
         if known != schema:
-            raise ValueError(f"two models have the name {name}: give one of them another.")
+            raise ValueError(f"Two models have the name {name}. Rename one of them.")
         return {"$ref": _REFERENCE.format(model=name)}
 
     def properties(self, model: type[BaseModel] | None) -> Iterator[tuple[str, Schema, bool]]:
-        """Name, schema and whether it is required, of each property of a model of parameters."""
+        """Each parameter of a model: its name, its schema, and whether it is required."""
         if model is not None:
             schema = model.model_json_schema(by_alias=True)
             for name, part in schema["properties"].items():
@@ -178,33 +178,33 @@ def _parameters(operation: Operation, schemas: _Schemas) -> Iterator[Schema]:
 
 
 def _codes(operation: Operation) -> dict[int, set[str]]:
-    """The codes that an operation may be refused with, by status; a class of SQLSTATEs is its two characters."""
+    """The codes of the possible refusals of an operation, by status. A code of two characters is a class."""
     described = operation.description
     codes: dict[int, set[str]] = {HTTPStatus.INTERNAL_SERVER_ERROR: {status_name(HTTPStatus.INTERNAL_SERVER_ERROR)}}
 
-    def may(status: int, *more: str) -> None:
+    def add(status: int, *more: str) -> None:
         codes.setdefault(status, set()).update(more or {status_name(status)})
 
     takes_values = bool(operation.rule.arguments or described.body or described.query or described.headers)
     if not described.is_open:
-        may(HTTPStatus.UNAUTHORIZED)
+        add(HTTPStatus.UNAUTHORIZED)
     if operation.rule.arguments:
-        # An integer that is none, or a slash too many, makes it another path, which there is not.
-        may(HTTPStatus.NOT_FOUND)
+        # A wrong integer, or one more slash, makes another path, which does not exist.
+        add(HTTPStatus.NOT_FOUND)
     if described.body is not None:
-        may(described.unusable)
-        may(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        may(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        add(described.unusable)
+        add(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        add(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     if described.query is not None:
-        may(described.unusable)
+        add(described.unusable)
     if described.asks_database:
         for code, status in HTTP_STATUS.items():
             is_ours = code.startswith(("RR", "RC"))
             if code in (*described.refusals, *_ANY_ROUTE_REFUSES) if is_ours else status != 400 or takes_values:
-                may(status, code)
-        may(HTTPStatus.SERVICE_UNAVAILABLE)
+                add(status, code)
+        add(HTTPStatus.SERVICE_UNAVAILABLE)
         if takes_values:
-            may(HTTPStatus.BAD_REQUEST)
+            add(HTTPStatus.BAD_REQUEST)
     return codes
 
 
@@ -281,7 +281,7 @@ def _described(operation: Operation, schemas: _Schemas) -> Schema:
 
 
 class Refusal(Stored):
-    """The envelope of a request that was not done. Branch on code; message and hint are for people."""
+    """The envelope of a request that was refused or failed. code is for programs, message and hint are for people."""
 
     status: Literal["error"]
     message: str
@@ -291,20 +291,20 @@ class Refusal(Stored):
 
 
 class Detail(Stored):
-    """What the carbon routes answer to a request that was not done."""
+    """The reply of the carbon routes to a request that was refused or failed."""
 
     detail: str
 
 
 def _refusal_schema() -> Schema:
     schema = Refusal.model_json_schema()
-    # It is left out, and never null.
+    # The hint may be absent, but it is never null.
     schema["properties"]["hint"] = {"title": "Hint", "type": "string"}
     return schema
 
 
 def document(app: Flask) -> Schema:
-    """The OpenAPI 3.1 document of an application. Raises LookupError for a route that nobody has described."""
+    """The OpenAPI 3.1 document of an application. Raises LookupError for a route without a description."""
     schemas = _Schemas({"Refusal": _refusal_schema(), "Detail": Detail.model_json_schema()})
     paths: dict[str, Schema] = {}
     for operation in operations(app):
@@ -316,8 +316,9 @@ def document(app: Flask) -> Schema:
             "version": version("pgreprise"),
             "summary": "Rerun stored reports safely.",
             "description": (
-                "HEAD works wherever GET does. Any other method is refused with 405, and Allow lists those that "
-                "there are; an unknown path with 404. Without a key configured, the API needs no token."
+                "HEAD works wherever GET works. Another method that a path does not have is answered with 405, and "
+                "the header Allow lists its methods. An unknown path is answered with 404. When no key is "
+                "configured, the API needs no token."
             ),
             "license": {"name": "MIT", "identifier": "MIT"},
         },
@@ -329,7 +330,7 @@ def document(app: Flask) -> Schema:
             "schemas": dict(sorted(schemas.named.items())),
             "responses": {
                 "MethodNotAllowed": {
-                    "description": "The path does not know this method.",
+                    "description": "The path does not have this method.",
                     "headers": {"Allow": {"schema": {"type": "string"}, "required": True}},
                     "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(model="Refusal")}}},
                 }

@@ -1,4 +1,4 @@
-"""Reports: read one, get or create one, update one; rerun one, look at its runs, take a rerun back."""
+"""Routes of reports: get, create or update one; rerun one, list its runs, undo a rerun."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 from flask import Blueprint, request
 from pydantic import BaseModel, Field
 
+from pyapi.api import rows
 from pyapi.api.openapi import Stored, describes
 from pyapi.api.requests import (
     Body,
     Reply,
     RowId,
     Text,
-    Update,
     body,
     call,
     call_procedure,
@@ -29,7 +29,7 @@ reports = Blueprint("reports", __name__)
 
 
 class NewReport(Body):
-    """The key of a report; without a year it is of the current calendar year."""
+    """The key of a report. Without a year it is the current calendar year."""
 
     simulation_1_id: RowId
     simulation_2_id: RowId | None = None
@@ -37,18 +37,21 @@ class NewReport(Body):
 
 
 class Undo(Body):
-    """Whether to overwrite what has moved on since; that takes the scope reports:admin."""
+    """With force, rows that have changed since the rerun are overwritten. This needs the scope reports:admin."""
 
     force: bool = False
 
 
 class RerunHeaders(BaseModel):
-    """What a rerun reads of the headers."""
+    """The headers that a rerun reads."""
 
     idempotency_key: Annotated[
         str | None,
         Field(
-            alias="Idempotency-Key", min_length=1, max_length=255, description="Done once, however often it is sent."
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=255,
+            description="Requests with the same key rerun the report once.",
         ),
     ] = None
 
@@ -57,7 +60,7 @@ ReportType = Literal["household", "geography"]
 
 
 class StoredReport(Stored):
-    """A report as it is stored; output is JSON text."""
+    """A report as it is stored. output is JSON text."""
 
     id: int
     country_id: str
@@ -83,7 +86,7 @@ class Rerun(Stored):
 
 
 class Touched(Stored):
-    """What a rerun would touch, or the defect for which it would be refused."""
+    """A row that a rerun would touch, or the defect because of which it would be refused."""
 
     kind: Literal["report", "simulation", "reform_impact"]
     id: int
@@ -97,7 +100,7 @@ class Touched(Stored):
 
 
 class Run(Stored):
-    """A run of a report, and what started it."""
+    """A run of a report, and the action that started it."""
 
     run_sequence: int
     is_current: bool
@@ -123,7 +126,7 @@ class Run(Stored):
 
 
 class RunOutput(Stored):
-    """The result of a run; output is JSON text."""
+    """The result of a run. output is JSON text."""
 
     report_id: int
     country_id: str
@@ -137,7 +140,7 @@ class RunOutput(Stored):
 
 
 class Undone(Stored):
-    """What an undo put back."""
+    """What an undo restored."""
 
     undo_id: int
     rerun_id: int
@@ -155,17 +158,8 @@ class Undone(Stored):
     body=NewReport,
 )
 def create_report(country_id: str) -> Reply:
-    """The newest current report of these simulations and year: 201 when it had to be created, else 200."""
-    wanted = body(NewReport)
-    [report] = call(
-        "public.get_or_create_report",
-        columns="(stored).*, created",
-        country_id=country_id,
-        **wanted.model_dump(),
-    )
-    if report.pop("created"):
-        return success("Report created successfully", report, HTTPStatus.CREATED)
-    return success("Report already exists", report)
+    """Return the newest current report of these simulations and year. Create it with 201 when there is none."""
+    return rows.get_or_create("public.get_or_create_report", "report", country_id, body(NewReport))
 
 
 @reports.get("/<country_id>/report/<int:report_id>")
@@ -177,25 +171,18 @@ def get_report(country_id: str, report_id: int) -> Reply:
 
 
 @reports.patch("/<country_id>/report")
-@describes(StoredReport, "RR001 RR008 RR011 RR016", body=Update)
+@describes(StoredReport, "RR001 RR008 RR011 RR016", body=rows.Update)
 def update_report(country_id: str) -> Reply:
-    """Write the values that are given and not null, and return the report."""
-    update = body(Update)
-    [report] = call(
-        "public.update_report",
-        report_id=update.id,
-        country_id=country_id,
-        **update.model_dump(exclude={"id"}),
-    )
-    return success("Report updated successfully", report)
+    """Write the values that are not null, and return the report."""
+    return rows.update("public.update_report", "report", country_id)
 
 
 @reports.post("/<country_id>/report/<int:report_id>/rerun")
 @describes(Rerun, "RR001 RR002 RR003 RR004 RR005 RR006 RR008 RR012 RR014 RR016", headers=RerunHeaders)
 def rerun_report(country_id: str, report_id: int) -> Reply:
-    """Put the report and its simulations back to pending and drop its economy cache rows.
+    """Put the report and its simulations back to pending, and delete its economy cache rows.
 
-    With an Idempotency-Key it is done once, however often the request is sent.
+    With an Idempotency-Key the report is rerun once, even when the request is sent again.
     """
     result = call_procedure(
         "public.rerun_report",
@@ -209,15 +196,15 @@ def rerun_report(country_id: str, report_id: int) -> Reply:
 @reports.get("/<country_id>/report/<int:report_id>/rerun")
 @describes(list[Touched], "RR001 RR008")
 def preview_rerun(country_id: str, report_id: int) -> Reply:
-    """What a rerun would touch now, and which other reports share it; nothing is changed."""
-    rows = call("public.rerun_preview", report_id=report_id, country_id=country_id)
-    return success("Rerun previewed", rows)
+    """The rows that a rerun would touch now, and the other reports that share them. Nothing is changed."""
+    touched = call("public.rerun_preview", report_id=report_id, country_id=country_id)
+    return success("Rerun previewed", touched)
 
 
 @reports.get("/<country_id>/report/<int:report_id>/runs")
 @describes(list[Run], "RR001 RR008")
 def list_runs(country_id: str, report_id: int) -> Reply:
-    """The runs of the report, newest first, the current one included."""
+    """The runs of the report, newest first, including the current run."""
     runs = call("public.report_history", report_id=report_id, country_id=country_id)
     return success("Runs found", runs)
 
@@ -225,7 +212,7 @@ def list_runs(country_id: str, report_id: int) -> Reply:
 @reports.get("/<country_id>/report/<int:report_id>/runs/<int:run_sequence>")
 @describes(RunOutput, "RR001 RR008 RR019")
 def get_run(country_id: str, report_id: int, run_sequence: int) -> Reply:
-    """The result of one run, also of an earlier one."""
+    """The result of one run, which may be an earlier one."""
     [run] = call("public.report_run_output", report_id=report_id, run_sequence=run_sequence, country_id=country_id)
     return success("Run found", run)
 
@@ -233,7 +220,7 @@ def get_run(country_id: str, report_id: int, run_sequence: int) -> Reply:
 @reports.post("/<country_id>/report/<int:report_id>/reruns/<int:rerun_id>/undo")
 @describes(Undone, "RR008 RR010 RR013 RR014", body=Undo, is_body_optional=True)
 def undo_rerun(country_id: str, report_id: int, rerun_id: int) -> Reply:
-    """Put back what a rerun of the report cleared, as a new run."""
+    """Restore what a rerun of the report cleared, as a new run."""
     undo = optional_body(Undo)
     result = call_procedure(
         "public.undo_rerun", rerun_id=rerun_id, report_id=report_id, country_id=country_id, force=undo.force

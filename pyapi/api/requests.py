@@ -1,14 +1,13 @@
-"""What the routes share: calls as whoever sent the request, the body of a request, the envelope of a reply."""
+"""What all routes share: calls with the claims of the request, the body of a request, the envelope of a reply."""
 
 from __future__ import annotations
 
 import json
-import re
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from flask import Response, current_app, g, jsonify, request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 from sqlalchemy import Engine
 from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
@@ -24,13 +23,13 @@ __all__ = [
     "Reply",
     "RowId",
     "Text",
-    "Update",
     "act_as",
     "body",
     "call",
     "call_procedure",
     "caller",
     "failure",
+    "json_text",
     "optional_body",
     "status_name",
     "success",
@@ -40,52 +39,50 @@ Reply = tuple[Response, int]
 
 # The key of the engine in app.extensions.
 ENGINE = "pgreprise.engine"
-# Paths under it answer errors as {"detail": ...}, the form of the application whose routes they keep.
+# Routes under this prefix answer errors as {"detail": ...}, as the application does whose clients call them.
 DETAIL_PREFIX = "/api/v1"
 RETRY_AFTER_SECONDS = 5
 _PROBLEMS_SHOWN = 3
-# A backslash before the escape makes it text; inside JSON, backslashes stand in strings only.
-_NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def act_as(claims: str | None) -> None:
-    """Let this request's calls have these claims, the text of a JSON object, or none."""
+    """Set the claims for the calls of this request: the text of a JSON object, or None."""
     g.claims = claims
 
 
 def caller() -> tuple[Engine, str | None]:
-    """The engine, and the claims of whoever sent the request."""
-    # A request whose claims nobody has set is a fault; it must not become a call without any.
+    """The engine, and the claims of the request."""
+    # This raises an error when no claims were set: a call must never be made without claims by mistake.
     return current_app.extensions[ENGINE], g.claims
 
 
 def call(routine: str, *, columns: str = "*", **arguments: Any) -> list[dict[str, Any]]:
-    """Call a function as whoever sent the request; otherwise as ``pyapi.database.call``."""
+    """Call a function with the claims of the request; see ``pyapi.database.call``."""
     engine, claims = caller()
     return database.call(engine, routine, columns=columns, claims=claims, **arguments)
 
 
 def call_procedure(routine: str, **arguments: Any) -> Any:
-    """Call a procedure as whoever sent the request; otherwise as ``pyapi.database.call_procedure``."""
+    """Call a procedure with the claims of the request; see ``pyapi.database.call_procedure``."""
     engine, claims = caller()
     return database.call_procedure(engine, routine, claims=claims, **arguments)
 
 
 def success(message: str, result: object, status: int = HTTPStatus.OK) -> Reply:
-    """The envelope of a request that was done."""
+    """The reply to a request that succeeded, in the envelope."""
     return jsonify(status="ok", message=message, result=result), status
 
 
 def status_name(status: int) -> str:
-    """The name of an HTTP status, which is the code of an error that has no SQLSTATE."""
-    # HTTPStatus names 413 differently from one Python to the next.
+    """The name of an HTTP status. It is the code of an error that has no SQLSTATE."""
+    # HTTPStatus has different names for 413 in different versions of Python.
     return HTTP_STATUS_CODES[status].upper().replace(" ", "_")
 
 
 def failure(status: int, message: str, *, code: str | None = None, hint: str | None = None) -> Reply:
-    """The envelope of a request that was not done; ``code`` is a SQLSTATE or else the name of the HTTP status.
+    """The reply to a request that was refused or failed, in the envelope; under DETAIL_PREFIX {"detail": message}.
 
-    Under DETAIL_PREFIX it is {"detail": message}. Every 503 says when to try again.
+    ``code`` is a SQLSTATE; without one the envelope has the name of the HTTP status. Every 503 says when to try again.
     """
     envelope = {"status": "error", "message": message, "result": None, "code": code or status_name(status)}
     if hint is not None:
@@ -102,47 +99,22 @@ def _without_nul(text: str) -> str:
     return text
 
 
-def _json_text(value: object) -> object:
-    """An object as JSON text; text stays as it is, byte for byte, and PostgreSQL judges whether it is JSON."""
-    if isinstance(value, dict):
-        try:
-            value = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        except ValueError as error:
-            raise PydanticCustomError("not_json", "NaN, Infinity and numbers beyond a double are not JSON") from error
-    if value is not None and not isinstance(value, str):
-        raise PydanticCustomError("not_json", "Give an object, or a string that holds JSON text")
-    if value is not None and _NUL_ESCAPE.search(value):
-        raise PydanticCustomError("nul", "JSON text must not contain the escape \\u0000")
-    return value
+def json_text(value: object) -> str:
+    """A value as JSON text. Raises PydanticCustomError for NaN, Infinity and numbers beyond a double."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError as error:
+        raise PydanticCustomError("not_json", "NaN, Infinity and numbers beyond a double are not JSON") from error
 
 
 RowId = Annotated[int, Field(ge=1, le=2**63 - 1)]
-RunSequence = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Text = Annotated[str, AfterValidator(_without_nul), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
-JsonText = Annotated[
-    Text | None,
-    BeforeValidator(_json_text),
-    WithJsonSchema({"type": ["object", "string", "null"], "description": "An object, or a string that holds JSON."}),
-]
 
 
 class Body(BaseModel):
-    """A request's body: values of exactly these names and JSON types."""
+    """The body of a request. Its values must have exactly these names and JSON types."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
-
-
-class Update(Body):
-    """PATCH: the row, and the values to write to it; null leaves a value as it is.
-
-    With run_sequence, the run that the worker read with the row, the write is refused when it has ended.
-    """
-
-    id: RowId
-    status: Text | None = None
-    output: JsonText = None
-    error_message: Text | None = None
-    run_sequence: RunSequence | None = None
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -154,15 +126,15 @@ def _problem(error: ErrorDetails) -> str:
 
 
 def optional_body(model: type[Model]) -> Model:
-    """As ``body``, for a request that may come without one: then every value is its default."""
+    """As ``body``, for a request that may have no body. Without a body all values have their defaults."""
     return body(model) if request.get_data() else model()
 
 
 def body(model: type[Model], *, unusable: type[HTTPException] = BadRequest) -> Model:
-    """The request's JSON body.
+    """The JSON body of the request.
 
-    Raises ``unusable`` when it is not JSON or not what ``model`` describes, UnsupportedMediaType when
-    it says that it is something else, and RequestEntityTooLarge when it is longer than MAX_CONTENT_LENGTH.
+    Raises ``unusable`` when the body is not JSON or does not fit ``model``, UnsupportedMediaType when its Content-Type
+    is not JSON, and RequestEntityTooLarge when it is longer than MAX_CONTENT_LENGTH.
     """
     if request.mimetype and not request.is_json:
         raise UnsupportedMediaType("The body must be JSON. Send it with Content-Type: application/json.")
@@ -172,4 +144,4 @@ def body(model: type[Model], *, unusable: type[HTTPException] = BadRequest) -> M
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         shown = "; ".join(_problem(problem) for problem in problems[:_PROBLEMS_SHOWN])
         more = f" (and {len(problems) - _PROBLEMS_SHOWN} more)" if len(problems) > _PROBLEMS_SHOWN else ""
-        raise unusable(f"The body is not usable: {shown}{more}.") from error
+        raise unusable(f"The body cannot be used: {shown}{more}.") from error

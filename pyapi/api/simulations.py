@@ -1,4 +1,4 @@
-"""Simulations: read one, get or create one, update one."""
+"""Routes of simulations: get, create or update one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Annotated
 from flask import Blueprint
 from pydantic import Field
 
+from pyapi.api import rows
 from pyapi.api.openapi import Stored, describes
-from pyapi.api.requests import Body, Reply, Text, Update, body, call, success
+from pyapi.api.requests import Body, Reply, Text, body, call, success
 
 __all__ = ["simulations"]
 
@@ -25,7 +26,7 @@ class NewSimulation(Body):
 
 
 class StoredSimulation(Stored):
-    """A simulation as it is stored; output is JSON text."""
+    """A simulation as it is stored. output is JSON text."""
 
     id: int
     country_id: str
@@ -46,17 +47,8 @@ class StoredSimulation(Stored):
     body=NewSimulation,
 )
 def create_simulation(country_id: str) -> Reply:
-    """The newest simulation of this population and policy: 201 when it had to be created, else 200."""
-    wanted = body(NewSimulation)
-    [simulation] = call(
-        "public.get_or_create_simulation",
-        columns="(stored).*, created",
-        country_id=country_id,
-        **wanted.model_dump(),
-    )
-    if simulation.pop("created"):
-        return success("Simulation created successfully", simulation, HTTPStatus.CREATED)
-    return success("Simulation already exists", simulation)
+    """Return the newest simulation of this population and policy. Create it with 201 when there is none."""
+    return rows.get_or_create("public.get_or_create_simulation", "simulation", country_id, body(NewSimulation))
 
 
 @simulations.get("/<country_id>/simulation/<int:simulation_id>")
@@ -68,14 +60,7 @@ def get_simulation(country_id: str, simulation_id: int) -> Reply:
 
 
 @simulations.patch("/<country_id>/simulation")
-@describes(StoredSimulation, "RR007 RR008 RR011 RR016", body=Update)
+@describes(StoredSimulation, "RR007 RR008 RR011 RR016", body=rows.Update)
 def update_simulation(country_id: str) -> Reply:
-    """Write the values that are given and not null, and return the simulation."""
-    update = body(Update)
-    [simulation] = call(
-        "public.update_simulation",
-        simulation_id=update.id,
-        country_id=country_id,
-        **update.model_dump(exclude={"id"}),
-    )
-    return success("Simulation updated successfully", simulation)
+    """Write the values that are not null, and return the simulation."""
+    return rows.update("public.update_simulation", "simulation", country_id)

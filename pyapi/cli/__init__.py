@@ -1,6 +1,6 @@
-"""The ``pgreprise`` command: one module a group of commands, put together here.
+"""The ``pgreprise`` command. Each module here holds a group of commands.
 
-Exit codes: 0 done, 1 refused by the database (or something found), 2 wrong usage, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 refused by the database or a problem found, 2 wrong usage, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ __all__ = ["cli", "main"]
 def cli() -> None:
     """Rerun stored reports safely, by stored procedures in PostgreSQL.
 
-    DATABASE_URL names the database; without it an embedded PostgreSQL in ./.pgreprise is used.
-    PGREPRISE_MIGRATION_URL names the same database as a role that may migrate it.
+    DATABASE_URL is the URL of the database. Without it an embedded PostgreSQL in ./.pgreprise is used.
+    PGREPRISE_MIGRATION_URL is the URL of the same database for a role that may migrate it.
     """
 
 
@@ -42,8 +42,8 @@ def _stop(_signal: int, _frame: object) -> None:
 
 
 def main() -> None:
-    """Run the command; errors of the database and of usage become one clear message and an exit code."""
-    # Otherwise nobody would stop the embedded server.
+    """Run the command. An error of the database or of usage becomes one clear message and an exit code."""
+    # Without a handler the process would end at once and leave the embedded server running.
     signal.signal(signal.SIGTERM, _stop)
     try:
         code = cli.main(standalone_mode=False)
@@ -54,7 +54,7 @@ def main() -> None:
         click.echo("Stopped.", err=True)
         code = 130
     except CommandError as error:
-        # Alembic's, about a revision.
+        # Alembic raises it for a revision that does not exist, for example.
         click.echo(f"error: {error}.", err=True)
         code = 2
     except DBAPIError as error:

@@ -1,4 +1,4 @@
-"""Batches: many reports rerun chunk by chunk, and undone as a whole."""
+"""Commands for batches: rerun many reports chunk by chunk, list the batches, undo one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from pyapi.cli.chunks import STOPPED, do_chunk, stoppable
 from pyapi.cli.connections import administrator
 from pyapi.cli.output import ERR, JSON_OPTION, print_first_rows, print_json, print_rows, progress_bar
 from pyapi.database import call
+from pyapi.wording import counted
 
 __all__ = ["COMMANDS", "undo_batch"]
 
 _PAGE = 1000
-# A filter may hold a million ids, which nobody reads.
+# A filter may hold a million ids. They are counted in the database, so that they are not sent.
 _WITHOUT_IDS = (
     "id, filter - 'ids' as filter, "
     "case jsonb_typeof(filter -> 'ids') when 'array' then jsonb_array_length(filter -> 'ids') when 'number' then 1 end "
@@ -40,13 +41,13 @@ def _ids_in(lines: TextIO) -> Iterator[str]:
     for number, line in enumerate(lines, start=1):
         for word in line.replace(",", " ").split():
             if not (word.isascii() and word.isdigit()):
-                raise click.UsageError(f"--ids-file, line {number}: {word!r} is no report id.")
-            # JSON has no number that begins with a zero.
+                raise click.UsageError(f"--ids-file, line {number}: {word!r} is not a report id.")
+            # A number in JSON must not begin with a zero.
             yield word.lstrip("0") or "0"
 
 
 def _json_array(ids: Iterator[str]) -> str | None:
-    """The ids as a JSON array, written as they come: a list of a million of them would weigh much more."""
+    """The ids as a JSON array, None without ids. A Python list of a million ids would need much more memory."""
     text = io.StringIO()
     for one in ids:
         text.write("," if text.tell() else "[")
@@ -55,7 +56,7 @@ def _json_array(ids: Iterator[str]) -> str | None:
 
 
 def _filter(conditions: dict[str, tuple[str, ...]], ids: str | None) -> str:
-    """The filter as JSON; what may stand in it is asked in the database."""
+    """The filter as JSON. The database checks whether it is valid."""
     given = {name: list(values) for name, values in conditions.items() if values}
     members = [f"{json.dumps(name)}: {json.dumps(values)}" for name, values in given.items()]
     if ids is not None:
@@ -63,7 +64,7 @@ def _filter(conditions: dict[str, tuple[str, ...]], ids: str | None) -> str:
     return f"{{{', '.join(members)}}}"
 
 
-# --- working through one ---------------------------------------------------------------------
+# --- running one -----------------------------------------------------------------------------
 
 
 def _refusals(engine: Engine, batch_id: int) -> Iterator[dict[str, Any]]:
@@ -77,45 +78,45 @@ def _refusals(engine: Engine, batch_id: int) -> Iterator[dict[str, Any]]:
 
 
 def _print_json_with_refusals(result: dict[str, Any], refusals: Iterable[dict[str, Any]]) -> None:
-    """One JSON object whose last member is the list, written row by row."""
+    """Print one JSON object. Its last member is the list of refusals, which is written row by row."""
     click.echo(json.dumps(result, default=str)[:-1] + ', "refusals": [', nl=False)
     for number, row in enumerate(refusals):
         click.echo((", " if number else "") + json.dumps(row), nl=False)
     click.echo("]}")
 
 
-def _work(engine: Engine, batch: dict[str, Any], chunk_size: int) -> tuple[dict[str, int], bool]:
-    """Rerun what is left of a batch; what was done, and whether Ctrl-C stopped it."""
+def _run_chunks(engine: Engine, batch: dict[str, Any], chunk_size: int) -> tuple[dict[str, int], bool]:
+    """Rerun the remaining reports of a batch. Return what was done, and whether Ctrl-C stopped it."""
     done = {"simulations_reset": 0, "economy_cache_rows_deleted": 0}
     with progress_bar() as progress, stoppable(progress) as is_stopped:
         before = batch["reports"] - batch["remaining"]
         task = progress.add_task(f"batch {batch['id']}", total=batch["reports"], completed=before, before=before)
         while not is_stopped():
-            # As text: the argument is an integer, and a number would travel as a bigint.
+            # The size is sent as text: a number would be sent as a bigint, and the parameter is an integer.
             chunk = do_chunk(engine, "public.rerun_batch_chunk", batch_id=batch["id"], chunk_size=str(chunk_size))
             if chunk["reports"] == 0:
                 return done, False
             for name in done:
                 done[name] += chunk[name]
-            # Not what this chunk took, because another runner may be at work, too.
+            # Not the size of this chunk, because another process may be running the same batch.
             progress.update(task, completed=batch["reports"] - _batch(engine, batch["id"])["remaining"])
     return done, True
 
 
 def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
-    """Work through a batch and tell; the exit code."""
+    """Run a batch and print what was done. Return the exit code."""
     batch = _batch(engine, batch_id)
     resume = f"pgreprise rerun-batch --resume {batch_id}"
     ERR.print(
-        f"Batch {batch_id}: {batch['reports']} reports, {batch['remaining']} to do. Ended at any moment, it goes on "
-        f"with: {resume}",
+        f"Batch {batch_id}: {counted(batch['reports'], 'report')}, {batch['remaining']} remaining. It may be stopped "
+        f"at any time. To continue: {resume}",
         highlight=False,
         soft_wrap=True,
     )
     try:
-        done, stopped = _work(engine, batch, chunk_size)
+        done, stopped = _run_chunks(engine, batch, chunk_size)
     except (DBAPIError, KeyboardInterrupt, SystemExit):
-        click.echo(f"The chunks before are done. Go on with: {resume}", err=True)
+        click.echo(f"The finished chunks are kept. To continue: {resume}", err=True)
         raise
 
     batch = _batch(engine, batch_id)
@@ -130,17 +131,17 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
         _print_json_with_refusals(result, _refusals(engine, batch_id))
     else:
         click.echo(
-            f"Batch {batch_id} is {state}: {batch['rerun']} reports rerun, {batch['refused']} refused, "
-            f"{batch['remaining']} left; {done['simulations_reset']} simulations reset, "
-            f"{done['economy_cache_rows_deleted']} cache rows deleted."
+            f"Batch {batch_id} is {state}: {counted(batch['rerun'], 'report')} rerun, {batch['refused']} refused, "
+            f"{batch['remaining']} remaining; {counted(done['simulations_reset'], 'simulation')} reset, "
+            f"{counted(done['economy_cache_rows_deleted'], 'cache row')} deleted."
         )
         if batch["refused"]:
             print_first_rows(_refusals(engine, batch_id), batch["refused"], "Refused:")
     if state == "stopped":
-        click.echo(f"Go on with: {resume}", err=True)
+        click.echo(f"To continue: {resume}", err=True)
         return STOPPED
     if state == "unfinished":
-        click.echo(f"What is left is in the hands of another runner. If that ends: {resume}", err=True)
+        click.echo(f"Another process is rerunning the remaining reports. If it stops: {resume}", err=True)
         return 1
     return 1 if batch["refused"] else 0
 
@@ -152,11 +153,12 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
 @click.option("--year", metavar="YEAR", multiple=True, help="Reports of this year.")
 @click.option("--api-version", metavar="VERSION", multiple=True, help="Reports that this version computed.")
 @click.option("--report-type", metavar="TYPE", multiple=True, help="household or geography.")
-@click.option("--ids-file", metavar="FILE", type=click.File(encoding="utf-8"), help="A file of report ids; - is stdin.")
+@click.option("--ids-file", metavar="FILE", type=click.File(encoding="utf-8"),
+              help="Reports whose ids are in this file; - is stdin.")  # fmt: skip
 @click.option("--chunk-size", type=click.IntRange(1, 100_000), default=1000, show_default=True,
-              help="Reports a transaction.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Count what the filter finds, and change nothing.")
-@click.option("--resume", "resumed_id", metavar="ID", type=int, help="Go on with a batch that was ended.")
+              help="How many reports one transaction reruns.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Count the reports that the conditions find, and change nothing.")
+@click.option("--resume", "resumed_id", metavar="ID", type=int, help="Continue a batch that was stopped.")
 @JSON_OPTION
 def rerun_batch(
     report_ids: tuple[int, ...],
@@ -171,10 +173,10 @@ def rerun_batch(
     resumed_id: int | None,
     as_json: bool,
 ) -> None:
-    """Rerun many reports, chunk by chunk: those that meet every condition, as listed when it begins.
+    """Rerun many reports, chunk by chunk: those that meet all conditions when the batch begins.
 
-    The conditions may be repeated: --status error --status pending finds both. Each chunk is one transaction.
-    Ctrl-C stops after the chunk under way; --resume goes on, also beside another runner.
+    A condition may be repeated: --status error --status pending finds both. Each chunk is one transaction.
+    Ctrl-C stops after the current chunk; --resume continues. Several processes may run the same batch.
     The exit code is 1 when a report was refused.
     """
     conditions = {
@@ -186,21 +188,24 @@ def rerun_batch(
     }
     is_filtered = any(conditions.values()) or bool(report_ids) or ids_file is not None
     if resumed_id is not None and (is_filtered or dry_run):
-        raise click.UsageError("--resume goes on with the reports that the batch listed; it takes no filter.")
+        raise click.UsageError(
+            "--resume continues with the reports that the batch has listed. It cannot be combined with ids, conditions "
+            "or --dry-run."
+        )
     if resumed_id is None and not is_filtered:
-        raise click.UsageError("Say which reports: ids, --ids-file, or a condition such as --country us.")
+        raise click.UsageError("Give report ids, --ids-file, or a condition such as --country us.")
 
     wanted = _json_array(chain(map(str, report_ids), _ids_in(ids_file) if ids_file is not None else ()))
     if ids_file is not None and wanted is None:
-        raise click.UsageError("--ids-file holds no report id.")
+        raise click.UsageError("The file of --ids-file holds no report id.")
     with administrator() as engine:
         if dry_run:
             rows = call(engine, "public.rerun_batch_preview", filter=_filter(conditions, wanted))
-            print_rows(rows, as_json, empty="The filter finds no report.")
+            print_rows(rows, as_json, empty="No report meets the conditions.")
             if not as_json:
                 refused = sum(row["reports"] for row in rows if row["errcode"] is not None)
                 found = sum(row["reports"] for row in rows)
-                click.echo(f"{found} reports, {refused} of which would be refused. Nothing was changed.")
+                click.echo(f"{counted(found, 'report')} found, {refused} would be refused. Nothing was changed.")
             return
         if resumed_id is None:
             [row] = call(
@@ -214,7 +219,7 @@ def rerun_batch(
 @click.command()
 @JSON_OPTION
 def batches(as_json: bool) -> None:
-    """List the batches, newest first, and how far each is."""
+    """List the batches and their progress, newest first."""
     with administrator() as engine:
         rows = call(engine, "public.rerun_batches", columns=_WITHOUT_IDS)
     if as_json:
@@ -224,13 +229,12 @@ def batches(as_json: bool) -> None:
     for row in rows:
         parts = [f"{name}: {', '.join(v) if isinstance(v, list) else v}" for name, v in row["filter"].items()]
         if row["ids"] is not None:
-            parts.append(f"{row['ids']} ids")
+            parts.append(counted(row["ids"], "id"))
         shown.append(
             {
                 "id": row["id"],
                 "filter": "; ".join(parts),
-                **{name: row[name] for name in ("reports", "rerun", "refused")},
-                "left": row["remaining"],
+                **{name: row[name] for name in ("reports", "rerun", "refused", "remaining")},
                 "created": row["created_at"],
                 "who": row["actor"] or row["role_setting"] or row["session_role"],
             }
@@ -242,7 +246,7 @@ def batches(as_json: bool) -> None:
 
 
 def undo_batch(engine: Engine, batch_id: int, *, force: bool, as_json: bool) -> None:
-    """Undo the reruns of a batch, newest first, and tell; exit code 1 when one could not be undone."""
+    """Undo the reruns of a batch, newest first, and print what was done. Exit code 1 when one could not be undone."""
     batch = _batch(engine, batch_id)
     seen, undone, refused = 0, 0, []
     before: str | None = None
@@ -257,7 +261,7 @@ def undo_batch(engine: Engine, batch_id: int, *, force: bool, as_json: bool) -> 
             undone += chunk["undone"]
             refused += chunk["refused"]
             progress.update(task, completed=seen)
-        # Those that were undone before are not looked at again.
+        # Reruns that were undone before are not counted by the chunks.
         progress.update(task, total=seen if not stopped else batch["rerun"])
 
     if as_json:
@@ -271,11 +275,11 @@ def undo_batch(engine: Engine, batch_id: int, *, force: bool, as_json: bool) -> 
             }
         )
     else:
-        click.echo(f"Batch {batch_id}: {undone} reruns undone, {len(refused)} could not be undone.")
+        click.echo(f"Batch {batch_id}: {counted(undone, 'rerun')} undone, {len(refused)} could not be undone.")
         columns = ("rerun_id", "report_id", "errcode", "message")
         print_first_rows(({name: row[name] for name in columns} for row in refused), len(refused), "Not undone:")
     if stopped:
-        click.echo(f"Stopped. Go on with: pgreprise undo --batch {batch_id}{' --force' if force else ''}", err=True)
+        click.echo(f"Stopped. To continue: pgreprise undo --batch {batch_id}{' --force' if force else ''}", err=True)
         raise SystemExit(STOPPED)
     if refused:
         raise SystemExit(1)

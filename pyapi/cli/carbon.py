@@ -1,4 +1,4 @@
-"""Carbon reports: what stands in the way of their migration, and a unit to try."""
+"""Commands for carbon reports: find duplicates that stop the migration. And a unit to try things with."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ def carbon() -> None:
 @carbon.command("duplicates")
 @JSON_OPTION
 def duplicates(as_json: bool) -> None:
-    """List projects and reports that exist more than once, which stop the migration; exit code 1 when there are any.
+    """List projects and reports that exist more than once. They stop the migration.
 
-    Each comes with the SQL that would resolve it, for someone who knows the data to look at.
+    Each is listed with SQL that would resolve it. Somebody who knows the data should check that SQL before running
+    it. The exit code is 1 when there are any.
     """
     with administrator() as engine:
         rows = run_script(engine, files.sql_text("carbon/find_duplicates"))
@@ -36,9 +37,9 @@ def duplicates(as_json: bool) -> None:
 
 
 def unit_to_try(engine: Engine, address_url: str, settings: Settings) -> str:
-    """A unit and a line that gets its explore report, with a token for its principal where the API wants one.
+    """Text that names a unit and a command that gets its explore report. A token is included when the API needs one.
 
-    Empty where there is no such unit, or no carbon domain.
+    Empty when there is no such unit, or when the carbon domain is not installed.
     """
     units = call(engine, "public.example_units") if "carbon" in installed_domains(engine) else []
     if not units:

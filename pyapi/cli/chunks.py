@@ -1,4 +1,4 @@
-"""Work that takes long, chunk by chunk: each chunk is one call and one transaction."""
+"""Long work, done chunk by chunk. Each chunk is one call and one transaction."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["STOPPED", "do_chunk", "stoppable"]
 
 # The exit code of a command that Ctrl-C stopped.
 STOPPED = 130
-# Somebody else holds a row; nothing of the chunk has happened. Each wait for a lock is bounded.
+# Another transaction holds a row. The chunk was rolled back, so it can be tried again.
 _RETRIED = {"55P03", "40P01", "40001"}
 _PAUSES_SECONDS = (0.5, 1, 2, 4)
 
 
 def do_chunk(engine: Engine, routine: str, **arguments: Any) -> dict[str, Any]:
-    """Do one chunk by a function that returns a JSON object, and return that.
+    """Call a function that does one chunk, and return the JSON object that it returns.
 
-    Raises sqlalchemy.exc.DBAPIError with what the database said; a lock that is not free, a deadlock
-    and a serialization failure are tried again a few times first.
+    After a lock timeout, a deadlock or a serialization failure the call is repeated a few times.
+    Raises sqlalchemy.exc.DBAPIError for any other error, and for the last of these.
     """
     for pause in (*_PAUSES_SECONDS, None):
         try:
@@ -44,9 +44,9 @@ def do_chunk(engine: Engine, routine: str, **arguments: Any) -> dict[str, Any]:
 
 @contextmanager
 def stoppable(progress: Progress) -> Iterator[Callable[[], bool]]:
-    """Ctrl-C lets the chunk under way finish; a second one ends it at once.
+    """Let Ctrl-C stop the work after the current chunk. A second Ctrl-C ends it at once.
 
-    Gives a function that tells whether to stop.
+    Yields a function that returns whether to stop.
     """
     asked = False
 
@@ -55,7 +55,7 @@ def stoppable(progress: Progress) -> Iterator[Callable[[], bool]]:
         if asked:
             signal.default_int_handler(number, frame)
         asked = True
-        progress.console.print("Stopping after the chunk under way; Ctrl-C again ends it at once.", highlight=False)
+        progress.console.print("Stopping after the current chunk. Ctrl-C again stops at once.", highlight=False)
 
     before = signal.signal(signal.SIGINT, ask)
     try:

@@ -1,4 +1,4 @@
-"""What every command needs: the settings, the database, and whether pgreprise is installed in it."""
+"""What every command needs: the settings, a connection to the database, and what is installed in it."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ __all__ = [
 
 
 class SettingsError(click.ClickException):
-    """Something in the environment cannot be used; one line says what."""
+    """A setting in the environment cannot be used. The message is one line that says which and why."""
 
     exit_code = 2
 
 
 def read_settings() -> Settings:
-    """The settings of the environment. Raises SettingsError for a value that cannot be used."""
+    """Read the settings from the environment. Raises SettingsError for a value that cannot be used."""
     try:
         return Settings.from_environment()
     except ValueError as error:
@@ -46,7 +46,7 @@ def read_settings() -> Settings:
 
 
 def authentication_of(settings: Settings) -> Authentication | None:
-    """Whose tokens the API takes. Raises SettingsError for keys that cannot be used."""
+    """How the API checks tokens, None without a key. Raises SettingsError for keys that cannot be used."""
     from pyapi.api.auth import Authentication
 
     try:
@@ -57,7 +57,7 @@ def authentication_of(settings: Settings) -> Authentication | None:
 
 @contextmanager
 def embedded_server(settings: Settings) -> Iterator[Embedded]:
-    """The embedded server of the settings' folder, with its database."""
+    """The embedded server in the folder of the settings, with its database."""
     with embedded(settings.data_folder, settings.postgres_version) as server:
         server.create_database()
         yield server
@@ -65,7 +65,7 @@ def embedded_server(settings: Settings) -> Iterator[Embedded]:
 
 @contextmanager
 def administrator_url() -> Iterator[tuple[URL, Embedded | None]]:
-    """The database as the role that migrates and administers it."""
+    """The URL of the database for the role that migrates and administers it, and the embedded server if it is one."""
     settings = read_settings()
     if settings.migration_database is not None:
         yield settings.migration_database, None
@@ -76,7 +76,7 @@ def administrator_url() -> Iterator[tuple[URL, Embedded | None]]:
 
 @contextmanager
 def administrator() -> Iterator[Engine]:
-    """An engine for the database as the role that administers it; its statements may take their time."""
+    """An engine for the role that administers the database. It has no statement timeout."""
     with administrator_url() as (url, _):
         engine = connect_engine(url, statement_timeout_seconds=0)
         try:
@@ -86,7 +86,7 @@ def administrator() -> Iterator[Engine]:
 
 
 def status_of(engine: Engine) -> dict[str, Any]:
-    """Revisions and routine versions of the database."""
+    """The revisions and the routine versions that the database has."""
     [row] = call(engine, "pgreprise.status", columns="status")
     status: dict[str, Any] = row["status"]
     return status
@@ -103,6 +103,6 @@ def is_installed(engine: Engine) -> bool:
 
 
 def installed_domains(engine: Engine) -> set[str]:
-    """Which of the domains reports and carbon have routines in the database."""
+    """The domains, of reports and carbon, that have routines in the database."""
     installed = status_of(engine)["routines"] if is_installed(engine) else {}
     return {name.split("/")[0] for name in installed} & {"reports", "carbon"}

@@ -1,4 +1,4 @@
-"""Installing pgreprise and bringing data in: migrations, the import, the sample, the files of the routines."""
+"""Commands that install pgreprise and load data: migrations, import, sample, files of the routines."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from pyapi.cli.output import ERR, JSON_OPTION, explain, print_error, print_rows
 from pyapi.database import run_script, sqlstate
 from pyapi.schema import files, migrate, versions
 from pyapi.schema.legacy_import import import_legacy
+from pyapi.wording import counted
 
 __all__ = ["COMMANDS", "load_sample_where_empty"]
 
@@ -58,9 +59,9 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
 @click.option("--invalid-json", type=click.Choice(["stop", "null"]), default="stop", show_default=True,
               help="What to do with text that is not JSON.")  # fmt: skip
 def import_command(url: str, invalid_json: str) -> None:
-    """Copy the reports of a legacy database (sqlite:///FILE or mysql://USER:PASSWORD@HOST/NAME) here.
+    """Copy the reports of a legacy database (sqlite:///FILE or mysql://USER:PASSWORD@HOST/NAME) into this one.
 
-    All or nothing, ids kept; refused where the tables here already hold rows.
+    Everything is copied, with the same ids, or nothing. The import is refused when a table here already holds rows.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with administrator() as engine, Progress(*columns, console=ERR) as progress:
@@ -73,7 +74,7 @@ def import_command(url: str, invalid_json: str) -> None:
 
         result = import_legacy(url, engine, invalid_json_to_null=invalid_json == "null", progress=show)
     for table, count in result.rows.items():
-        click.echo(f"{table}: {count} rows imported")
+        click.echo(f"{table}: {counted(count, 'row')} imported")
     for replacement in result.replaced:
         click.echo(f"replaced: {replacement}")
     for left in result.not_copied:
@@ -83,15 +84,15 @@ def import_command(url: str, invalid_json: str) -> None:
 
 @click.group()
 def sample() -> None:
-    """A small sample to try things out with."""
+    """Sample data to try pgreprise with."""
 
 
 @sample.command("load")
 def sample_load() -> None:
-    """Fill empty tables with a few reports of each kind, and with a few units that have carbon reports."""
+    """Fill empty tables with a few reports of each kind and a few units with carbon reports."""
     refused = False
     with administrator() as engine:
-        # Raises where pgreprise is not installed.
+        # Raises an error when pgreprise is not installed.
         status_of(engine)
         for domain in sorted(installed_domains(engine), reverse=True):
             try:
@@ -170,7 +171,7 @@ def load_sample_where_empty(engine: Engine, domain: str) -> None:
     try:
         load_sample(engine, domain)
     except DBAPIError as error:
-        # An adopted database has its own reports.
+        # The host's own reports are there already.
         if sqlstate(error) != _NOT_EMPTY:
             raise
 

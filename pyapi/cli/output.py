@@ -1,4 +1,4 @@
-"""What the commands print: tables for people (times are local), JSON for scripts, errors, progress."""
+"""What the commands print: tables for people, with local times; JSON for scripts; errors; progress."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
 _OUT = Console()
 ERR = Console(stderr=True)
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-# What does not fit on a screen helps nobody who looks at one.
+# About as many as fit on a screen.
 _SHOWN_ROWS = 20
 _SHOWN_IDS = 10
 
@@ -48,7 +48,7 @@ _SHOWN_IDS = 10
 
 
 def _cell(value: object) -> Text:
-    # A Text, because a table would take brackets in a string for markup.
+    # In a plain string, brackets would be read as markup.
     match value:
         case None:
             return Text("")
@@ -73,14 +73,14 @@ def _print_table(rows: list[dict[str, Any]], title: str | None = None) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as one line of JSON; times in ISO 8601."""
+    """Print a value as one line of JSON, with times in ISO 8601."""
     click.echo(
         json.dumps(value, default=lambda other: other.isoformat() if isinstance(other, datetime) else str(other))
     )
 
 
 def print_rows(rows: list[dict[str, Any]], as_json: bool, *, empty: str) -> None:
-    """Print rows as a table, or as a JSON array; ``empty`` is what to say where there are none."""
+    """Print rows as a table or as a JSON array. ``empty`` is printed in place of a table without rows."""
     if as_json:
         print_json(rows)
     elif not rows:
@@ -90,19 +90,19 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool, *, empty: str) -> None
 
 
 def print_first_rows(rows: Iterable[dict[str, Any]], count: int, title: str) -> None:
-    """Print a table of the first of ``count`` rows, and how many more there are."""
+    """Print a table of the first rows, and how many more of the ``count`` rows there are."""
     shown = [row for row, _ in zip(rows, range(_SHOWN_ROWS), strict=False)]
     if shown:
         _print_table(shown, title)
     if count > len(shown):
-        click.echo(f"and {count - len(shown)} more; --json lists all.")
+        click.echo(f"and {count - len(shown)} more. --json lists all.")
 
 
 # --- progress --------------------------------------------------------------------------------
 
 
 class _Rate(ProgressColumn):
-    """How many a second since this command began, without those that were done before (field ``before``)."""
+    """Rows per second since this command began. Rows done before it (field ``before``) do not count."""
 
     def render(self, task: Task) -> Text:
         done = task.completed - task.fields.get("before", 0)
@@ -110,7 +110,7 @@ class _Rate(ProgressColumn):
 
 
 def progress_bar() -> Progress:
-    """A progress bar on stderr: what, how many of how many, how many a second, time left."""
+    """A progress bar on stderr: what is done, how many of how many, how many per second, time left."""
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn(), console=ERR
     )
@@ -120,7 +120,7 @@ def progress_bar() -> Progress:
 
 
 def explain(error: DBAPIError) -> dict[str, Any]:
-    """What the database said, as code, message, detail and hint."""
+    """An error of the database as code, message, detail and hint."""
     original = error.orig
     if not isinstance(original, psycopg.Error) or original.sqlstate is None:
         return {"message": str(original).strip()}
@@ -132,15 +132,15 @@ def explain(error: DBAPIError) -> dict[str, Any]:
         "hint": diagnostic.message_hint,
     }
     if original.sqlstate in NOT_INSTALLED:
-        explained["hint"] = "pgreprise is not installed in this database, or is older: run `pgreprise migrate`."
+        explained["hint"] = "pgreprise is not installed in this database, or it is older. Run `pgreprise migrate`."
     return {name: value for name, value in explained.items() if value is not None}
 
 
 def print_error(explained: dict[str, Any]) -> None:
-    """Print what ``explain`` gave, on stderr."""
+    """Print the result of ``explain`` on stderr."""
     code = f" ({explained['code']})" if "code" in explained else ""
     click.echo(f"error: {explained['message']}{code}", err=True)
     for name in ("detail", "hint"):
-        # A detail that is JSON is for programs.
+        # A detail in JSON is for programs.
         if name in explained and not str(explained[name]).startswith("{"):
             click.echo(f"{name}: {explained[name]}", err=True)

@@ -1,4 +1,4 @@
-"""Single reports: rerun, preview, runs, undo, and which cannot be rerun."""
+"""Commands for single reports: rerun, preview, runs, undo, defects."""
 
 from __future__ import annotations
 
@@ -13,65 +13,66 @@ from pyapi.cli.batches import undo_batch
 from pyapi.cli.connections import administrator
 from pyapi.cli.output import JSON_OPTION, explain, print_error, print_json, print_rows
 from pyapi.database import call, call_procedure, sqlstate
+from pyapi.wording import counted
 
 __all__ = ["COMMANDS"]
 
-# One that is refused, or whose rows somebody else holds, says nothing of the next one.
-_GO_ON = ("RR", "22", "55P03", "40")
+# Errors that concern one report only, as the beginnings of their SQLSTATEs: the next report is still tried.
+_ERRORS_OF_ONE_ROW = ("RR", "22", "55P03", "40")
 
 
 def _one_by_one(
     ids: Iterable[int],
     name: str,
     act: Callable[[int], dict[str, Any]],
-    tell: Callable[[dict[str, Any]], str],
+    describe: Callable[[dict[str, Any]], str],
     as_json: bool,
 ) -> None:
-    """Act on each id in a transaction of its own, and tell what became of it; exit code 1 when one was refused."""
+    """Act on each id in a transaction of its own and print each result. Exit code 1 when one was refused."""
     results: list[dict[str, Any]] = []
     try:
         for one in ids:
             try:
                 results.append({"status": "ok", **act(one)})
             except DBAPIError as error:
-                if not str(sqlstate(error)).startswith(_GO_ON):
+                if not str(sqlstate(error)).startswith(_ERRORS_OF_ONE_ROW):
                     raise
                 results.append({"status": "error", name: one, **explain(error)})
             if not as_json:
                 if results[-1]["status"] == "ok":
-                    click.echo(tell(results[-1]))
+                    click.echo(describe(results[-1]))
                 else:
                     print_error(results[-1])
     finally:
-        # What was done is told also where the next one could not be tried.
+        # The results so far are printed even when an error ends the loop.
         if as_json and results:
             print_json(results)
     if any(result["status"] == "error" for result in results):
         raise SystemExit(1)
 
 
-def _ids(numbers: Iterable[int]) -> str:
-    return ", ".join(f"#{number}" for number in numbers)
+def _simulations(ids: list[int]) -> str:
+    return f"simulation{'' if len(ids) == 1 else 's'} {', '.join(f'#{number}' for number in ids)}"
 
 
 @click.command()
 @click.argument("country")
 @click.argument("report_ids", metavar="ID...", type=int, nargs=-1, required=True)
-@click.option("--idempotency-key", metavar="KEY", help="Rerun once: the key again gives the first result.")
+@click.option("--idempotency-key", metavar="KEY", help="Rerun once; the same key again returns the first result.")
 @JSON_OPTION
 def rerun(country: str, report_ids: tuple[int, ...], idempotency_key: str | None, as_json: bool) -> None:
     """Rerun reports of a country, each in a transaction of its own.
 
-    All are tried; the exit code is 1 when one was refused.
+    When a report is refused, the others are still tried. The exit code is then 1.
     """
     if idempotency_key is not None and len(report_ids) > 1:
-        raise click.UsageError("--idempotency-key goes with one report: a key stands for one rerun.")
+        raise click.UsageError("--idempotency-key belongs to one rerun. Give one report id.")
 
-    def tell(result: dict[str, Any]) -> str:
+    def describe(result: dict[str, Any]) -> str:
         return (
             f"Report #{result['report_id']} ({result['report_type']}) is pending again as run "
-            f"{result['run_sequence']}; simulations {_ids(result['simulation_ids'])}; "
-            f"{result['economy_cache_rows_deleted']} cache rows deleted; rerun #{result['rerun_id']}."
+            f"{result['run_sequence']}; {_simulations(result['simulation_ids'])}; "
+            f"{counted(result['economy_cache_rows_deleted'], 'cache row')} deleted; rerun #{result['rerun_id']}."
         )
 
     with administrator() as engine:
@@ -86,7 +87,7 @@ def rerun(country: str, report_ids: tuple[int, ...], idempotency_key: str | None
             )
             return result
 
-        _one_by_one(report_ids, "report_id", act, tell, as_json)
+        _one_by_one(report_ids, "report_id", act, describe, as_json)
 
 
 @click.command()
@@ -94,9 +95,9 @@ def rerun(country: str, report_ids: tuple[int, ...], idempotency_key: str | None
 @click.argument("report_id", metavar="ID", type=int)
 @JSON_OPTION
 def preview(country: str, report_id: int, as_json: bool) -> None:
-    """Show what a rerun of a report would touch, and who shares it; changes nothing.
+    """Show which rows a rerun of a report would touch, and which reports share them. Change nothing.
 
-    Exit code 1 when the report cannot be rerun.
+    The exit code is 1 when the report cannot be rerun.
     """
     with administrator() as engine:
         rows = call(engine, "public.rerun_preview", report_id=report_id, country_id=country)
@@ -135,7 +136,7 @@ def _print_runs(engine: Engine, country: str, report_id: int, as_json: bool) -> 
                 part
                 for part in (
                     "current" if row["is_current"] else "",
-                    f"holds run {row['restores_run']} again" if row["restores_run"] else "",
+                    f"restores run {row['restores_run']}" if row["restores_run"] else "",
                     f"undone by #{row['undone_by']}" if row["undone_by"] else "",
                 )
                 if part
@@ -159,21 +160,21 @@ def _print_run_output(engine: Engine, country: str, report_id: int, run_sequence
         return
     if run["had_output"]:
         raise click.ClickException(
-            f"The output of run {run_sequence} was purged, or not kept (archive_outputs was off)."
+            f"The output of run {run_sequence} was purged, or it was never kept because archive_outputs was off."
         )
-    said = f": {run['error_message']}" if run["error_message"] else "."
-    raise click.ClickException(f"Run {run_sequence} has no output; its status is {run['status']}{said}")
+    end = f": {run['error_message']}" if run["error_message"] else "."
+    raise click.ClickException(f"Run {run_sequence} has no output. Its status is {run['status']}{end}")
 
 
 @click.command()
 @click.argument("country")
 @click.argument("report_id", metavar="ID", type=int)
-@click.option("--run", "run_sequence", metavar="N", type=int, help="Print the output of this run instead.")
+@click.option("--run", "run_sequence", metavar="N", type=int, help="Print only the output of this run.")
 @JSON_OPTION
 def runs(country: str, report_id: int, run_sequence: int | None, as_json: bool) -> None:
-    """List the runs of a report, newest first; or print the output of one of them."""
+    """List the runs of a report, newest first, or print the output of one run."""
     if run_sequence is not None and as_json:
-        raise click.UsageError("--run prints an output, which is JSON already; it does not go with --json.")
+        raise click.UsageError("--run cannot be combined with --json: an output is JSON already.")
     with administrator() as engine:
         if run_sequence is None:
             _print_runs(engine, country, report_id, as_json)
@@ -184,26 +185,26 @@ def runs(country: str, report_id: int, run_sequence: int | None, as_json: bool) 
 @click.command()
 @click.argument("rerun_ids", metavar="[RERUN_ID]...", type=int, nargs=-1)
 @click.option("--batch", "batch_id", metavar="ID", type=int, help="Undo all reruns of this batch, newest first.")
-@click.option("--force", is_flag=True, help="Archive and overwrite what has moved on since.")
+@click.option("--force", is_flag=True, help="Undo even when rows have changed since; they are archived first.")
 @JSON_OPTION
 def undo(rerun_ids: tuple[int, ...], batch_id: int | None, force: bool, as_json: bool) -> None:
-    """Undo reruns: put back what they cleared, each in a transaction of its own and in the order given.
+    """Undo reruns: put back what they cleared. Each undo is a transaction of its own, in the given order.
 
-    All are tried; the exit code is 1 when one was refused. `pgreprise runs` tells rerun ids.
+    When an undo is refused, the others are still tried. The exit code is then 1. `pgreprise runs` shows rerun ids.
     """
     if bool(rerun_ids) == (batch_id is not None):
-        raise click.UsageError("Give rerun ids, or --batch.")
+        raise click.UsageError("Give rerun ids or --batch, not both.")
 
-    def tell(result: dict[str, Any]) -> str:
+    def describe(result: dict[str, Any]) -> str:
         report = (
             f"report #{result['report_id']} is at run {result['run_sequence']}; "
             if result["report_id"] is not None
             else ""
         )
-        simulations = f"simulations {_ids(result['simulation_ids'])}; " if result["simulation_ids"] else ""
+        simulations = f"{_simulations(result['simulation_ids'])}; " if result["simulation_ids"] else ""
         return (
             f"Rerun #{result['rerun_id']} is undone: {report}{simulations}"
-            f"{result['economy_cache_rows_restored']} cache rows restored; undo #{result['undo_id']}."
+            f"{counted(result['economy_cache_rows_restored'], 'cache row')} restored; undo #{result['undo_id']}."
         )
 
     with administrator() as engine:
@@ -215,13 +216,13 @@ def undo(rerun_ids: tuple[int, ...], batch_id: int | None, force: bool, as_json:
             result: dict[str, Any] = call_procedure(engine, "public.undo_rerun", rerun_id=rerun_id, force=force)
             return result
 
-        _one_by_one(rerun_ids, "rerun_id", act, tell, as_json)
+        _one_by_one(rerun_ids, "rerun_id", act, describe, as_json)
 
 
 @click.command()
 @JSON_OPTION
 def defects(as_json: bool) -> None:
-    """List every report that cannot be rerun, and why; exit code 1 when there is one."""
+    """List every report that cannot be rerun, with the reason. The exit code is 1 when there is one."""
     with administrator() as engine:
         rows = call(engine, "public.report_defects")
     print_rows(rows, as_json, empty="Every report can be rerun.")

@@ -1,4 +1,4 @@
-"""Starting things: everything for trying out, the API, psql, and a token for the API."""
+"""Commands that start something: everything at once, the API, psql. And tokens for the API."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["COMMANDS"]
 def _announcement(
     database: URL, server: Embedded | None, address_url: str, engine: Engine, *, wants_token: bool
 ) -> str:
-    """Where things are, and a line to try."""
+    """Text that says where the API and the database are, and shows a command to try."""
     psql = shutil.which("psql") or (str(server.programs / "psql") if server else "psql")
     # Without the password: psql asks for it.
     plain = database.set(drivername="postgresql")._replace(password=None).render_as_string()
@@ -65,8 +65,8 @@ def _announcement(
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, envvar="PORT", show_default=True)
 def up(port: int) -> None:
-    """Start everything for trying out: database, migrations, sample data the first time, API."""
-    # The web server and the application; no other command needs them.
+    """Start the database and the API to try things out. The first time, migrate and load sample data."""
+    # Imported here because the other commands start faster without the web server.
     from pyapi.api.server import serve
 
     settings = read_settings()
@@ -107,11 +107,11 @@ def up(port: int) -> None:
     help="Client connections of each process. More clients wait.",
 )
 def serve(host: str, port: int, workers: int, connections: int, clients: int) -> None:
-    """Serve the API; SIGTERM lets requests under way finish.
+    """Serve the API. After SIGTERM, current requests are finished first.
 
-    Connects as DATABASE_URL says; that role needs to be a member of pgreprise_api and nothing more.
-    With PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS every request needs a token; without either the
-    API listens on loopback only.
+    The API connects to DATABASE_URL. Its role needs to be a member of pgreprise_api and nothing more.
+    With PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS every request needs a token. Without a key the API
+    listens only on an address that no other machine can reach, such as 127.0.0.1.
     """
     from pyapi.api.server import serve as serve_api
 
@@ -150,34 +150,37 @@ class _Lifetime(click.ParamType[int]):
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
         found = re.fullmatch(r"0*([1-9][0-9]{0,8})([smhd]?)", str(value), re.ASCII)
         if found is None:
-            self.fail(f"{value!r} is no duration. It looks like 90s, 15m, 1h or 7d.", parameter, context)
+            self.fail(f"{value!r} is not a duration. Write it as 90s, 15m, 1h or 7d.", parameter, context)
         return int(found[1]) * self._SECONDS[found[2]]
 
 
 @click.command()
-@click.option("--sub", "subject", default="tester", show_default=True, help="Who the token is for; the audit says so.")
+@click.option(
+    "--sub", "subject", default="tester", show_default=True, help="Who the token is for; the history names this actor."
+)
 @click.option("--scope", "scopes", multiple=True, default=["reports:read"], show_default=True, help="May be repeated.")
-@click.option("--role", help="A role; with --unit or --global.")
-@click.option("--unit", "units", metavar="ID", multiple=True, help="A unit that the role is for; may be repeated.")
-@click.option("--global", "everywhere", is_flag=True, help="The role is for everything.")
-@click.option("--expires-in", type=_Lifetime(), default="1h", show_default=True, help="Seconds, or like 15m, 1h, 7d.")
+@click.option("--role", help="A role. It needs --unit or --global.")
+@click.option("--unit", "units", metavar="ID", multiple=True, help="A unit that the role is for. May be repeated.")
+@click.option("--global", "everywhere", is_flag=True, help="The role is for all units.")
+@click.option("--expires-in", type=_Lifetime(), default="1h", show_default=True,
+              help="How long the token is valid, as 90s, 15m, 1h or 7d.")  # fmt: skip
 def token(
     subject: str, scopes: tuple[str, ...], role: str | None, units: tuple[str, ...], everywhere: bool, expires_in: int
 ) -> None:
-    """Print a token for trying out, signed with PGREPRISE_JWT_SECRET.
+    """Print a token to try the API with. It is signed with PGREPRISE_JWT_SECRET.
 
-    Scopes are reports:read, reports:write, reports:rerun and reports:admin. Audience and issuer
-    are those of PGREPRISE_JWT_AUDIENCE and PGREPRISE_JWT_ISSUER.
+    The scopes are reports:read, reports:write, reports:rerun and reports:admin. Audience and issuer are taken
+    from PGREPRISE_JWT_AUDIENCE and PGREPRISE_JWT_ISSUER.
     """
     if not subject.strip():
         raise click.UsageError("--sub is empty.")
     for scope in scopes:
         if not scope or any(character.isspace() for character in scope):
-            raise click.UsageError(f"--scope {scope!r} is no scope; repeat --scope for several.")
+            raise click.UsageError(f"--scope {scope!r} is not one scope. Repeat --scope for several.")
     if role is None and (units or everywhere):
-        raise click.UsageError("--unit and --global go with --role.")
+        raise click.UsageError("--unit and --global need --role.")
     if role is not None and bool(units) == everywhere:
-        raise click.UsageError("--role goes with --unit or with --global.")
+        raise click.UsageError("--role needs either --unit or --global.")
     on = [{"kind": "unit", "institutional_id": unit} for unit in units] or [{"kind": "global"}]
     claims: dict[str, Any] = {"sub": subject, "scope": " ".join(scopes)}
     if role is not None:
@@ -193,12 +196,12 @@ def token(
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(arguments: tuple[str, ...]) -> None:
-    """Open psql on the database; ARGUMENTS are psql's own, for example -c 'call rerun_report(1)'."""
+    """Open psql on the database. ARGUMENTS are passed to psql, for example -c 'call rerun_report(1)'."""
     with administrator_url() as (url, server):
         program = shutil.which("psql") or (str(server.programs / "psql") if server else None)
         if program is None:
             raise click.ClickException("There is no psql on the PATH; install PostgreSQL's client programs.")
-        # Ctrl-C belongs to psql.
+        # psql handles Ctrl-C itself.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
         code = subprocess.call([program, plain, *arguments])

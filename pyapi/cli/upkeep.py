@@ -1,4 +1,4 @@
-"""Looking after a database: current versions, settings, the archive, the doctor."""
+"""Commands that look after a database: current versions, settings, the archive, the doctor."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pyapi.cli.chunks import STOPPED, do_chunk, stoppable
 from pyapi.cli.connections import administrator
 from pyapi.cli.output import JSON_OPTION, print_json, print_rows, progress_bar
 from pyapi.database import call
-from pyapi.sizes import size
+from pyapi.wording import counted, size
 
 __all__ = ["COMMANDS"]
 
 
 @click.group("cache-version")
 def cache_version() -> None:
-    """The versions that are current for each country; a deployment sets them."""
+    """The current versions of each country. A deployment sets them."""
 
 
 @cache_version.command("show")
@@ -35,7 +35,7 @@ def cache_version_show(as_json: bool) -> None:
 @click.option("--report-output", metavar="VERSION", help="api_version of current reports.")
 @click.option("--package", metavar="VERSION", help="api_version of current simulations.")
 def cache_version_set(country: str, economy_impact: str | None, report_output: str | None, package: str | None) -> None:
-    """Set the current versions of a country; what is not given stays as it is."""
+    """Set the current versions of a country. Versions that are not given do not change."""
     if economy_impact is report_output is package is None:
         raise click.UsageError("Give at least one of --economy-impact, --report-output and --package.")
     with administrator() as engine:
@@ -47,19 +47,19 @@ def cache_version_set(country: str, economy_impact: str | None, report_output: s
             report_output=report_output,
             package=package,
         )
-    click.echo(f"Versions of {country} are set.")
+    click.echo(f"The versions of {country} are set.")
 
 
 @click.command("doctor")
 @JSON_OPTION
 def doctor_command(as_json: bool) -> None:
-    """Look for what is wrong and say what to do; exit code 1 when there is a problem."""
+    """Look for problems, and say how to solve each. The exit code is 1 when there is a problem."""
     with administrator() as engine:
         findings = doctor.examine(engine)
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
-        # Not a table, whose folded lines nobody could copy.
+        # A table would fold the lines, and nobody could copy a remedy from it.
         for finding in findings:
             click.echo(f"{finding.severity}, {finding.check}: {finding.message}\n    {finding.remedy}")
         if not findings:
@@ -70,13 +70,13 @@ def doctor_command(as_json: bool) -> None:
 
 @click.group()
 def setting() -> None:
-    """The settings of pgreprise in this database."""
+    """The settings that pgreprise has in this database."""
 
 
 @setting.command("show")
 @JSON_OPTION
 def setting_show(as_json: bool) -> None:
-    """Show the settings, their values and what they are for."""
+    """Show each setting, its value and its purpose."""
     with administrator() as engine:
         print_rows(call(engine, "public.settings"), as_json, empty="There are no settings.")
 
@@ -94,13 +94,14 @@ def setting_set(name: str, value: str) -> None:
 @click.command()
 @click.option("--older-than", metavar="INTERVAL", required=True, help="For example '30 days'.")
 @click.option("--keep-last", type=click.IntRange(min=0), default=1, show_default=True,
-              help="Runs of each report that keep their outputs, whatever their age.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Tell what would be freed, and change nothing.")
+              help="How many runs of each report keep their output at any age.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Show what would be freed, and change nothing.")
 @JSON_OPTION
 def purge(older_than: str, keep_last: int, dry_run: bool, as_json: bool) -> None:
-    """Free the archived outputs of old runs; what is freed cannot be undone.
+    """Delete the archived outputs of old runs. Reruns whose outputs are deleted can no longer be undone.
 
-    What happened, and idempotency keys, are kept. Ctrl-C stops after the chunk under way; run it again to go on.
+    The history of the runs and the idempotency keys are kept. Ctrl-C stops after the current chunk. Run the command
+    again to continue.
     """
     wanted = {"older_than": older_than, "keep_last": str(keep_last)}
     with administrator() as engine:
@@ -110,9 +111,10 @@ def purge(older_than: str, keep_last: int, dry_run: bool, as_json: bool) -> None
                 print_json(found)
             else:
                 click.echo(
-                    f"The archive holds the outputs of {found['archived_reruns']} reruns in "
-                    f"{size(found['archive_bytes'])} of disk. A purge would free {found['purgeable_reruns']} of them, "
-                    f"{size(found['purgeable_bytes'])}. Nothing was changed."
+                    f"The archive holds the outputs of {counted(found['archived_reruns'], 'rerun')} and takes "
+                    f"{size(found['archive_bytes'])} of disk. A purge would free the outputs of "
+                    f"{counted(found['purgeable_reruns'], 'rerun')}, {size(found['purgeable_bytes'])}. "
+                    "Nothing was changed."
                 )
             return
         freed = {"reruns": 0, "bytes": 0}
@@ -130,10 +132,11 @@ def purge(older_than: str, keep_last: int, dry_run: bool, as_json: bool) -> None
         print_json({"state": "stopped" if stopped else "finished", **freed})
     else:
         click.echo(
-            f"Freed the outputs of {freed['reruns']} reruns, {size(freed['bytes'])}; vacuum gives the space back."
+            f"The outputs of {counted(freed['reruns'], 'rerun')} were freed, {size(freed['bytes'])}. "
+            "Vacuum makes the space usable again."
         )
     if stopped:
-        click.echo("Stopped. Run it again to go on.", err=True)
+        click.echo("Stopped. Run the command again to continue.", err=True)
         raise SystemExit(STOPPED)
 
 

@@ -1,7 +1,7 @@
-"""The doctor: what is wrong with an installation, and the remedy for each finding.
+"""The doctor finds what is wrong with an installation, and gives the remedy for each finding.
 
-One module a field: what migrations installed, who holds which rights, what the reports' tables hold, what
-reruns have left.
+Each module checks one subject: what the migrations installed, the rights, the tables of the reports, and the batches
+and archives that reruns left.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ __all__ = ["Finding", "examine"]
 
 
 def examine(engine: Engine) -> list[Finding]:
-    """Look at everything, change nothing.
+    """Check everything and change nothing.
 
-    The engine should connect as the role that migrates; another one cannot compare routines.
-    Raises sqlalchemy.exc.DBAPIError when the database is away or pgreprise is not installed in it.
+    The engine should connect as the role that migrates, because another role cannot compare routines.
+    Raises sqlalchemy.exc.DBAPIError when the database cannot be reached or pgreprise is not installed in it.
     """
     [status] = call(engine, "pgreprise.status", columns="status")
     revisions: list[str] = status["status"]["revisions"]
@@ -36,9 +36,13 @@ def examine(engine: Engine) -> list[Finding]:
             *installation.migrations_behind(revisions),
             *_run("routines", lambda: installation.edited_routines(database)),
             *_run("indexes", lambda: installation.missing_indexes(database, revisions)),
-            *_run("rights", lambda: privileges.too_wide(database)),
+            *_run("rights", lambda: privileges.wrong_rights(database)),
         ]
-        domains = {name.split("/")[0] for name in status["status"]["routines"]}
+        # A domain may have revisions without routines (installed halfway), or routines whose revisions are unknown
+        # here (installed by a newer pgreprise).
+        domains = installation.installed_domains(revisions) | {
+            name.split("/")[0] for name in status["status"]["routines"]
+        }
         if "carbon" in domains and "reports" not in domains:
             return findings
         return [
@@ -54,19 +58,19 @@ def examine(engine: Engine) -> list[Finding]:
 
 
 def _run(name: str, check: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """Run a check; one that lacks a routine or a right is a finding itself, and the others go on."""
+    """Run a check. When it lacks a routine or a right, that is a finding, and the other checks still run."""
     try:
         yield from check()
     except (DBAPIError, psycopg.Error) as error:
         code = error.sqlstate if isinstance(error, psycopg.Error) else sqlstate(error)
-        said = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()[0]
+        reason = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()[0]
         if code in NOT_INSTALLED:
-            yield Finding(name, "problem", f"Could not be looked at: {said}.", "pgreprise migrate")
+            yield Finding(name, "problem", f"This could not be checked: {reason}.", "pgreprise migrate")
         elif code == "42501":
             yield Finding(
                 name,
                 "note",
-                f"Could not be looked at: {said}.",
+                f"This could not be checked: {reason}.",
                 "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_URL).",
             )
         else:

@@ -1,19 +1,22 @@
-"""What a check of the doctor gives, and how it asks the catalogs."""
+"""What a check of the doctor returns, and how a check asks the database."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import psycopg
 from psycopg.rows import dict_row
 
-__all__ = ["Finding", "rows"]
+from pyapi.schema.files import sql_text
+
+__all__ = ["Finding", "ask"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that the doctor found: a ``problem`` is to be mended, a ``note`` only to be known."""
+    """One thing that the doctor found. A ``problem`` has to be solved; a ``note`` is only worth knowing."""
 
     check: str
     severity: Literal["problem", "note"]
@@ -21,8 +24,12 @@ class Finding:
     remedy: str
 
 
-def rows(
-    database: psycopg.Connection[Any], statement: str, arguments: dict[str, Any] | None = None
-) -> list[dict[str, Any]]:
-    """Ask the catalogs; ``statement`` is ours, never input."""
-    return database.cursor(row_factory=dict_row).execute(statement.encode(), arguments).fetchall()
+def ask(database: psycopg.Connection[Any], query: str, arguments: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Run a query of ``sql/core/doctor``, named without folder and ending, and return its rows."""
+    return database.cursor(row_factory=dict_row).execute(_text(query), arguments).fetchall()
+
+
+@cache
+def _text(query: str) -> bytes:
+    # One query is asked twice for each routine.
+    return sql_text(f"core/{query}").encode()

@@ -1,4 +1,4 @@
-"""What reruns have left: batches that are not through, and the archive."""
+"""What reruns left behind: unfinished batches, and the archive."""
 
 from __future__ import annotations
 
@@ -8,42 +8,43 @@ from sqlalchemy import Engine
 
 from pyapi.database import call
 from pyapi.doctor.finding import Finding
-from pyapi.sizes import size
+from pyapi.wording import counted, size
 
 __all__ = ["archive", "unfinished_batches"]
 
-# What a purge would free is told for this age.
+# The finding says what a purge of runs older than this would free.
 _PURGE_AGE = "30 days"
 
 
 def unfinished_batches(engine: Engine) -> Iterator[Finding]:
-    """Batches that somebody began and nobody finished."""
+    """Batches that were started and not finished."""
     for batch in call(engine, "public.rerun_batches", columns="id, reports, remaining, finished_at"):
         if batch["finished_at"] is None:
             yield Finding(
                 "batches",
                 "problem",
-                f"Batch {batch['id']} is unfinished: {batch['remaining']} of its {batch['reports']} reports are left.",
-                f"pgreprise rerun-batch --resume {batch['id']}, unless a runner is at work.",
+                f"Batch {batch['id']} is unfinished: {batch['remaining']} of {counted(batch['reports'], 'report')} "
+                f"{'remains' if batch['remaining'] == 1 else 'remain'}.",
+                f"pgreprise rerun-batch --resume {batch['id']}, unless another process is running this batch.",
             )
 
 
 def archive(engine: Engine) -> Iterator[Finding]:
-    """How much the archive of earlier runs holds, and what a purge would free."""
+    """How large the archive of earlier runs is, and what a purge would free."""
     [held] = call(engine, "public.archive_size", older_than=_PURGE_AGE)
     if held["archived_reruns"] > 0:
         yield Finding(
             "archive",
             "note",
-            f"The archive holds the outputs of {held['archived_reruns']} reruns in {size(held['archive_bytes'])} of "
-            f"disk. A purge of those older than {_PURGE_AGE} would free {held['purgeable_reruns']} of them, "
-            f"{size(held['purgeable_bytes'])}.",
+            f"The archive holds the outputs of {counted(held['archived_reruns'], 'rerun')} and takes "
+            f"{size(held['archive_bytes'])} of disk. A purge of everything older than {_PURGE_AGE} would free the "
+            f"outputs of {counted(held['purgeable_reruns'], 'rerun')}, {size(held['purgeable_bytes'])}.",
             f"pgreprise purge --older-than '{_PURGE_AGE}'" if held["purgeable_reruns"] > 0 else "Nothing to do.",
         )
     if any(row["name"] == "archive_outputs" and row["value"] == "off" for row in call(engine, "public.settings")):
         yield Finding(
             "archive",
             "note",
-            "Reruns keep no outputs, so that they cannot be undone: archive_outputs is off.",
+            "Reruns keep no outputs and cannot be undone, because archive_outputs is off.",
             "pgreprise setting set archive_outputs on",
         )

@@ -1,4 +1,4 @@
-"""What the migrations installed: revisions, routines, indexes."""
+"""What the migrations installed: revisions, routines and indexes."""
 
 from __future__ import annotations
 
@@ -10,29 +10,28 @@ from typing import Any
 import psycopg
 from alembic.script import ScriptDirectory
 
-from pyapi.doctor.finding import Finding, rows
+from pyapi.doctor.finding import Finding, ask
 from pyapi.schema.files import RoutineFile, live_routines, sql_folder
 from pyapi.schema.migrate import scripts, write_sql
 
-__all__ = ["edited_routines", "migrations_behind", "missing_indexes"]
-
-# Every routine of one name, so that an overload made by hand shows too.
-_DEFINITIONS = """
-select array_agg(pg_get_functiondef(procedure.oid) order by procedure.oid::regprocedure::text)
-  from pg_catalog.pg_proc as procedure
-  join pg_catalog.pg_namespace as namespace on namespace.oid = procedure.pronamespace
- where namespace.nspname || '.' || procedure.proname = %s
-"""
+__all__ = ["edited_routines", "installed_domains", "migrations_behind", "missing_indexes"]
 
 
 def _known(directory: ScriptDirectory, revision: str) -> bool:
     return revision in {script.revision for script in directory.walk_revisions()}
 
 
-def migrations_behind(revisions: list[str]) -> Iterator[Finding]:
-    """Revisions that are missing in the database, or that this pgreprise does not know.
+def installed_domains(revisions: list[str]) -> set[str]:
+    """The domains that these revisions belong to; a revision that this pgreprise does not know is left out."""
+    directory = scripts()
+    known = [revision for revision in revisions if _known(directory, revision)]
+    return {label for revision in known for label in directory.get_revision(revision).branch_labels}
 
-    A domain of which nothing is installed is not missing: a user installs those that they need.
+
+def migrations_behind(revisions: list[str]) -> Iterator[Finding]:
+    """Revisions that the database lacks, or that this pgreprise does not know.
+
+    A domain without any revision in the database is not reported: users install the domains that they need.
     """
     directory = scripts()
     unknown = [revision for revision in revisions if not _known(directory, revision)]
@@ -40,11 +39,11 @@ def migrations_behind(revisions: list[str]) -> Iterator[Finding]:
         yield Finding(
             "migrations",
             "note",
-            f"The database is ahead of this pgreprise: it knows revision {', '.join(unknown)}.",
-            "Upgrade pgreprise here.",
+            f"The database is ahead of this pgreprise: it has revision {', '.join(unknown)}.",
+            "Upgrade pgreprise on this machine.",
         )
         return
-    labels = {label for revision in revisions for label in directory.get_revision(revision).branch_labels}
+    labels = installed_domains(revisions)
     if labels == {"core"}:
         labels.add("reports")
     behind = (
@@ -60,54 +59,56 @@ def migrations_behind(revisions: list[str]) -> Iterator[Finding]:
         yield Finding(
             "migrations",
             "problem",
-            f"Migrations are behind; missing: {', '.join(reversed(behind))}.",
+            f"The database lacks these migrations: {', '.join(reversed(behind))}.",
             "pgreprise migrate",
         )
 
 
 def edited_routines(database: psycopg.Connection[Any]) -> Iterator[Finding]:
-    """Routines that are not what their files give: edited, overloaded or dropped by hand."""
+    """Routines that differ from their files: they were edited, overloaded or dropped by hand."""
     files = {(file.name, file.version): file for file in live_routines()}
-    for row in rows(database, "select name, version, routine, checksum from pgreprise.routine_version order by name"):
+    for row in ask(database, "registered_routines"):
         file = files.get((row["name"], row["version"]))
         if file is None:
             yield Finding(
                 "routines",
                 "note",
-                f"{row['routine']} is version {row['version']}, which this pgreprise does not have, "
-                "so it was not compared.",
-                "Upgrade pgreprise here.",
+                f"{row['routine']} has version {row['version']}. This pgreprise does not have that version, "
+                "so the routine was not compared.",
+                "Upgrade pgreprise on this machine.",
             )
         elif file.checksum != row["checksum"]:
             yield Finding(
                 "routines",
                 "problem",
-                f"{row['routine']} version {row['version']} was installed from another text than "
-                f"{file.path.name} holds.",
-                "Restore the released file (sql/CHECKSUMS), or add a version: pgreprise routine new.",
+                f"{row['routine']} version {row['version']} was installed from a text that differs from "
+                f"{file.path.name}.",
+                "Run pgreprise migrate. It installs the text of the file, or says how to restore a released file.",
             )
         else:
             yield from _compare(database, file)
 
 
 def _compare(database: psycopg.Connection[Any], file: RoutineFile) -> Iterator[Finding]:
-    """Install the file in a transaction that is rolled back, and compare what PostgreSQL made of it."""
+    """Install the file in a transaction that is rolled back, and compare the definitions before and after."""
     path = f"sql/{file.path.relative_to(sql_folder()).as_posix()}"
     remedy = (
-        f"Review the change, keep it as a new version (pgreprise routine new {file.name}) or undo it: psql -f {path}"
+        f"Review the change. To undo it: psql -f {path}. To keep it, write it into that file; "
+        f"when the file is released, run pgreprise routine new {file.name} first."
     )
 
     def definitions() -> list[str] | None:
-        row = database.execute(_DEFINITIONS, (file.routine,)).fetchone()
-        return row[0] if row else None
+        [row] = ask(database, "routine_definitions", {"routine": file.routine})
+        found: list[str] | None = row["definitions"]
+        return found
 
-    standing = definitions()
-    if standing is None:
+    before = definitions()
+    if before is None:
         yield Finding(
             "routines",
             "problem",
             f"{file.routine} is missing.",
-            # A definer's routine must neither belong to whoever puts it back nor be open to everybody.
+            # A `security definer` routine must not belong to the person who restores it, and not everybody may call it.
             f"psql -f {path}, then: alter routine {file.routine} owner to pgreprise_owner; "
             f"revoke execute on routine {file.routine} from public",
         )
@@ -116,7 +117,7 @@ def _compare(database: psycopg.Connection[Any], file: RoutineFile) -> Iterator[F
         with database.transaction(force_rollback=True):
             database.execute("set local lock_timeout = '5s'")
             database.execute(file.sql.encode())
-            installed = definitions()
+            after = definitions()
     except psycopg.errors.InsufficientPrivilege:
         yield Finding(
             "routines",
@@ -127,15 +128,15 @@ def _compare(database: psycopg.Connection[Any], file: RoutineFile) -> Iterator[F
         return
     except psycopg.errors.ProgrammingError:
         # PostgreSQL refuses to replace a routine whose arguments or result were changed.
-        installed = None
-    if len(standing) > 1:
+        after = None
+    if len(before) > 1:
         yield Finding(
             "routines",
             "problem",
             f"{file.routine} has an overload that was made by hand.",
-            f"\\df {file.routine} shows them; drop the one that {path} does not create.",
+            f"\\df {file.routine} shows both. Drop the one that {path} does not create.",
         )
-    if installed != standing:
+    if after != before:
         yield Finding("routines", "problem", f"{file.routine} was edited by hand.", remedy)
 
 
@@ -147,26 +148,16 @@ _CREATE_INDEX = re.compile(
     re.MULTILINE,
 )
 _DROP_INDEX = re.compile(r"^drop index (?:concurrently )?(?:if exists )?(?:\w+\.)?(?P<name>\w+);", re.MULTILINE)
-# Of our own tables only: an adopted one has keys of its own names.
+# Only our own tables: the keys of an adopted table have other names.
 _OWN_TABLE = re.compile(r"^create table (?P<table>pgreprise\.\w+) \((?P<body>.*?)^\);", re.MULTILINE | re.DOTALL)
 _ADDED_KEY = re.compile(r"^alter table (?P<table>pgreprise\.\w+)\s+add (?P<body>constraint [^;]*);", re.MULTILINE)
 _KEY = re.compile(r"constraint (?P<name>\w+) (?P<definition>(?:primary key|unique) \([^)]*\))")
 
-_INDEXES = """
-select relation.relname as name, index.indisvalid as is_valid,
-       table_namespace.nspname || '.' || indexed.relname as full_table_name
-  from pg_catalog.pg_index as index
-  join pg_catalog.pg_class as relation on relation.oid = index.indexrelid
-  join pg_catalog.pg_class as indexed on indexed.oid = index.indrelid
-  join pg_catalog.pg_namespace as table_namespace on table_namespace.oid = indexed.relnamespace
- where table_namespace.nspname in ('public', 'pgreprise')
-"""
-
 
 def _wanted_indexes(revisions: list[str]) -> dict[str, tuple[str, str]]:
-    """The indexes that the migrations have made up to these revisions: by name, the table and how to make it.
+    """The indexes that the migrations made up to these revisions, by name: the table and the statement that makes it.
 
-    Read from the SQL that the migrations run, so that no second list of them needs to be kept.
+    They are read from the SQL of the migrations, so that there is no second list to maintain.
     """
     sql = io.StringIO()
     for revision in revisions:
@@ -184,19 +175,19 @@ def _wanted_indexes(revisions: list[str]) -> dict[str, tuple[str, str]]:
 
 
 def missing_indexes(database: psycopg.Connection[Any], revisions: list[str]) -> Iterator[Finding]:
-    """Indexes and keys of ours that are gone, or that a build which failed has left invalid."""
+    """Indexes and keys of ours that are missing, or invalid because their build failed."""
     directory = scripts()
     if not all(_known(directory, revision) for revision in revisions):
         return
-    standing = {(row["full_table_name"], row["name"]): row["is_valid"] for row in rows(database, _INDEXES)}
+    existing = {(row["full_table_name"], row["name"]): row["is_valid"] for row in ask(database, "existing_indexes")}
     for name, (table, statement) in _wanted_indexes(revisions).items():
-        is_valid = standing.get((table, name))
+        is_valid = existing.get((table, name))
         if is_valid is None:
             yield Finding("indexes", "problem", f"Index {name} on {table} is missing.", " ".join(statement.split()))
         elif not is_valid:
             yield Finding(
                 "indexes",
                 "problem",
-                f"Index {name} on {table} is invalid, unless its build is still under way.",
+                f"Index {name} on {table} is invalid. This is normal only while the index is being built.",
                 f"reindex index concurrently {table.split('.')[0]}.{name};",
             )

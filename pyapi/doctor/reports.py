@@ -1,4 +1,4 @@
-"""What the tables of the reports hold: versions, cache rows, reports that cannot be rerun."""
+"""The tables of the reports: current versions, cache rows, reports that cannot be rerun."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from sqlalchemy import Engine
 
 from pyapi.database import call
 from pyapi.doctor.finding import Finding
+from pyapi.wording import counted
 
 __all__ = ["defects", "mismatched_caches", "missing_versions"]
 
 
 def missing_versions(engine: Engine) -> Iterator[Finding]:
-    """Countries whose current versions are not all known."""
+    """Countries that lack a current version."""
     countries = call(engine, "public.cache_versions")
     used = {row["country_id"] for row in countries if any((row["economy_impact"], row["report_output"]))}
     for row in countries:
@@ -22,7 +23,7 @@ def missing_versions(engine: Engine) -> Iterator[Finding]:
         if missing:
             yield Finding(
                 "cache versions",
-                # A country that was never set up is probably not used.
+                # Probably nobody uses a country without any version.
                 "problem" if row["country_id"] in used else "note",
                 f"Country {row['country_id']} has no current version for {', '.join(missing)}.",
                 f"pgreprise cache-version set {row['country_id']} "
@@ -31,29 +32,30 @@ def missing_versions(engine: Engine) -> Iterator[Finding]:
 
 
 def mismatched_caches(engine: Engine) -> Iterator[Finding]:
-    """Economy cache rows that match a report in everything but the version: the forgotten deployment."""
+    """Economy cache rows that match a report except for the version. Probably a deployment did not set the version."""
     for row in call(engine, "public.mismatched_cache_versions"):
-        rows = f"{row['cache_rows']} cache rows of {row['country_id']} have version {row['api_version']}"
+        have = "has" if row["cache_rows"] == 1 else "have"
+        rows = f"{counted(row['cache_rows'], 'cache row')} of {row['country_id']} {have} version {row['api_version']}"
         if row["newer_than_current"]:
             yield Finding(
                 "cache rows",
                 "problem",
-                f"{rows}, newer than every row of the current version {row['current_version']}: "
+                f"{rows}, which is newer than every row of the current version {row['current_version']}: "
                 "reruns of their reports delete nothing.",
-                "Probably a deployment forgot it: "
+                "Probably a deployment did not set its version: "
                 f"pgreprise cache-version set {row['country_id']} --economy-impact {row['api_version']}",
             )
         else:
             yield Finding(
                 "cache rows",
                 "note",
-                f"{rows} instead of {row['current_version']} and match a report otherwise; a rerun keeps them.",
-                "Nothing to do when they are left from earlier deployments.",
+                f"{rows} and not {row['current_version']}. Otherwise they match a report. A rerun keeps them.",
+                "Nothing to do when earlier deployments left them.",
             )
 
 
 def defects(engine: Engine) -> Iterator[Finding]:
-    """Reports that cannot be rerun, counted by why."""
+    """Reports that cannot be rerun, counted by reason."""
     found = call(engine, "public.report_defects", columns="errcode, message")
     counts = Counter(row["errcode"] for row in found)
     for code, count in sorted(counts.items()):
@@ -61,6 +63,6 @@ def defects(engine: Engine) -> Iterator[Finding]:
         yield Finding(
             "reports",
             "problem",
-            f"{count} report{'s' if count > 1 else ''} cannot be rerun ({code}), for example: {example}",
+            f"{counted(count, 'report')} cannot be rerun ({code}), for example: {example}",
             "pgreprise defects lists them; docs/reference/errors.md has the remedy for each code.",
         )

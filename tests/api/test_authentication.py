@@ -214,7 +214,7 @@ def test_a_token_anywhere_but_in_the_header_is_no_token(api: Api) -> None:
     unauthorized(api.client.post("/us/report", data={"access_token": signed()}))
 
 
-NO_KEY = "The token is not signed with a key and an algorithm that this API takes."
+NO_KEY = "The token is not signed with a key and an algorithm that this API accepts."
 MALFORMED = "The token is malformed."
 
 BAD: dict[str, tuple[Callable[[], str], str]] = {
@@ -253,7 +253,7 @@ BAD: dict[str, tuple[Callable[[], str], str]] = {
     "other audience": (lambda: signed(claims(aud="others")), "The token is for another audience."),
     "other audiences": (lambda: signed(claims(aud=["others"])), "The token is for another audience."),
     "audience missing": (lambda: signed(claims(aud=None)), "The token lacks the claim aud."),
-    "other issuer": (lambda: signed(claims(iss=ISSUER + "/")), "The token is of another issuer."),
+    "other issuer": (lambda: signed(claims(iss=ISSUER + "/")), "The token is from another issuer."),
     "issuer missing": (lambda: signed(claims(iss=None)), "The token lacks the claim iss."),
     "subject missing": (lambda: signed(claims(sub=None)), "The token lacks the claim sub."),
     "subject empty": (lambda: signed(claims(sub="")), "The token lacks the claim sub."),
@@ -419,7 +419,7 @@ def test_without_authentication_a_web_page_is_no_operator(
     client = create_app(engine).test_client()
     for method, path in (("POST", "/us/report/1/rerun"), ("GET", "/us/report/1"), ("GET", "/openapi.json")):
         error = refused(client.open(path, method=method, headers=headers), 403, "FORBIDDEN")
-        assert "answers this machine only" in error["message"]
+        assert "answers only requests to 127.0.0.1 or localhost" in error["message"]
     assert snapshot(shared_connection) == before
 
 
@@ -487,7 +487,7 @@ UNUSABLE: dict[str, tuple[str | bytes, str]] = {
     "only others": (json.dumps({"keys": [1, None, {}, {"kty": "oct", "kid": "a", "k": "AA"}]}), "no public key"),
     "no kid": (json.dumps({"keys": [jwk(RSA, None)]}), "with a kid"),
     "kid twice": (json.dumps({"keys": [jwk(RSA, "a"), jwk(EC, "a")]}), "two keys have the kid 'a'"),
-    "private key": (json.dumps({"keys": [PRIVATE_JWK]}), "'private' is a private one"),
+    "private key": (json.dumps({"keys": [PRIVATE_JWK]}), "'private' is a private key"),
     "short key": (json.dumps({"keys": [jwk(SHORT_RSA, "short")]}), "'short' is shorter than 2048 bits"),
     "not a point": (json.dumps({"keys": [jwk(EC, "ec", x="AA")]}), "cannot be used"),
     "no modulus": (json.dumps({"keys": [{"kty": "RSA", "kid": "a"}]}), "cannot be used"),

@@ -66,20 +66,20 @@ NO_ACCESS = "RC002"
 
 REFUSALS: list[tuple[Callable[[FlaskClient], TestResponse], str, str]] = [
     (get("/carbon-reports/unit/7/"), "RC001", "Unit #7 not found."),
-    (get("/carbon-reports/unit/2/"), NO_ACCESS, "No access to unit #2."),
+    (get("/carbon-reports/unit/2/"), NO_ACCESS, "The caller has no access to unit #2."),
     (get("/carbon-reports/7"), "RC003", "Carbon report not found: carbon_report_id 7."),
     (get("/carbon-reports/unit/1/year/1999/"), "RC003", "Carbon report not found: unit_id 1, year 1999."),
     (
         post("/carbon-reports/", {"unit_id": 1, "year": 2025}),
         "RC004",
-        "Unit #1 has a Calculator report of 2025 already.",
+        "Unit #1 already has a Calculator report of 2025.",
     ),
     (get("/modules/1/2025/headcount?carbon_project_type=3"), "RC005", "3 is not a carbon project type."),
-    (get("/modules/1/2025/teleport"), "RC006", "Module teleport is unknown."),
+    (get("/modules/1/2025/teleport"), "RC006", "There is no module teleport."),
     (
         lambda client: client.patch(STATUS, json={"status": 3}),
         "RC006",
-        "Status 3 is none of 0 (not started), 1 (in progress) and 2 (validated).",
+        "3 is not a status. A status is 0 (not started), 1 (in progress) or 2 (validated).",
     ),
     (
         lambda client: client.patch(STATUS.replace("modules/1", "modules/9"), json={"status": 1}),

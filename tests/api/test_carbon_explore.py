@@ -142,7 +142,7 @@ def test_a_second_post_is_a_conflict(client: FlaskClient, dba: Connection, unit:
     before = snapshot(dba)
     response = client.post(path(unit))
     assert response.status_code == 409
-    assert response.get_json() == {"detail": f"Unit #{unit} has a Simulator_Explore report of 2025 already."}
+    assert response.get_json() == {"detail": f"Unit #{unit} already has a Simulator_Explore report of 2025."}
     assert snapshot(dba) == before
 
 

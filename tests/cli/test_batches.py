@@ -39,10 +39,10 @@ def statuses(connection: Connection) -> list[str]:
 def test_a_batch_reruns_what_its_filter_finds_and_lists_what_it_refused(pgreprise: Run, dba: Connection) -> None:
     done = pgreprise("rerun-batch", "--country", "us", "--chunk-size", "2")
     assert done.returncode == 1
-    assert "Batch 1: 5 reports, 5 to do." in done.stderr
+    assert "Batch 1: 5 reports, 5 remaining." in done.stderr
     assert "pgreprise rerun-batch --resume 1" in done.stderr
     assert done.stdout.splitlines()[0] == (
-        "Batch 1 is finished: 4 reports rerun, 1 refused, 0 left; 4 simulations reset, 0 cache rows deleted."
+        "Batch 1 is finished: 4 reports rerun, 1 refused, 0 remaining; 4 simulations reset, 0 cache rows deleted."
     )
     assert "RR002" in done.stdout
     assert statuses(dba) == ["pending"] * 4 + ["error"]
@@ -175,7 +175,7 @@ def test_a_dry_run_counts_and_changes_nothing(pgreprise: Run, dba: Connection, r
     ]
     done = pgreprise("rerun-batch", "--country", "us", "--dry-run", "404")
     assert done.returncode == 0
-    assert done.stdout.splitlines()[-1] == "1 reports, 1 of which would be refused. Nothing was changed."
+    assert done.stdout.splitlines()[-1] == "1 report found, 1 would be refused. Nothing was changed."
     assert snapshot(dba) == before
     assert dba.execute("select from rerun_batches()").fetchall() == []
 
@@ -219,7 +219,7 @@ def test_ctrl_c_finishes_the_chunk_under_way_and_says_how_to_go_on(
     holder.rollback()
     out, err = process.communicate()
     assert process.returncode == 130
-    assert "Go on with: pgreprise rerun-batch --resume 1" in err
+    assert "To continue: pgreprise rerun-batch --resume 1" in err
     assert "Traceback" not in err
     result = json.loads(out)
     assert (result["state"], result["rerun"], result["remaining"]) == ("stopped", 2, 3)
@@ -241,11 +241,11 @@ def test_a_second_ctrl_c_ends_it_at_once_and_the_chunk_has_not_happened(
     process = stuck(holder)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
-    assert any("Ctrl-C again ends it at once" in line for line in process.stderr)
+    assert any("Ctrl-C again stops at once" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     assert process.returncode == 130
-    assert "Go on with: pgreprise rerun-batch --resume 1" in err
+    assert "To continue: pgreprise rerun-batch --resume 1" in err
     holder.rollback()
     assert statuses(dba) == ["pending", "complete", "complete", "complete", "error"]
 
@@ -259,7 +259,7 @@ def test_a_killed_runner_is_resumed_and_a_second_one_helps(
     helped = pgreprise("rerun-batch", "--resume", "1", "--json")
     assert (helped.returncode, json.loads(helped.stdout)["state"]) == (1, "unfinished")
     assert json.loads(helped.stdout)["remaining"] == 1
-    assert "in the hands of another runner" in helped.stderr
+    assert "Another process is rerunning the remaining reports" in helped.stderr
     process.kill()
     process.communicate()
     holder.rollback()
@@ -321,7 +321,7 @@ def test_a_purge_frees_outputs_and_only_tells_in_a_dry_run(pgreprise: Run, dba: 
     assert json.loads(kept.stdout) == {"state": "finished", "reruns": 0, "bytes": 0}
     done = pgreprise("purge", "--older-than", "0 days", "--keep-last", "0")
     assert done.returncode == 0
-    assert done.stdout.startswith("Freed the outputs of 4 reruns, ")
+    assert done.stdout.startswith("The outputs of 4 reruns were freed, ")
     freed = one(dba, "select rerun_id from report_history(%s::bigint) limit 1", reports[0])["rerun_id"]
     assert "(RR014)" in pgreprise("undo", str(freed)).stderr
 

@@ -132,7 +132,7 @@ def test_a_server_that_is_away_is_one_clear_message(command: list[str], nowhere:
 @pytest.mark.parametrize("command", ASKING, ids=" ".join)
 def test_a_database_without_pgreprise_is_told_with_the_remedy(command: list[str], empty_database: URL) -> None:
     said = refused(run_here(*command, DATABASE_URL=plain(empty_database)))
-    assert "hint: pgreprise is not installed in this database, or is older: run `pgreprise migrate`." in said
+    assert "hint: pgreprise is not installed in this database, or it is older. Run `pgreprise migrate`." in said
 
 
 def test_migrate_installs_says_where_it_got_to_and_goes_back(empty_database: URL) -> None:
@@ -168,8 +168,8 @@ def test_several_reports_are_rerun_and_one_that_is_refused_does_not_stop_the_oth
     done = pgreprise("rerun", "us", str(first), "999", str(second))
     assert refused(done).startswith("error: Report #999 not found. (RR001)\nhint: ")
     assert done.stdout.splitlines() == [
-        f"Report #{first} (geography) is pending again as run 2; simulations #1, #2; 1 cache rows deleted; rerun #1.",
-        f"Report #{second} (household) is pending again as run 2; simulations #3; 0 cache rows deleted; rerun #2.",
+        f"Report #{first} (geography) is pending again as run 2; simulations #1, #2; 1 cache row deleted; rerun #1.",
+        f"Report #{second} (household) is pending again as run 2; simulation #3; 0 cache rows deleted; rerun #2.",
     ]
     assert {row["status"] for row in snapshot(dba)["report_outputs"]} == {"pending"}
     assert snapshot(dba)["reform_impact"] == []
@@ -261,7 +261,7 @@ def test_defects_lists_what_cannot_be_rerun_with_exit_code_1(pgreprise: Run, dba
 def test_versions_are_set_and_shown(pgreprise: Run) -> None:
     versions = VERSIONS["us"]
     options = [f"--{name.replace('_', '-')}={version}" for name, version in versions.items()]
-    assert succeeded(pgreprise("cache-version", "set", "us", *options)) == "Versions of us are set.\n"
+    assert succeeded(pgreprise("cache-version", "set", "us", *options)) == "The versions of us are set.\n"
     succeeded(pgreprise("cache-version", "set", "us", "--package", "2.0.0"))
     shown = {row["country_id"]: row for row in json.loads(succeeded(pgreprise("cache-version", "show", "--json")))}
     assert shown.keys() == {"uk", "us", "ca", "ng", "il"}

@@ -45,7 +45,7 @@ def test_the_doctor_finds_the_deployment_that_forgot_its_version(pgreprise: Run,
     report = add_economy_report(dba)[0]
     add_reform_impact(dba, start_time="2026-04-01 00:00:00")
     forgotten = add_reform_impact(dba, api_version="e999999999", start_time="2026-04-02 00:00:00")
-    assert "1 cache rows deleted" in succeeded(pgreprise("rerun", "us", str(report)))
+    assert "1 cache row deleted" in succeeded(pgreprise("rerun", "us", str(report)))
     assert [row["reform_impact_id"] for row in snapshot(dba)["reform_impact"]] == [forgotten]
 
     [finding] = examine(pgreprise, problems=True)
@@ -56,7 +56,7 @@ def test_the_doctor_finds_the_deployment_that_forgot_its_version(pgreprise: Run,
     assert remedy in finding["remedy"]
     succeeded(pgreprise(*remedy.split()[1:]))
     assert examine(pgreprise, problems=False) == []
-    assert "1 cache rows deleted" in succeeded(pgreprise("rerun", "us", str(report)))
+    assert "1 cache row deleted" in succeeded(pgreprise("rerun", "us", str(report)))
 
 
 def test_a_rerun_that_empties_the_cache_is_no_forgotten_deployment(pgreprise: Run, dba: Connection) -> None:
@@ -222,7 +222,7 @@ def unsaved(dba: Connection) -> Connection:
 
 
 def rights(connection: Connection) -> list[Finding]:
-    return list(privileges.too_wide(connection))
+    return list(privileges.wrong_rights(connection))
 
 
 def test_the_rights_that_pgreprise_gives_are_right(unsaved: Connection) -> None:
@@ -265,7 +265,7 @@ def test_another_role_that_may_migrate_is_only_noted(unsaved: Connection) -> Non
     assert (finding.severity, "doctor_s" in finding.message) == ("note", True)
 
 
-# --- what reruns have left -------------------------------------------------------------------
+# --- what reruns left behind -------------------------------------------------------------------
 
 
 def test_a_batch_that_was_left_unfinished_is_a_problem_until_it_is_resumed(pgreprise: Run, dba: Connection) -> None:
@@ -274,7 +274,7 @@ def test_a_batch_that_was_left_unfinished_is_a_problem_until_it_is_resumed(pgrep
     one(dba, """select create_rerun_batch('{"country": "us"}')""")
     [finding] = examine(pgreprise, problems=True)
     assert finding["check"] == "batches"
-    assert finding["message"] == "Batch 1 is unfinished: 1 of its 1 reports are left."
+    assert finding["message"] == "Batch 1 is unfinished: 1 of 1 report remains."
     succeeded_with_progress = pgreprise("rerun-batch", "--resume", "1")
     assert succeeded_with_progress.returncode == 0
     assert examine(pgreprise, problems=False) == []
@@ -289,7 +289,7 @@ def test_the_size_of_the_archive_is_a_note(pgreprise: Run, dba: Connection) -> N
     dba.execute("select set_setting('archive_outputs', 'off')")
     notes = [finding for finding in json.loads(pgreprise("doctor", "--json").stdout) if finding["check"] == "archive"]
     assert [note["severity"] for note in notes] == ["note", "note"]
-    assert notes[0]["message"].startswith("The archive holds the outputs of 2 reruns in ")
+    assert notes[0]["message"].startswith("The archive holds the outputs of 2 reruns and takes ")
     assert "archive_outputs is off" in notes[1]["message"]
 
 

@@ -29,7 +29,7 @@ def test_a_rerun_tells_its_run_and_its_id(pgreprise: Run, report: int) -> None:
     done = pgreprise("rerun", "us", str(report))
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        f"Report #{report} (geography) is pending again as run 2; simulations #1, #2; 1 cache rows deleted; rerun #1.\n"
+        f"Report #{report} (geography) is pending again as run 2; simulations #1, #2; 1 cache row deleted; rerun #1.\n"
     )
 
 
@@ -49,7 +49,7 @@ def test_a_key_goes_with_one_report_only(pgreprise: Run, dba: Connection, report
     before = snapshot(dba)
     done = pgreprise("rerun", "us", str(report), "2", "--idempotency-key", "monday")
     assert done.returncode == 2
-    assert "a key stands for one rerun" in done.stderr
+    assert "--idempotency-key belongs to one rerun" in done.stderr
     assert snapshot(dba) == before
 
 
@@ -119,10 +119,10 @@ def test_a_run_without_an_output_says_why(pgreprise: Run, dba: Connection, repor
     dba.execute("update report_outputs set status = 'error', error_message = 'no data' where id = %s", (report,))
     not_kept = pgreprise("runs", "us", str(report), "--run", "1")
     assert (not_kept.returncode, not_kept.stdout) == (1, "")
-    assert "purged, or not kept" in not_kept.stderr
+    assert "was purged, or it was never kept" in not_kept.stderr
     failed = pgreprise("runs", "us", str(report), "--run", "2")
     assert (failed.returncode, failed.stdout) == (1, "")
-    assert "Run 2 has no output; its status is error: no data" in failed.stderr
+    assert "Run 2 has no output. Its status is error: no data" in failed.stderr
     assert "(RR019)" in pgreprise("runs", "us", str(report), "--run", "9").stderr
     assert pgreprise("runs", "us", str(report), "--run", "1", "--json").returncode == 2
 
@@ -136,7 +136,7 @@ def test_an_undo_puts_back_what_the_rerun_cleared(pgreprise: Run, dba: Connectio
     done = pgreprise("undo", "1")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        f"Rerun #1 is undone: report #{report} is at run 3; simulations #1, #2; 1 cache rows restored; undo #2.\n"
+        f"Rerun #1 is undone: report #{report} is at run 3; simulations #1, #2; 1 cache row restored; undo #2.\n"
     )
     assert without_run(snapshot(dba)) == without_run(before)
 

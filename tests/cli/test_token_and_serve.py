@@ -85,7 +85,7 @@ def test_settings_do_not_show_their_secret(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 UNUSABLE = {
-    "short secret": ({"PGREPRISE_JWT_SECRET": "s" * 31}, "PGREPRISE_JWT_SECRET is too short: HS256 needs 32 bytes"),
+    "short secret": ({"PGREPRISE_JWT_SECRET": "s" * 31}, "PGREPRISE_JWT_SECRET is too short. HS256 needs 32 bytes"),
     "empty secret": ({"PGREPRISE_JWT_SECRET": ""}, "PGREPRISE_JWT_SECRET is set but empty"),
     "blank secret": ({"PGREPRISE_JWT_SECRET": " " * 40}, "PGREPRISE_JWT_SECRET is set but empty"),
     "empty file": ({"PGREPRISE_JWT_JWKS": ""}, "PGREPRISE_JWT_JWKS is set but empty"),
@@ -98,7 +98,7 @@ UNUSABLE = {
     "file that is none": ({"PGREPRISE_JWT_JWKS": "/dev/null"}, "PGREPRISE_JWT_JWKS: /dev/null cannot be used"),
     "a key pair's key": (
         {"PGREPRISE_JWT_SECRET": "-----BEGIN PUBLIC KEY-----\nMFk\n-----END PUBLIC KEY-----"},
-        "which is no secret",
+        "cannot be used as a secret",
     ),
 }
 
@@ -255,7 +255,7 @@ def test_a_token_that_makes_no_sense_is_refused(run: Run, options: list[str], na
 def test_a_token_needs_the_secret(run: Run, environment: dict[str, str]) -> None:
     ended = run("token", **environment)
     assert (ended.code, ended.out) == (2, "")
-    assert re.fullmatch(r"Error: PGREPRISE_JWT_SECRET is not set: [^\n]+\n", ended.err)
+    assert re.fullmatch(r"Error: PGREPRISE_JWT_SECRET is not set, [^\n]+\n", ended.err)
 
 
 def test_the_help_names_every_scope_that_the_local_operator_has() -> None:

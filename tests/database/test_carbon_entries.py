@@ -344,7 +344,7 @@ def test_a_report_may_name_its_project_which_must_be_the_units(sandbox: Connecti
     other = add_unit(sandbox, "0207")
     for project in (plan, plan + 1000):
         said = refusal(sandbox, create_in, other, 2030, project)
-        assert (said.code, said.message) == ("RC008", f"Carbon project #{project} is not one of unit #{other}.")
+        assert (said.code, said.message) == ("RC008", f"Unit #{other} has no carbon project #{project}.")
 
 
 def test_a_module_keeps_its_entries_when_another_module_is_written(sandbox: Connection, unit: int) -> None:

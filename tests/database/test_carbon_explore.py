@@ -159,7 +159,7 @@ def test_reports_of_several_years_share_the_units_explore_project(sandbox: Conne
 def test_a_second_explore_report_is_refused(sandbox: Connection, unit: int) -> None:
     created = create(sandbox, unit)
     said = refusal(sandbox, "select create_explore_report(%s, 2025)", unit)
-    assert (said.code, said.message) == ("RC004", f"Unit #{unit} has a Simulator_Explore report of 2025 already.")
+    assert (said.code, said.message) == ("RC004", f"Unit #{unit} already has a Simulator_Explore report of 2025.")
     assert said.detail == {"unit_id": unit, "year": 2025, "carbon_project_id": created["carbon_project_id"]}
 
 

@@ -1,8 +1,8 @@
--- create_data_entry(unit_id, year, module, data_entry_type_id, data, emissions, carbon_project_type, as_of): put
--- an entry into a module: data is a JSON object (fte for headcount), emissions [{"emission_type_id", "scope",
--- "kg_co2eq", "is_rollup"}]. As every write it brings stats and last_updated of module and report up to date and
--- puts a validated module back in progress. Returns the entry.
--- Raises RR017, RC005, RC001, RC002, RC006, RC003, RC008 for values that no entry can have.
+-- create_data_entry(unit_id, year, module, data_entry_type_id, data, emissions, carbon_project_type, as_of): create
+-- an entry in a module. data is a JSON object (with fte for headcount), emissions an array of {"emission_type_id",
+-- "scope", "kg_co2eq", "is_rollup"}. Like every write to a module, it updates stats and last_updated of module and
+-- report, and a validated module is in progress again (record_module_change). Returns the entry.
+-- Raises RR017, RC005, RC001, RC002, RC006, RC003, RC008 for values that an entry cannot have.
 create or replace function public.create_data_entry(
   unit_id bigint,
   year bigint,
@@ -33,7 +33,7 @@ begin
   values (target.module_id, create_data_entry.data_entry_type_id, coalesce(create_data_entry.data, '{}'))
   returning entry.id into entry_id;
   perform pgreprise.replace_emissions(entry_id, coalesce(create_data_entry.emissions, '[]'));
-  perform pgreprise.touch_carbon_module(target.report_id, target.module_type_id, create_data_entry.as_of);
+  perform pgreprise.record_module_change(target.report_id, target.module_type_id, create_data_entry.as_of);
 
   return query
     select entry.* from pgreprise.stored_data_entries(target.module_id, item_id => entry_id) as entry;
@@ -41,7 +41,7 @@ end;
 $$;
 
 comment on function public.create_data_entry(bigint, bigint, text, bigint, jsonb, jsonb, bigint, timestamptz) is
-'Puts an entry with its emissions into a module.';
+'Creates an entry with its emissions in a module.';
 
 grant execute on function public.create_data_entry(bigint, bigint, text, bigint, jsonb, jsonb, bigint, timestamptz)
 to pgreprise_api, pgreprise_dba;

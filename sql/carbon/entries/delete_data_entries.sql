@@ -1,5 +1,5 @@
 -- delete_data_entries(entry_ids): delete entries with their emissions.
--- The caller holds the report's row.
+-- The calling routine has locked the row of the report.
 create or replace function pgreprise.delete_data_entries(entry_ids bigint[])
 returns void
 language plpgsql

@@ -1,5 +1,5 @@
 -- delete_data_entry(unit_id, year, module, data_entry_type_id, item_id, carbon_project_type, as_of): delete an
--- entry with its emissions. Brings stats and last_updated up to date as create_data_entry does.
+-- entry with its emissions. Updates stats and last_updated of module and report as create_data_entry does.
 -- Raises RR017, RC005, RC001, RC002, RC006, RC003.
 create or replace function public.delete_data_entry(
   unit_id bigint,
@@ -26,7 +26,7 @@ begin
     delete_data_entry.item_id);
 
   perform pgreprise.delete_data_entries(array[delete_data_entry.item_id]);
-  perform pgreprise.touch_carbon_module(target.report_id, target.module_type_id, delete_data_entry.as_of);
+  perform pgreprise.record_module_change(target.report_id, target.module_type_id, delete_data_entry.as_of);
 end;
 $$;
 

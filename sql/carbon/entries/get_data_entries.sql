@@ -1,6 +1,6 @@
 -- get_data_entries(unit_id, year, module, data_entry_type_id, carbon_project_type, item_id): the entries of one type in
--- a module, by id; only the one of item_id where it is given.
--- Raises RR017, RC005, RC001, RC002, RC006, RC003 for a report, module or item that is not there.
+-- a module, ordered by id. With item_id, only the entry that has this id.
+-- Raises RR017, RC005, RC001, RC002, RC006, RC003 for a report, module or entry that does not exist.
 create or replace function public.get_data_entries(
   unit_id bigint,
   year bigint,
@@ -35,7 +35,7 @@ end;
 $$;
 
 comment on function public.get_data_entries(bigint, bigint, text, bigint, bigint, bigint) is
-'The entries of one type in a module, or one of them.';
+'The entries of one type in a module, or the entry of an id.';
 
 grant execute on function public.get_data_entries(bigint, bigint, text, bigint, bigint, bigint)
 to pgreprise_api, pgreprise_dba;

@@ -1,5 +1,5 @@
--- replace_emissions(entry_id, emissions): the emissions of an entry are these from now on.
--- The caller has checked them (check_data_entry) and holds the report's row.
+-- replace_emissions(entry_id, emissions): delete the emissions of an entry and write these in their place.
+-- The calling routine has checked them (check_data_entry) and has locked the row of the report.
 create or replace function pgreprise.replace_emissions(entry_id bigint, emissions jsonb)
 returns void
 language plpgsql
@@ -18,4 +18,4 @@ begin
 end;
 $$;
 
-comment on function pgreprise.replace_emissions(bigint, jsonb) is 'Writes the emissions of an entry anew.';
+comment on function pgreprise.replace_emissions(bigint, jsonb) is 'Replaces the emissions of an entry.';

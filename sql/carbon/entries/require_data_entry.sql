@@ -1,4 +1,5 @@
--- require_data_entry(module_id, data_entry_type_id, item_id): refuses an entry that is not of this module and type.
+-- require_data_entry(module_id, data_entry_type_id, item_id): refuses an id when this module has no such entry of this
+-- type.
 -- Raises RC003.
 create or replace function pgreprise.require_data_entry(module_id bigint, data_entry_type_id bigint, item_id bigint)
 returns void
@@ -13,11 +14,11 @@ begin
       and entry.data_entry_type_id = require_data_entry.data_entry_type_id;
 
   if not found then
-    perform pgreprise.raise_carbon_report_not_found(jsonb_build_object(
+    perform pgreprise.raise_carbon_not_found(jsonb_build_object(
       'data_entry_type_id', require_data_entry.data_entry_type_id, 'item_id', require_data_entry.item_id), 'Entry');
   end if;
 end;
 $$;
 
 comment on function pgreprise.require_data_entry(bigint, bigint, bigint) is
-'Refuses an entry that is not of this module and type (RC003).';
+'Refuses an id when the module has no such entry of this type (RC003).';

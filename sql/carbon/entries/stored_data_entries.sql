@@ -1,5 +1,5 @@
--- stored_data_entries(module_id, data_entry_type_id, item_id): the entries of a module with their emissions, by id;
--- only those of a type or the one of an id where that is given. Asks nobody for access.
+-- stored_data_entries(module_id, data_entry_type_id, item_id): the entries of a module with their emissions, ordered
+-- by id. With data_entry_type_id only those of that type, with item_id only that entry. Does not check access.
 create or replace function pgreprise.stored_data_entries(
   module_id bigint, data_entry_type_id bigint default null, item_id bigint default null
 )
@@ -30,4 +30,4 @@ end;
 $$;
 
 comment on function pgreprise.stored_data_entries(bigint, bigint, bigint) is
-'The entries of a module with their emissions, as routines return them.';
+'The entries of a module with their emissions, as the routines return them.';

@@ -1,7 +1,7 @@
 -- update_data_entry(unit_id, year, module, data_entry_type_id, item_id, data, emissions, carbon_project_type,
--- as_of): write data or emissions of an entry, or both; what is null stays as it is, what is given replaces what
--- was there. Brings stats and last_updated up to date as create_data_entry does. Returns the entry.
--- Raises RR017, RC005, RC001, RC002, RC006, RC003, RC008 for values that no entry can have, or none at all.
+-- as_of): replace the data or the emissions of an entry, or both. A value that is null does not change. Updates stats
+-- and last_updated of module and report as create_data_entry does. Returns the entry.
+-- Raises RR017, RC005, RC001, RC002, RC006, RC003, RC008 for values that an entry cannot have, or when both are null.
 create or replace function public.update_data_entry(
   unit_id bigint,
   year bigint,
@@ -28,7 +28,7 @@ begin
   perform pgreprise.require_data_entry(target.module_id, update_data_entry.data_entry_type_id,
     update_data_entry.item_id);
   if update_data_entry.data is null and update_data_entry.emissions is null then
-    perform pgreprise.raise_carbon_value('There is nothing to update.', jsonb_build_object(),
+    perform pgreprise.raise_invalid_carbon_value('Neither data nor emissions are given.', jsonb_build_object(),
       'Send data, emissions, or both.');
   end if;
   perform pgreprise.check_data_entry(update_data_entry.data_entry_type_id, update_data_entry.data,
@@ -42,7 +42,7 @@ begin
   if update_data_entry.emissions is not null then
     perform pgreprise.replace_emissions(update_data_entry.item_id, update_data_entry.emissions);
   end if;
-  perform pgreprise.touch_carbon_module(target.report_id, target.module_type_id, update_data_entry.as_of);
+  perform pgreprise.record_module_change(target.report_id, target.module_type_id, update_data_entry.as_of);
 
   return query
     select entry.*
@@ -51,7 +51,7 @@ end;
 $$;
 
 comment on function public.update_data_entry(bigint, bigint, text, bigint, bigint, jsonb, jsonb, bigint, timestamptz) is
-'Writes the data or the emissions of an entry.';
+'Replaces the data or the emissions of an entry, or both.';
 
 grant execute on function public.update_data_entry
 to pgreprise_api, pgreprise_dba;

@@ -1,8 +1,8 @@
 -- create_explore_report(unit_id, reference_year, as_of): create the unit's Simulator_Explore report of a reference
--- year, and its project where it is absent: all modules not started, nothing taken from the Calculator report.
--- Always creates, or refuses; get_explore_report looks. Of two callers at once one creates it and the other gets
--- RC004, at every isolation level (at the stricter ones after a 40001 and a retry).
--- Raises RR017, RC001, RC002, RC004 where there is one, RC008 for a year that is none.
+-- year, and the unit's project when there is none. No module is started, and nothing is copied from the Calculator
+-- report. When two callers do this at the same time, one creates the report and the other gets RC004, at every
+-- isolation level (at repeatable read and serializable after a 40001 and a retry). get_explore_report only reads.
+-- Raises RR017, RC001, RC002, RC004 when the report exists, RC008 for a number that is not a year.
 create or replace function public.create_explore_report(
   unit_id bigint, reference_year bigint, as_of timestamptz default now()
 )
@@ -22,6 +22,6 @@ end;
 $$;
 
 comment on function public.create_explore_report(bigint, bigint, timestamptz) is
-'Creates a unit''s explore report of a reference year, and refuses where there is one.';
+'Creates a unit''s explore report of a reference year; refuses when it exists (RC004).';
 
 grant execute on function public.create_explore_report(bigint, bigint, timestamptz) to pgreprise_api, pgreprise_dba;

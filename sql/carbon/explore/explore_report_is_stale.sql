@@ -1,5 +1,5 @@
--- explore_report_is_stale(last_updated, as_of): is an explore report due for a fresh one? It is when it has no
--- last_updated, or one that is more than 24 hours old. The one place that says so.
+-- explore_report_is_stale(last_updated, as_of): whether an explore report should be replaced by a fresh one. It should
+-- when last_updated is null or more than 24 hours old. All routines use this rule.
 create or replace function pgreprise.explore_report_is_stale(last_updated bigint, as_of timestamptz)
 returns boolean
 language plpgsql

@@ -1,6 +1,6 @@
 -- get_explore_report(unit_id, reference_year, as_of): the unit's Simulator_Explore report of a reference year, and
--- whether it is stale, which refresh_explore_report would mend. Changes nothing, ever; a stale report is returned
--- as it is. No row where there is no such report.
+-- whether it is stale. It never changes anything: a stale report is returned as it is, and refresh_explore_report
+-- replaces it. Returns no row when there is no such report.
 -- Returns (stored, is_stale). select (found.stored).*, found.is_stale from get_explore_report(1, 2025) as found;
 -- Raises RR017, RC001, RC002.
 create or replace function public.get_explore_report(
@@ -25,6 +25,6 @@ end;
 $$;
 
 comment on function public.get_explore_report(bigint, bigint, timestamptz) is
-'A unit''s explore report of a reference year, and whether it is stale; changes nothing.';
+'A unit''s explore report of a reference year, and whether it is stale. Changes nothing.';
 
 grant execute on function public.get_explore_report(bigint, bigint, timestamptz) to pgreprise_api, pgreprise_dba;

@@ -1,10 +1,10 @@
--- refresh_explore_report(unit_id, old_report_id, reference_year, as_of): put a fresh explore report in the place of a
--- stale one: deletes it with its modules and entries and creates another, in one transaction.
--- Changes nothing unless the old id is that unit's Simulator_Explore report of that year, and it is stale (see
--- explore_report_is_stale) once its row is locked. So however many callers ask at once, one refreshes: the others
--- find the old report gone, or in use again.
--- It belongs to reading: who reads a stale report has it refreshed, so the scope reports:read is enough.
--- Returns the fresh report; no row where nothing was to be done. Raises RR017, RC001, RC002.
+-- refresh_explore_report(unit_id, old_report_id, reference_year, as_of): replace a stale explore report by a fresh one.
+-- The stale report is deleted with its modules and entries, and another is created, in one transaction.
+-- Nothing changes unless the old id is that unit's Simulator_Explore report of that year and is still stale (see
+-- explore_report_is_stale) after its row is locked. So when many callers ask at the same time, one of them refreshes;
+-- the others find that the old report is gone or is used again.
+-- The scope reports:read is enough, because reading a stale report causes the refresh.
+-- Returns the fresh report, or no row when nothing changed. Raises RR017, RC001, RC002.
 create or replace function public.refresh_explore_report(
   unit_id bigint, old_report_id bigint, reference_year bigint, as_of timestamptz default now()
 )
@@ -14,12 +14,12 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  old record;
+  old_report record;
 begin
   perform pgreprise.enter('reports:read');
   perform public.require_unit_access(refresh_explore_report.unit_id);
 
-  select report.carbon_project_id, report.last_updated into old
+  select report.carbon_project_id, report.last_updated into old_report
     from public.carbon_reports as report
     join public.carbon_projects as project on project.id = report.carbon_project_id
    where report.id = refresh_explore_report.old_report_id
@@ -28,7 +28,7 @@ begin
      and project.carbon_report_type = 'Simulator_Explore'
      for update of report;
 
-  if not found or not pgreprise.explore_report_is_stale(old.last_updated, refresh_explore_report.as_of) then
+  if not found or not pgreprise.explore_report_is_stale(old_report.last_updated, refresh_explore_report.as_of) then
     return;
   end if;
 
@@ -44,13 +44,14 @@ begin
 
   return query
     select created.*
-      from pgreprise.insert_carbon_reports(array[refresh_explore_report.unit_id], array[old.carbon_project_id::bigint],
-        array[refresh_explore_report.reference_year], array[null::bigint], refresh_explore_report.as_of) as created;
+      from pgreprise.insert_carbon_reports(array[refresh_explore_report.unit_id],
+        array[old_report.carbon_project_id::bigint], array[refresh_explore_report.reference_year],
+        array[null::bigint], refresh_explore_report.as_of) as created;
 end;
 $$;
 
 comment on function public.refresh_explore_report(bigint, bigint, bigint, timestamptz) is
-'Puts a fresh explore report in the place of a stale one; changes nothing where it is not stale.';
+'Replaces a stale explore report by a fresh one; changes nothing when it is not stale.';
 
 grant execute on function public.refresh_explore_report(bigint, bigint, bigint, timestamptz)
 to pgreprise_api, pgreprise_dba;

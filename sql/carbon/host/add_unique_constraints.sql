@@ -1,5 +1,6 @@
--- add_unique_constraints: one project of a unit and type, one report of a project and year. One that is there
--- already stays the host's (core/adoption/check_tables has looked at its columns); what is added is written down.
+-- add_unique_constraints: a unit has one project of a type, and a project has one report of a year. A constraint that
+-- exists stays as it is (core/adoption/check_tables has checked its columns). A constraint that is added is recorded in
+-- pgreprise.created_object, so that the downgrade drops it.
 do $$
 begin
   if not exists (

@@ -1,4 +1,4 @@
--- carbon_report_type_enum: what a carbon project is for. A type that exists already is kept as it is.
+-- carbon_report_type_enum: the types of carbon projects. A type that exists already is kept as it is.
 do $$
 begin
   if to_regtype('public.carbon_report_type_enum') is null then

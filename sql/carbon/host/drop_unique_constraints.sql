@@ -1,5 +1,5 @@
 -- drop_unique_constraints: the downgrade of add_unique_constraints.
--- A constraint that the upgrade found stays.
+-- It drops the constraints that the upgrade added. A constraint of the host stays.
 do $$
 begin
   if exists (

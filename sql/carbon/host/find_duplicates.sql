@@ -1,9 +1,9 @@
--- find_duplicates: which rows stand in the way of the constraints uq_carbon_projects_unit_type and
--- uq_carbon_reports_project_year, and what would resolve it. Changes nothing; needs neither schema pgreprise nor
--- the tables. The migration's check (refuse_duplicates) and `pgreprise carbon duplicates` both run it.
--- A report counts under the project that is kept, so that what merging projects would bring together shows too.
--- Returns one row a key: table_name, key, ids, keep, resolve (the SQL that does it). Of projects the oldest is
--- kept; of reports the one that changed last. Somebody who knows the data should look before running it.
+-- find_duplicates: lists the rows that violate the constraints uq_carbon_projects_unit_type and
+-- uq_carbon_reports_project_year, with SQL that resolves them. Changes nothing. Works without schema pgreprise and
+-- without the tables. The migration's check (refuse_duplicates) and `pgreprise carbon duplicates` both run it.
+-- A report is compared under the project that is kept, so that reports which collide when projects are merged are
+-- found too. Returns one row a key: table_name, key, ids, keep (the id to keep), resolve (the SQL). The oldest project
+-- and the report that changed last are kept. Somebody who knows the data should check the SQL before running it.
 do $$
 declare
   duplicates jsonb := '[]';
@@ -56,7 +56,7 @@ begin
       having count(*) > 1
     ),
 
-    -- Reports first: with them gone, merging projects brings no two of one year together.
+    -- Reports come first. When they are deleted, projects can be merged without two reports of one year.
     keys as (
       select 1 as position, report_keys.project_id as key_1, report_keys.year::text as key_2, jsonb_build_object(
           'table_name', 'carbon_reports',
@@ -83,7 +83,7 @@ begin
       from keys;
   end if;
 
-  -- Read by the select below, and by refuse_duplicates.
+  -- The select below and refuse_duplicates read this.
   perform set_config('pgreprise.duplicates', duplicates::text, false);
 end;
 $$;

@@ -1,7 +1,7 @@
--- load_sample: a few units with Calculator and explore reports, to try things out with (`pgreprise sample load`).
--- The explore report of the first unit was left two days ago, so the first who gets it has it refreshed.
--- Raises 55000, and changes nothing, when any of the tables holds rows.
--- Run by the migrating role as one text, hence one transaction. Returns one row a unit: unit_id,
+-- load_sample: a few units with Calculator and explore reports, to try things with (`pgreprise sample load`).
+-- The explore report of the first unit changed two days ago, so the first request for it causes a refresh.
+-- Raises 55000, and changes nothing, when one of the tables holds rows.
+-- The role that migrates runs it as one text, so it is one transaction. Returns one row a unit: unit_id,
 -- institutional_id, name, shows.
 do $$
 declare
@@ -12,7 +12,7 @@ declare
   project     bigint;
   explored    bigint;
   reported    bigint;
-  two_days    constant timestamptz := now() - interval '2 days';
+  long_ago    constant timestamptz := now() - interval '2 days';
   sample      record;
   entry_id    bigint;
 begin
@@ -28,8 +28,8 @@ begin
   if filled is not null then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('The sample goes into empty tables only; these hold rows: %s. Nothing was changed.', filled),
-      hint = 'Load the sample into a database of its own.';
+      message = format('The sample needs empty tables, but these hold rows: %s. Nothing was changed.', filled),
+      hint = 'Load the sample into another database.';
   end if;
 
   insert into public.units (institutional_id, name) values ('0184', 'Laboratory of Photonics')
@@ -41,17 +41,17 @@ begin
   select ensured.carbon_project_id into project
     from pgreprise.ensure_carbon_projects(array[photonics], 'Simulator_Explore') as ensured;
   select created.id into explored
-    from pgreprise.insert_carbon_reports(array[photonics], array[project], array[2025], array[null::bigint], two_days)
+    from pgreprise.insert_carbon_reports(array[photonics], array[project], array[2025], array[null::bigint], long_ago)
       as created;
   select ensured.carbon_project_id into project
     from pgreprise.ensure_carbon_projects(array[photonics], 'Calculator') as ensured;
-  perform pgreprise.insert_carbon_reports(array[photonics], array[project], array[2024], array[null::bigint], two_days);
+  perform pgreprise.insert_carbon_reports(array[photonics], array[project], array[2024], array[null::bigint], long_ago);
   select created.id into reported
-    from pgreprise.insert_carbon_reports(array[photonics], array[project], array[2025], array[null::bigint], two_days)
+    from pgreprise.insert_carbon_reports(array[photonics], array[project], array[2025], array[null::bigint], long_ago)
       as created;
   select ensured.carbon_project_id into project
     from pgreprise.ensure_carbon_projects(array[chemistry], 'Calculator') as ensured;
-  perform pgreprise.insert_carbon_reports(array[chemistry], array[project], array[2025], array[null::bigint], two_days);
+  perform pgreprise.insert_carbon_reports(array[chemistry], array[project], array[2025], array[null::bigint], long_ago);
 
   for sample in
     select listed.report_id, listed.module_type_id, listed.entry_type, listed.data, listed.emissions,
@@ -77,12 +77,12 @@ begin
     values (sample.module_id, sample.entry_type, sample.data::json)
     returning id into entry_id;
     perform pgreprise.replace_emissions(entry_id, sample.emissions::jsonb);
-    perform pgreprise.touch_carbon_module(sample.report_id, sample.module_type_id, two_days, 1);
+    perform pgreprise.record_module_change(sample.report_id, sample.module_type_id, long_ago, 1);
   end loop;
-  perform pgreprise.touch_carbon_module(reported, module.type_id, two_days, 2)
+  perform pgreprise.record_module_change(reported, module.type_id, long_ago, 2)
     from unnest(array[1, 2]) as module(type_id);
 
-  -- Read by the select below.
+  -- The select below reads this.
   perform set_config('pgreprise.sample', jsonb_build_array(
     jsonb_build_object('unit_id', photonics, 'shows',
       'a stale explore report of 2025, Calculator reports of 2024 and 2025, the latter with two validated modules'),

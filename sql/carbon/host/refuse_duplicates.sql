@@ -1,5 +1,5 @@
--- refuse_duplicates: stops the migration where find_duplicates, which runs before it, found any.
--- Raises RC007; the detail lists what it found.
+-- refuse_duplicates: stops the migration when find_duplicates, which runs before it, found any.
+-- Raises RC007; the detail lists them.
 do $$
 declare
   duplicates constant jsonb := current_setting('pgreprise.duplicates')::jsonb;
@@ -7,10 +7,10 @@ begin
   if jsonb_array_length(duplicates) > 0 then
     raise exception using
       errcode = 'RC007',
-      message = format('Carbon projects or reports exist more than once: %s keys. Nothing was changed.',
-        jsonb_array_length(duplicates)),
+      message = format('Carbon projects or reports exist more than once (%s). Nothing was changed.',
+        case jsonb_array_length(duplicates) when 1 then '1 key' else jsonb_array_length(duplicates) || ' keys' end),
       detail = jsonb_build_object('duplicates', duplicates),
-      hint = '`pgreprise carbon duplicates` lists them with the SQL that resolves each. Then migrate again.';
+      hint = 'Resolve them with the SQL that `pgreprise carbon duplicates` lists. Then migrate again.';
   end if;
 end;
 $$;

@@ -1,7 +1,7 @@
 -- wanted_tables: the tables of the carbon domain, for the files of core/adoption that check, record, grant and drop
 -- tables (check_tables, record_created, grant_tables, drop_created). A table is listed after those that it refers to.
--- About a column: "required" means that it must not be null; "given" means that each new row has a value for it;
--- "added" means that the upgrade adds it where it is missing. Constraints may exist already.
+-- A column is "required" when it must be not null, "given" when pgreprise writes it in each new row, and "added" when
+-- the upgrade adds it to a table that lacks it. Constraints may exist already.
 select pg_catalog.set_config('pgreprise.wanted_tables', $json$
 {
   "domain": "carbon",

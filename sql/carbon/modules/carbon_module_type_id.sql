@@ -1,5 +1,5 @@
--- carbon_module_type_id(module): the type of module that a name stands for; hyphens and underscores are the same.
--- Raises RC006 for a name that no module has.
+-- carbon_module_type_id(module): the module type that has this name. Hyphens and underscores are the same.
+-- Raises RC006 for an unknown name.
 create or replace function pgreprise.carbon_module_type_id(module text)
 returns bigint
 language plpgsql
@@ -20,13 +20,13 @@ begin
 
     raise exception using
       errcode = 'RC006',
-      message = format('Module %s is unknown.', coalesce(carbon_module_type_id.module, 'null')),
+      message = format('There is no module %s.', coalesce(carbon_module_type_id.module, 'null')),
       detail = jsonb_build_object('module', carbon_module_type_id.module),
-      hint = format('Modules are: %s.', known);
+      hint = format('The modules are: %s.', known);
   end if;
   return type_id;
 end;
 $$;
 
 comment on function pgreprise.carbon_module_type_id(text) is
-'The type of module that a name stands for (RC006 for an unknown one).';
+'The module type that has this name (RC006 for an unknown name).';

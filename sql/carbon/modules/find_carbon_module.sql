@@ -1,7 +1,7 @@
--- find_carbon_module(unit_id, year, module, carbon_project_type): which module of which report a client means.
--- What every module endpoint begins with: the type, access to the unit, the name of the module, then the rows.
--- Stable on purpose, as carbon_report_id is.
--- Raises RC005, RC001, RC002, RC006, and RC003 for a report or module that is not there.
+-- find_carbon_module(unit_id, year, module, carbon_project_type): the ids of the report and the module that a client
+-- addresses. Every route of modules begins with this. It checks the project type, the access to the unit and the name
+-- of the module, and then looks for the rows. It is stable for the same reason as carbon_report_id.
+-- Raises RC005, RC001, RC002, RC006, and RC003 for a report or module that does not exist.
 create or replace function pgreprise.find_carbon_module(
   unit_id bigint, year bigint, module text, carbon_project_type bigint,
   out report_id bigint, out module_id bigint, out module_type_id bigint
@@ -21,17 +21,17 @@ begin
 
   report_id := pgreprise.carbon_report_id(find_carbon_module.unit_id, find_carbon_module.year, report_type);
   if report_id is null then
-    perform pgreprise.raise_carbon_report_not_found(wanted);
+    perform pgreprise.raise_carbon_not_found(wanted);
   end if;
 
   select stored.id into module_id
     from pgreprise.stored_carbon_modules(find_carbon_module.report_id, find_carbon_module.module_type_id) as stored;
   if not found then
-    perform pgreprise.raise_carbon_report_not_found(
+    perform pgreprise.raise_carbon_not_found(
       wanted || jsonb_build_object('module', find_carbon_module.module), 'Module');
   end if;
 end;
 $$;
 
 comment on function pgreprise.find_carbon_module(bigint, bigint, text, bigint) is
-'The report and module that unit, year, name and type mean.';
+'The report and the module of a unit, a year, a module name and a project type.';

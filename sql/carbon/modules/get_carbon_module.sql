@@ -1,5 +1,5 @@
--- get_carbon_module(unit_id, year, module, carbon_project_type): a module by its name, with its entries as a JSON
--- array.
+-- get_carbon_module(unit_id, year, module, carbon_project_type): a module of a unit's report of a year, with its
+-- entries as a JSON array.
 -- Returns (stored, entries). select (found.stored).*, found.entries from get_carbon_module(1, 2025, 'headcount')
 -- as found;
 -- Raises RR017, RC005, RC001, RC002, RC006, RC003.

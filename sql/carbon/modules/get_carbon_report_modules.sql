@@ -1,5 +1,5 @@
--- get_carbon_report_modules(report_id, carbon_project_type): the modules of a carbon report, by type. The report says
--- itself of which type it is; carbon_project_type only has to be one that exists, as on every module endpoint.
+-- get_carbon_report_modules(report_id, carbon_project_type): the modules of a carbon report, ordered by type. The
+-- report has a type itself, so carbon_project_type is only checked to be one that exists.
 -- Raises RR017, RC005, RC003, RC002.
 create or replace function public.get_carbon_report_modules(report_id bigint, carbon_project_type bigint default 0)
 returns setof pgreprise.carbon_module_row
@@ -18,6 +18,7 @@ begin
 end;
 $$;
 
-comment on function public.get_carbon_report_modules(bigint, bigint) is 'The modules of a carbon report, by type.';
+comment on function public.get_carbon_report_modules(bigint, bigint) is
+'The modules of a carbon report, ordered by type.';
 
 grant execute on function public.get_carbon_report_modules(bigint, bigint) to pgreprise_api, pgreprise_dba;

@@ -1,6 +1,6 @@
--- lock_carbon_module(unit_id, year, module, carbon_project_type): find_carbon_module, and the report's row locked, for
--- a write. Where a refresh has put another report in its place meanwhile, the other is taken.
--- Raises what find_carbon_module does; 40001 where the report is replaced again and again.
+-- lock_carbon_module(unit_id, year, module, carbon_project_type): as find_carbon_module, and lock the row of the
+-- report for a write. When a refresh replaces the report while this waits, the new report is locked instead.
+-- Raises what find_carbon_module raises, and 40001 when the report is replaced three times.
 create or replace function pgreprise.lock_carbon_module(
   unit_id bigint, year bigint, module text, carbon_project_type bigint,
   out report_id bigint, out module_id bigint, out module_type_id bigint
@@ -24,10 +24,10 @@ begin
 
   raise exception using
     errcode = 'serialization_failure',
-    message = 'The carbon report was replaced while this waited for it.',
+    message = 'The carbon report was replaced while this transaction waited to lock it.',
     hint = 'Try again.';
 end;
 $$;
 
 comment on function pgreprise.lock_carbon_module(bigint, bigint, text, bigint) is
-'The report and module that unit, year, name and type mean, the report locked.';
+'As find_carbon_module, and locks the row of the report.';

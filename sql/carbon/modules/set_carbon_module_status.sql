@@ -1,8 +1,8 @@
--- set_carbon_module_status(report_id, module_type_id, status, carbon_project_type, as_of): say how far a module is:
--- 0 not started, 1 in progress, 2 validated. The principal's business, or that of a global role. Brings the report's
--- completion_progress, overall_status and last_updated up to date. Returns the module.
--- The report says itself of which type it is; carbon_project_type only has to be one that exists.
--- Raises RR017, RC005, RC003 for a report or module that is not there, RC002, RC006 for another status or type.
+-- set_carbon_module_status(report_id, module_type_id, status, carbon_project_type, as_of): set the status of a module:
+-- 0 not started, 1 in progress, 2 validated. Only the principal of the unit or a global role may do this. Updates the
+-- report's completion_progress, overall_status and last_updated. Returns the module.
+-- The report has a type itself, so carbon_project_type is only checked to be one that exists.
+-- Raises RR017, RC005, RC003 for a report or module that does not exist, RC002, RC006 for an unknown status or type.
 create or replace function public.set_carbon_module_status(
   report_id bigint,
   module_type_id bigint,
@@ -24,7 +24,7 @@ begin
 
   refused := case
     when set_carbon_module_status.status is null or set_carbon_module_status.status not between 0 and 2
-      then format('Status %s is none of 0 (not started), 1 (in progress) and 2 (validated).',
+      then format('%s is not a status. A status is 0 (not started), 1 (in progress) or 2 (validated).',
         coalesce(set_carbon_module_status.status::text, 'null'))
     when not exists (
       select from pgreprise.carbon_module_type as module_type
@@ -37,22 +37,22 @@ begin
       message = refused,
       detail = jsonb_build_object('module_type_id', set_carbon_module_status.module_type_id,
         'status', set_carbon_module_status.status),
-      hint = 'Module types are 1 to 8, statuses 0 to 2.';
+      hint = 'Use a module type from 1 to 8 and a status from 0 to 2.';
   end if;
 
   perform from public.carbon_reports as report where report.id = set_carbon_module_status.report_id for update;
   if not found then
-    perform pgreprise.raise_carbon_report_not_found(jsonb_build_object(
+    perform pgreprise.raise_carbon_not_found(jsonb_build_object(
       'carbon_report_id', set_carbon_module_status.report_id));
   end if;
 
   return query
-    select touched.*
-      from pgreprise.touch_carbon_module(set_carbon_module_status.report_id, set_carbon_module_status.module_type_id,
-        set_carbon_module_status.as_of, set_carbon_module_status.status) as touched;
+    select changed.*
+      from pgreprise.record_module_change(set_carbon_module_status.report_id, set_carbon_module_status.module_type_id,
+        set_carbon_module_status.as_of, set_carbon_module_status.status) as changed;
 
   if not found then
-    perform pgreprise.raise_carbon_report_not_found(jsonb_build_object(
+    perform pgreprise.raise_carbon_not_found(jsonb_build_object(
       'carbon_report_id', set_carbon_module_status.report_id,
       'module_type_id', set_carbon_module_status.module_type_id), 'Module');
   end if;
@@ -60,7 +60,7 @@ end;
 $$;
 
 comment on function public.set_carbon_module_status(bigint, bigint, bigint, bigint, timestamptz) is
-'Says how far a module of a carbon report is, and brings the report''s progress up to date.';
+'Sets the status of a module of a carbon report, and updates the progress of the report.';
 
 grant execute on function public.set_carbon_module_status(bigint, bigint, bigint, bigint, timestamptz)
 to pgreprise_api, pgreprise_dba;

@@ -1,5 +1,5 @@
--- stored_carbon_modules(report_id, module_type_id): the modules of a carbon report as the routines return them, by
--- type; only the one of that type where one is given. Asks nobody for access.
+-- stored_carbon_modules(report_id, module_type_id): the modules of a carbon report as the routines return them,
+-- ordered by type. With module_type_id, only the module of that type. Does not check access.
 create or replace function pgreprise.stored_carbon_modules(report_id bigint, module_type_id bigint default null)
 returns setof pgreprise.carbon_module_row
 language plpgsql
@@ -19,4 +19,4 @@ end;
 $$;
 
 comment on function pgreprise.stored_carbon_modules(bigint, bigint) is
-'The modules of a carbon report, as routines return them.';
+'The modules of a carbon report, as the routines return them.';

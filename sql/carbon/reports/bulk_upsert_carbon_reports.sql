@@ -1,8 +1,7 @@
--- bulk_upsert_carbon_reports(reports, as_of): create the Calculator reports of many units and years that are not there
--- yet, with all their modules, in one statement each: [{"unit_id", "year", "reference_year", "carbon_project_id"}],
--- the last two optional. Resolves or creates each unit's project first, so that reports of one unit share it.
--- Reports that exist are left as they are. Every unit is checked; one refusal refuses all.
--- Returns the reports that were created.
+-- bulk_upsert_carbon_reports(reports, as_of): create the Calculator reports of many units and years that do not exist
+-- yet, with all their modules. reports is an array of {"unit_id", "year", "reference_year", "carbon_project_id"}; the
+-- last two are optional. The project of each unit is found or created first. Reports that exist do not change. The
+-- access to every unit is checked, and one refusal refuses the whole call. Returns the reports that were created.
 -- Raises RR017, RC008 for an element that cannot be used, RC001, RC002.
 create or replace function public.bulk_upsert_carbon_reports(reports jsonb, as_of timestamptz default now())
 returns setof pgreprise.carbon_report_row
@@ -21,7 +20,7 @@ begin
   perform pgreprise.enter('reports:write');
 
   if jsonb_typeof(bulk_upsert_carbon_reports.reports) is distinct from 'array' then
-    perform pgreprise.raise_carbon_value('The reports are not a JSON array.', jsonb_build_object(),
+    perform pgreprise.raise_invalid_carbon_value('reports must be a JSON array.', jsonb_build_object(),
       'Send [{"unit_id": 1, "year": 2025}].');
   end if;
 
@@ -35,9 +34,10 @@ begin
    order by element.position
    limit 1;
   if found then
-    perform pgreprise.raise_carbon_value(format('Report %s of the list cannot be used.', refused.position),
+    perform pgreprise.raise_invalid_carbon_value(
+      format('Element %s of the list is not a valid report.', refused.position),
       jsonb_build_object('position', refused.position, 'report', refused.value),
-      'Each needs a unit_id and a year of four digits, and may have reference_year and carbon_project_id.');
+      'Each report needs unit_id and year (four digits). reference_year and carbon_project_id are optional.');
   end if;
 
   select array_agg(wanted.unit_id), array_agg(wanted.year), array_agg(wanted.reference_year),
@@ -58,10 +58,10 @@ begin
    where wanted.named <> wanted.project_id
    limit 1;
   if found then
-    perform pgreprise.raise_carbon_value(
+    perform pgreprise.raise_invalid_carbon_value(
       format('Carbon project #%s is not the Calculator project of unit #%s.', refused.named, refused.unit_id),
       jsonb_build_object('unit_id', refused.unit_id, 'carbon_project_id', refused.named),
-      'Leave carbon_project_id out for the project of the unit.');
+      'Leave out carbon_project_id. Then the Calculator project of the unit is used.');
   end if;
 
   return query
@@ -72,6 +72,6 @@ end;
 $$;
 
 comment on function public.bulk_upsert_carbon_reports(jsonb, timestamptz) is
-'Creates the Calculator reports of a list that are not there yet, and returns them.';
+'Creates those Calculator reports of a list that do not exist yet, and returns the created ones.';
 
 grant execute on function public.bulk_upsert_carbon_reports(jsonb, timestamptz) to pgreprise_api, pgreprise_dba;

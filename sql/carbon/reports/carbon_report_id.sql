@@ -1,5 +1,6 @@
--- carbon_report_id(unit_id, year, report_type): the report of a unit's project of a type and a year, or null.
--- Stable on purpose: what reads the report then sees it as this did, also while it is being refreshed.
+-- carbon_report_id(unit_id, year, report_type): the id of a unit's report of a type and a year, or null.
+-- It must be stable: then the statement that calls it and reads the report sees the same state of the database, even
+-- when another transaction refreshes the report at that moment.
 create or replace function pgreprise.carbon_report_id(unit_id bigint, year bigint, report_type text)
 returns bigint
 language plpgsql
@@ -19,4 +20,4 @@ end;
 $$;
 
 comment on function pgreprise.carbon_report_id(bigint, bigint, text) is
-'The id of a unit''s report of a type and year, or null.';
+'The id of a unit''s report of a type and a year, or null.';

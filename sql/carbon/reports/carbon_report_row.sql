@@ -1,4 +1,4 @@
--- carbon_report_row: a carbon report as the routines return it, the columns of carbon_reports.
+-- carbon_report_row: a carbon report as the routines return it, with the columns of carbon_reports.
 create type pgreprise.carbon_report_row as (
   id bigint,
   year bigint,

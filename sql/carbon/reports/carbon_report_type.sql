@@ -1,6 +1,6 @@
--- carbon_report_type(carbon_project_type): the report type that a number stands for, as clients send it:
--- 0 Calculator, 1 Simulator_Explore, 2 Simulator_Plan.
--- Raises RC005 for any other.
+-- carbon_report_type(carbon_project_type): the report type of the number that clients send: 0 Calculator,
+-- 1 Simulator_Explore, 2 Simulator_Plan.
+-- Raises RC005 for any other number.
 create or replace function pgreprise.carbon_report_type(carbon_project_type bigint)
 returns text
 language plpgsql
@@ -24,4 +24,4 @@ end;
 $$;
 
 comment on function pgreprise.carbon_report_type(bigint) is
-'The report type that 0, 1 or 2 stands for (RC005 for another number).';
+'The report type of the number 0, 1 or 2 (RC005 for another number).';

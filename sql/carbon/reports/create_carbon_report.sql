@@ -1,9 +1,9 @@
 -- create_carbon_report(unit_id, year, reference_year, carbon_project_id, carbon_project_type, as_of): create a unit's
--- report of a year with all its modules not started, in the project that is named or else in the unit's project
--- of the type, which is created where it is absent. Always creates, or refuses.
--- Of an explore report the year is the reference year, and reference_year stays null.
--- Raises RR017, RC005, RC001, RC002, RC004 where there is one, RC008 for a year that is none and for a project that
--- is not the unit's.
+-- report of a year with all its modules, which are not started. It belongs to the project carbon_project_id; without
+-- that, to the unit's project of the type, which is created when there is none.
+-- The year of an explore report is its reference year, and its reference_year is null.
+-- Raises RR017, RC005, RC001, RC002, RC004 when the report exists, RC008 for a number that is not a year and for a
+-- project of another unit.
 create or replace function public.create_carbon_report(
   unit_id bigint,
   year bigint,
@@ -37,10 +37,10 @@ begin
       from public.carbon_projects as project
      where project.id = create_carbon_report.carbon_project_id and project.unit_id = create_carbon_report.unit_id;
     if not found then
-      perform pgreprise.raise_carbon_value(
-        format('Carbon project #%s is not one of unit #%s.', project_id, create_carbon_report.unit_id),
+      perform pgreprise.raise_invalid_carbon_value(
+        format('Unit #%s has no carbon project #%s.', create_carbon_report.unit_id, project_id),
         jsonb_build_object('unit_id', create_carbon_report.unit_id, 'carbon_project_id', project_id),
-        'Leave carbon_project_id out for the project of the unit.');
+        'Leave out carbon_project_id. Then the project of the unit is used.');
     end if;
   end if;
 
@@ -54,17 +54,17 @@ begin
   if not found then
     raise exception using
       errcode = 'RC004',
-      message = format('Unit #%s has a %s report of %s already.', create_carbon_report.unit_id, report_type,
+      message = format('Unit #%s already has a %s report of %s.', create_carbon_report.unit_id, report_type,
         create_carbon_report.year),
       detail = jsonb_build_object('unit_id', create_carbon_report.unit_id, 'carbon_project_id', project_id,
         'year', create_carbon_report.year),
-      hint = 'Get it instead of creating it.';
+      hint = 'Use the existing report.';
   end if;
 end;
 $$;
 
 comment on function public.create_carbon_report(bigint, bigint, bigint, bigint, bigint, timestamptz) is
-'Creates a unit''s carbon report of a year with all its modules, and refuses where there is one.';
+'Creates a unit''s carbon report of a year with all its modules; refuses when it exists (RC004).';
 
 grant execute on function public.create_carbon_report(bigint, bigint, bigint, bigint, bigint, timestamptz)
 to pgreprise_api, pgreprise_dba;

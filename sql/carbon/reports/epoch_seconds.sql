@@ -1,5 +1,5 @@
--- epoch_seconds(as_of): a moment as the whole seconds since 1970 that last_updated columns hold.
--- Fractions are cut off.
+-- epoch_seconds(as_of): a time in whole seconds since 1970, as the columns last_updated hold it.
+-- Fractions of a second are cut off.
 create or replace function pgreprise.epoch_seconds(as_of timestamptz)
 returns bigint
 language plpgsql
@@ -11,4 +11,4 @@ begin
 end;
 $$;
 
-comment on function pgreprise.epoch_seconds(timestamptz) is 'A moment as whole seconds since 1970.';
+comment on function pgreprise.epoch_seconds(timestamptz) is 'A time in whole seconds since 1970.';

@@ -1,5 +1,5 @@
 -- get_carbon_report(report_id): a carbon report of any type.
--- Raises RR017, RC003 where there is none, RC002.
+-- Raises RR017, RC003 when it does not exist, RC002.
 create or replace function public.get_carbon_report(report_id bigint)
 returns setof pgreprise.carbon_report_row
 language plpgsql

@@ -1,5 +1,5 @@
 -- get_carbon_report_of_year(unit_id, year): a unit's Calculator report of a year.
--- Raises RR017, RC001, RC002, RC003 where there is none.
+-- Raises RR017, RC001, RC002, RC003 when it does not exist.
 create or replace function public.get_carbon_report_of_year(unit_id bigint, year bigint)
 returns setof pgreprise.carbon_report_row
 language plpgsql
@@ -16,7 +16,7 @@ begin
   report_id := pgreprise.carbon_report_id(get_carbon_report_of_year.unit_id, get_carbon_report_of_year.year,
     'Calculator');
   if report_id is null then
-    perform pgreprise.raise_carbon_report_not_found(jsonb_build_object(
+    perform pgreprise.raise_carbon_not_found(jsonb_build_object(
       'unit_id', get_carbon_report_of_year.unit_id, 'year', get_carbon_report_of_year.year));
   end if;
 

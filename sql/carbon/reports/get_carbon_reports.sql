@@ -1,4 +1,4 @@
--- get_carbon_reports(unit_id): a unit's Calculator reports, by year. Those of simulations are not among them.
+-- get_carbon_reports(unit_id): a unit's Calculator reports, ordered by year. Reports of other types are left out.
 -- Raises RR017, RC001, RC002.
 create or replace function public.get_carbon_reports(unit_id bigint)
 returns setof pgreprise.carbon_report_row
@@ -22,6 +22,6 @@ begin
 end;
 $$;
 
-comment on function public.get_carbon_reports(bigint) is 'A unit''s Calculator reports, by year.';
+comment on function public.get_carbon_reports(bigint) is 'A unit''s Calculator reports, ordered by year.';
 
 grant execute on function public.get_carbon_reports(bigint) to pgreprise_api, pgreprise_dba;

@@ -1,7 +1,7 @@
--- insert_carbon_reports(unit_ids, project_ids, years, reference_years, as_of): create carbon reports, each with all
--- its modules not started; the arrays belong together. One that exists already is left as it is. The one place
--- that creates reports, and it takes one or a hundred thousand. Asks nobody for access.
--- Returns the reports that were created.
+-- insert_carbon_reports(unit_ids, project_ids, years, reference_years, as_of): create carbon reports with all their
+-- modules, which are not started. Elements at the same position of the arrays make one report. A report that exists
+-- does not change. All routines that create reports use this; it can create one report or a hundred thousand. Does not
+-- check access. Returns the reports that were created.
 create or replace function pgreprise.insert_carbon_reports(
   unit_ids bigint[], project_ids bigint[], years bigint[], reference_years bigint[], as_of timestamptz
 )
@@ -41,4 +41,4 @@ end;
 $$;
 
 comment on function pgreprise.insert_carbon_reports(bigint[], bigint[], bigint[], bigint[], timestamptz) is
-'Creates carbon reports with all their modules; leaves those alone that exist.';
+'Creates carbon reports with all their modules. Reports that exist do not change.';

@@ -1,5 +1,5 @@
--- stored_carbon_reports(report_ids): these carbon reports as the routines return them, by unit, year and id.
--- Asks nobody for access.
+-- stored_carbon_reports(report_ids): the carbon reports of these ids as the routines return them, ordered by unit, year
+-- and id. Does not check access.
 create or replace function pgreprise.stored_carbon_reports(report_ids bigint[])
 returns setof pgreprise.carbon_report_row
 language plpgsql
@@ -18,4 +18,4 @@ end;
 $$;
 
 comment on function pgreprise.stored_carbon_reports(bigint[]) is
-'Carbon reports of these ids, as routines return them.';
+'The carbon reports of these ids, as the routines return them.';

@@ -1,7 +1,7 @@
--- get_validated_totals(report_id, carbon_project_type): the tonnes and FTE of a carbon report (see carbon_totals). Only
--- validated modules count, except that an explore report counts all: which of the two, the report's own type says
--- and nothing that a client sends. carbon_project_type only has to be one that exists.
--- Of an id that no report has, the totals are empty.
+-- get_validated_totals(report_id, carbon_project_type): the tonnes and FTE of a carbon report (see carbon_totals). All
+-- modules of an explore report count; of other reports only the validated ones. The stored type of the report decides
+-- this, not the client: carbon_project_type is only checked to be one that exists. The totals of an id that no report
+-- has are empty.
 -- Raises RR017, RC005, RC002 for a caller without access to the report's unit.
 create or replace function public.get_validated_totals(report_id bigint, carbon_project_type bigint default 0)
 returns jsonb
@@ -30,6 +30,6 @@ end;
 $$;
 
 comment on function public.get_validated_totals(bigint, bigint) is
-'The tonnes and FTE of the validated modules of a carbon report; of all modules, if it is an explore report.';
+'The tonnes and FTE of the validated modules of a carbon report, or of all modules of an explore report.';
 
 grant execute on function public.get_validated_totals(bigint, bigint) to pgreprise_api, pgreprise_dba;

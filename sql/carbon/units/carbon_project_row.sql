@@ -1,4 +1,4 @@
--- carbon_project_row: a carbon project as the routines return it, the columns of carbon_projects.
+-- carbon_project_row: a carbon project as the routines return it, with the columns of carbon_projects.
 create type pgreprise.carbon_project_row as (
   id bigint,
   unit_id bigint,

@@ -1,6 +1,6 @@
 -- create_carbon_project(unit_id, carbon_project_type, start_year, end_year, name, is_viewable_by_unit_members):
--- create a unit's project of a type. Always creates, or refuses; get_carbon_project looks.
--- Raises RR017, RC005, RC001, RC002, RC004 where the unit has one, RC008 for a year that is none.
+-- create a unit's project of a type. get_carbon_project only reads.
+-- Raises RR017, RC005, RC001, RC002, RC004 when the project exists, RC008 for a number that is not a year.
 create or replace function public.create_carbon_project(
   unit_id bigint,
   carbon_project_type bigint default 0,
@@ -24,30 +24,28 @@ begin
     from (values (create_carbon_project.start_year), (create_carbon_project.end_year)) as given(year)
    where given.year is not null;
 
-  return query
-    insert into public.carbon_projects as project (
-      unit_id, carbon_report_type, start_year, end_year, name, is_viewable_by_unit_members
-    )
-    values (create_carbon_project.unit_id, report_type::public.carbon_report_type_enum,
-      create_carbon_project.start_year, create_carbon_project.end_year, create_carbon_project.name,
-      coalesce(create_carbon_project.is_viewable_by_unit_members, false))
-    on conflict on constraint uq_carbon_projects_unit_type do nothing
-    returning project.id::bigint, project.unit_id::bigint, project.carbon_report_type::text,
-        project.start_year::bigint, project.end_year::bigint, project.name::text,
-        project.is_viewable_by_unit_members;
-
+  insert into public.carbon_projects (
+    unit_id, carbon_report_type, start_year, end_year, name, is_viewable_by_unit_members
+  )
+  values (create_carbon_project.unit_id, report_type::public.carbon_report_type_enum,
+    create_carbon_project.start_year, create_carbon_project.end_year, create_carbon_project.name,
+    coalesce(create_carbon_project.is_viewable_by_unit_members, false))
+  on conflict on constraint uq_carbon_projects_unit_type do nothing;
   if not found then
     raise exception using
       errcode = 'RC004',
-      message = format('Unit #%s has a %s project already.', create_carbon_project.unit_id, report_type),
+      message = format('Unit #%s already has a %s project.', create_carbon_project.unit_id, report_type),
       detail = jsonb_build_object('unit_id', create_carbon_project.unit_id, 'carbon_report_type', report_type),
-      hint = 'get_carbon_project returns it.';
+      hint = 'Use the existing project. get_carbon_project returns it.';
   end if;
+
+  return query
+    select stored.* from pgreprise.stored_carbon_project(create_carbon_project.unit_id, report_type) as stored;
 end;
 $$;
 
 comment on function public.create_carbon_project(bigint, bigint, bigint, bigint, text, boolean) is
-'Creates a unit''s carbon project of a type, and refuses where there is one.';
+'Creates a unit''s carbon project of a type; refuses when it exists (RC004).';
 
 grant execute on function public.create_carbon_project(bigint, bigint, bigint, bigint, text, boolean)
 to pgreprise_api, pgreprise_dba;

@@ -1,7 +1,7 @@
--- ensure_carbon_projects(unit_ids, report_type): the project of that type of each unit, created where it is absent.
--- However many callers ask at once, each unit has one. Units come in the order of their ids, so that two calls
--- never wait for each other in a circle. At repeatable read and serializable a caller may get 40001.
--- Returns one row a unit.
+-- ensure_carbon_projects(unit_ids, report_type): find the project of this type of each unit, and create it when there
+-- is none. A unit has one project of a type, even when many callers do this at the same time. Units are handled in the
+-- order of their ids, so that two calls cannot wait for each other (no deadlock). At repeatable read and serializable
+-- a caller may get 40001. Returns one row a unit.
 create or replace function pgreprise.ensure_carbon_projects(unit_ids bigint[], report_type text)
 returns table (unit_id bigint, carbon_project_id bigint)
 language plpgsql
@@ -12,9 +12,9 @@ begin
   select distinct wanted.id, ensure_carbon_projects.report_type::public.carbon_report_type_enum
     from unnest(ensure_carbon_projects.unit_ids) as wanted(id)
    where not exists (
-     select from public.carbon_projects as standing
-      where standing.unit_id = wanted.id
-        and standing.carbon_report_type = ensure_carbon_projects.report_type::public.carbon_report_type_enum
+     select from public.carbon_projects as existing
+      where existing.unit_id = wanted.id
+        and existing.carbon_report_type = ensure_carbon_projects.report_type::public.carbon_report_type_enum
    )
    order by wanted.id
   on conflict on constraint uq_carbon_projects_unit_type do nothing;
@@ -28,4 +28,4 @@ end;
 $$;
 
 comment on function pgreprise.ensure_carbon_projects(bigint[], text) is
-'The project of a type of each unit, created where it is absent.';
+'Finds or creates the project of a type of each unit.';

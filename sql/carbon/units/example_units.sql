@@ -1,4 +1,4 @@
--- example_units(): the first units that have an explore report, to try things out with.
+-- example_units(): the first units that have an explore report, to try things with.
 -- Returns unit_id, institutional_id, name, reference_year.
 create or replace function public.example_units()
 returns table (unit_id bigint, institutional_id text, name text, reference_year bigint)
@@ -22,6 +22,6 @@ end;
 $$;
 
 comment on function public.example_units() is
-'The first units that have an explore report, to try things out with.';
+'The first units that have an explore report, to try things with.';
 
 grant execute on function public.example_units() to pgreprise_dba;

@@ -1,7 +1,7 @@
 -- pick_role_for_institutional_id(roles, institutional_id): the strongest role that the claim "roles" gives for a
--- unit: calco2.user.principal before calco2.user.standard before any other; null where it gives none.
--- Roles count whose scope is that unit ("unit" or "own"); affiliation and global scope are none of a unit.
--- A unit without an institutional_id has no roles.
+-- unit, or null. calco2.user.principal is stronger than calco2.user.standard, which is stronger than any other role.
+-- Only roles on this unit count (kind "unit" or "own"). Roles on an affiliation and global roles do not count.
+-- There are no roles for a unit without an institutional_id.
 create or replace function public.pick_role_for_institutional_id(roles jsonb, institutional_id text)
 returns text
 language plpgsql

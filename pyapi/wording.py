@@ -1,8 +1,13 @@
-"""Sizes as people read them."""
+"""Numbers as people read them."""
 
 from __future__ import annotations
 
-__all__ = ["size"]
+__all__ = ["counted", "size"]
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun, which takes an s for the plural: 1 cache row, 2 cache rows."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def size(byte_count: int) -> str:

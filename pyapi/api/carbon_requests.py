@@ -1,15 +1,13 @@
-"""What requests about carbon reports send and get: the type of report in the query, bodies, rows."""
+"""What the carbon routes share: the type of report in the query, bodies of requests, rows of replies."""
 
 from __future__ import annotations
 
-import json
 import re
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
 from werkzeug.exceptions import UnprocessableEntity
 
 from pyapi.api import requests
@@ -32,7 +30,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
 class CarbonQuery(BaseModel):
-    """What the query says, read by carbon_project_type()."""
+    """The parameters of the query, for the OpenAPI document. carbon_project_type() reads them."""
 
     carbon_project_type: Annotated[
         int, Field(ge=0, le=2, description="The type of report: 0 Calculator, 1 Simulator_Explore, 2 Simulator_Plan.")
@@ -40,7 +38,7 @@ class CarbonQuery(BaseModel):
 
 
 class StoredCarbonReport(Stored):
-    """A carbon report; last_updated is in seconds since 1970."""
+    """A carbon report. last_updated is in seconds since 1970."""
 
     id: int
     year: int
@@ -54,7 +52,7 @@ class StoredCarbonReport(Stored):
 
 
 class Module(Stored):
-    """A module of a carbon report; status is 0 not started, 1 in progress, 2 validated."""
+    """A module of a carbon report. status is 0 (not started), 1 (in progress) or 2 (validated)."""
 
     id: int
     carbon_report_id: int
@@ -64,7 +62,7 @@ class Module(Stored):
 
 
 def carbon_project_type() -> int:
-    """The query's carbon_project_type, 0 where it is absent; which there are, the database says.
+    """The query's carbon_project_type, 0 by default. The database checks that the type exists.
 
     Raises UnprocessableEntity when it is not an integer.
     """
@@ -75,26 +73,21 @@ def carbon_project_type() -> int:
 
 
 class CarbonBody(BaseModel):
-    """A request's body: values of exactly these JSON types; others that the front end sends do not matter."""
+    """The body of a request. Values must have exactly these JSON types; values with other names are ignored."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
 
-def _json_text(value: object) -> str | None:
-    if value is None:
-        return None
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except ValueError as error:
-        raise PydanticCustomError("not_json", "NaN, Infinity and numbers beyond a double are not JSON") from error
+def _text_or_none(value: object) -> str | None:
+    return None if value is None else requests.json_text(value)
 
 
-# Any JSON value as its text; the database judges what it may be.
-JsonText = Annotated[str | None, BeforeValidator(_json_text), WithJsonSchema({"description": "Any JSON, or null."})]
+# Any JSON value as JSON text. The database checks the value.
+JsonText = Annotated[str | None, BeforeValidator(_text_or_none), WithJsonSchema({"description": "Any JSON, or null."})]
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def body(model: type[Model]) -> Model:
-    """The request's JSON body, as ``pyapi.api.requests.body``; one that cannot be used is a 422 here."""
+    """The request's JSON body, as ``pyapi.api.requests.body``. A body that cannot be used is answered with 422."""
     return requests.body(model, unusable=UnprocessableEntity)

@@ -1,7 +1,7 @@
--- carbon_figures(report_id): what the entries of a carbon report add up to, one row a module. Roll-up emissions
--- are left out, since they repeat others; FTE is what the entries of headcount (type 1) say, null elsewhere. The
--- one place that adds up; it reads the rows of that report and no others.
-create or replace function pgreprise.carbon_figures(report_id bigint)
+-- carbon_module_sums(report_id): the sums of the entries of a carbon report, one row a module. Roll-up emissions are
+-- left out, because they are sums of others. fte is summed for headcount (type 1) and null for other modules. All
+-- sums come from here. Only rows of this report are read.
+create or replace function pgreprise.carbon_module_sums(report_id bigint)
 returns table (
   module_id bigint, module_type_id bigint, status bigint, entries bigint, kg_co2eq numeric, fte numeric
 )
@@ -10,7 +10,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- A lateral sum is computed for its module, by an index, and never for all modules that there are.
+  -- Lateral, so that the sum is computed only for the modules of this report, by an index.
   return query
     select module.id::bigint, module.module_type_id::bigint, module.status::bigint, total.entries,
         coalesce(total.kg_co2eq, 0), case module.module_type_id when 1 then coalesce(total.fte, 0) end
@@ -28,8 +28,8 @@ begin
         ) as emitted
         where entry.carbon_report_module_id = module.id
      ) as total
-     where module.carbon_report_id = carbon_figures.report_id;
+     where module.carbon_report_id = carbon_module_sums.report_id;
 end;
 $$;
 
-comment on function pgreprise.carbon_figures(bigint) is 'What the entries of a carbon report add up to, by module.';
+comment on function pgreprise.carbon_module_sums(bigint) is 'The sums of the entries of a carbon report, by module.';
