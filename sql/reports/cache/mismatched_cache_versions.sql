@@ -20,13 +20,10 @@ begin
 
   return query
     with matching as (
-      select distinct cached.reform_impact_id, (wanted.cache_key).country_id, cached.version, cached.start_time
-        from (
-          select distinct linked.cache_key
-            from pgreprise.linked_reports() as linked
-           where linked.report_type = 'geography' and coalesce(linked.errcode, 'RR006') = 'RR006'
-        ) as wanted
-       cross join lateral pgreprise.report_cache_rows(wanted.cache_key) as cached
+      select distinct cached.reform_impact_id, linked.country_id, cached.version, cached.start_time
+        from pgreprise.linked_reports() as linked
+       cross join lateral pgreprise.report_cache_rows(linked.cache_key) as cached
+       where linked.report_type = 'geography' and coalesce(linked.errcode, 'RR006') = 'RR006'
     )
 
     select matching.country_id, matching.version, country.economy_impact_version, count(*),

@@ -8,38 +8,29 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-<<own>>
 declare
-  page        bigint[];
-  last_id     bigint;
-  example     record;
-  found_types text[] := array[]::text[];
+  candidate record;
 begin
   perform pgreprise.enter('reports:read');
 
-  -- A page at a time, because the first reports are usually enough.
-  while cardinality(found_types) < 2 loop
-    page := array(
-      select report.id::bigint
+  foreach report_type in array array['household', 'geography'] loop
+    for candidate in
+      select report.id
         from public.report_outputs as report
-       where own.last_id is null or report.id > own.last_id
+       where exists (
+         select from public.simulations as simulation
+          where simulation.id = report.simulation_1_id
+            and simulation.country_id = report.country_id
+            and simulation.population_type = example_reports.report_type
+       )
        order by report.id
-       limit 1000
-    );
-    exit when cardinality(page) = 0;
-    last_id := page[cardinality(page)];
-
-    for example in
-      select distinct on (linked.report_type) linked.report_id, linked.country_id, linked.report_type
-        from pgreprise.linked_reports(own.page) as linked
-       where linked.errcode is null and linked.report_type <> all (own.found_types)
-       order by linked.report_type desc, linked.report_id
     loop
-      found_types := found_types || example.report_type;
-      report_id := example.report_id;
-      country_id := example.country_id;
-      report_type := example.report_type;
-      return next;
+      select linked.report_id, linked.country_id into report_id, country_id
+        from pgreprise.linked_reports(array[candidate.id::bigint], can_be_rerun => true) as linked;
+      if found then
+        return next;
+        exit;
+      end if;
     end loop;
   end loop;
 end;

@@ -1,9 +1,12 @@
--- linked_reports(report_ids): reports with their simulations, their economy cache key, and the reason why they cannot
--- be rerun, if there is one; all reports where report_ids is null. In no order, and without ids that do not exist.
+-- linked_reports(report_ids, can_be_rerun): reports with their simulations, their economy cache key, and the reason why
+-- they cannot be rerun, if there is one. All reports where report_ids is null; with can_be_rerun only those that can
+-- be rerun (true) or cannot (false). The order is not defined, and ids that do not exist are left out.
 -- Everything that looks at many reports asks here: batches, previews and audits. For one report linked_simulations()
--- gives the same without a join; a call of it for each of many reports would take several times as long as these
--- joins. The rules are report_defect() and economy_cache_key() in both cases.
-create or replace function pgreprise.linked_reports(report_ids bigint[] default null)
+-- gives the same without a join; calling that for each of many reports would take several times as long as these
+-- joins. Both use the same rules, report_defect() and economy_cache_key().
+create or replace function pgreprise.linked_reports(
+  report_ids bigint[] default null, can_be_rerun boolean default null
+)
 returns setof pgreprise.linked_report
 language plpgsql
 stable
@@ -33,9 +36,10 @@ begin
       left join lateral pgreprise.report_defect(report.id, report.country_id, report.year, report.simulation_1_id,
         simulation_1.population_type, report.simulation_2_id, simulation_2.population_type,
         country.economy_impact_version) as defect on true
-     where linked_reports.report_ids is null or report.id = any (linked_reports.report_ids);
+     where (linked_reports.report_ids is null or report.id = any (linked_reports.report_ids))
+       and (linked_reports.can_be_rerun is null or (defect.errcode is null) = linked_reports.can_be_rerun);
 end;
 $$;
 
-comment on function pgreprise.linked_reports(bigint[]) is
+comment on function pgreprise.linked_reports(bigint[], boolean) is
 'Reports with their simulations, their economy cache key, and why they cannot be rerun.';

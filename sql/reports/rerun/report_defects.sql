@@ -13,8 +13,7 @@ begin
 
   return query
     select linked.report_id, linked.country_id, linked.errcode, linked.message, linked.hint
-      from pgreprise.linked_reports() as linked
-     where linked.errcode is not null
+      from pgreprise.linked_reports(can_be_rerun => false) as linked
      order by linked.report_id;
 end;
 $$;

@@ -92,8 +92,8 @@ begin
                 and simulation.policy_id = (own.target.cache_key).baseline_policy_id
            )
            and report.id <> own.target.report_id
-      )) as other
-     where other.cache_key = own.target.cache_key and other.errcode is null
+      ), can_be_rerun => true) as other
+     where other.cache_key = own.target.cache_key
      order by other.report_id
   );
 
