@@ -1,4 +1,4 @@
-"""``make bench``: run the benchmarks, print one table, write benchmarks/results.json and the plot."""
+"""``make bench``: run the benchmarks, print one table, write the figures and a plot to benchmarks/results/."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from benchmarks.plot import draw
 from benchmarks.server import SETTINGS, running_server
 
 NAMES = ("rerun", "growth", "size", "batch", "http", "carbon", "start")
-RESULTS = Path(__file__).parent / "results.json"
-PLOT = Path(__file__).parents[1] / "docs" / "performance.svg"
+RESULTS = Path(__file__).parent / "results"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,11 +48,12 @@ def main(
             figures += importlib.import_module(f"benchmarks.{name}").run(bench)
     print_table(figures, console)
     # Figures of the short form mean nothing, and do not replace real ones.
-    results = Path(tempfile.gettempdir()) / "pgreprise-bench-short.json" if short else RESULTS
-    written = write_results(figures, SETTINGS, results)
-    console.print(f"Written to {results}")
-    if draw(written, results.with_suffix(".svg") if short else PLOT):
-        console.print("The plot is drawn.")
+    folder_of_results = Path(tempfile.gettempdir()) / "pgreprise-bench-short" if short else RESULTS
+    folder_of_results.mkdir(exist_ok=True)
+    written = write_results(figures, SETTINGS, folder_of_results / "results.json")
+    console.print(f"The figures are in {folder_of_results / 'results.json'}")
+    if draw(written, folder_of_results / "plot.svg"):
+        console.print(f"The plot is in {folder_of_results / 'plot.svg'}")
 
 
 if __name__ == "__main__":

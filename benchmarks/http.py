@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
+import psutil
+
 from benchmarks.data import filled_database
 from benchmarks.harness import Bench, Figure, Spread, ratios
 from benchmarks.pgbench import SCRIPTS
@@ -22,10 +24,10 @@ from pyapi.embedded import API_LOGIN
 
 __all__ = ["SERVERS", "run"]
 
-# Two workers with eight threads each, as `serve` has by default; gunicorn with the worker that `serve` gives it.
+# Two processes with eight database connections each, as `serve` has by default; gunicorn as `serve` runs it.
 SERVERS = {
-    "gunicorn": ["gunicorn", "--worker-class=pyapi.api.worker.Worker", "--workers=2", "--threads=8", "--keep-alive=5",
-                         "--log-level=error", "--no-control-socket", "--bind=127.0.0.1:{port}", "benchmarks.wsgi:app"],
+    "gunicorn": ["gunicorn", "--worker-class=gevent", "--workers=2", "--keep-alive=5", "--log-level=error",
+                 "--no-control-socket", "--bind=127.0.0.1:{port}", "benchmarks.wsgi:in_turn()"],
     "granian": ["granian", "--interface=wsgi", "--workers=2", "--blocking-threads=8", "--log-level=error",
                 "--host=127.0.0.1", "--port={port}", "benchmarks.wsgi:app"],
     "waitress": ["waitress", "--threads=16", "--listen=127.0.0.1:{port}", "benchmarks.wsgi:app"],
@@ -44,10 +46,19 @@ class _Server:
     """A running WSGI server, and what it did round by round."""
 
     port: int
+    process: psutil.Process
     rates: dict[str, list[float]] = field(default_factory=lambda: {route: [] for route in ROUTES})
     # Of the constant route, while others are slow to send.
     beside_slow: list[float] = field(default_factory=list)
     slowest: dict[str, list[float]] = field(default_factory=lambda: {route: [] for route in ROUTES})
+    # Milliseconds of the server's processes for one request.
+    cpu: dict[str, list[float]] = field(default_factory=lambda: {route: [] for route in ROUTES})
+
+    def cpu_seconds(self) -> float:
+        """The processor time that all its processes have taken so far."""
+        processes = [self.process, *self.process.children(recursive=True)]
+        times = [process.cpu_times() for process in processes]
+        return float(sum(time.user + time.system for time in times))
 
 
 def _is_installed(module: str) -> bool:
@@ -55,7 +66,7 @@ def _is_installed(module: str) -> bool:
 
 
 @contextmanager
-def _running(command: list[str], database: str) -> Iterator[int]:
+def _running(command: list[str], database: str) -> Iterator[_Server]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -73,7 +84,7 @@ def _running(command: list[str], database: str) -> Iterator[int]:
                 break
             except OSError:
                 time.sleep(0.1)
-        yield port
+        yield _Server(port, psutil.Process(process.pid))
     finally:
         process.terminate()
         process.wait(30)
@@ -132,14 +143,16 @@ def run(bench: Bench) -> list[Figure]:
         servers = {}
         for name, command in SERVERS.items():
             if _is_installed(command[0]):
-                servers[name] = _Server(stack.enter_context(_running(command, url)))
+                servers[name] = stack.enter_context(_running(command, url))
             else:
                 bench.progress(f"{name} is not installed, left out")
         for number in range(rounds):
             bench.progress(f"round {number + 1}")
             for server in servers.values():
                 for route, path in ROUTES.items():
+                    before = server.cpu_seconds()
                     rate, slowest = _load(server.port, path, seconds, first)
+                    server.cpu[route].append(1000 * (server.cpu_seconds() - before) / (rate * seconds))
                     server.rates[route].append(rate)
                     server.slowest[route].append(slowest)
                     first += int(rate * seconds * 1.2) + CLIENTS if path is None else 0
@@ -148,6 +161,7 @@ def run(bench: Bench) -> list[Figure]:
     for name, server in servers.items():
         figures += [
             Figure("http", f"{name}: constant", Spread.of(server.rates["constant"]), "requests/s"),
+            Figure("http", f"{name}: constant, processor time of a request", Spread.of(server.cpu["constant"]), "ms"),
             Figure("http", f"{name}: constant, beside {SLOW_CLIENTS} slow clients", Spread.of(server.beside_slow),
                    "requests/s"),
         ]  # fmt: skip
@@ -155,6 +169,7 @@ def run(bench: Bench) -> list[Figure]:
             figures += [
                 Figure("http", f"{name}: {route}", Spread.of(server.rates[route]), "requests/s"),
                 Figure("http", f"{name}: {route}, 99th percentile", Spread.of(server.slowest[route]), "ms"),
+                Figure("http", f"{name}: {route}, processor time of a request", Spread.of(server.cpu[route]), "ms"),
                 Figure("http", f"{name}: {route} against the constant route",
                        ratios(server.rates[route], server.rates["constant"]), at_least=0.6),
             ]  # fmt: skip

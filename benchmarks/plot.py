@@ -1,4 +1,4 @@
-"""The plot for the documentation: every ratio that has an aim, beside its aim."""
+"""The plot of the figures: every ratio that has an aim, beside its aim."""
 
 from __future__ import annotations
 

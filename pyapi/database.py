@@ -25,8 +25,12 @@ _STALE_PLAN = "0A000"
 _SET_CLAIMS = "select set_config('request.jwt.claims', %s, true)"
 
 
-def connect_engine(url: URL, *, pool_size: int = 5, statement_timeout_seconds: int = 30) -> Engine:
+def connect_engine(
+    url: URL, *, pool_size: int = 5, pool_timeout_seconds: int = 5, statement_timeout_seconds: int = 30
+) -> Engine:
     """An engine on which each statement is a transaction of its own.
+
+    It holds at most ``pool_size`` connections. A caller waits ``pool_timeout_seconds`` for one when all are in use.
 
     Columns of type json are returned as their exact text, columns of type jsonb as Python values. Options in the
     query of the URL (``?options=-c lock_timeout=1s``) override the options set here.
@@ -38,7 +42,7 @@ def connect_engine(url: URL, *, pool_size: int = 5, statement_timeout_seconds: i
         isolation_level="AUTOCOMMIT",
         pool_size=pool_size,
         max_overflow=0,
-        pool_timeout=5,
+        pool_timeout=pool_timeout_seconds,
         # Outputs are large and confidential, so they are kept out of the log.
         hide_parameters=True,
     )

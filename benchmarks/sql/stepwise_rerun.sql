@@ -14,7 +14,7 @@ select policy_id as policy_2, run_sequence as run_2
 \gset
 select package_version as package from pgreprise.country where country_id = 'us'
 \gset
-select value as archive from pgreprise.configuration where name = 'archive_outputs'
+select archive_outputs as archive from pgreprise.setting
 \gset
 insert into pgreprise.report_run (report_id, run_sequence, api_version, status, output, had_output, error_message)
 select id, run_sequence, api_version, status, output, output is not null, error_message

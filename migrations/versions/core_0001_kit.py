@@ -21,7 +21,7 @@ ROUTINES = (
     "require_scope",
     "enter",
     "check_chunk_size",
-    "add_up",
+    "add_counts",
     "refuse_transaction_block",
 )
 

@@ -15,7 +15,7 @@ check_first = ("reports/wanted_tables", "core/check_tables")
 HOST_TABLES = ("simulations", "report_outputs", "reform_impact")
 TABLES = (
     "country",
-    "configuration",
+    "setting",
     "simulation_key",
     "report_key",
     "rerun",

@@ -1,60 +1,77 @@
-"""The production server: gunicorn with threads, around the Flask application."""
+"""The production server: gunicorn with its gevent worker, around the Flask application.
+
+A slow client costs a greenlet, and nobody waits for it.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from flask import Flask
+from gevent import monkey
 from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
 from sqlalchemy import URL
 
 from pyapi.api.address import Address
 from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication
-from pyapi.api.worker import Worker
+from pyapi.api.turns import in_turn
 from pyapi.database import connect_engine
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 __all__ = ["serve"]
 
+# How long a connection may be idle, and how long the head of a request may take.
+_HEAD_SECONDS = 5
+# How long a request waits for a database connection. The pool keeps no order, so where hundreds wait
+# some wait several times as long as the others.
+_POOL_SECONDS = 15
 
 # What ends a worker.
 _ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
-class _Arbiter(Arbiter):  # type: ignore[misc]
-    """Gunicorn's parent process, changed so that a worker that is just being born hears its end.
+def _block_the_ends() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
 
-    Until a worker has handlers of its own it has its parent's, which would swallow the signal, and be waited for.
-    """
 
-    def spawn_worker(self) -> int:
-        # What is sent meanwhile arrives afterwards: here on return, in the worker in _hear_the_end.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
-        try:
-            return int(super().spawn_worker())
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
+def _unblock_the_ends() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
+
+
+def _end_at_once() -> None:
+    # Ctrl-C reaches a worker twice, from the terminal and from its parent. The second one would interrupt
+    # the end of the interpreter, which then prints a traceback.
+    os._exit(0)
 
 
 def _hear_the_end() -> None:
-    """The first thing that a worker does."""
     for number in _ENDS:
-        signal.signal(number, lambda *_: sys.exit(0))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
+        signal.signal(number, lambda _number, _frame: _end_at_once())
+    _unblock_the_ends()
+
+
+def _let_newborn_workers_hear_their_end() -> None:
+    """Until a worker has signal handlers of its own it has its parent's, which would swallow the signal.
+
+    So what is sent during a fork arrives afterwards, and ends the worker.
+    """
+    os.register_at_fork(before=_block_the_ends, after_in_parent=_unblock_the_ends, after_in_child=_hear_the_end)
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc]
     """Gunicorn, configured by arguments instead of by files and its own command line."""
 
     def __init__(
-        self, database: URL, authentication: Authentication | None, threads: int, options: dict[str, object]
+        self, database: URL, authentication: Authentication | None, connections: int, options: dict[str, object]
     ) -> None:
         self._database = database
         self._authentication = authentication
-        self._threads = threads
+        self._connections = connections
         self._options = options
         super().__init__()
 
@@ -62,12 +79,10 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         for name, value in self._options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Flask:
+    def load(self) -> WSGIApplication:
         # Runs in each worker after the fork, so that no two processes share a connection.
-        return create_app(connect_engine(self._database, pool_size=self._threads), self._authentication)
-
-    def run(self) -> None:
-        _Arbiter(self).run()
+        engine = connect_engine(self._database, pool_size=self._connections, pool_timeout_seconds=_POOL_SECONDS)
+        return in_turn(create_app(engine, self._authentication))
 
 
 def serve(
@@ -75,31 +90,36 @@ def serve(
     address: Address,
     authentication: Authentication | None,
     *,
-    workers: int,
-    threads: int,
+    workers: int = 2,
+    connections: int = 8,
+    clients: int = 1000,
     when_ready: Callable[[], None] | None = None,
 ) -> None:
     """Serve the API until SIGINT or SIGTERM; requests under way are finished after SIGTERM.
 
-    Each of the ``workers`` processes holds at most ``threads`` database connections.
-    Does not return: gunicorn ends with SystemExit. Raises UnprotectedAddressError where
-    ``authentication`` is None and others than this machine would reach the address.
+    Each of the ``workers`` processes serves at most ``clients`` connections of clients at once, over at most
+    ``connections`` to the database. Does not return: gunicorn ends with SystemExit.
+    Raises UnprotectedAddressError where ``authentication`` is None and others than this machine would reach
+    the address, and RuntimeError where gevent has not patched the process before psycopg was imported.
     """
     if authentication is None:
         address.require_loopback()
+    if not monkey.is_module_patched("select"):
+        raise RuntimeError("gevent has not patched this process. Start it with pyapi.__main__.")
     options: dict[str, object] = {
         "bind": f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}",
-        "worker_class": Worker,
+        "worker_class": "gevent",
         "workers": workers,
-        "threads": threads,
-        # Longer than the longest statement, so that a slow one ends as a 503 and not as a killed worker.
+        "worker_connections": clients,
+        # Longer than anything that keeps a process from its event loop.
         "timeout": 60,
         "graceful_timeout": 30,
-        "keepalive": 5,
+        "keepalive": _HEAD_SECONDS,
         "loglevel": "warning",
         "control_socket_disable": True,
-        "post_fork": lambda _server, _worker: _hear_the_end(),
+        "worker_int": lambda _worker: _end_at_once(),
     }
     if when_ready is not None:
         options["when_ready"] = lambda _server: when_ready()
-    _Gunicorn(database, authentication, threads, options).run()
+    _let_newborn_workers_hear_their_end()
+    _Gunicorn(database, authentication, connections, options).run()

@@ -85,15 +85,28 @@ def up(port: int) -> None:
         text = _announcement(administrator, server, address.url, engine, wants_token=authentication is not None)
         text += unit_to_try(engine, address.url, settings)
         engine.dispose()
-        serve(api, address, authentication, workers=2, threads=8, when_ready=lambda: click.echo(text))
+        serve(api, address, authentication, when_ready=lambda: click.echo(text))
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, envvar="PORT", show_default=True)
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes.")
-@click.option("--threads", type=click.IntRange(1, 64), default=8, show_default=True, help="Threads a process.")
-def serve(host: str, port: int, workers: int, threads: int) -> None:
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 64),
+    default=8,
+    show_default=True,
+    help="Database connections of each process. Requests wait for one.",
+)
+@click.option(
+    "--clients",
+    type=click.IntRange(1, 10_000),
+    default=1000,
+    show_default=True,
+    help="Client connections of each process. More clients wait.",
+)
+def serve(host: str, port: int, workers: int, connections: int, clients: int) -> None:
     """Serve the API. After SIGTERM, current requests are finished first.
 
     The API connects to DATABASE_URL. Its role needs to be a member of pgreprise_api and nothing more.
@@ -109,16 +122,23 @@ def serve(host: str, port: int, workers: int, threads: int) -> None:
         address.require_loopback()
     address.require_free()
 
-    def ready() -> None:
-        click.echo(f"pgreprise serves on {address.url}")
+    def start(database: URL) -> None:
+        serve_api(
+            database,
+            address,
+            authentication,
+            workers=workers,
+            connections=connections,
+            clients=clients,
+            when_ready=lambda: click.echo(f"pgreprise serves on {address.url}"),
+        )
 
     if settings.database is not None:
-        serve_api(settings.database, address, authentication, workers=workers, threads=threads, when_ready=ready)
+        start(settings.database)
     else:
         with embedded_server(settings) as server:
             server.create_api_login()
-            api = server.url(user=API_LOGIN)
-            serve_api(api, address, authentication, workers=workers, threads=threads, when_ready=ready)
+            start(server.url(user=API_LOGIN))
 
 
 class _Lifetime(click.ParamType[int]):

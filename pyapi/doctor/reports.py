@@ -64,5 +64,5 @@ def defects(engine: Engine) -> Iterator[Finding]:
             "reports",
             "problem",
             f"{counted(count, 'report')} cannot be rerun ({code}), for example: {example}",
-            "pgreprise defects lists them; docs/errors.md has the remedy for each code.",
+            "pgreprise defects lists them; docs/reference/errors.md has the remedy for each code.",
         )

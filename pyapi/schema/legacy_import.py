@@ -308,10 +308,10 @@ def _advance_ids(connection: psycopg.Connection[Any]) -> None:
 
 def _continue_runs(connection: psycopg.Connection[Any]) -> None:
     """Let the rows' runs go on where an earlier history of their ids ends; version 1 of the routines keeps none."""
-    routine = "pgreprise.continue_runs(bigint[], bigint[])"
+    routine = "pgreprise.skip_used_run_numbers(bigint[], bigint[])"
     row = connection.execute("select to_regprocedure(%s)", (routine,)).fetchone()
     if row is not None and row[0] is not None:
-        connection.execute("select pgreprise.continue_runs()")
+        connection.execute("select pgreprise.skip_used_run_numbers()")
 
 
 # --- the copy --------------------------------------------------------------------------------

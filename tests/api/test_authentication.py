@@ -363,7 +363,7 @@ def test_a_token_without_the_scope_is_forbidden_by_the_database(api: Api) -> Non
     succeeded(api.get(signed(claims(scope="reports:read reports:rerun")), "/who-may-rerun"))
     for scope in ("reports:read", "", "reports:reruns", "reports:rerun,reports:read", ["reports:rerun"], None):
         envelope = refused(api.get(signed(claims(scope=scope)), "/who-may-rerun"), 403, "RR017")
-        assert envelope["message"] == "The token of alice lacks the scope reports:rerun."
+        assert envelope["message"] == "The token of alice does not have the scope reports:rerun."
         assert "reports:rerun" in envelope["hint"]
 
 

@@ -47,7 +47,7 @@ def test_the_codes_that_sql_raises_are_the_codes_that_have_a_status() -> None:
 
 
 def test_the_documentation_has_a_row_for_each_code_with_its_status() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
     rows = [line.split("|") for line in page.splitlines() if re.match(r"\| `RC", line)]
     documented = {row[1].strip(" `"): row[3].strip() for row in rows}
     assert documented == {**{code: str(status) for code, status in RULES.items()}, "RC007": "migration only"}

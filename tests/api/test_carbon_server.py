@@ -37,7 +37,7 @@ def address(database: URL, port: int, log: list[str]) -> Iterator[str]:
     """The address of `pgreprise serve` on the test's database."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PGREPRISE_JWT")}
     process = subprocess.Popen(
-        [sys.executable, "-c", "from pyapi.cli import main; main()", "serve", "--port", str(port)],
+        [sys.executable, "-m", "pyapi", "serve", "--port", str(port)],
         env={**kept, "DATABASE_URL": plain(as_api(database))},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

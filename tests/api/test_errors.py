@@ -50,7 +50,7 @@ def test_the_codes_that_sql_raises_are_the_codes_that_have_a_status() -> None:
 
 
 def test_the_documentation_has_a_row_for_each_code_with_its_status() -> None:
-    page = Path(__file__).parents[2] / "docs" / "errors.md"
+    page = Path(__file__).parents[2] / "docs" / "reference" / "errors.md"
     rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     documented = {
         code[0]: int(status[-1])
@@ -177,7 +177,7 @@ def unusable_filter(dba: Connection) -> Callable[[FlaskClient], Any]:
 
 
 def no_such_batch(dba: Connection) -> Callable[[FlaskClient], Any]:
-    return instead_of_get_report(dba, "pgreprise.raise_batch_not_found(3)")
+    return instead_of_get_report(dba, "pgreprise.raise_not_found('batch', 3)")
 
 
 def missing_scope(dba: Connection) -> Callable[[FlaskClient], Any]:
@@ -198,13 +198,13 @@ REFUSALS = [
     (no_report_version, "RR009", None),
     (no_package_version, "RR009", None),
     (result_since_the_rerun, "RR010", None),
-    (run_that_has_ended, "RR011", "Report #1 is at run 2; this write is for run 1, which is not the current one."),
+    (run_that_has_ended, "RR011", "Report #1 is at run 2, but this write is for run 1."),
     (key_of_another_report, "RR012", "This idempotency key was used for report #1, not for report #2."),
     (no_such_rerun, "RR013", "Rerun #42 not found."),
     (undone_rerun, "RR014", None),
-    (unusable_filter, "RR015", "The filter names no condition."),
+    (unusable_filter, "RR015", "The filter has no condition."),
     (impossible_year, "RR016", None),
-    (missing_scope, "RR017", "The token of operator lacks the scope reports:everything."),
+    (missing_scope, "RR017", "The token of operator does not have the scope reports:everything."),
     (no_such_batch, "RR018", "Batch #3 not found."),
     (no_such_run, "RR019", "Report #1 has no run 9."),
 ]

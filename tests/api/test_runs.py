@@ -160,7 +160,7 @@ def test_an_undo_that_would_overwrite_a_new_result_names_it_and_force_archives_i
     succeeded(client.patch("/us/report", json={"id": report, "status": "complete", "output": {"new": 1}}))
     before = everything(dba)
     said = refused(client.post(f"/us/report/{report}/reruns/{rerun_id}/undo"), 409, "RR010")
-    assert f"report #{report} has a result again (status complete)" in said["message"]
+    assert f"report #{report} has a new result (status complete)" in said["message"]
     assert everything(dba) == before
 
     undone = succeeded(client.post(f"/us/report/{report}/reruns/{rerun_id}/undo", json={"force": True}))
@@ -179,9 +179,7 @@ def test_the_result_of_a_run_that_has_ended_is_refused(
     before = everything(dba)
     late = {"id": row, "status": "complete", "output": {"stale": True}, "run_sequence": read}
     said = refused(client.patch(f"/us/{kind}", json=late), 409, "RR011")
-    assert said["message"] == (
-        f"{kind.capitalize()} #{row} is at run 2; this write is for run 1, which is not the current one."
-    )
+    assert said["message"] == (f"{kind.capitalize()} #{row} is at run 2, but this write is for run 1.")
     assert everything(dba) == before
     done = succeeded(client.patch(f"/us/{kind}", json={**late, "run_sequence": read + 1}))
     assert (done["run_sequence"], json.loads(done["output"])) == (2, {"stale": True})
@@ -252,7 +250,7 @@ def test_each_route_wants_its_scopes_and_no_other(
     before = everything(dba)
     for missing in scopes:
         said = refused(send(*everything_else, *(scopes - {missing})), 403, "RR017")
-        assert said["message"] == f"The token of alice lacks the scope {missing}."
+        assert said["message"] == f"The token of alice does not have the scope {missing}."
     assert everything(dba) == before
     assert send(*scopes).status_code in (200, 201)
 

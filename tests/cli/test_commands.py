@@ -14,7 +14,14 @@ from pyapi.cli import cli
 from pyapi.schema.files import live_routines
 from tests.support.command import Done, Run, run, run_here, succeeded
 from tests.support.databases import Connection, plain
-from tests.support.factories import VERSIONS, add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.factories import (
+    VERSIONS,
+    add_economy_report,
+    add_reform_impact,
+    add_report,
+    add_simulation,
+    set_versions,
+)
 from tests.support.snapshots import snapshot
 from tests.support.statements import one
 
@@ -155,7 +162,7 @@ def test_several_reports_are_rerun_and_one_that_is_refused_does_not_stop_the_oth
     pgreprise: Run, dba: Connection
 ) -> None:
     set_versions(dba)
-    first = add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    first = add_economy_report(dba)[0]
     add_reform_impact(dba)
     second = add_report(dba, add_simulation(dba, population_type="household"))
     done = pgreprise("rerun", "us", str(first), "999", str(second))

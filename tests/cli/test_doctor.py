@@ -13,7 +13,7 @@ from pyapi.doctor import examine as examine_database
 from pyapi.schema.files import sql_folder
 from tests.support.command import Run, succeeded
 from tests.support.databases import Connection
-from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.snapshots import snapshot
 from tests.support.statements import one, rerun
 
@@ -42,7 +42,7 @@ def test_the_doctor_finds_nothing_wrong_with_a_fresh_installation(pgreprise: Run
 def test_the_doctor_finds_the_deployment_that_forgot_its_version(pgreprise: Run, dba: Connection) -> None:
     # The rerun succeeds and deletes nothing: that is the trap.
     set_versions(dba)
-    report = add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    report = add_economy_report(dba)[0]
     add_reform_impact(dba, start_time="2026-04-01 00:00:00")
     forgotten = add_reform_impact(dba, api_version="e999999999", start_time="2026-04-02 00:00:00")
     assert "1 cache row deleted" in succeeded(pgreprise("rerun", "us", str(report)))
@@ -61,7 +61,7 @@ def test_the_doctor_finds_the_deployment_that_forgot_its_version(pgreprise: Run,
 
 def test_a_rerun_that_empties_the_cache_is_no_forgotten_deployment(pgreprise: Run, dba: Connection) -> None:
     set_versions(dba)
-    report = add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    report = add_economy_report(dba)[0]
     add_reform_impact(dba, start_time="2026-04-02 00:00:00")
     add_reform_impact(dba, api_version="e000000000", start_time="2026-04-01 00:00:00")
     rerun(dba, report)
@@ -72,7 +72,7 @@ def test_a_rerun_that_empties_the_cache_is_no_forgotten_deployment(pgreprise: Ru
 
 def test_the_doctor_only_notes_what_earlier_deployments_left(pgreprise: Run, dba: Connection) -> None:
     set_versions(dba)
-    add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    add_economy_report(dba)
     add_reform_impact(dba, start_time="2026-04-02 00:00:00")
     add_reform_impact(dba, api_version="e000000000", start_time="2026-04-01 00:00:00")
     [finding] = examine(pgreprise, problems=False)

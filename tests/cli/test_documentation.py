@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from textwrap import indent
 
 import click
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import URL, create_engine
 
 from pyapi.api.app import create_app
 from pyapi.api.errors import HTTP_STATUS
 from pyapi.cli import cli
 from pyapi.schema.files import sql_folder
+from tests.support import transcripts
 from tests.support.command import Run
 from tests.support.databases import Connection
 from tests.support.projects import PROJECT
-from tests.support.refusals import refusal
-from tests.support.samples import load_sample
-from tests.support.statements import one, rerun
 
-PAGES = [*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md")]
+PAGES = [*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md"), *(PROJECT / "sql").glob("*.md")]
 # Besides the documentation, hints of errors tell people what to run.
 HINTS = [*(PROJECT / "pyapi").rglob("*.py"), *sql_folder().rglob("*.sql")]
 
-every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 
 
 def text_of(*path: str) -> str:
@@ -90,7 +86,7 @@ def test_every_command_in_a_hint_exists() -> None:
 
 def test_the_documentation_names_every_command() -> None:
     named = {words[0] for page in PAGES for piece in code(page) for words in commands_in(piece)}
-    assert cli.commands.keys() - named == {"up"}  # which is `make run`
+    assert cli.commands.keys() - named == set()
 
 
 @every_page
@@ -119,8 +115,9 @@ def test_every_environment_variable_in_the_documentation_is_read_somewhere(page:
     assert environment_variables(page.read_text(encoding="utf-8")) <= read
 
 
-def test_the_readme_lists_the_settings_and_nothing_else() -> None:
-    listed = {cells[0].strip("`") for cells in table_rows(text_of("README.md"))} - {"variable"}
+def test_the_reference_lists_the_environment_variables_and_nothing_else() -> None:
+    tables = text_of("docs", "reference", "settings.md").partition("## Settings in the database")[0]
+    listed = {cells[0].strip("`") for cells in table_rows(tables)} - {"variable"}
     read = re.findall(r"environ\.get\(\"(\w+)\"", text_of("pyapi", "settings.py"))
     assert listed == {*read, "PORT"}
 
@@ -152,7 +149,7 @@ def test_every_file_that_is_named_exists(page: Path) -> None:
 
 
 def test_every_code_has_a_section_with_what_happened_a_remedy_and_an_example() -> None:
-    sections = re.split(r"^#+ ", text_of("docs", "errors.md"), flags=re.MULTILINE)
+    sections = re.split(r"^#+ ", text_of("docs", "reference", "errors.md"), flags=re.MULTILINE)
     complete = {
         section.splitlines()[0]
         for section in sections
@@ -164,7 +161,7 @@ def test_every_code_has_a_section_with_what_happened_a_remedy_and_an_example() -
 def test_the_conditions_of_postgresql_are_documented_with_their_status() -> None:
     documented = {
         condition.removeprefix("class "): int(cells[2])
-        for cells in table_rows(text_of("docs", "errors.md"))
+        for cells in table_rows(text_of("docs", "reference", "errors.md"))
         for condition in cells[0].split(", ")
         if cells[2].isdigit() and "`" not in condition
     }
@@ -178,13 +175,15 @@ def test_every_route_is_documented_and_every_documented_route_exists() -> None:
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    pages = text_of("docs", "http.md") + text_of("docs", "carbon.md")
-    documented = re.findall(r"^### (GET|POST|PATCH|PUT|DELETE) (\S+)$", pages, re.MULTILINE)
+    pages = text_of("docs", "reference", "http.md") + text_of("docs", "reference", "carbon-http.md")
+    documented = re.findall(r"^### `(GET|POST|PATCH|PUT|DELETE) (\S+)`$", pages, re.MULTILINE)
     assert set(documented) == routes
 
 
-def test_the_runbook_says_who_may_call_what(dba: Connection) -> None:
-    heading, *rows = (cells for cells in table_rows(text_of("docs", "dba.md")) if len(cells) == 4)
+def test_the_reference_says_who_may_call_what(dba: Connection) -> None:
+    heading, *rows = (
+        cells for cells in table_rows(text_of("docs", "reference", "roles-and-rights.md")) if len(cells) == 4
+    )
     groups = [cell.strip("`") for cell in heading[1:]]
     documented = {
         name if "." in name else f"public.{name}": {group for group, cell in zip(groups, allowed, strict=True) if cell}
@@ -206,32 +205,98 @@ def test_the_runbook_says_who_may_call_what(dba: Connection) -> None:
     assert documented == granted
 
 
+# --- the reference ---------------------------------------------------------------------------
+
+
+def test_the_reference_lists_every_command_with_its_options() -> None:
+    page = text_of("docs", "reference", "command.md")
+    sections = re.findall(
+        r"^### `pgreprise ([a-z -]+?)(?: [A-Z\[][^`]*)?`$(.*?)(?=^##)", page + "\n## ", re.MULTILINE | re.DOTALL
+    )
+    documented = {name: set(re.findall(r"^\| `(--[a-z-]+)", text, re.MULTILINE)) for name, text in sections}
+    assert documented == dict(leaves(cli))
+
+
+def leaves(group: click.Group, *names: str) -> Iterator[tuple[str, set[str]]]:
+    """The commands that are no groups, with their options."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves(command, *names, name)
+        else:
+            options = (parameter for parameter in command.params if isinstance(parameter, click.Option))
+            yield " ".join([*names, name]), {option.opts[0] for option in options}
+
+
+def test_the_reference_lists_every_entry_point_with_its_arguments(dba: Connection) -> None:
+    page = text_of("docs", "reference", "routines.md")
+    routines = dba.execute(
+        "select proname as name, pronargdefaults as optional,"
+        "   array(select argument.name"
+        "           from unnest(proargnames) with ordinality as argument (name, position)"
+        "          where coalesce(proargmodes[argument.position], 'i') in ('i', 'b')"
+        "          order by argument.position) as arguments"
+        "  from pg_proc"
+        " where pronamespace = 'public'::regnamespace and proowner = 'pgreprise_owner'::regrole"
+    ).fetchall()
+    assert routines
+    assert set(re.findall(r"^\| `(\w+\(.*\))` \|", page, re.MULTILINE)) == {signature(**row) for row in routines}
+
+
+def signature(name: str, arguments: list[str], optional: int) -> str:
+    """A routine as the reference shows it: `name(required [, optional])`. The result is no argument of a caller."""
+    required = len(arguments) - optional
+    rest = ", ".join(argument for argument in arguments[required:] if argument != "result")
+    given = ", ".join(arguments[:required])
+    return f"{name}({given}{f' [, {rest}]' if given and rest else f'[{rest}]' if rest else ''})"
+
+
+def test_the_reference_lists_what_is_added_to_the_tables_and_every_table_of_ours(dba: Connection) -> None:
+    ours, added = (
+        table_rows(part) for part in reversed(text_of("docs", "reference", "database.md").split("## Schema"))
+    )
+    found = dba.execute(
+        "select relname as name, relnamespace::regnamespace::text as schema from pg_class"
+        " where relkind in ('r', 'i') and (relnamespace = 'pgreprise'::regnamespace and relkind = 'r'"
+        "    or relnamespace = 'public'::regnamespace and relname ~ '^(pgreprise_|uq_)')"
+    ).fetchall()
+    assert {span for row in ours for span in re.findall(r"`(\w+)`", row[0])} == names_in(found, "pgreprise")
+    listed = {span for row in added for span in re.findall(r"`((?:pgreprise|uq)_\w+)`", row[1])}
+    assert listed == names_in(found, "public")
+
+
+def names_in(rows: list[dict[str, object]], schema: str) -> set[object]:
+    """The names of the rows that are of a schema."""
+    return {row["name"] for row in rows if row["schema"] == schema}
+
+
 # --- what is shown ---------------------------------------------------------------------------
 
+# What CONTRIBUTING.md shows needs a checkout of its own; tests/migrations/test_contributing.py runs it.
+SHOWN = [page for page in PAGES if page.name != "CONTRIBUTING.md" and transcripts.blocks_of(page)]
 
-def test_the_reruns_that_the_readme_shows_are_what_happens(pgreprise: Run, dba: Connection) -> None:
-    load_sample(dba)
-    readme = text_of("README.md")
 
-    def shown(*arguments: str) -> None:
-        """What the command prints stands in the readme, under the command."""
-        done = pgreprise(*arguments)
-        assert f"    $ pgreprise {' '.join(arguments)}\n{indent(done.stdout, '    ')}" in readme
+@pytest.mark.parametrize("page", SHOWN, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_what_a_page_shows_is_what_happens(page: Path, database: URL, pgreprise: Run) -> None:
+    assert pgreprise("sample", "load").returncode == 0
+    with transcripts.Session(database) as session:
+        differs = [
+            "\n".join([f"line {step.line}: {step.command}", "--- shown", *step.output, "--- happened", *happened])
+            for block in transcripts.blocks_of(page)
+            for step, happened in session.run(block)
+            if not transcripts.agrees(step.output, happened)
+        ]
+    assert differs == []
 
-    before = one(dba, "select id, status, output::text as output from get_report(4)")
-    assert f"{before['id']} | {before['status']} | {before['output']}" in re.sub(" +", " ", readme)
-    assert json.dumps(rerun(dba, 4)) in readme
-    assert json.dumps(rerun(dba, 3, "uk"), separators=(",", ":")) in readme
-    shown("rerun", "us", "2", "6", "999")
-    shown("runs", "us", "4", "--run", "1")
-    shown("undo", "1")
-    late = "select from update_report(2, 'us', status => 'complete', output => '{}', run_sequence => 1)"
-    assert (refused := refusal(dba, late)).code == "RR011"
-    assert f"    ERROR:  {refused.message}\n    HINT:  {refused.hint}\n" in readme
-    shown("preview", "us", "4")
-    for _ in range(2):
-        result = one(dba, "call rerun_report(4, idempotency_key => 'fix-812')")["result"]
-        assert json.dumps(result) in readme
-    # Between the command and these lines stands the progress, which tells of time.
-    for arguments in (["rerun-batch", "--country", "us", "--report-type", "geography"], ["undo", "--batch", "1"]):
-        assert indent(pgreprise(*arguments).stdout, "    ") in readme
+
+def test_the_readme_and_the_pages_to_do_things_by_show_transcripts() -> None:
+    shown = {str(page.relative_to(PROJECT)) for page in SHOWN}
+    assert {"README.md", "docs/start/first-rerun.md", "docs/how-to/undo.md", "docs/reference/http.md"} <= shown
+
+
+def test_a_transcript_that_differs_is_noticed() -> None:
+    shown = ["one", "...", "at 2026-01-01 10:00:00: ... rows", "end"]
+    assert transcripts.agrees(shown, ["one", "two", "three", "at 2027-12-31 23:59:59: 7 rows", "end"])
+    assert not transcripts.agrees(shown, ["one", "at 2027-12-31 23:59:59: 7 rows", "end", "more"])
+    assert not transcripts.agrees(shown, ["one", "at 2027-12-31 23:59:59: 7 columns", "end"])
+    assert transcripts.agrees([], [" set_config", "------------", " x"])
+    assert not transcripts.agrees([], ["ERROR:  No access to unit #1."])

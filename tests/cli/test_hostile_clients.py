@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import socket
 import subprocess
+import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import psutil
 import pytest
@@ -21,14 +22,16 @@ from tests.support.samples import load_sample
 from tests.support.snapshots import everything
 
 MIB = 1024 * 1024
-# As the API is, but less patient, and with few threads.
+# As the API is, but less patient, and with few database connections.
 PROGRAM_TEXT = """
+from gevent import monkey
+monkey.patch_all()
 from pyapi import cli
-from pyapi.api import worker
-worker._HEAD_SECONDS, worker._BODY_SECONDS = 2, 2
+from pyapi.api import server, turns
+server._HEAD_SECONDS, turns._BODY_SECONDS, turns._REPLY_SECONDS = 2, 2, 2
 cli.main()
 """
-MANY = 12
+MANY = 40
 
 
 class Server:
@@ -89,11 +92,11 @@ def dba(database: URL) -> Iterator[Connection]:
 
 @pytest.fixture(scope="module")
 def served(database: URL) -> Iterator[Server]:
-    """An API of one process with four threads."""
+    """An API of one process with four database connections."""
     port = unused_port()
     url = as_api(database)
     process = subprocess.Popen(
-        [PROGRAM.with_name("python"), "-c", PROGRAM_TEXT, "serve", "--workers", "1", "--threads", "4"],
+        [PROGRAM.with_name("python"), "-c", PROGRAM_TEXT, "serve", "--workers", "1", "--connections", "4"],
         env=environment(DATABASE_URL=plain(url), PORT=str(port)),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -117,33 +120,49 @@ PATCH = b"PATCH /us/report HTTP/1.1\r\nHost: localhost\r\nContent-Type: applicat
         b"",
         b"G",
         b"GET /us/report/4 HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
-        b"GET /us/report/4 HTTP/1.1\nHost: localhost\n\n",
-        PATCH + b'Content-Length: 1000\r\n\r\n{"id": 4, ',
     ],
-    ids=["nothing", "a letter", "half a head", "no end of a head", "half a body"],
+    ids=["nothing", "a letter", "half a head"],
 )
-def test_slow_clients_keep_nobody_waiting_and_are_cut_off(served: Server, sent: bytes) -> None:
+def test_clients_whose_head_is_slow_keep_nobody_waiting_and_are_cut_off(served: Server, sent: bytes) -> None:
     with ExitStack() as stack:
         slow = [stack.enter_context(served.connect(sent)) for _ in range(MANY)]
         assert served.serves()
         assert [everything_of(connection) for connection in slow] == [b""] * MANY
 
 
-def test_a_body_that_is_long_and_slow_is_cut_off(served: Server) -> None:
-    sent = PATCH + f"Content-Length: {MIB}\r\n\r\n".encode() + b'{"id": 4, "error_message": "' + b"x" * 100_000
+@pytest.mark.parametrize(
+    "sent",
+    [
+        PATCH + b'Content-Length: 1000\r\n\r\n{"id": 4, ',
+        PATCH + f"Content-Length: {MIB}\r\n\r\n".encode() + b'{"id": 4, "error_message": "' + b"x" * 100_000,
+        PATCH + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{",
+    ],
+    ids=["half", "long", "chunked"],
+)
+def test_clients_whose_body_is_slow_keep_nobody_waiting_and_are_told(served: Server, sent: bytes) -> None:
     with ExitStack() as stack:
         slow = [stack.enter_context(served.connect(sent)) for _ in range(MANY)]
         assert served.serves()
-        assert [statuses(everything_of(connection)) for connection in slow] == [[400]] * MANY
+        assert [statuses(everything_of(connection)) for connection in slow] == [[408]] * MANY
 
 
-def test_a_slow_chunked_body_is_cut_off(served: Server) -> None:
-    sent = PATCH + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{"
-    with ExitStack() as stack:
-        slow = [stack.enter_context(served.connect(sent)) for _ in range(MANY)]
-        assert served.serves()
-        for connection in slow:
-            assert statuses(everything_of(connection)) in ([], [400])
+def test_a_slow_body_that_nobody_asks_for_is_cut_off(served: Server) -> None:
+    sent = b"GET /us/report/4 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"
+    with served.connect(sent) as connection:
+        assert statuses(everything_of(connection)) == [200]
+
+
+def test_a_client_that_sends_a_byte_at_a_time_is_cut_off(served: Server) -> None:
+    with served.connect(b"GET /us/report/4 HTTP/1.1\r\nHost: localhost\r\nX-Slow: ") as connection:
+        connection.settimeout(0.1)
+        received = None
+        while received is None:
+            # Each byte would begin the time anew, if it were the time of a byte.
+            with suppress(TimeoutError):
+                received = connection.recv(1)
+            with suppress(OSError):
+                connection.send(b"x")
+    assert received == b""
 
 
 def test_a_reply_that_nobody_reads_keeps_nobody_waiting(served: Server) -> None:
@@ -151,6 +170,16 @@ def test_a_reply_that_nobody_reads_keeps_nobody_waiting(served: Server) -> None:
         for _ in range(MANY):
             stack.enter_context(served.connect(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3))
         assert served.serves()
+
+
+def test_a_reply_that_nobody_reads_is_not_offered_for_ever(served: Server) -> None:
+    asked = 2000
+    with served.connect(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * asked) as connection:
+        # By then the server, which takes what is slower than this for the end, has seen the end of others.
+        for _ in range(2):
+            with served.connect(PATCH + b"Content-Length: 9\r\n\r\n{") as slow:
+                assert statuses(everything_of(slow)) == [408]
+        assert 0 < len(statuses(everything_of(connection))) < asked
 
 
 def test_a_request_that_comes_in_pieces_is_served(served: Server) -> None:
@@ -181,6 +210,46 @@ def test_a_client_that_waits_before_its_body_is_told_to_go_on(served: Server) ->
 
 
 # --- too much --------------------------------------------------------------------------------
+
+FLOODS = {
+    "a body that nobody asks for": (
+        b"GET /us/report/4 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000\r\n\r\n",
+        b"x" * MIB,
+    ),
+    "a body that is refused": (PATCH + b"Content-Length: 1000000000000\r\n\r\n", b"x" * MIB),
+    "chunks": (PATCH + b"Transfer-Encoding: chunked\r\n\r\n", (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 16),
+    "requests": (b"", b"GET /liveness-check HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000),
+}
+
+
+@pytest.mark.parametrize(("head", "piece"), FLOODS.values(), ids=FLOODS.keys())
+def test_a_client_that_sends_without_end_keeps_nobody_waiting(served: Server, head: bytes, piece: bytes) -> None:
+    ends = threading.Event()
+
+    def send() -> None:
+        while not ends.is_set():
+            with suppress(OSError), served.connect(head) as connection:
+                reads = threading.Thread(target=everything_of, args=[connection])
+                reads.start()
+                try:
+                    while not ends.is_set():
+                        connection.sendall(piece)
+                finally:
+                    with suppress(OSError):
+                        connection.shutdown(socket.SHUT_RDWR)
+                    reads.join()
+
+    floods = [threading.Thread(target=send) for _ in range(4)]
+    for flood in floods:
+        flood.start()
+    try:
+        for _ in range(10):
+            # In less than the 60 seconds after which a client gives up.
+            assert served.serves()
+    finally:
+        ends.set()
+        for flood in floods:
+            flood.join()
 
 
 @pytest.mark.parametrize("is_chunked", [False, True])
@@ -219,10 +288,11 @@ def test_a_body_that_says_it_is_100_mb_is_refused_before_it_comes(served: Server
         b"GET /us/report/4 HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
         b"GET /us/report/4 HTTP/1.1\r\nHost: localhost\r\n" + b"X: x\r\n" * 200 + b"\r\n",
         b"GET /us/report/4 HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 200_000,
+        b"GET /us/report/4 HTTP/1.1\nHost: localhost\n\n",
         b"\x00" * 100_000,
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\r\n\r\n",
     ],
-    ids=["line", "header", "headers", "no end", "zeros", "TLS"],
+    ids=["line", "header", "headers", "no end", "bare line feeds", "zeros", "TLS"],
 )
 def test_a_head_that_is_too_much_or_no_http_is_refused(served: Server, head: bytes) -> None:
     answers = served.answers(head)

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import psutil
 import pytest
 from sqlalchemy import URL
 
+from pyapi.api import server
+from pyapi.api.address import Address
 from pyapi.settings import Settings
 from tests.support.command import PROGRAM, Run, environment, run
 from tests.support.databases import Connect, Connection, plain
@@ -249,49 +252,122 @@ def test_a_request_under_way_is_finished_when_the_api_is_stopped(
     assert snapshot(dba)["report_outputs"][0]["status"] == "pending"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def children_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The workers of an API, as soon as there is one."""
+    parent = psutil.Process(process.pid)
+    while not (workers := parent.children()):
+        assert process.poll() is None
+    return workers
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_an_api_that_is_stopped_while_its_workers_are_born_waits_for_none(
     start: Start, port: int, database: URL, number: signal.Signals
 ) -> None:
-    program = "import os, time; from pyapi import cli\n"
-    program += "os.register_at_fork(after_in_child=lambda: time.sleep(0.5))\ncli.main()"
+    # The sleep that gevent does not replace.
+    program = "import os; from time import sleep; from pyapi.__main__ import main\n"
+    program += "os.register_at_fork(after_in_child=lambda: sleep(0.5))\nmain()"
     process = start("-c", program, "serve", program=PROGRAM.with_name("python"), PORT=str(port),
                     DATABASE_URL=plain(database))  # fmt: skip
     said_until(process, "serves")
-    parent = psutil.Process(process.pid)
-    while not parent.children():
-        assert process.poll() is None
+    children_of(process)
     process.send_signal(number)
     # A worker that does not hear it is killed half a minute later, and gunicorn says so.
     assert ended(process) == (0, "")
 
 
-def test_a_worker_that_is_to_end_as_it_hands_a_request_over_ends(start: Start, port: int, database: URL) -> None:
-    program = """
-import os, signal
-from concurrent.futures import ThreadPoolExecutor
-from pyapi import cli
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_many_starts_and_stops_in_a_row_all_end_without_a_word(
+    start: Start, port: int, database: URL, number: signal.Signals
+) -> None:
+    for times in range(4):
+        process = start("serve", PORT=str(port), DATABASE_URL=plain(database))
+        said_until(process, "serves")
+        if times % 2:
+            assert answer(f"http://127.0.0.1:{port}/us/report/1")[0] == 404
+        # By a signal, and as a terminal does: it reaches the workers twice.
+        (os.kill if times < 2 else os.killpg)(process.pid, number)
+        # A worker that does not hear it is killed half a minute later, and gunicorn says so.
+        assert ended(process) == (0, "")
 
-def submit(self, *arguments):
-    with self._shutdown_lock:
-        os.kill(os.getpid(), signal.SIGINT)
 
-ThreadPoolExecutor.submit = submit
-cli.main()
-"""
-    process = start("-c", program, "serve", "--workers", "1", program=PROGRAM.with_name("python"), PORT=str(port),
-                    DATABASE_URL=plain(database))  # fmt: skip
+def test_a_statement_that_waits_holds_nobody_up_and_ends(
+    start: Start, port: int, database: URL, dba: Connection, connect: Connect
+) -> None:
+    report = add_report(dba, add_simulation(dba, population_type="household"))
+    holder = connect(autocommit=False)
+    holder.execute("select from public.report_outputs where id = %s for update", (report,))
+    url = plain(database.update_query_dict({"options": "-c lock_timeout=50s -c statement_timeout=2s"}))
+    process = start("serve", "--workers", "1", "--connections", "2", PORT=str(port), DATABASE_URL=url)
     said_until(process, "serves")
-    parent = psutil.Process(process.pid)
-    while not (workers := parent.children()):
-        assert process.poll() is None
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
-        connection.sendall(b"GET /liveness-check HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert connection.recv(1) == b""
-    # Else gunicorn gives up on it after a minute.
-    workers[0].wait(timeout=30)
-    process.terminate()
-    assert ended(process) == (0, "")
+    address = f"http://127.0.0.1:{port}/us/report/{report}"
+    with ThreadPoolExecutor() as clients:
+        waits = clients.submit(answer, f"{address}/rerun", "POST")
+        waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        while not dba.execute(waiting).fetchall():
+            assert not waits.done()
+        assert answer(address)[0] == 200
+        assert not waits.done()
+        assert (waits.result()[0], waits.result()[1]["code"]) == (503, "57014")
+    holder.rollback()
+    assert answer(f"{address}/rerun", "POST")[0] == 200
+
+
+def test_more_requests_than_database_connections_wait_for_one(
+    start: Start, port: int, database: URL, dba: Connection, connect: Connect
+) -> None:
+    report = add_report(dba, add_simulation(dba, population_type="household"))
+    holder = connect(autocommit=False)
+    holder.execute("select from public.report_outputs where id = %s for update", (report,))
+    url = plain(database.update_query_dict({"options": "-c lock_timeout=50s"}))
+    process = start("serve", "--workers", "1", "--connections", "1", PORT=str(port), DATABASE_URL=url)
+    said_until(process, "serves")
+    api = f"http://127.0.0.1:{port}"
+    with ThreadPoolExecutor(max_workers=9) as clients:
+        first = clients.submit(answer, f"{api}/us/report/{report}/rerun", "POST")
+        waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        while not dba.execute(waiting).fetchall():
+            assert not first.done()
+        others = [clients.submit(answer, f"{api}/us/report/{report}") for _ in range(8)]
+        # Somebody who needs no connection does not wait.
+        assert answer(f"{api}/liveness-check")[0] == 200
+        assert not any(other.done() for other in others)
+        holder.rollback()
+        assert [one.result()[0] for one in (first, *others)] == [200] * 9
+    [sessions] = dba.execute(
+        "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'pgreprise'"
+    ).fetchall()
+    assert sessions["count"] == 1
+
+
+def test_a_request_does_not_wait_for_a_database_connection_for_ever(
+    start: Start, port: int, database: URL, dba: Connection, connect: Connect
+) -> None:
+    report = add_report(dba, add_simulation(dba, population_type="household"))
+    holder = connect(autocommit=False)
+    holder.execute("select from public.report_outputs where id = %s for update", (report,))
+    url = plain(database.update_query_dict({"options": "-c lock_timeout=50s"}))
+    program = "from gevent import monkey; monkey.patch_all()\nfrom pyapi import cli; from pyapi.api import server\n"
+    program += "server._POOL_SECONDS = 1\ncli.main()"
+    process = start("-c", program, "serve", "--workers", "1", "--connections", "1", PORT=str(port), DATABASE_URL=url,
+                    program=PROGRAM.with_name("python"))  # fmt: skip
+    said_until(process, "serves")
+    api = f"http://127.0.0.1:{port}"
+    with ThreadPoolExecutor() as clients:
+        first = clients.submit(answer, f"{api}/us/report/{report}/rerun", "POST")
+        waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        while not dba.execute(waiting).fetchall():
+            assert not first.done()
+        status, envelope = answer(f"{api}/us/report/{report}")
+        assert (status, envelope["code"]) == (503, "SERVICE_UNAVAILABLE")
+        holder.rollback()
+        assert first.result()[0] == 200
+    assert answer(f"{api}/us/report/{report}")[0] == 200
+
+
+def test_a_process_that_gevent_has_not_patched_does_not_serve(database: URL) -> None:
+    with pytest.raises(RuntimeError, match="gevent"):
+        server.serve(database, Address(), None)
 
 
 @pytest.mark.parametrize("command", ["up", "serve"])

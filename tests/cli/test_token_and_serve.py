@@ -130,7 +130,7 @@ def test_without_authentication_only_loopback_is_listened_on(run: Run, host: str
         r"error: refusing to listen on [^\n]*without authentication; set PGREPRISE_JWT[^\n]+\n", ended.err
     )
     with pytest.raises(UnprotectedAddressError):
-        serve(URL.create("postgresql"), Address(host), None, workers=1, threads=1)
+        serve(URL.create("postgresql"), Address(host), None)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
@@ -142,7 +142,7 @@ def test_loopback_is_listened_on_without_authentication(host: str) -> None:
 def serving(port: int, database: URL, *arguments: str, **environment: str) -> Iterator[str]:
     """The URL of a served API, once it serves."""
     environment = {**os.environ, **environment, "DATABASE_URL": plain(as_api(database))}
-    command = [sys.executable, "-c", "from pyapi.cli import main; main()"]
+    command = [sys.executable, "-m", "pyapi"]
     with subprocess.Popen(
         [*command, "serve", "--port", str(port), "--workers", "1", *arguments],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",

@@ -116,13 +116,19 @@ def reports(dba: Connection) -> list[int]:
     return add_shared_reports(dba, REPORTS)
 
 
+@pytest.fixture
+def blocker(connect: Connect, reports: list[int]) -> Connection:  # noqa: ARG001
+    """Who stops a batch of the reports in its third chunk."""
+    connection = connect()
+    stop_in_the_third_chunk(connection)
+    return connection
+
+
 @pytest.mark.parametrize("how", RUNNERS)
 def test_a_client_that_is_killed_in_a_chunk_loses_that_chunk_only(
-    dba: Connection, connect: Connect, database: URL, reports: list[int], how: str
+    dba: Connection, blocker: Connection, database: URL, reports: list[int], how: str
 ) -> None:
     before, batch_id = contents(dba), all_in_a_batch(dba, reports)
-    blocker = connect()
-    stop_in_the_third_chunk(blocker)
     # The server looks after its clients, and ends what a dead one asked for.
     with runner(database, batch_id, how, "-c client_connection_check_interval=50ms") as process:
         wait_until(lambda: waits(dba))
@@ -141,11 +147,9 @@ def test_a_client_that_is_killed_in_a_chunk_loses_that_chunk_only(
 
 @pytest.mark.parametrize("how", RUNNERS)
 def test_a_server_that_goes_on_for_a_killed_client_does_not_collide_with_the_next_runner(
-    dba: Connection, connect: Connect, database: URL, reports: list[int], how: str
+    dba: Connection, blocker: Connection, database: URL, reports: list[int], how: str
 ) -> None:
     before, batch_id = contents(dba), all_in_a_batch(dba, reports)
-    blocker = connect()
-    stop_in_the_third_chunk(blocker)
     with runner(database, batch_id, how) as process:
         wait_until(lambda: waits(dba))
         process.kill()

@@ -223,7 +223,7 @@ def test_no_list_at_all_is_rr016(sandbox: Connection, world: World) -> None:
     said = refusal(sandbox, MANY, None)
     assert said == (
         "RR016",
-        "report_ids is null; it is an array of report ids.",
+        "report_ids is null. It must be an array of report ids.",
         {"report_ids": None},
         "call rerun_reports(array[2, 6, 10])",
     )
@@ -349,7 +349,7 @@ def test_to_create_a_batch_reruns_nothing(sandbox: Connection, variety: dict[str
 
 KEYS = (
     'Nothing was changed. Keys are country, status (pending, running, complete, error), year ("2025"), '
-    "api_version, report_type (household, geography) and ids; each has one value or an array of values."
+    "api_version, report_type (household, geography) and ids. Each has one value or an array of values."
 )
 
 
@@ -360,7 +360,7 @@ KEYS = (
         ("null", "The filter is not a JSON object."),
         ("[]", "The filter is not a JSON object."),
         ('"us"', "The filter is not a JSON object."),
-        ("{}", "The filter names no condition."),
+        ("{}", "The filter has no condition."),
         ('{"county": "us"}', 'The filter has an unknown key "county".'),
         ('{"country": "us", "Status": "error"}', 'The filter has an unknown key "Status".'),
         ('{"": "us"}', 'The filter has an unknown key "".'),
@@ -510,7 +510,7 @@ def test_a_null_batch_is_rr018(sandbox: Connection, call: str) -> None:
 @pytest.mark.parametrize("size", [0, -1, 100001, None])
 def test_a_chunk_of_nothing_or_of_too_much_is_rr016(sandbox: Connection, call: str, size: int | None) -> None:
     said = refusal(sandbox, f"select {call}", size)
-    assert said[:3] == ("RR016", "A chunk has 1 to 100000 rows.", {"chunk_size": size})
+    assert said[:3] == ("RR016", "chunk_size must be between 1 and 100000.", {"chunk_size": size})
 
 
 def test_batches_are_listed_newest_first_with_who_made_them(sandbox: Connection, world: World) -> None:
@@ -598,10 +598,7 @@ def test_an_undo_chunk_lists_what_it_left_alone(sandbox: Connection, world: Worl
     acts = [act["rerun_id"] for act in sandbox.execute("select rerun_id from pgreprise.rerun order by 1").fetchall()]
     sandbox.execute("select update_report(%s, error_message => 'x')", (world.good[2],))
     did = one(sandbox, "select undo_batch_chunk(%s, chunk_size => 2) as did", batch)["did"]
-    message = (
-        f"Rerun #{acts[2]} cannot be undone, since things have moved on: "
-        f"report #{world.good[2]} has a result again (status pending)."
-    )
+    message = f"Rerun #{acts[2]} cannot be undone: report #{world.good[2]} has a new result (status pending)."
     assert did == {
         "reruns": 2,
         "undone": 1,

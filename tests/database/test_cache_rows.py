@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from tests.support.databases import Connection
-from tests.support.factories import VERSIONS, add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.factories import (
+    VERSIONS,
+    add_economy_report,
+    add_reform_impact,
+    add_report,
+    add_simulation,
+    set_versions,
+)
 from tests.support.snapshots import snapshot
 from tests.support.statements import one, rerun
 
@@ -164,7 +171,7 @@ def mismatched(connection: Connection) -> list[tuple[Any, ...]]:
 def report(sandbox: Connection) -> int:
     """A report whose cache key is that of add_reform_impact."""
     set_versions(sandbox)
-    return add_report(sandbox, add_simulation(sandbox, policy_id=2), add_simulation(sandbox, policy_id=3))
+    return add_economy_report(sandbox)[0]
 
 
 def test_rows_of_the_current_version_are_not_mismatched(sandbox: Connection, report: int) -> None:

@@ -49,9 +49,7 @@ def attempt(connection: Connection, statement: str, *arguments: Any) -> str | di
 def test_of_many_callers_that_create_one_report_one_does_and_the_others_are_told_that_it_exists(
     dba: Connection, connect: Connect, unit: int, level: IsolationLevel, statement: str
 ) -> None:
-    callers = connections(connect, CALLERS)
-    for caller in callers:
-        caller.isolation_level = level
+    callers = connections(connect, CALLERS, level)
     projects = set()
     for year in range(2020, 2025):
         said = at_once(CALLERS, lambda number, year=year: attempt(callers[number], statement, unit, year))
@@ -66,9 +64,7 @@ def test_of_many_callers_that_create_one_report_one_does_and_the_others_are_told
 def test_of_many_callers_that_create_one_project_one_does(
     dba: Connection, connect: Connect, unit: int, level: IsolationLevel
 ) -> None:
-    callers = connections(connect, CALLERS)
-    for caller in callers:
-        caller.isolation_level = level
+    callers = connections(connect, CALLERS, level)
     said = at_once(CALLERS, lambda number: attempt(callers[number], "select id from create_carbon_project(%s)", unit))
     assert [answer for answer in said if isinstance(answer, str)] == ["RC004"] * (CALLERS - 1)
     assert len(snapshot(dba)["carbon_projects"]) == 1
@@ -80,9 +76,7 @@ def test_of_many_callers_that_refresh_one_report_one_does(
 ) -> None:
     report = add_report(dba, unit, 2025, "Simulator_Explore", last_updated=NOW_EPOCH - DAY - 1)
     add_entry(dba, report, 2, 5)
-    callers = connections(connect, CALLERS)
-    for caller in callers:
-        caller.isolation_level = level
+    callers = connections(connect, CALLERS, level)
     said = at_once(
         CALLERS,
         lambda number: attempt(

@@ -12,7 +12,7 @@ from psycopg import IsolationLevel
 
 from tests.support.concurrency import CALLERS, LEVELS, at_once, connections, waiting_for_a_lock
 from tests.support.databases import Connect, Connection
-from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.snapshots import snapshot
 from tests.support.statements import one, rerun
 
@@ -38,14 +38,14 @@ WRITERS = [
 def rows(dba: Connection) -> Connection:
     """Report 1 of simulation 1, and a row of its cache."""
     set_versions(dba)
-    add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    add_economy_report(dba)
     add_reform_impact(dba)
     return dba
 
 
 def test_a_writer_waits_five_seconds_at_most_or_as_long_as_its_caller_said(sandbox: Connection) -> None:
     set_versions(sandbox)
-    report = add_report(sandbox, add_simulation(sandbox, policy_id=2), add_simulation(sandbox, policy_id=3))
+    report = add_economy_report(sandbox)[0]
     add_reform_impact(sandbox)
     act = rerun(sandbox, report)["rerun_id"]
     batch = one(sandbox, 'select create_rerun_batch(\'{"country": "us"}\') as id')["id"]
@@ -309,9 +309,7 @@ def get_or_create(connection: Connection, call: str, *arguments: Any) -> tuple[i
 def test_many_callers_that_want_one_simulation_get_one_row_and_one_of_them_created_it(
     rows: Connection, connect: Connect, level: IsolationLevel
 ) -> None:
-    callers = connections(connect, 16)
-    for caller in callers:
-        caller.isolation_level = level
+    callers = connections(connect, 16, level)
     # The second time the row is gone, as after a clean-up by hand, and the key is still known.
     for policy in [*range(100, 108)] * 2:
         rows.execute("delete from public.simulations where policy_id = %s", (policy,))
@@ -331,9 +329,7 @@ def test_many_callers_that_want_one_simulation_get_one_row_and_one_of_them_creat
 def test_many_callers_that_want_one_report_get_one_row_and_one_of_them_created_it(
     rows: Connection, connect: Connect, level: IsolationLevel, second: int | None
 ) -> None:
-    callers = connections(connect, 16)
-    for caller in callers:
-        caller.isolation_level = level
+    callers = connections(connect, 16, level)
     # The second time the row is gone, as after a clean-up by hand, and the key is still known.
     for year in [*range(2030, 2038)] * 2:
         rows.execute("delete from public.report_outputs where year = %s", (str(year),))

@@ -125,7 +125,7 @@ class Caller:
                 with self.connection.transaction():
                     call()
             except psycopg.errors.SerializationFailure:
-                # At the stricter levels the call is made again, as docs/errors.md asks.
+                # At the stricter levels the call is made again, as docs/reference/errors.md asks.
                 self.told["40001"] += 1
                 continue
             except psycopg.Error as error:
@@ -147,9 +147,7 @@ def test_callers_of_everything_at_once_neither_deadlock_nor_leave_anything_half_
         int(one(dba, "select create_rerun_batch(%s::jsonb) as id", json.dumps({"ids": reports}))["id"])
         for _ in range(12)
     ]
-    callers = [Caller(each, number, batches) for number, each in enumerate(connections(connect, CALLERS))]
-    for caller in callers:
-        caller.connection.isolation_level = level
+    callers = [Caller(each, number, batches) for number, each in enumerate(connections(connect, CALLERS, level))]
     at_once(CALLERS, lambda number: callers[number].run())
 
     assert_history_is_whole(dba)

@@ -85,9 +85,7 @@ def consume(consumer: Connection, ended: threading.Event, chance: random.Random)
 def test_every_consumer_sees_every_committed_act_exactly_once_and_in_one_order(
     rows: Connection, connect: Connect, level: IsolationLevel
 ) -> None:
-    writers, consumers = connections(connect, WRITERS), connections(connect, CONSUMERS)
-    for connection in (*writers, *consumers):
-        connection.isolation_level = level
+    writers, consumers = connections(connect, WRITERS, level), connections(connect, CONSUMERS, level)
     ended = threading.Event()
     with ThreadPoolExecutor(WRITERS + CONSUMERS) as pool:
         reading = [
@@ -224,7 +222,7 @@ def test_a_page_has_1_to_10000_rows(rows: Connection, max_rows: int | None) -> N
     rerun(rows, 1)
     said = refusal(rows, "select * from rerun_feed(0, max_rows => %s)", max_rows)
     assert said.code == "RR016"
-    assert said.message == "max_rows of the feed is between 1 and 10000."
+    assert said.message == "max_rows must be between 1 and 10000."
 
 
 @pytest.mark.parametrize("max_rows", [1, 2, 3, 10000])

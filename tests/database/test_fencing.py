@@ -36,8 +36,7 @@ def stored(connection: Connection, kind: str, row_id: int) -> dict[str, Any]:
 def not_current(kind: str, row_id: int, current: int, written: int) -> tuple[str, str, dict[str, int]]:
     return (
         "RR011",
-        f"{kind.capitalize()} #{row_id} is at run {current}; this write is for run {written}, "
-        "which is not the current one.",
+        f"{kind.capitalize()} #{row_id} is at run {current}, but this write is for run {written}.",
         {f"{kind}_id": row_id, "run_sequence": written, "current_run_sequence": current},
     )
 
@@ -86,7 +85,10 @@ def test_a_worker_that_began_before_the_rerun_is_refused(
     sandbox.execute(act.format(**ids))
     said = refusal(sandbox, write(kind), ids[kind], "{}", run)
     assert said[:3] == not_current(kind, ids[kind], 2, 1)
-    assert said.hint == "Nothing was changed. Drop this result; whoever computes the current run writes its own."
+    assert (
+        said.hint
+        == "Nothing was changed. Discard this result. The worker that computes the current run writes its own."
+    )
     one(sandbox, write(kind), ids[kind], "{}", 2)
 
 

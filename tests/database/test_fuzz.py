@@ -1,4 +1,4 @@
-"""Anyone calls any entry point with anything: only the errors that docs/errors.md lists come out.
+"""Anyone calls any entry point with anything: only the errors that docs/reference/errors.md lists come out.
 
 Which entry points there are and what they take, the catalog says, so a new one is fuzzed without being listed here.
 PGREPRISE_FUZZ_EXAMPLES says how many calls of each to make instead of a few that are the same in every run.
@@ -216,8 +216,8 @@ def entry_points(connection: Connection) -> list[EntryPoint]:
 
 
 def documented() -> list[re.Pattern[str]]:
-    """The codes that a call may end with: refusals of ours, and what docs/errors.md says of a caller's values."""
-    page = (Path(__file__).parents[2] / "docs" / "errors.md").read_text(encoding="utf-8")
+    """The codes that a call may end with: refusals of ours, and what the page on errors says of values."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
     conditions = page.partition("## PostgreSQL's own conditions")[2]
     lines = [line for line in conditions.splitlines() if line.startswith("|")]
     rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
@@ -307,5 +307,5 @@ def test_an_age_that_no_time_goes_back_by_is_refused(session: Connection, age: s
 
 @pytest.mark.parametrize("chunk", ["null", "[1]", '{"reruns": "many"}', '{"bytes": 1}', '{"reruns": null}'])
 def test_what_is_no_count_adds_nothing(session: Connection, chunk: str) -> None:
-    statement = """select pgreprise.add_up('{"reruns": 1}', %s::jsonb) ->> 'reruns' as reruns"""
+    statement = """select pgreprise.add_counts('{"reruns": 1}', %s::jsonb) ->> 'reruns' as reruns"""
     assert session.execute(statement, (chunk,)).fetchall() == [{"reruns": "1"}]

@@ -66,7 +66,7 @@ def test_the_key_of_another_report_is_rr012(sandbox: Connection, report: int) ->
         f"This idempotency key was used for report #{report}, not for report #{other}.",
         {"report_id": other, "used_for_report_id": report, "rerun_id": first["rerun_id"]},
     )
-    assert said.hint == "Nothing was changed. Use a new key for each rerun that you mean."
+    assert said.hint == "Nothing was changed. Use a new key for each rerun."
 
 
 def test_the_key_of_a_rerun_that_was_undone_is_rr014(sandbox: Connection, report: int) -> None:
@@ -75,10 +75,10 @@ def test_the_key_of_a_rerun_that_was_undone_is_rr014(sandbox: Connection, report
     said = refusal(sandbox, CALL, report, "k")
     assert said[:3] == (
         "RR014",
-        f"This idempotency key did rerun #{first['rerun_id']}, which was undone since.",
+        f"This idempotency key was used for rerun #{first['rerun_id']}, which was undone.",
         {"report_id": report, "rerun_id": first["rerun_id"]},
     )
-    assert said.hint == "Nothing was changed. To rerun the report after all, use a new key."
+    assert said.hint == "Nothing was changed. To rerun the report again, use a new key."
     assert with_key(sandbox, report, "k2")["run_sequence"] == 4
 
 
@@ -154,9 +154,7 @@ def until_nobody_is_in_the_way(connection: Connection, report_id: int, key: str)
 def test_callers_with_one_key_at_one_moment_do_one_rerun(
     rows: Connection, connect: Connect, level: IsolationLevel
 ) -> None:
-    callers = connections(connect, CALLERS)
-    for caller in callers:
-        caller.isolation_level = level
+    callers = connections(connect, CALLERS, level)
     for number in range(10):
         results = at_once(
             CALLERS, lambda caller, number=number: until_nobody_is_in_the_way(callers[caller], 1, f"key {number}")
@@ -172,9 +170,7 @@ def test_callers_with_one_key_at_one_moment_do_one_rerun(
 def test_of_callers_with_one_key_for_two_reports_those_of_one_report_get_the_rerun(
     rows: Connection, connect: Connect, level: IsolationLevel
 ) -> None:
-    callers = connections(connect, CALLERS)
-    for caller in callers:
-        caller.isolation_level = level
+    callers = connections(connect, CALLERS, level)
     for number in range(10):
         results = at_once(
             CALLERS,

@@ -58,7 +58,7 @@ FROM_EMPTY = """
     pgreprise.reform_impact_archive, pgreprise.restored_run, pgreprise.rerun_batch, pgreprise.rerun_batch_item,
     pgreprise.rerun_batch_simulation, pgreprise.rerun_batch_cache_key restart identity;
   update pgreprise.rerun_feed_counter set last_position = 0;
-  update pgreprise.configuration set value = 'on' where name = 'archive_outputs';
+  update pgreprise.setting set archive_outputs = true;
   delete from pgreprise.country where country_id not in ('us', 'uk', 'ca');
   update pgreprise.country
      set economy_impact_version = case when country_id <> 'ca' then 'e1' end,
@@ -107,7 +107,7 @@ STATE = {
     "and output.is_current = run.is_current "
     "from public.report_outputs as report, report_history(report.id) as run, "
     "report_run_output(report.id, run.run_sequence) as output",
-    "settings": "select pgreprise.setting('archive_outputs')",
+    "settings": "select value from settings()",
 }
 
 
@@ -467,7 +467,7 @@ class Calls(RuleBasedStateMachine):
     def rerun_many(self, data: some.DataObject) -> None:
         wanted = data.draw(some.lists(some.sampled_from([*self.model.reports, 999]), max_size=5), "reports")
         (acts, refused), result = self.both(
-            lambda: self.model.rerun_set(wanted), "call rerun_reports(%s::bigint[])", wanted
+            lambda: self.model.rerun_many(wanted), "call rerun_reports(%s::bigint[])", wanted
         )
         assert {told["report_id"]: told["errcode"] for told in result["refused"]} == refused
         self.check_chunk(acts, refused, result | {"refused": len(result["refused"])})

@@ -15,7 +15,7 @@ from sqlalchemy import URL
 from tests.support import carbon
 from tests.support.databases import Connect, Connection
 from tests.support.databases import connect as connect_to
-from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.snapshots import everything, snapshot
 from tests.support.statements import newest_act, one
 
@@ -64,15 +64,12 @@ EXPECTED = {
     "public.purge_chunk": DBA,
     "public.purge_runs": DBA,
     "pgreprise.status": READERS,
-    "pgreprise.setting": READERS,
-    "pgreprise.add_up": DBA,
-    "pgreprise.continue_runs": INTERNAL,
+    "pgreprise.add_counts": DBA,
+    "pgreprise.skip_used_run_numbers": INTERNAL,
     "pgreprise.refuse_transaction_block": DBA,
     "pgreprise.actor": INTERNAL,
     "pgreprise.after_routine": INTERNAL,
-    "pgreprise.archive_further_columns": INTERNAL,
-    "pgreprise.archive_reports": INTERNAL,
-    "pgreprise.archive_simulations": INTERNAL,
+    "pgreprise.archive_host_columns": INTERNAL,
     "pgreprise.batch_filter": INTERNAL,
     "pgreprise.batch_reports": INTERNAL,
     "pgreprise.before_routine": INTERNAL,
@@ -81,38 +78,37 @@ EXPECTED = {
     "pgreprise.check_chunk_size": INTERNAL,
     "pgreprise.check_purge": INTERNAL,
     "pgreprise.check_update": INTERNAL,
-    "pgreprise.claim_cache_keys": INTERNAL,
-    "pgreprise.claim_rerun_key": INTERNAL,
+    "pgreprise.new_cache_keys": INTERNAL,
+    "pgreprise.use_idempotency_key": INTERNAL,
     "pgreprise.claims": INTERNAL,
     "pgreprise.drop_invalid_index": INTERNAL,
     "pgreprise.economy_cache_key": INTERNAL,
-    "pgreprise.further_columns": INTERNAL,
+    "pgreprise.host_columns": INTERNAL,
     "pgreprise.is_operator": INTERNAL,
-    "pgreprise.lock_reform_impacts": INTERNAL,
-    "pgreprise.moved_on": INTERNAL,
+    "pgreprise.linked_reports": INTERNAL,
+    "pgreprise.linked_simulations": INTERNAL,
+    "pgreprise.undo_obstacle": INTERNAL,
     "pgreprise.newest_report": INTERNAL,
     "pgreprise.newest_simulation": INTERNAL,
     "pgreprise.original_run": INTERNAL,
-    "pgreprise.purgeable": INTERNAL,
-    "pgreprise.raise_batch_not_found": INTERNAL,
-    "pgreprise.raise_report_not_found": INTERNAL,
-    "pgreprise.raise_rerun_not_found": INTERNAL,
+    "pgreprise.purgeable_reruns": INTERNAL,
+    "pgreprise.raise_not_found": INTERNAL,
     "pgreprise.raise_run_not_current": INTERNAL,
-    "pgreprise.raise_simulation_not_found": INTERNAL,
     "pgreprise.raise_version_unknown": INTERNAL,
     "pgreprise.remove_reform_impacts": INTERNAL,
     "pgreprise.remove_routine": INTERNAL,
+    "pgreprise.report_cache_rows": INTERNAL,
     "pgreprise.report_defect": INTERNAL,
     "pgreprise.require_country": INTERNAL,
     "pgreprise.require_scope": INTERNAL,
     "pgreprise.rerun_result": INTERNAL,
-    "pgreprise.rerun_set": INTERNAL,
-    "pgreprise.reset_reports": INTERNAL,
-    "pgreprise.reset_simulations": INTERNAL,
+    "pgreprise.rerun_many": INTERNAL,
+    "pgreprise.start_report_runs": INTERNAL,
+    "pgreprise.start_simulation_runs": INTERNAL,
     "pgreprise.restore_reform_impacts": INTERNAL,
     "pgreprise.stored_report": INTERNAL,
     "pgreprise.stored_simulation": INTERNAL,
-    "pgreprise.take_back": INTERNAL,
+    "pgreprise.undo_act": INTERNAL,
     # The carbon domain.
     "public.bulk_upsert_carbon_reports": API,
     "public.create_carbon_project": API,
@@ -169,17 +165,19 @@ COMMITTING = {
     "pgreprise.refuse_transaction_block",
 }
 # Adds numbers up for them, and touches no table.
-AS_THE_CALLER = COMMITTING | {"pgreprise.add_up"}
+AS_THE_CALLER = COMMITTING | {"pgreprise.add_counts"}
 
 SAFE_PATH = "search_path=pg_catalog, pg_temp"
 TEXT_THERE_AND_BACK = ["DateStyle=ISO, YMD", "IntervalStyle=postgres", "extra_float_digits=1"]
 FURTHER_SETTINGS = {
     "pgreprise.batch_reports": ["plan_cache_mode=force_custom_plan"],
-    "pgreprise.archive_further_columns": TEXT_THERE_AND_BACK,
+    "pgreprise.archive_host_columns": TEXT_THERE_AND_BACK,
     "pgreprise.restore_reform_impacts": TEXT_THERE_AND_BACK,
-    "pgreprise.continue_runs": ["enable_seqscan=off"],
+    "pgreprise.skip_used_run_numbers": ["enable_seqscan=off"],
     "pgreprise.original_run": ["enable_seqscan=off"],
-    "pgreprise.rerun_set": ["plan_cache_mode=force_custom_plan"],
+    "pgreprise.linked_reports": ["plan_cache_mode=force_custom_plan"],
+    "pgreprise.report_cache_rows": ["plan_cache_mode=force_generic_plan"],
+    "pgreprise.rerun_many": ["plan_cache_mode=force_custom_plan"],
     "public.rerun_report": ["plan_cache_mode=force_generic_plan"],
 }
 
@@ -361,7 +359,6 @@ def test_what_only_looks_is_stable(dba: Connection) -> None:
         "public.rerun_batches",
         "public.rerun_batch_refusals",
         "public.rerun_batch_preview",
-        "pgreprise.setting",
         "pgreprise.status",
         "public.example_units",
         "public.get_carbon_module",
@@ -421,7 +418,7 @@ def forbidden(connection: Connection, statement: str) -> bool:
 def rows(dba: Connection) -> Connection:
     """Report 1, which was rerun and then computed again, so that its undo needs force; a batch; a cache row."""
     set_versions(dba)
-    add_report(dba, add_simulation(dba, policy_id=2), add_simulation(dba, policy_id=3))
+    add_economy_report(dba)
     dba.execute("call rerun_report(1)")
     dba.execute("select update_report(1, status => 'complete', output => '{}')")
     dba.execute("select create_rerun_batch('{\"ids\": 1}')")
@@ -524,7 +521,7 @@ def test_who_logs_in_does_through_routines_what_the_group_is_for(rows: Connectio
         api.execute("call undo_rerun(1, force => true)")
     assert caught.value.sqlstate == "RR017"
     assert caught.value.diag.message_primary == (
-        f"Role {api.info.user} may not do this: it is for members of pgreprise_dba."
+        f"Role {api.info.user} may not do this. Only members of pgreprise_dba may."
     )
     assert everything(rows) == before
     assert one(dba_login, "call undo_rerun(1, force => true)")["result"]["run_sequence"] == 5
@@ -587,7 +584,6 @@ CALLS = [
     "select * from public.archive_size(interval '0', 0)",
     "select * from public.settings()",
     "select public.set_setting('archive_outputs', 'off')",
-    "select pgreprise.setting('archive_outputs')",
     "select * from public.get_carbon_project({unit})",
     "select * from public.create_carbon_project({unit}, 2)",
     "select * from public.get_explore_report({unit}, 2025)",
@@ -616,7 +612,7 @@ CALLS_AS_THE_CALLER = [
     "call public.undo_rerun_batch(1)",
     "call public.purge_runs(interval '0', 0)",
     "call pgreprise.refuse_transaction_block()",
-    """select pgreprise.add_up('{{"reports": 1}}', '{{"reports": 2, "more": 1}}')""",
+    """select pgreprise.add_counts('{{"reports": 1}}', '{{"reports": 2, "more": 1}}')""",
 ]
 
 
@@ -663,9 +659,9 @@ FUNCTIONS = {
     "reset_simulation(bigint)": "1",
     "enter(text)": "1",
     "require_country(text)": "1",
-    "setting(text)": "'off'::text",
-    "reset_reports(bigint[], boolean)": "1",
-    "add_up(jsonb, jsonb)": "'{}'::jsonb",
+    "start_report_runs(bigint[], boolean)": "1",
+    "raise_not_found(text, bigint)": "1",
+    "add_counts(jsonb, jsonb)": "'{}'::jsonb",
     "rerun_batch_chunk(bigint, integer)": "'{}'::jsonb",
     "set_config(text, text, boolean)": "'x'::text",
     "jsonb_array_length(jsonb)": "1",

@@ -274,7 +274,7 @@ def test_what_no_purge_can_mean_is_rr016(
     computed(sandbox, household, 1)
     age(sandbox, "1 day")
     said = refusal(sandbox, f"select {call}", older_than, keep_last)
-    message = "A purge needs older_than, an interval from 0 to 1000 years, and keep_last, 0 or more runs."
+    message = "A purge needs older_than, an interval from 0 to 1000 years, and keep_last, a number from 0."
     assert said[:2] == ("RR016", message)
     assert said.detail is not None
     assert said.detail["keep_last"] == keep_last
@@ -284,7 +284,7 @@ def test_what_no_purge_can_mean_is_rr016(
 @pytest.mark.parametrize("chunk_size", [0, 100001, None])
 def test_a_chunk_of_nothing_or_of_too_much_is_rr016(sandbox: Connection, chunk_size: int | None) -> None:
     said = refusal(sandbox, "select purge_chunk(interval '0', chunk_size => %s::integer)", chunk_size)
-    assert said[:3] == ("RR016", "A chunk has 1 to 100000 rows.", {"chunk_size": chunk_size})
+    assert said[:3] == ("RR016", "chunk_size must be between 1 and 100000.", {"chunk_size": chunk_size})
 
 
 def test_an_age_of_a_thousand_years_frees_nothing(sandbox: Connection, household: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.databases import Connection
-from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.refusals import Refusal, refusal
 from tests.support.snapshots import everything
 from tests.support.statements import one, rerun
@@ -21,7 +21,7 @@ LARGEST = 2**63 - 1
 def full(sandbox: Connection) -> Connection:
     """A database with rows that a careless routine could change: a good report with its cache."""
     set_versions(sandbox)
-    add_report(sandbox, add_simulation(sandbox, policy_id=2), add_simulation(sandbox, policy_id=3))
+    add_economy_report(sandbox)
     add_reform_impact(sandbox)
     return sandbox
 
@@ -41,7 +41,7 @@ def test_a_report_that_does_not_exist_is_rr001(full: Connection, report_id: int)
 
 
 def test_a_null_report_is_rr001(full: Connection) -> None:
-    assert_refused(refusal(full, RERUN, None, None), "RR001", "Report #null not found.", {})
+    assert_refused(refusal(full, RERUN, None, None), "RR001", "Report #null not found.", {"report_id": None})
 
 
 def test_a_report_of_another_country_is_rr001(full: Connection) -> None:
@@ -125,7 +125,7 @@ def test_an_economy_report_of_a_country_without_a_cache_version_is_rr006(full: C
         f"Country {country_id} has no current economy cache version.",
         {"report_id": report, "country_id": country_id},
     )
-    assert said.hint == f"select set_cache_versions('{country_id}', economy_impact => '<version>') sets it."
+    assert said.hint == f"Set it: select set_cache_versions('{country_id}', economy_impact => '<version>')"
 
 
 @pytest.mark.parametrize("country_id", ["zz", "US", "", "us ", "'; drop table public.report_outputs; --"])
@@ -171,7 +171,9 @@ def test_every_routine_about_a_simulation_says_rr007_alike(full: Connection, cal
 
 
 def test_a_null_simulation_is_rr007(full: Connection) -> None:
-    assert_refused(refusal(full, "select reset_simulation(null)"), "RR007", "Simulation #null not found.", {})
+    assert_refused(
+        refusal(full, "select reset_simulation(null)"), "RR007", "Simulation #null not found.", {"simulation_id": None}
+    )
 
 
 @pytest.mark.parametrize("call", ["get_report(%s, 'uk')", "update_report(%s, 'uk', status => 'running')"])
@@ -223,18 +225,18 @@ def test_a_null_country_is_rr008_where_a_country_is_needed(full: Connection, cal
 def test_a_simulation_is_not_created_before_the_package_version_is_known(full: Connection) -> None:
     full.execute("select set_cache_versions('uk', 'e1', 'r1')")
     said = refusal(full, "select get_or_create_simulation('uk', 'uk', 'geography', 1)")
-    message = "Country uk has no current package version; a new row needs one."
+    message = "Country uk has no current package version. A new row needs one."
     assert_refused(said, "RR009", message, {"country_id": "uk", "version": "package"})
-    assert said.hint == "select set_cache_versions('uk', package => '<version>') sets it."
+    assert said.hint == "Set it: select set_cache_versions('uk', package => '<version>')"
 
 
 def test_a_report_is_not_created_before_the_report_version_is_known(full: Connection) -> None:
     full.execute("select set_cache_versions('uk', economy_impact => 'e1', package => '1')")
     simulation = add_simulation(full, country_id="uk")
     said = refusal(full, "select get_or_create_report('uk', %s)", simulation)
-    message = "Country uk has no current report_output version; a new row needs one."
+    message = "Country uk has no current report_output version. A new row needs one."
     assert_refused(said, "RR009", message, {"country_id": "uk", "version": "report_output"})
-    assert said.hint == "select set_cache_versions('uk', report_output => '<version>') sets it."
+    assert said.hint == "Set it: select set_cache_versions('uk', report_output => '<version>')"
 
 
 def test_a_simulation_of_an_unknown_population_type_is_not_created(full: Connection) -> None:
@@ -272,7 +274,7 @@ def test_a_simulation_that_no_row_could_hold_is_rr016(full: Connection, argument
 )
 def test_a_report_that_no_row_could_hold_is_rr016(full: Connection, simulation_id: int | None, year: str) -> None:
     said = refusal(full, "select get_or_create_report('us', %s::bigint, year => %s)", simulation_id, year)
-    message = "A report needs a simulation_1_id, and its year has four digits."
+    message = "A report needs a simulation_1_id and a year of four digits."
     assert_refused(said, "RR016", message, {"simulation_1_id": simulation_id, "year": year})
 
 
@@ -316,8 +318,8 @@ def test_a_report_of_an_unknown_population_type_is_not_created(full: Connection)
     ("values", "message", "detail"),
     [
         ("", "There is nothing to update.", {}),
-        (", status => 'done'", 'Status "done" is none of pending, running, complete and error.', {"status": "done"}),
-        (", status => ''", 'Status "" is none of pending, running, complete and error.', {"status": ""}),
+        (", status => 'done'", 'Status "done" is not one of pending, running, complete and error.', {"status": "done"}),
+        (", status => ''", 'Status "" is not one of pending, running, complete and error.', {"status": ""}),
         (", status => 'complete'", "Status complete needs an output.", {"status": "complete"}),
         (", status => 'complete', output => 'null'", "Status complete needs an output.", {"status": "complete"}),
     ],
@@ -335,7 +337,7 @@ def test_an_update_that_makes_no_sense_is_rr016(
 @pytest.mark.parametrize("version", ["", "12345678901"])
 def test_a_version_that_no_column_could_hold_is_rr016(full: Connection, argument: str, version: str) -> None:
     said = refusal(full, f"select set_cache_versions('us', {argument} => %s)", version)
-    message = f"{argument} => '{version}' is not a version: it needs 1 to 10 characters."
+    message = f"{argument} => '{version}' is not a version: a version has 1 to 10 characters."
     assert_refused(said, "RR016", message, {"country_id": "us"})
 
 

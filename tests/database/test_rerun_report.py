@@ -325,7 +325,7 @@ def test_columns_of_the_host_named_like_variables_of_the_routines_disturb_nothin
          where namespace.nspname in ('public', 'pgreprise')
         """,
     )["names"]
-    assert {"simulation_id", "locked_ids", "package_version"} <= set(variables)
+    assert {"linked", "removed_ids", "package_version"} <= set(variables)
     for table in ("report_outputs", "simulations", "reform_impact"):
         for name in {*variables, *parameters}:
             sandbox.execute(

@@ -106,7 +106,7 @@ def test_what_was_done_to_the_earlier_row_is_not_undone_on_the_new_one(rows: Con
     first = one(rows, "select min(rerun_id) as id from pgreprise.rerun")["id"]
     said = refusal(rows, "call undo_rerun(%s::bigint, force => %s)", first, force)
     assert said.code == "RR010"
-    assert "report #1 is another row, which has the id of a deleted one" in str(said.message)
+    assert "report #1 is another row with the id of a deleted one" in str(said.message)
 
 
 def test_a_row_that_the_routines_create_goes_on_at_once(rows: Connection) -> None:

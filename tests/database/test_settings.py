@@ -16,10 +16,9 @@ def test_outputs_are_archived_unless_somebody_says_otherwise(sandbox: Connection
     assert row == {
         "name": "archive_outputs",
         "value": "on",
-        "allowed": ["on", "off"],
+        "type": "boolean",
         "description": "whether reruns keep the outputs that they clear, so that they can be undone",
     }
-    assert one(sandbox, "select pgreprise.setting('archive_outputs') as value")["value"] == "on"
 
 
 @pytest.mark.parametrize("value", ["off", "on"])
@@ -28,13 +27,13 @@ def test_a_setting_is_changed_and_read_again(sandbox: Connection, value: str) ->
     sandbox.execute("set local role pgreprise_dba")
     sandbox.execute("select set_setting('archive_outputs', %s)", (value,))
     sandbox.execute("reset role")
-    assert one(sandbox, "select pgreprise.setting('archive_outputs') as value")["value"] == value
+    assert one(sandbox, "select archive_outputs from pgreprise.setting")["archive_outputs"] == (value == "on")
     row = one(sandbox, "select value, updated_at = now() as is_updated from settings()")
     assert row == {"value": value, "is_updated": True}
-    assert changed_tables(before, everything(sandbox)) == {"configuration"}
+    assert changed_tables(before, everything(sandbox)) == {"setting"}
 
 
-@pytest.mark.parametrize("value", ["ON", "true", "", " on", "on,off", None])
+@pytest.mark.parametrize("value", ["", "maybe", "on,off", "o", "2", None])
 def test_a_value_that_a_setting_cannot_have_is_rr016(sandbox: Connection, value: str | None) -> None:
     said = refusal(sandbox, "select set_setting('archive_outputs', %s)", value)
     shown = "NULL" if value is None else f"'{value}'"
@@ -42,17 +41,57 @@ def test_a_value_that_a_setting_cannot_have_is_rr016(sandbox: Connection, value:
         "RR016",
         f"Setting archive_outputs cannot be {shown}.",
         {"name": "archive_outputs", "value": value},
-        "It is one of: on, off.",
+        "Its type is boolean (on or off).",
     )
 
 
-@pytest.mark.parametrize("name", ["archive", "Archive_Outputs", "", None])
-@pytest.mark.parametrize("call", ["pgreprise.setting(%s)", "set_setting(%s, 'on')"])
-def test_a_name_that_is_no_setting_is_rr016(sandbox: Connection, call: str, name: str | None) -> None:
-    said = refusal(sandbox, f"select {call}", name)
+@pytest.mark.parametrize("name", ["archive", "Archive_Outputs", "only_row", "updated_at", "ctid", "", None])
+def test_a_name_that_is_no_setting_is_rr016(sandbox: Connection, name: str | None) -> None:
+    said = refusal(sandbox, "select set_setting(%s, 'on')", name)
     assert said == (
         "RR016",
         f'There is no setting "{"" if name is None else name}".',
         {"name": name},
         "The settings are: archive_outputs",
+    )
+
+
+@pytest.fixture
+def later(sandbox: Connection) -> Connection:
+    """A later version, with two settings more."""
+    sandbox.execute(
+        """
+        alter table pgreprise.setting
+          add keep_last integer not null default 1 constraint setting_keep_last_check check (keep_last between 0 and 9),
+          add "claim time%" interval not null default '5 minutes'
+        """
+    )
+    sandbox.execute("comment on column pgreprise.setting.keep_last is 'how many'")
+    return sandbox
+
+
+def test_a_later_setting_is_only_a_column(later: Connection) -> None:
+    later.execute("select set_setting('keep_last', '7'), set_setting('claim time%', '1 hour')")
+    rows = later.execute("select name, value, type, description from settings()").fetchall()
+    assert [tuple(row.values()) for row in rows] == [
+        (
+            "archive_outputs",
+            "on",
+            "boolean",
+            "whether reruns keep the outputs that they clear, so that they can be undone",
+        ),
+        ("claim time%", "01:00:00", "interval", None),
+        ("keep_last", "7", "integer", "how many"),
+    ]
+
+
+@pytest.mark.parametrize("value", ["ten", "-1", "10", "1.5", "99999999999", None])
+def test_type_and_checks_of_the_column_say_what_a_setting_can_be(later: Connection, value: str | None) -> None:
+    said = refusal(later, "select set_setting('keep_last', %s)", value)
+    shown = "NULL" if value is None else f"'{value}'"
+    assert said == (
+        "RR016",
+        f"Setting keep_last cannot be {shown}.",
+        {"name": "keep_last", "value": value},
+        "Its type is integer, CHECK (((keep_last >= 0) AND (keep_last <= 9))).",
     )

@@ -39,4 +39,4 @@ def test_a_row_that_came_after_the_deletion_is_in_its_way(rows: Connection) -> N
     newer = add_reform_impact(rows, status="computing")
     said = refusal(rows, "call undo_rerun(%s::bigint)", newest_act(rows))
     assert said.code == "RR010"
-    assert f"economy cache rows were computed anew (#{newer})" in str(said.message)
+    assert f"there are newer economy cache rows (#{newer})" in str(said.message)

@@ -117,13 +117,12 @@ def test_a_single_rerun_never_joins() -> None:
     ):
         on_the_path |= called
     assert {
-        "pgreprise.claim_rerun_key",
+        "pgreprise.use_idempotency_key",
         "pgreprise.report_defect",
-        "pgreprise.archive_reports",
-        "pgreprise.reset_reports",
-        "pgreprise.archive_simulations",
-        "pgreprise.reset_simulations",
-        "pgreprise.lock_reform_impacts",
+        "pgreprise.linked_simulations",
+        "pgreprise.start_report_runs",
+        "pgreprise.start_simulation_runs",
+        "pgreprise.report_cache_rows",
         "pgreprise.remove_reform_impacts",
     } < on_the_path
     assert [routine for routine in on_the_path if re.search(r"\bjoin\b", newest[routine])] == []

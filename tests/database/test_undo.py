@@ -47,13 +47,13 @@ def rows(sandbox: Connection) -> Rows:
 
 
 def moved(connection: Connection, rerun_id: int, *what: str) -> None:
-    """Assert that an undo is refused since things have moved on, and that it names exactly what."""
+    """Assert that an undo is refused because later results are in the way, and that it names each of them."""
     said = refusal(connection, UNDO, rerun_id)
     report_id = one(connection, "select report_id from pgreprise.rerun where rerun_id = %s", rerun_id)["report_id"]
     assert said[:3] == (
         "RR010",
-        f"Rerun #{rerun_id} cannot be undone, since things have moved on: {'; '.join(what)}.",
-        {"rerun_id": rerun_id, "report_id": report_id, "moved": list(what)},
+        f"Rerun #{rerun_id} cannot be undone: {'; '.join(what)}.",
+        {"rerun_id": rerun_id, "report_id": report_id, "obstacles": list(what)},
     )
     assert said.hint is not None
     assert said.hint.startswith("Nothing was changed. ")
@@ -224,7 +224,7 @@ def test_two_reports_that_share_a_simulation_are_undone_newest_first(sandbox: Co
     first = rerun(sandbox, rows.economy)["rerun_id"]
     between = without_runs(snapshot(sandbox))
     second = rerun(sandbox, rows.single)["rerun_id"]
-    moved(sandbox, first, f"simulation #{rows.first} is at run 3, a later one than run 2")
+    moved(sandbox, first, f"simulation #{rows.first} is at run 3, which is later than run 2")
     undo(sandbox, second)
     assert without_runs(snapshot(sandbox)) == between
     undo(sandbox, first)
@@ -245,19 +245,19 @@ def test_an_undo_of_one_report_of_many_gives_back_what_was_reset_for_it(sandbox:
     assert without_runs(snapshot(sandbox)) == before
 
 
-# --- things have moved on: RR010 -------------------------------------------------------------
+# --- later results are in the way: RR010 ------------------------------------------------------
 
 
 def test_a_newer_run_of_the_report_is_in_the_way(sandbox: Connection, rows: Rows) -> None:
     done = rerun(sandbox, rows.household)
     sandbox.execute("select reset_report(%s)", (rows.household,))
-    moved(sandbox, done["rerun_id"], f"report #{rows.household} is at run 3, a later one than run 2")
+    moved(sandbox, done["rerun_id"], f"report #{rows.household} is at run 3, which is later than run 2")
 
 
 def test_a_newer_run_of_a_simulation_is_in_the_way(sandbox: Connection, rows: Rows) -> None:
     done = rerun(sandbox, rows.economy)
     sandbox.execute("select reset_simulation(%s)", (rows.second,))
-    moved(sandbox, done["rerun_id"], f"simulation #{rows.second} is at run 3, a later one than run 2")
+    moved(sandbox, done["rerun_id"], f"simulation #{rows.second} is at run 3, which is later than run 2")
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_a_result_that_was_written_since_is_in_the_way(
     done = rerun(sandbox, rows.economy)
     row_id = rows.economy if kind == "report" else rows.first
     sandbox.execute(f"select update_{kind}({row_id}, {update})".encode())
-    moved(sandbox, done["rerun_id"], f"{kind} #{row_id} has a result again (status {status})")
+    moved(sandbox, done["rerun_id"], f"{kind} #{row_id} has a new result (status {status})")
 
 
 def test_a_cache_row_that_was_computed_since_is_in_the_way(sandbox: Connection, rows: Rows) -> None:
@@ -287,7 +287,7 @@ def test_a_cache_row_that_was_computed_since_is_in_the_way(sandbox: Connection, 
     add_reform_impact(sandbox, api_version="e-new")
     add_reform_impact(sandbox, options_hash="[x=1]")
     newer = [add_reform_impact(sandbox, status=status) for status in ("computing", "ok")]
-    moved(sandbox, done["rerun_id"], f"economy cache rows were computed anew (#{newer[0]}, #{newer[1]})")
+    moved(sandbox, done["rerun_id"], f"there are newer economy cache rows (#{newer[0]}, #{newer[1]})")
 
 
 def test_everything_that_is_in_the_way_is_named_at_once(sandbox: Connection, rows: Rows) -> None:
@@ -299,10 +299,10 @@ def test_everything_that_is_in_the_way_is_named_at_once(sandbox: Connection, row
     moved(
         sandbox,
         done["rerun_id"],
-        f"report #{rows.economy} has a result again (status pending)",
-        f"simulation #{rows.first} is at run 3, a later one than run 2",
-        f"simulation #{rows.second} has a result again (status pending)",
-        f"economy cache rows were computed anew (#{newer})",
+        f"report #{rows.economy} has a new result (status pending)",
+        f"simulation #{rows.first} is at run 3, which is later than run 2",
+        f"simulation #{rows.second} has a new result (status pending)",
+        f"there are newer economy cache rows (#{newer})",
     )
 
 
@@ -312,7 +312,7 @@ def test_after_a_deletion_only_newer_cache_rows_are_in_the_way(sandbox: Connecti
     # The row of status computing stayed, and its id is greater.
     assert rows.computing > rows.impact
     newer = add_reform_impact(sandbox, status="error")
-    moved(sandbox, act, f"economy cache rows were computed anew (#{newer})")
+    moved(sandbox, act, f"there are newer economy cache rows (#{newer})")
     sandbox.execute("delete from public.reform_impact where reform_impact_id = %s", (newer,))
     undo(sandbox, act)
     assert {rows.impact, rows.computing} < {row["reform_impact_id"] for row in snapshot(sandbox)["reform_impact"]}
@@ -325,10 +325,10 @@ def test_an_id_that_another_cache_row_has_taken_cannot_be_given_back(
     done = rerun(sandbox, rows.economy)
     add_reform_impact(sandbox, reform_impact_id=rows.impact, dataset="another")
     said = refusal(sandbox, "call undo_rerun(%s, %s)", done["rerun_id"], force)
-    what = "other economy cache rows have taken the ids of the deleted ones"
+    what = "other economy cache rows have the ids of the deleted ones"
     assert (said.code, said.detail) == (
         "RR010",
-        {"rerun_id": done["rerun_id"], "report_id": rows.economy, "moved": [what]},
+        {"rerun_id": done["rerun_id"], "report_id": rows.economy, "obstacles": [what]},
     )
     assert said.hint == "Nothing was changed. Rerun the report instead, so that it is computed again."
 
@@ -342,7 +342,7 @@ def test_a_row_that_is_gone_cannot_be_put_back(sandbox: Connection, rows: Rows, 
     said = refusal(sandbox, "call undo_rerun(%s, %s)", done["rerun_id"], force)
     assert said[:2] == (
         "RR010",
-        f"Rerun #{done['rerun_id']} cannot be undone, since things have moved on: {gone} #{row_id} is gone.",
+        f"Rerun #{done['rerun_id']} cannot be undone: {gone} #{row_id} was deleted.",
     )
     assert said.hint == "Nothing was changed. Rerun the report instead, so that it is computed again."
 
@@ -368,7 +368,7 @@ def test_cache_rows_that_no_longer_fit_into_the_hosts_table_are_named(
     said = refusal(sandbox, "call undo_rerun(%s, %s)", done["rerun_id"], force)
     assert said.code == "RR010"
     assert said.message is not None
-    assert f"Rerun #{done['rerun_id']} cannot be undone, since things have moved on: " in said.message
+    assert f"Rerun #{done['rerun_id']} cannot be undone: " in said.message
     assert "the economy cache rows no longer fit into their table (" in said.message
     assert said.hint == "Nothing was changed. Rerun the report instead, so that it is computed again."
 
@@ -382,7 +382,7 @@ def test_a_rerun_that_never_was_is_rr013(sandbox: Connection, rerun_id: int | No
     said = refusal(sandbox, UNDO, rerun_id)
     name = "null" if rerun_id is None else rerun_id
     assert said[:3] == ("RR013", f"Rerun #{name} not found.", {"rerun_id": rerun_id})
-    assert said.hint == "select * from report_history(<report_id>) shows the reruns of a report."
+    assert said.hint == "select * from report_history(<report_id>) lists the reruns of a report."
 
 
 def test_a_rerun_of_another_report_or_country_is_rr013(sandbox: Connection, rows: Rows) -> None:
@@ -411,7 +411,7 @@ def test_a_rerun_that_was_undone_is_rr014(sandbox: Connection, rows: Rows) -> No
     done = rerun(sandbox, rows.economy)["rerun_id"]
     undo_id = undo(sandbox, done)["undo_id"]
     now = one(sandbox, "select now()::text as now")["now"]
-    cannot(sandbox, done, f"Rerun #{done} was undone already, at {now} by undo #{undo_id}.")
+    cannot(sandbox, done, f"Rerun #{done} was already undone at {now} by undo #{undo_id}.")
 
 
 def test_an_undo_is_not_undone_but_rerun(sandbox: Connection, rows: Rows) -> None:
@@ -424,7 +424,7 @@ def test_what_was_not_archived_is_rr014(sandbox: Connection, rows: Rows) -> None
     sandbox.execute("select set_setting('archive_outputs', 'off')")
     lost = rerun(sandbox, rows.economy)["rerun_id"]
     sandbox.execute("select set_setting('archive_outputs', 'on')")
-    cannot(sandbox, lost, f"Rerun #{lost} kept no outputs: archive_outputs was off.")
+    cannot(sandbox, lost, f"Rerun #{lost} archived no outputs, because archive_outputs was off.")
     # What was archived before it was turned off can be undone.
     undo(sandbox, kept)
 
@@ -434,7 +434,7 @@ def test_what_was_purged_is_rr014(sandbox: Connection, rows: Rows) -> None:
     sandbox.execute("update pgreprise.rerun set created_at = now() - interval '1 day'")
     sandbox.execute("select purge_chunk(interval '1 hour', 0)")
     now = one(sandbox, "select now()::text as now")["now"]
-    cannot(sandbox, done, f"What rerun #{done} cleared was purged at {now}.")
+    cannot(sandbox, done, f"The outputs that rerun #{done} archived were purged at {now}.")
 
 
 # --- force -----------------------------------------------------------------------------------
@@ -474,14 +474,14 @@ def test_force_overwrites_what_has_moved_on_and_archives_it_first(sandbox: Conne
         (result["undo_id"],),
     ).fetchall()
     [lost] = [row for row in overwritten["reform_impact"] if row["reform_impact_id"] == newer]
-    assert archived == {**lost, "removal_id": result["undo_id"], "further_columns": None}
+    assert archived == {**lost, "removal_id": result["undo_id"], "host_columns": None}
 
 
 def test_force_overwrites_a_row_of_the_key_that_has_the_very_id(sandbox: Connection, rows: Rows) -> None:
     before = without_runs(snapshot(sandbox))
     done = rerun(sandbox, rows.economy)
     add_reform_impact(sandbox, reform_impact_id=rows.impact, reform_impact_json="{}")
-    moved(sandbox, done["rerun_id"], f"economy cache rows were computed anew (#{rows.impact})")
+    moved(sandbox, done["rerun_id"], f"there are newer economy cache rows (#{rows.impact})")
     undo(sandbox, done["rerun_id"], force=True)
     assert without_runs(snapshot(sandbox)) == before
 
@@ -500,9 +500,9 @@ def test_a_forced_undo_below_a_newer_rerun_leaves_that_one_in_the_past(sandbox: 
     moved(
         sandbox,
         newer,
-        f"report #{rows.economy} is at run 4, a later one than run 3",
-        f"simulation #{rows.first} is at run 4, a later one than run 3",
-        f"simulation #{rows.second} is at run 4, a later one than run 3",
+        f"report #{rows.economy} is at run 4, which is later than run 3",
+        f"simulation #{rows.first} is at run 4, which is later than run 3",
+        f"simulation #{rows.second} is at run 4, which is later than run 3",
     )
 
 
@@ -554,7 +554,8 @@ def test_a_token_without_the_scope_undoes_nothing(sandbox: Connection, rows: Row
     done = rerun(sandbox, rows.economy)
     sandbox.execute("""set local request.jwt.claims = '{"sub": "alice", "scope": "reports:read reports:write"}'""")
     said = refusal(sandbox, UNDO, done["rerun_id"])
-    assert said[:3] == ("RR017", "The token of alice lacks the scope reports:rerun.", {"scope": "reports:rerun"})
+    assert said[:2] == ("RR017", "The token of alice does not have the scope reports:rerun.")
+    assert said.detail == {"scope": "reports:rerun"}
 
 
 def test_an_undo_touches_no_table_that_it_need_not(sandbox: Connection, rows: Rows) -> None:

@@ -7,14 +7,13 @@ from pathlib import Path
 import psycopg
 import pytest
 from sqlalchemy import URL, Engine
-from sqlalchemy.exc import DBAPIError
 
 from pyapi.schema import migrate, operations
 from tests.support.databases import connect, engine, plain, rows
 from tests.support.dumps import dump
 from tests.support.factories import add_simulation
 from tests.support.projects import add_revision
-from tests.support.refusals import sqlstate
+from tests.support.refusals import refused_with
 
 INDEX = """
   select index_entry.indisvalid as valid, index_entry.indisunique as is_unique,
@@ -84,9 +83,8 @@ def test_an_upgrade_that_cannot_have_its_lock_fails_and_leaves_nothing_of_its_re
     before = dump(database)
     with psycopg.connect(plain(database)) as traffic:
         traffic.execute("select from public.simulations")
-        with pytest.raises(DBAPIError) as refused:
+        with refused_with("55P03"):
             migrate.upgrade(bounded(database))
-    assert sqlstate(refused.value) == "55P03"
     assert dump(database) == before
     assert rows(database, REPORTS_AT) == [{"version_num": head}]
 
@@ -97,9 +95,8 @@ def test_a_downgrade_that_cannot_have_its_lock_fails_and_leaves_everything(datab
     before = dump(database)
     with psycopg.connect(plain(database)) as traffic:
         traffic.execute("select from public.report_outputs")
-        with pytest.raises(DBAPIError) as refused:
+        with refused_with("55P03"):
             migrate.downgrade(bounded(database), "reports@base")
-    assert sqlstate(refused.value) == "55P03"
     assert dump(database) == before
     migrate.downgrade(engine(database), "reports@base")
 
@@ -109,9 +106,8 @@ def test_an_index_that_cannot_be_dropped_now_is_dropped_by_the_next_downgrade(da
     migrate.downgrade(engine(database), "reports_0004")
     with psycopg.connect(plain(database)) as traffic:
         traffic.execute("select from public.simulations")
-        with pytest.raises(DBAPIError) as refused:
+        with refused_with("55P03"):
             migrate.downgrade(bounded(database), "reports_0003")
-    assert sqlstate(refused.value) == "55P03"
     assert rows(database, REPORTS_AT) == [{"version_num": "reports_0004"}]
     migrate.downgrade(engine(database), "reports_0003")
     assert rows(database, INDEX) == []
@@ -125,9 +121,8 @@ def test_an_index_that_cannot_be_built_fails_and_is_built_by_the_next_migration(
     with psycopg.connect(plain(empty_database)) as traffic:
         # Concurrent builds wait for those who write.
         traffic.execute("lock table public.simulations in row exclusive mode")
-        with pytest.raises(DBAPIError) as refused:
+        with refused_with("55P03"):
             migrate.upgrade(bounded(empty_database))
-    assert sqlstate(refused.value) == "55P03"
     assert rows(empty_database, REPORTS_AT) == [{"version_num": "reports_0003"}]
     assert not rows(empty_database, INDEX)[0]["valid"]
     migrate.upgrade(engine(empty_database))
@@ -147,17 +142,15 @@ def test_what_follows_a_concurrent_build_waits_no_longer_than_any_statement(
     )
     with psycopg.connect(plain(database)) as traffic:
         traffic.execute("lock table public.report_outputs in access share mode")
-        with pytest.raises(DBAPIError) as refused:
+        with refused_with("55P03"):
             migrate.upgrade(bounded(database))
-    assert sqlstate(refused.value) == "55P03"
 
 
 def test_a_second_migration_at_the_same_time_is_refused_and_changes_nothing(empty_database: URL) -> None:
     before = dump(empty_database)
     with connect(empty_database) as other:
         other.execute("select pg_advisory_lock(hashtextextended('pgreprise.migration', 0))")
-        with pytest.raises(DBAPIError, match="Another migration of pgreprise is running in this database") as refused:
+        with refused_with("55P03", "Another migration of pgreprise is running in this database"):
             migrate.upgrade(bounded(empty_database))
-    assert sqlstate(refused.value) == "55P03"
     assert dump(empty_database) == before
     migrate.upgrade(engine(empty_database))

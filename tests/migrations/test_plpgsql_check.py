@@ -25,7 +25,7 @@ FINDINGS = """
    where procedure.pronamespace in ('public'::regnamespace, 'pgreprise'::regnamespace)
      and finding.message <> 'composite OUT variable "stored" is not single argument'
      and not (finding.level = 'security'
-       and procedure.proname in ('archive_further_columns', 'restore_reform_impacts'))
+       and procedure.proname in ('archive_host_columns', 'restore_reform_impacts'))
    order by 1, 2
 """
 PLPGSQL = """

@@ -13,12 +13,11 @@ import pytest
 from alembic.migration import MigrationContext
 from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
 
 from pyapi.schema.files import routine_file
 from pyapi.schema.operations import CreateRoutine, DropRoutine, ReplaceRoutine
 from tests.support.databases import connect, engine, rows
-from tests.support.refusals import sqlstate
+from tests.support.refusals import refused_with
 
 FIRST = """-- double(value): twice the value, 200% :sure.
 create or replace function public.double(value integer)
@@ -139,9 +138,8 @@ def test_a_routine_of_the_host_is_never_replaced(database: URL) -> None:
     with connect(database) as connection:
         connection.execute("create function public.double(value integer) returns integer language sql return $1")
     before = standing(database)
-    with pytest.raises(DBAPIError, match="exists already and is not a routine of pgreprise") as refused:
+    with refused_with("42723", "exists already and is not a routine of pgreprise"):
         run(database, CreateRoutine("reports/double", 1))
-    assert sqlstate(refused.value) == "42723"
     assert standing(database) == before
 
 
@@ -149,9 +147,8 @@ def test_a_routine_of_the_host_is_never_replaced(database: URL) -> None:
 def test_a_routine_is_not_created_twice(database: URL) -> None:
     run(database, CreateRoutine("reports/double", 1))
     before = standing(database)
-    with pytest.raises(DBAPIError, match=r"installed as version 1; this migration expects none") as refused:
+    with refused_with("55000", r"installed as version 1; this migration expects none"):
         run(database, CreateRoutine("reports/double", 1))
-    assert sqlstate(refused.value) == "55000"
     assert standing(database) == before
 
 
@@ -202,9 +199,8 @@ def test_the_comment_of_a_new_version_replaces_the_old_one(database: URL, versio
 def test_another_version_than_the_migration_expects_is_not_touched(database: URL, operation: MigrateOperation) -> None:
     run(database, CreateRoutine("reports/double", 1))
     before = standing(database)
-    with pytest.raises(DBAPIError, match="installed as version 1; this migration expects 2") as refused:
+    with refused_with("55000", "installed as version 1; this migration expects 2"):
         run(database, operation)
-    assert sqlstate(refused.value) == "55000"
     assert standing(database) == before
 
 
@@ -227,9 +223,8 @@ def test_a_routine_that_someone_dropped_or_overloaded_by_hand_stops_the_migratio
     with connect(database) as connection:
         connection.execute(by_hand)
     before = standing(database)
-    with pytest.raises(DBAPIError, match=found) as refused:
+    with refused_with("55000", found):
         run(database, ReplaceRoutine("reports/double", 2, replaces=1))
-    assert sqlstate(refused.value) == "55000"
     assert standing(database) == before
 
 
@@ -244,9 +239,8 @@ def test_a_file_that_creates_another_routine_than_its_own_is_refused(
         run(database, CreateRoutine("reports/double", installed))
         operations = [ReplaceRoutine("reports/double", 4, replaces=installed)]
     before = standing(database)
-    with pytest.raises(DBAPIError, match=r"should leave one routine public\.double, found: none") as refused:
+    with refused_with("55000", r"should leave one routine public\.double, found: none"):
         run(database, *operations)
-    assert sqlstate(refused.value) == "55000"
     assert standing(database) == before
 
 
@@ -267,9 +261,8 @@ def test_what_depends_on_a_routine_is_never_dropped_with_it(database: URL, opera
     with connect(database) as connection:
         connection.execute("create view public.doubled as select public.double(21)")
     before = standing(database)
-    with pytest.raises(DBAPIError, match="other objects depend on it") as refused:
+    with refused_with("2BP01", "other objects depend on it"):
         run(database, operation)
-    assert sqlstate(refused.value) == "2BP01"
     assert standing(database) == before
 
 
@@ -304,9 +297,8 @@ USER = """
 def test_a_new_signature_is_refused_while_another_routine_uses_the_old_one(database: URL) -> None:
     run(database, CreateRoutine("reports/double", 1), CreateRoutine("reports/quadruple", 1))
     before = standing(database), rows(database, USER)
-    with pytest.raises(DBAPIError, match=r"other routines use the old one: reports/quadruple") as refused:
+    with refused_with("2BP01", r"other routines use the old one: reports/quadruple"):
         run(database, ReplaceRoutine("reports/double", 3, replaces=1))
-    assert sqlstate(refused.value) == "2BP01"
     assert (standing(database), rows(database, USER)) == before
 
 

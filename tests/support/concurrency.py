@@ -32,11 +32,13 @@ def at_once(callers: int, work: Callable[[int], Result]) -> list[Result]:
         return list(pool.map(run, range(callers)))
 
 
-def connections(connect: Connect, count: int) -> list[Connection]:
+def connections(connect: Connect, count: int, level: IsolationLevel | None = None) -> list[Connection]:
+    """Connections of as many callers, whose transactions are of a level."""
     opened = [connect() for _ in range(count)]
     for connection in opened:
         # A call that waits longer than this fails the test; a deadlock is found after one second.
         connection.execute("set lock_timeout = '60s'")
+        connection.isolation_level = level
     return opened
 
 

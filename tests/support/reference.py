@@ -203,7 +203,7 @@ class Model:
             raise Refused("RR016")
         row = self.row(kind, row_id, country)
         if run_sequence is not None and run_sequence != row.run:
-            raise Refused("RR011", f"{kind.capitalize()} #{row_id}", f"run {row.run};", f"run {run_sequence},")
+            raise Refused("RR011", f"{kind.capitalize()} #{row_id}", f"run {row.run},", f"run {run_sequence}.")
         row.status = status or row.status
         row.output = row.output if output is None else output
         row.error = row.error if error_message is None else error_message
@@ -290,7 +290,7 @@ class Model:
         self.acts.append(act)
         return act
 
-    def rerun_set(self, report_ids: Iterable[int], batch_id: int | None = None) -> tuple[list[Act], dict[int, str]]:
+    def rerun_many(self, report_ids: Iterable[int], batch_id: int | None = None) -> tuple[list[Act], dict[int, str]]:
         """Many at once: what was done, and the SQLSTATE of each report that was refused."""
         wanted = sorted(set(report_ids))
         refused = {report_id: "RR001" for report_id in wanted if report_id not in self.reports}
@@ -312,7 +312,7 @@ class Model:
             raise Refused("RR018", f"#{batch_id}")
         batch = self.batches[batch_id]
         taken = sorted(report_id for report_id, state in batch.items.items() if state == "pending")[:chunk_size]
-        acts, refused = self.rerun_set(taken, batch_id)
+        acts, refused = self.rerun_many(taken, batch_id)
         batch.items.update(dict.fromkeys(taken, "rerun") | refused)
         return acts, refused
 
@@ -357,7 +357,7 @@ class Model:
             if act.kind != "undo" and act.undone_by is None and act.archived and not act.purged
         ]
 
-    def moved_on(self, kind: str, row_id: int, started: int) -> str | None:
+    def undo_obstacle(self, kind: str, row_id: int, started: int) -> str | None:
         """What an undo would overwrite of a row that the act put to run ``started``."""
         row = self.rows[kind].get(row_id)
         # At an earlier run it is another row, which has the id.
@@ -374,12 +374,12 @@ class Model:
 
         targets = [("report", act.report_id, act.run)] if act.report_id is not None else []
         targets += [("simulation", link, run) for link, run in sorted(act.started) if run is not None]
-        moved = [found for target in targets if (found := self.moved_on(*target)) is not None]
+        moved = [found for target in targets if (found := self.undo_obstacle(*target)) is not None]
         gone = any(row_id not in self.rows[kind] or self.rows[kind][row_id].run < run for kind, row_id, run in targets)
         removed_keys = [tuple(row[name] for name in (*CACHE_KEY, "api_version")) for row in act.kept_impacts.values()]
         newer = sorted({found for key in removed_keys for found in self.impacts_of(key)} - act.spared)
         if newer:
-            moved.append("cache rows were computed anew (" + ", ".join(f"#{found}" for found in newer) + ")")
+            moved.append("economy cache rows (" + ", ".join(f"#{found}" for found in newer) + ")")
         if moved and (gone or not force):
             raise Refused("RR010", *moved)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import psycopg
@@ -36,10 +37,13 @@ def refusal(
     return Refusal(said.sqlstate, said.message_primary, detail, said.message_hint)
 
 
-def sqlstate(error: DBAPIError) -> str | None:
-    """The SQLSTATE of an error."""
-    assert isinstance(error.orig, psycopg.Error)
-    return error.orig.sqlstate
+@contextmanager
+def refused_with(code: str, message: str | None = None) -> Iterator[pytest.ExceptionInfo[DBAPIError]]:
+    """The body ends in an error of SQLAlchemy with this SQLSTATE, whose text has the pattern ``message`` in it."""
+    with pytest.raises(DBAPIError, match=message) as caught:
+        yield caught
+    assert isinstance(caught.value.orig, psycopg.Error)
+    assert caught.value.orig.sqlstate == code
 
 
 def detail(error: DBAPIError) -> str:

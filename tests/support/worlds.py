@@ -101,7 +101,7 @@ def assert_batch_did_each_report_once(connection: Connection, batch_id: int, bef
     assert sorted(removed) == [row["id"] for row in before["impact"] if row["dataset"] == "default"]
     kept = connection.execute(
         "select kept.reform_impact_id as id, kept.dataset, "
-        "(to_jsonb(kept) - 'removal_id' - 'further_columns')::text as row "
+        "(to_jsonb(kept) - 'removal_id' - 'host_columns')::text as row "
         "from pgreprise.reform_impact_archive as kept join pgreprise.rerun as act on act.removal_id = kept.removal_id "
         "and kept.reform_impact_id = any (act.reform_impact_ids) where act.batch_id = %s order by 1",
         (batch_id,),

@@ -1,6 +1,6 @@
--- actor(): the person on whose behalf the transaction acts, the claim "sub" of their token; null in a
--- session without claims, where the database role tells who it is.
--- In SQL, so that PostgreSQL puts it into the statement that asks: without claims it costs no call.
+-- actor(): the person who is behind the transaction: the claim "sub" of the caller's token. It is null in a session
+-- without claims; there the database role tells who it is.
+-- Written in SQL so that PostgreSQL inlines it: without claims it costs no function call.
 create or replace function pgreprise.actor()
 returns text
 language sql

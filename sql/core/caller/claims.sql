@@ -1,8 +1,8 @@
--- claims(): who the caller is, as the transaction's setting request.jwt.claims says: the claims of a
--- verified token as a JSON object, or null where nobody set them. The name is PostgREST's convention.
--- Whoever may set it, may claim anything: an API sets it after it has verified a token, and in SQL it is
--- EXECUTE that decides what a role may do.
--- Raises RR017 for a setting that is not a JSON object.
+-- claims(): what the caller's token says about the caller. It returns the transaction's setting request.jwt.claims as
+-- a JSON object, or null where nobody has set it. PostgREST uses the same name.
+-- Anyone who can set it can claim anything. An API therefore sets it only after it has verified a token; for roles
+-- that write SQL themselves, EXECUTE decides what they may do.
+-- Raises RR017 when the setting is not a JSON object.
 create or replace function pgreprise.claims()
 returns jsonb
 language plpgsql
@@ -10,7 +10,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- What was set for a transaction is empty, not null, after it.
+  -- A setting that was set for one transaction is empty, not null, after that transaction.
   setting constant text := nullif(current_setting('request.jwt.claims', true), '');
 begin
   if setting is null then

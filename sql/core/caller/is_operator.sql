@@ -1,6 +1,6 @@
--- is_operator(): does the caller act for themselves, without a token, and as a member of pgreprise_dba?
--- Such a caller may do everything. With claims the token decides, whoever the database role is.
--- Inside a security definer routine the current user is its owner, so the session's own role is asked.
+-- is_operator(): whether the caller has no token and is a member of pgreprise_dba. Such a caller may do everything.
+-- A caller with a token may do what the token allows, whatever the database role.
+-- Inside a security definer routine current_user is the routine's owner, so this asks for the role of the session.
 create or replace function pgreprise.is_operator()
 returns boolean
 language plpgsql

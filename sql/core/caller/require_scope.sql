@@ -1,8 +1,8 @@
--- require_scope(scope): refuses a caller whose token lacks a scope. Entry points that an API calls ask it
--- first, so that what a token may do is decided here and nowhere else. Scopes are reports:read,
--- reports:write, reports:rerun and reports:admin; the claim "scope" lists them with spaces between (RFC 8693).
--- Without claims the right to execute the routine is enough, except for reports:admin, which
--- needs a member of pgreprise_dba.
+-- require_scope(scope): refuses a caller whose token does not have a scope. What a token may do is decided only here.
+-- The scopes are reports:read, reports:write, reports:rerun and reports:admin. The claim "scope" lists them,
+-- separated by spaces (RFC 8693).
+-- A caller without a token needs no scope: the right to execute the routine is enough. Only reports:admin needs
+-- more, namely a member of pgreprise_dba.
 -- Raises RR017 when the scope is missing.
 create or replace function pgreprise.require_scope(scope text)
 returns void
@@ -24,15 +24,15 @@ begin
   raise exception using
     errcode = 'RR017',
     message = case when claims is null
-      then format('Role %s may not do this: it is for members of pgreprise_dba.',
+      then format('Role %s may not do this. Only members of pgreprise_dba may.',
         coalesce(nullif(current_setting('role'), 'none'), session_user))
-      else format('The token of %s lacks the scope %s.', coalesce(claims ->> 'sub', 'an unnamed caller'),
+      else format('The token of %s does not have the scope %s.', coalesce(claims ->> 'sub', 'an unnamed caller'),
         require_scope.scope) end,
     detail = jsonb_build_object('scope', require_scope.scope),
     hint = case when claims is null
-      then 'Ask a member of pgreprise_dba, or for membership in it.'
-      else format('Use a token whose claim "scope" holds %s.', require_scope.scope) end;
+      then 'Ask a member of pgreprise_dba to do it, or to make this role a member.'
+      else format('Use a token whose claim "scope" contains %s.', require_scope.scope) end;
 end;
 $$;
 
-comment on function pgreprise.require_scope(text) is 'Refuses a caller whose token lacks the scope (RR017).';
+comment on function pgreprise.require_scope(text) is 'Refuses a caller whose token does not have the scope (RR017).';

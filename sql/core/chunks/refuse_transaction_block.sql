@@ -1,6 +1,6 @@
--- refuse_transaction_block(): procedures that commit call it first: inside a transaction block it fails, before
--- anything was done, with "invalid transaction termination" and this name in the context. PostgreSQL has no
--- way to ask beforehand, and an error at a commit cannot be caught and said better.
+-- refuse_transaction_block(): fails inside a transaction block. Procedures that commit call it first, so that nothing
+-- has been done when it fails. The error is "invalid transaction termination", with this name in the context:
+-- PostgreSQL has no way to ask beforehand, and an error of commit cannot be caught and given a better message.
 -- Raises 2D000 inside a transaction block.
 create or replace procedure pgreprise.refuse_transaction_block()
 language plpgsql

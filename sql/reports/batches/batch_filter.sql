@@ -1,7 +1,7 @@
--- batch_filter(filter): the filter of a batch, checked: for each condition the values that it allows, null where
--- the filter does not have it. Keys are country, status, year, api_version, report_type and ids; each has one value or
--- an array of them.
--- Raises RR015 for a filter that is no object or names no condition, an unknown key, and a value that no report has.
+-- batch_filter(filter): checks the filter of a batch, and returns for each condition the values that it allows, or
+-- null where the filter does not have it. Keys are country, status, year, api_version, report_type and ids; each has
+-- one value or an array of values.
+-- Raises RR015 when the filter is no object or empty, has an unknown key, or has a value that no report can have.
 create or replace function pgreprise.batch_filter(
   filter jsonb,
   out countries text[],
@@ -23,7 +23,7 @@ begin
   if jsonb_typeof(batch_filter.filter) is distinct from 'object' then
     reason := 'The filter is not a JSON object.';
   elsif batch_filter.filter = '{}' then
-    reason := 'The filter names no condition.';
+    reason := 'The filter has no condition.';
   else
     select case
         when given.key not in ('country', 'status', 'year', 'api_version', 'report_type', 'ids')
@@ -39,7 +39,7 @@ begin
              when 'year' then jsonb_typeof(element.value) = 'string' and element.value #>> '{}' ~ '^[0-9]{4}$'
              when 'api_version' then jsonb_typeof(element.value) = 'string'
              when 'report_type' then element.value in ('"household"', '"geography"')
-             -- A bigint: no fraction, no exponent, and not larger.
+             -- A bigint: no fraction, no exponent, and not too large.
              when 'ids' then jsonb_typeof(element.value) = 'number'
                and case when element.value #>> '{}' ~ '^[1-9][0-9]{0,18}$'
                  then element.value::numeric <= 9223372036854775807 else false end
@@ -63,7 +63,7 @@ begin
       message = reason,
       detail = jsonb_build_object('filter', batch_filter.filter),
       hint = 'Nothing was changed. Keys are country, status (pending, running, complete, error), year ("2025"), '
-        'api_version, report_type (household, geography) and ids; each has one value or an array of values.';
+        'api_version, report_type (household, geography) and ids. Each has one value or an array of values.';
   end if;
 
   for condition in
@@ -87,4 +87,4 @@ begin
 end;
 $$;
 
-comment on function pgreprise.batch_filter(jsonb) is 'The conditions of a batch''s filter, checked.';
+comment on function pgreprise.batch_filter(jsonb) is 'Checks the filter of a batch and returns its conditions.';

@@ -1,12 +1,13 @@
--- batch_reports(filter): the reports that a batch's filter finds now, by id. A report must meet every condition given.
--- Explicit ids without a report are among them, for the batch to refuse by name.
+-- batch_reports(filter): the ids of the reports that the filter of a batch finds now, in order. A report must meet
+-- every condition of the filter. Ids of the filter that do not exist are returned, too, so that the batch can refuse
+-- each of them.
 -- Raises RR015 for a filter that cannot be used.
 create or replace function pgreprise.batch_reports(filter jsonb)
 returns setof bigint
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
--- Which conditions are given, and how many ids, is different each time, and the best plan with it.
+-- The conditions and the number of ids are different each time, and so is the best plan.
 set plan_cache_mode = 'force_custom_plan'
 as $$
 <<own>>

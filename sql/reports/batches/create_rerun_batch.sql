@@ -1,9 +1,9 @@
--- create_rerun_batch(filter): list the reports that a filter finds now, for run_rerun_batch() to rerun. The list is
--- frozen: what is created or changes later does not join or leave it. Reruns nothing yet. Returns the batch's id.
+-- create_rerun_batch(filter): lists the reports that a filter finds now, for run_rerun_batch() to rerun. Reports that
+-- are created or changed later do not change the list. It reruns nothing yet. Returns the id of the batch.
 -- filter: {"country": "us", "status": ["error", "pending"], "year": "2025", "api_version": "r147f26ed1", "report_type":
--- "geography", "ids": [2, 6]}; a report must meet every condition given. Explicit ids without a report are listed,
--- too, and refused when their turn comes.
--- Raises RR015 for a filter that cannot be used.
+-- "geography", "ids": [2, 6]}; a report must meet every condition given. Ids that do not exist are listed, too, and
+-- refused when the batch runs.
+-- Raises RR015 for a filter that cannot be used, RR017 when the caller's token may not.
 create or replace function public.create_rerun_batch(filter jsonb)
 returns bigint
 language plpgsql
@@ -17,7 +17,7 @@ declare
 begin
   perform pgreprise.enter('reports:rerun');
 
-  -- batch_reports refuses a null; the table would first, and not say why.
+  -- batch_reports refuses a null with a better message than the table would.
   insert into pgreprise.rerun_batch as batch (filter) values (coalesce(create_rerun_batch.filter, 'null'))
   returning batch.batch_id into made_id;
   insert into pgreprise.rerun_batch_item as item (batch_id, report_id)

@@ -1,5 +1,5 @@
--- rerun_batch_cache_key: the economy cache keys that a batch has emptied. What stands under one
--- later was computed since, so a later chunk leaves it alone.
+-- rerun_batch_cache_key: the economy cache keys whose rows a batch has deleted. Rows that have such a key later were
+-- computed after that, so a later chunk keeps them.
 create table pgreprise.rerun_batch_cache_key (
   batch_id bigint not null,
   country_id text not null,
@@ -15,6 +15,6 @@ create table pgreprise.rerun_batch_cache_key (
   )
 );
 
-comment on table pgreprise.rerun_batch_cache_key is 'The economy cache keys that a batch has emptied, each once.';
+comment on table pgreprise.rerun_batch_cache_key is 'The economy cache keys whose rows a batch has deleted.';
 
 grant select, insert on table pgreprise.rerun_batch_cache_key to pgreprise_owner;

@@ -1,9 +1,10 @@
--- rerun_batch_chunk(batch_id, chunk_size): rerun the next reports of a batch, in one transaction: what
--- run_rerun_batch() and `pgreprise rerun-batch` do again and again. Reports that another runner has in hand are
--- left to it, so two runners never do one report twice. Those that cannot be rerun are refused and counted.
+-- rerun_batch_chunk(batch_id, chunk_size): reruns the next reports of a batch, in one transaction. run_rerun_batch()
+-- and `pgreprise rerun-batch` call it repeatedly. It skips reports that another runner is rerunning, so two runners
+-- never rerun one report twice. Reports that cannot be rerun are refused and counted.
 -- Returns {"reports": how many this chunk took, "rerun", "refused", "simulations_reset",
 -- "economy_cache_rows_deleted"}; 0 reports when none is left.
--- Raises RR016 for a chunk_size that is not between 1 and 100000, RR018 no such batch.
+-- Raises RR016 for a chunk_size that is not between 1 and 100000, RR017 when the caller's token may not, RR018 no such
+-- batch.
 create or replace function public.rerun_batch_chunk(batch_id bigint, chunk_size integer default 1000)
 returns jsonb
 language plpgsql
@@ -20,7 +21,7 @@ begin
   perform pgreprise.check_chunk_size(rerun_batch_chunk.chunk_size);
   perform from pgreprise.rerun_batch as batch where batch.batch_id = rerun_batch_chunk.batch_id;
   if not found then
-    perform pgreprise.raise_batch_not_found(rerun_batch_chunk.batch_id);
+    perform pgreprise.raise_not_found('batch', rerun_batch_chunk.batch_id);
   end if;
 
   taken_ids := array(
@@ -32,19 +33,19 @@ begin
        for update skip locked
   );
 
-  done := pgreprise.rerun_set(taken_ids, rerun_batch_chunk.batch_id);
+  done := pgreprise.rerun_many(taken_ids, rerun_batch_chunk.batch_id);
   refused := jsonb_array_length(done -> 'refused');
 
   update pgreprise.rerun_batch_item as item
-     set state = case when said.errcode is null then 'rerun' else 'refused' end,
-         errcode = said.errcode,
-         message = said.message
+     set state = case when refusal.errcode is null then 'rerun' else 'refused' end,
+         errcode = refusal.errcode,
+         message = refusal.message
     from unnest(own.taken_ids) as taken(report_id)
-    left join jsonb_to_recordset(own.done -> 'refused') as said(report_id bigint, errcode text, message text)
-      on said.report_id = taken.report_id
+    left join jsonb_to_recordset(own.done -> 'refused') as refusal(report_id bigint, errcode text, message text)
+      on refusal.report_id = taken.report_id
    where item.batch_id = rerun_batch_chunk.batch_id and item.report_id = taken.report_id;
 
-  -- Last, because two runners of one batch meet here.
+  -- This comes last, because two runners of one batch wait for each other here.
   update pgreprise.rerun_batch as batch
      set rerun = batch.rerun + (own.done ->> 'rerun')::bigint,
          refused = batch.refused + own.refused,
@@ -60,6 +61,6 @@ end;
 $$;
 
 comment on function public.rerun_batch_chunk(bigint, integer) is
-'Reruns the next reports of a batch in one transaction and tells how many; 0 when none is left.';
+'Reruns the next reports of a batch in one transaction and returns how many; 0 when none is left.';
 
 grant execute on function public.rerun_batch_chunk(bigint, integer) to pgreprise_dba;

@@ -12,6 +12,6 @@ create table pgreprise.rerun_batch_item (
 create index rerun_batch_item_pending on pgreprise.rerun_batch_item (batch_id, report_id) where state = 'pending';
 create index rerun_batch_item_refused on pgreprise.rerun_batch_item (batch_id, report_id) where state = 'refused';
 
-comment on table pgreprise.rerun_batch_item is 'The reports of a batch, and why one was refused.';
+comment on table pgreprise.rerun_batch_item is 'The reports of a batch, and the reasons why some were refused.';
 
 grant select, insert, update on table pgreprise.rerun_batch_item to pgreprise_owner;

@@ -1,7 +1,8 @@
--- rerun_batch_preview(filter): what create_rerun_batch() would list with this filter now, counted by country, report
--- type, status and defect: errcode is null for the reports that a batch would rerun. first_report_id is one to look
--- at. Explicit ids without a report count under RR001. Changes nothing and locks nothing.
--- Raises RR015 for a filter that cannot be used.
+-- rerun_batch_preview(filter): the reports that create_rerun_batch() would list with this filter now, counted by
+-- country, report type, status and errcode. errcode is null for reports that the batch would rerun, and RR001 for ids
+-- of the filter that do not exist. first_report_id is the smallest id that a row counts. Changes nothing and locks
+-- nothing.
+-- Raises RR015 for a filter that cannot be used, RR017 when the caller's token may not read.
 create or replace function public.rerun_batch_preview(filter jsonb)
 returns table (
   country_id text, report_type text, status text, errcode text, reports bigint, first_report_id bigint
@@ -11,30 +12,26 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+<<own>>
+declare
+  listed_ids bigint[];
 begin
   perform pgreprise.enter('reports:read');
+  listed_ids := array(select pgreprise.batch_reports(rerun_batch_preview.filter));
+
   return query
-    select report.country_id::text, simulation_1.population_type::text, report.status::text, said.errcode, count(*),
-        min(listed.report_id)
-      from pgreprise.batch_reports(rerun_batch_preview.filter) as listed(report_id)
-      left join public.report_outputs as report on report.id = listed.report_id
-      left join public.simulations as simulation_1
-        on simulation_1.id = report.simulation_1_id and simulation_1.country_id = report.country_id
-      left join public.simulations as simulation_2
-        on simulation_2.id = report.simulation_2_id and simulation_2.country_id = report.country_id
-      left join pgreprise.country as country on country.country_id = report.country_id
-      left join lateral pgreprise.report_defect(report.id, report.country_id, report.year, report.simulation_1_id,
-        simulation_1.population_type, report.simulation_2_id, simulation_2.population_type,
-        country.economy_impact_version) as defect on report.id is not null
+    select linked.country_id, linked.report_type, linked.status, refused.errcode, count(*), min(listed.report_id)
+      from unnest(own.listed_ids) as listed(report_id)
+      left join pgreprise.linked_reports(own.listed_ids) as linked on linked.report_id = listed.report_id
      cross join lateral (
-       select case when report.id is null then 'RR001' else defect.errcode end as errcode
-     ) as said
-     group by report.country_id, simulation_1.population_type, report.status, said.errcode
-     order by said.errcode nulls first, report.country_id, simulation_1.population_type, report.status;
+       select case when linked.report_id is null then 'RR001' else linked.errcode end as errcode
+     ) as refused
+     group by linked.country_id, linked.report_type, linked.status, refused.errcode
+     order by refused.errcode nulls first, linked.country_id, linked.report_type, linked.status;
 end;
 $$;
 
 comment on function public.rerun_batch_preview(jsonb) is
-'What a batch with this filter would list now, counted by country, report type, status and defect.';
+'The reports that a batch with this filter would list now, counted by country, type, status and errcode.';
 
 grant execute on function public.rerun_batch_preview(jsonb) to pgreprise_reader, pgreprise_dba;

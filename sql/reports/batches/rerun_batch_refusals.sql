@@ -1,6 +1,6 @@
 -- rerun_batch_refusals(batch_id, after_report_id, max_rows): the reports of a batch that could not be rerun, and why,
--- by report; a page of them with after_report_id and max_rows. Changes nothing.
--- Raises RR018 when there is no such batch.
+-- by report id; at most max_rows of them, after after_report_id. Changes nothing.
+-- Raises RR017 when the caller's token may not read, RR018 when there is no such batch.
 create or replace function public.rerun_batch_refusals(
   batch_id bigint, after_report_id bigint default 0, max_rows bigint default null
 )
@@ -14,7 +14,7 @@ begin
   perform pgreprise.enter('reports:read');
   perform from pgreprise.rerun_batch as batch where batch.batch_id = rerun_batch_refusals.batch_id;
   if not found then
-    perform pgreprise.raise_batch_not_found(rerun_batch_refusals.batch_id);
+    perform pgreprise.raise_not_found('batch', rerun_batch_refusals.batch_id);
   end if;
 
   return query

@@ -1,6 +1,6 @@
--- rerun_batches(batch_id): the batches, newest first, or one of them: filter, how many reports it lists, how many
--- are rerun, refused and left, who made it and when, when it was through. Changes nothing.
--- Raises RR018 when a batch is asked for that does not exist.
+-- rerun_batches(batch_id): the batches, newest first, or one of them: its filter, how many reports it lists, how many
+-- of them were rerun, were refused and remain, who created it and when, and when it was finished. Changes nothing.
+-- Raises RR017 when the caller's token may not read, RR018 when the batch does not exist.
 create or replace function public.rerun_batches(batch_id bigint default null)
 returns table (
   id bigint,
@@ -31,11 +31,12 @@ begin
      order by batch.batch_id desc;
 
   if not found and rerun_batches.batch_id is not null then
-    perform pgreprise.raise_batch_not_found(rerun_batches.batch_id);
+    perform pgreprise.raise_not_found('batch', rerun_batches.batch_id);
   end if;
 end;
 $$;
 
-comment on function public.rerun_batches(bigint) is 'The batches of reruns and how far each is, newest first.';
+comment on function public.rerun_batches(bigint) is
+'The batches of reruns, newest first, and how many reports of each are done.';
 
 grant execute on function public.rerun_batches(bigint) to pgreprise_reader, pgreprise_dba;

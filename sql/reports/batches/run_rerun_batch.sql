@@ -1,11 +1,11 @@
--- run_rerun_batch(batch_id, chunk_size, result): work through a batch and commit after each chunk. Ended at any moment,
--- it goes on where it stopped when it is called again; no report is done twice, also by two runners at once.
--- rerun_batches(batch_id), over another connection, tells how far it is.
--- It commits, so it runs with the caller's rights and outside a transaction block only; the work is done by
--- rerun_batch_chunk().
+-- run_rerun_batch(batch_id, chunk_size, result): reruns the reports of a batch and commits after each chunk. If it is
+-- stopped, call it again and it continues. No report is rerun twice, also when two sessions run one batch.
+-- Over another connection rerun_batches(batch_id) tells how many reports are done.
+-- Because it commits, it runs with the caller's rights, and only outside a transaction block; rerun_batch_chunk() does
+-- the work.
 -- result: {"batch_id", "reports", "rerun", "refused", "simulations_reset", "economy_cache_rows_deleted"} of this call.
--- Raises 2D000 inside a transaction block, RR016 for a chunk_size that is not between 1 and 100000, RR018 no such
--- batch.
+-- Raises 2D000 inside a transaction block, RR016 for a chunk_size that is not between 1 and 100000, RR017 when the
+-- caller's token may not, RR018 no such batch.
 create or replace procedure public.run_rerun_batch(
   batch_id bigint, chunk_size integer default 1000, inout result jsonb default null
 )
@@ -24,12 +24,12 @@ begin
     commit;
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     exit when chunk ->> 'reports' = '0';
-    result := pgreprise.add_up(result, chunk);
+    result := pgreprise.add_counts(result, chunk);
   end loop;
 end;
 $$;
 
 comment on procedure public.run_rerun_batch is
-'Works through a batch of reruns and commits after each chunk; call it again to go on where it was ended.';
+'Reruns the reports of a batch and commits after each chunk; call it again to continue after it was stopped.';
 
 grant execute on procedure public.run_rerun_batch(bigint, integer, jsonb) to pgreprise_dba;

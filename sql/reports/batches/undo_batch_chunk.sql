@@ -1,10 +1,10 @@
--- undo_batch_chunk(batch_id, before_rerun_id, force, chunk_size): undo the newest reruns of a batch before a position
--- (null for all), newest first, in one transaction: what undo_rerun_batch() and `pgreprise undo --batch` do again and
--- again. Reruns that cannot be undone are left alone and listed.
+-- undo_batch_chunk(batch_id, before_rerun_id, force, chunk_size): undoes the next reruns of a batch, in one
+-- transaction: the newest ones before before_rerun_id (null for the newest of all). undo_rerun_batch() and
+-- `pgreprise undo --batch` call it repeatedly. Reruns that cannot be undone are listed and not changed.
 -- Returns {"reruns": how many this chunk looked at, "undone", "refused": [{"rerun_id", "report_id", "errcode",
 -- "message"}, ...], "before": the position for the next chunk}; 0 reruns when none is left.
--- Raises RR016 for a chunk_size that is not between 1 and 100000, RR017 force by someone who may not, RR018 no such
--- batch.
+-- Raises RR016 for a chunk_size that is not between 1 and 100000, RR017 when the caller's token may not, or may not
+-- use force, RR018 no such batch.
 create or replace function public.undo_batch_chunk(
   batch_id bigint, before_rerun_id bigint default null, force boolean default false, chunk_size integer default 100
 )
@@ -27,7 +27,7 @@ begin
   end if;
   perform from pgreprise.rerun_batch as batch where batch.batch_id = undo_batch_chunk.batch_id;
   if not found then
-    perform pgreprise.raise_batch_not_found(undo_batch_chunk.batch_id);
+    perform pgreprise.raise_not_found('batch', undo_batch_chunk.batch_id);
   end if;
 
   acts := array(
@@ -40,7 +40,7 @@ begin
      limit undo_batch_chunk.chunk_size
   );
 
-  -- All locks first and in the usual order; one rerun after the other would take them in another.
+  -- All locks are taken here, in the usual order; undoing one rerun after the other would take them in another.
   perform from public.report_outputs as report
     where report.id in (select act.report_id from pgreprise.rerun as act where act.rerun_id = any (own.acts))
     order by report.id
@@ -57,7 +57,7 @@ begin
 
   foreach act_id in array acts loop
     begin
-      perform pgreprise.take_back(act_id, coalesce(undo_batch_chunk.force, false));
+      perform pgreprise.undo_act(act_id, coalesce(undo_batch_chunk.force, false));
       undone := undone + 1;
     exception
       when sqlstate 'RR010' or sqlstate 'RR014' then

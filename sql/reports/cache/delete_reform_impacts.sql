@@ -1,7 +1,8 @@
--- delete_reform_impacts(key ..., api_version, statuses): delete the economy cache rows of one key.
--- A null api_version means every version; null statuses mean every status (ok, error, computing);
--- statuses => array['computing'] is what the legacy helper did. A null in the key itself matches no row.
--- The rows are archived, so that undo_rerun() can put them back. Returns how many rows it deleted.
+-- delete_reform_impacts(key ..., api_version, statuses): deletes the economy cache rows of one key, and returns how
+-- many. A null api_version means every version; null statuses mean every status (ok, error, computing). The legacy
+-- helper deleted statuses => array['computing']. A null in the key itself finds no row.
+-- The rows are archived, so that undo_rerun() can put them back.
+-- Raises RR017 when the caller's token may not.
 create or replace function public.delete_reform_impacts(
   country_id text,
   baseline_policy_id bigint,
@@ -18,47 +19,62 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+<<own>>
 declare
-  spared_ids   bigint[] := array[]::bigint[];
-  locked_ids   bigint[];
+  cache_key    pgreprise.cache_key := row(
+    delete_reform_impacts.country_id, delete_reform_impacts.baseline_policy_id,
+    delete_reform_impacts.reform_policy_id, delete_reform_impacts.region, delete_reform_impacts.dataset,
+    delete_reform_impacts.time_period, delete_reform_impacts.options_hash
+  );
+  kept_ids     bigint[] := array[]::bigint[];
+  removed_ids  bigint[];
   removal_id   bigint;
   keep_outputs boolean;
 begin
   perform pgreprise.enter('reports:rerun');
 
-  -- So that an undo knows which rows beside the deleted ones are no newer than the deletion.
+  removed_ids := array(
+    select cached.reform_impact_id
+      from pgreprise.report_cache_rows(own.cache_key, delete_reform_impacts.api_version,
+        delete_reform_impacts.statuses) as cached
+     order by cached.reform_impact_id
+  );
+  if cardinality(removed_ids) = 0 then
+    return 0;
+  end if;
+
+  -- A worker may write a row, for example its status, while this waits for its lock, so ask again under the locks.
+  perform from public.reform_impact as impact
+    where impact.reform_impact_id = any (own.removed_ids)
+    order by impact.reform_impact_id
+      for update;
+  removed_ids := array(
+    select cached.reform_impact_id
+      from pgreprise.report_cache_rows(own.cache_key, delete_reform_impacts.api_version,
+        delete_reform_impacts.statuses) as cached
+     where cached.reform_impact_id = any (own.removed_ids)
+     order by cached.reform_impact_id
+  );
   if delete_reform_impacts.statuses is not null then
-    spared_ids := array(
-      select impact.reform_impact_id
-        from public.reform_impact as impact
-       where impact.country_id = delete_reform_impacts.country_id
-         and impact.baseline_policy_id = delete_reform_impacts.baseline_policy_id
-         and impact.reform_policy_id = delete_reform_impacts.reform_policy_id
-         and impact.region = delete_reform_impacts.region
-         and impact.dataset = delete_reform_impacts.dataset
-         and impact.time_period = delete_reform_impacts.time_period
-         and impact.options_hash = delete_reform_impacts.options_hash
-         and impact.status <> all (delete_reform_impacts.statuses)
-       order by impact.reform_impact_id
+    -- An undo has to know which other rows of the key are older than this deletion.
+    kept_ids := array(
+      select cached.reform_impact_id
+        from pgreprise.report_cache_rows(own.cache_key) as cached
+       where cached.status <> all (delete_reform_impacts.statuses)
+       order by cached.reform_impact_id
     );
   end if;
 
-  locked_ids := pgreprise.lock_reform_impacts(delete_reform_impacts.country_id,
-    delete_reform_impacts.baseline_policy_id, delete_reform_impacts.reform_policy_id, delete_reform_impacts.region,
-    delete_reform_impacts.dataset, delete_reform_impacts.time_period, delete_reform_impacts.options_hash,
-    delete_reform_impacts.api_version, delete_reform_impacts.statuses);
-
-  if cardinality(locked_ids) > 0 then
-    keep_outputs := pgreprise.setting('archive_outputs') = 'on';
-    removal_id := nextval('pgreprise.rerun_rerun_id_seq');
-    perform pgreprise.remove_reform_impacts(locked_ids, removal_id, keep_outputs);
-
+  keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
+  removal_id := nextval('pgreprise.rerun_rerun_id_seq');
+  removed_ids := pgreprise.remove_reform_impacts(removed_ids, removal_id, keep_outputs);
+  if cardinality(removed_ids) > 0 then
     insert into pgreprise.rerun as act
-      (rerun_id, kind, country_id, reform_impact_ids, spared_reform_impact_ids, removal_id, is_archived)
-    values (removal_id, 'delete_reform_impacts', delete_reform_impacts.country_id, locked_ids, spared_ids, removal_id,
+      (rerun_id, kind, country_id, reform_impact_ids, kept_reform_impact_ids, removal_id, is_archived)
+    values (removal_id, 'delete_reform_impacts', delete_reform_impacts.country_id, removed_ids, kept_ids, removal_id,
       keep_outputs);
   end if;
-  return cardinality(locked_ids);
+  return cardinality(removed_ids);
 end;
 $$;
 

@@ -1,9 +1,10 @@
--- economy_cache_key(report and simulation values): the key of the economy cache rows of one report,
--- everything but their version. The one place that says how a report finds its cache: country and year
--- are the report's; the region is the population of simulation 1; the baseline is the policy of
--- simulation 1, the reform that of simulation 2, or else of simulation 1; dataset 'default' and
--- options_hash '[]'. This holds for reports that the current application made, not for every
--- historical caller: rows that were computed with another dataset or other options are not found.
+-- economy_cache_key(values of a report and its simulations): the key of the economy cache rows of a report, all but
+-- their version. This is the only place that says how a report finds its cache: the country and the year are the
+-- report's; the region is the population of simulation 1; the baseline is the policy of simulation 1; the reform is
+-- the policy of simulation 2, or of simulation 1 where there is only one; the dataset is 'default', and options_hash
+-- is '[]'.
+-- This is right for reports of the current application, and not for every older caller: cache rows that were computed
+-- with another dataset or with options are not found.
 create or replace function pgreprise.economy_cache_key(
   report_country_id text,
   report_year text,
@@ -11,21 +12,19 @@ create or replace function pgreprise.economy_cache_key(
   policy_id_1 bigint,
   policy_id_2 bigint
 )
-returns table (
-  country_id text, baseline_policy_id bigint, reform_policy_id bigint, region text,
-  dataset text, time_period text, options_hash text
-)
+returns pgreprise.cache_key
 language sql
 immutable
 begin atomic
-  select
-    economy_cache_key.report_country_id as country_id,
-    economy_cache_key.policy_id_1 as baseline_policy_id,
-    coalesce(economy_cache_key.policy_id_2, economy_cache_key.policy_id_1) as reform_policy_id,
-    economy_cache_key.population_id_1 as region,
-    'default' as dataset,
-    economy_cache_key.report_year as time_period,
-    '[]' as options_hash;
+  select row(
+    economy_cache_key.report_country_id,
+    economy_cache_key.policy_id_1,
+    coalesce(economy_cache_key.policy_id_2, economy_cache_key.policy_id_1),
+    economy_cache_key.population_id_1,
+    'default',
+    economy_cache_key.report_year,
+    '[]'
+  )::pgreprise.cache_key as cache_key;
 end;
 
 comment on function pgreprise.economy_cache_key(text, text, text, bigint, bigint) is

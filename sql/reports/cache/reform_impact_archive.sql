@@ -1,7 +1,7 @@
--- reform_impact_archive: economy cache rows that reruns deleted. Columns have the widest type that one of
--- reform_impact may have, whatever it has here, so that a row goes there and back unchanged, also after the host has
--- widened a column; columns of the host that pgreprise does not know are kept as text in further_columns.
--- removal_id tells the deletions of one row apart.
+-- reform_impact_archive: economy cache rows that reruns deleted. Each column has the widest type that the column of
+-- reform_impact may have, so that a row can be archived and put back unchanged, also after the host has widened a
+-- column. Columns of the host that pgreprise does not know are kept as text in host_columns.
+-- A row can be deleted and put back more than once; removal_id tells these deletions apart.
 create table pgreprise.reform_impact_archive as
 select
   null::bigint as removal_id,
@@ -21,7 +21,7 @@ select
   impact.start_time,
   impact.end_time,
   impact.execution_id::text as execution_id,
-  null::jsonb as further_columns
+  null::jsonb as host_columns
 from public.reform_impact as impact
 with no data;
 

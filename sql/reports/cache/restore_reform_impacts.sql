@@ -1,5 +1,5 @@
--- restore_reform_impacts(removal_id, reform_impact_ids): put archived economy cache rows back, with their ids
--- and every column. They stay in the archive until it is purged. A column that the host has added since gets its
+-- restore_reform_impacts(removal_id, reform_impact_ids): puts archived economy cache rows back, with their ids and all
+-- columns. They also stay in the archive until it is purged. A column that the host has added in the meantime gets its
 -- default.
 create or replace function pgreprise.restore_reform_impacts(removal_id bigint, reform_impact_ids bigint[])
 returns void
@@ -10,7 +10,7 @@ set intervalstyle = 'postgres'
 set extra_float_digits = 1
 as $$
 begin
-  -- The statement is made anew for the columns that the host's table has now.
+  -- The statement depends on the columns that the host's table has now.
   execute (
     select format(
         'insert into public.reform_impact '
@@ -23,15 +23,15 @@ begin
         'archived.message, archived.start_time, archived.end_time, archived.execution_id%s '
         'from pgreprise.reform_impact_archive as archived '
         'where archived.removal_id = $1 and archived.reform_impact_id = any ($2)',
-        string_agg(format(', %I', further.column_name), '' order by further.column_name),
-        string_agg(format(', (archived.further_columns ->> %L)::%s', further.column_name, further.type_name), ''
-          order by further.column_name))
-      from pgreprise.further_columns() as further
+        string_agg(format(', %I', host_column.column_name), '' order by host_column.column_name),
+        string_agg(format(', (archived.host_columns ->> %L)::%s', host_column.column_name, host_column.type_name), ''
+          order by host_column.column_name))
+      from pgreprise.host_columns() as host_column
      where exists (
        select from pgreprise.reform_impact_archive as archived
         where archived.removal_id = restore_reform_impacts.removal_id
           and archived.reform_impact_id = any (restore_reform_impacts.reform_impact_ids)
-          and archived.further_columns ? further.column_name
+          and archived.host_columns ? host_column.column_name
      )
   )
   using restore_reform_impacts.removal_id, restore_reform_impacts.reform_impact_ids;

@@ -1,5 +1,6 @@
--- example_reports(): the first report of each kind that can be rerun, to try things out with.
--- Returns report_id, country_id and report_type (household, geography); no row where there is no such report.
+-- example_reports(): one report of each type (household, geography) that can be rerun, the one with the smallest id,
+-- to try things out with. Returns report_id, country_id and report_type; no row for a type without such a report.
+-- Raises RR017 when the caller's token may not read.
 create or replace function public.example_reports()
 returns table (report_id bigint, country_id text, report_type text)
 language plpgsql
@@ -7,32 +8,44 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+<<own>>
+declare
+  page        bigint[];
+  last_id     bigint;
+  example     record;
+  found_types text[] := array[]::text[];
 begin
   perform pgreprise.enter('reports:read');
-  return query
-    select example.id, example.country_id, kind.population_type
-      from (values ('household'), ('geography')) as kind(population_type)
-     cross join lateral (
-       select report.id::bigint as id, report.country_id::text as country_id
-         from public.report_outputs as report
-         join public.simulations as simulation_1
-           on simulation_1.id = report.simulation_1_id and simulation_1.country_id = report.country_id
-         left join public.simulations as simulation_2
-           on simulation_2.id = report.simulation_2_id and simulation_2.country_id = report.country_id
-         left join pgreprise.country as country on country.country_id = report.country_id
-        where simulation_1.population_type = kind.population_type
-          and not exists (
-            select from pgreprise.report_defect(report.id, report.country_id, report.year, report.simulation_1_id,
-              simulation_1.population_type, report.simulation_2_id, simulation_2.population_type,
-              country.economy_impact_version)
-          )
-        order by report.id
-        limit 1
-     ) as example;
+
+  -- A page at a time, because the first reports are usually enough.
+  while cardinality(found_types) < 2 loop
+    page := array(
+      select report.id::bigint
+        from public.report_outputs as report
+       where own.last_id is null or report.id > own.last_id
+       order by report.id
+       limit 1000
+    );
+    exit when cardinality(page) = 0;
+    last_id := page[cardinality(page)];
+
+    for example in
+      select distinct on (linked.report_type) linked.report_id, linked.country_id, linked.report_type
+        from pgreprise.linked_reports(own.page) as linked
+       where linked.errcode is null and linked.report_type <> all (own.found_types)
+       order by linked.report_type desc, linked.report_id
+    loop
+      found_types := found_types || example.report_type;
+      report_id := example.report_id;
+      country_id := example.country_id;
+      report_type := example.report_type;
+      return next;
+    end loop;
+  end loop;
 end;
 $$;
 
 comment on function public.example_reports() is
-'The first report of each kind that can be rerun, to try things out with.';
+'One report of each type that can be rerun, to try things out with.';
 
 grant execute on function public.example_reports() to pgreprise_reader, pgreprise_api, pgreprise_dba;

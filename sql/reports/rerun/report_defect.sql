@@ -1,8 +1,9 @@
--- report_defect(...): why a report with these values cannot be rerun; no row when it can.
--- The one place that says what a linkage defect is: the single rerun, the creation of a report and
--- the audit all ask it. A population type of null means that the simulation does not exist in the
--- report's country; a report_id of null means a report that is about to be created.
--- Returns the first of RR002, RR003, RR004, RR005, RR006 that applies, for the caller to raise or list.
+-- report_defect(values of a report and its simulations): the reason why such a report cannot be rerun; no row when it
+-- can be. This is the only place that says what a linkage defect is: the single rerun, the creation of a report, the
+-- batches and the audit ask it.
+-- A null population type means that the simulation does not exist in the report's country. A null report_id means a
+-- report that is about to be created.
+-- Returns the first of RR002, RR003, RR004, RR005, RR006 that applies. The caller raises it or lists it.
 create or replace function pgreprise.report_defect(
   report_id bigint,
   country_id text,
@@ -39,11 +40,11 @@ begin atomic
       when 'RR006' then jsonb_build_object('country_id', report_defect.country_id)
     end as detail,
     case defect.errcode
-      when 'RR002' then 'Create the report anew with simulations that exist in its country.'
-      when 'RR003' then 'Both simulations of a report must be household or both geography; create the report anew.'
-      when 'RR004' then 'Correct population_type of the simulation to household or geography.'
-      when 'RR005' then 'Set the year of the report; the economy cache is keyed by it.'
-      when 'RR006' then format('select set_cache_versions(%L, economy_impact => ''<version>'') sets it.',
+      when 'RR002' then 'Create a new report with simulations that exist in its country.'
+      when 'RR003' then 'Both simulations of a report must be household, or both geography. Create a new report.'
+      when 'RR004' then 'Set population_type of the simulation to household or geography.'
+      when 'RR005' then 'Set the year of the report. The year is part of the economy cache key.'
+      when 'RR006' then format('Set it: select set_cache_versions(%L, economy_impact => ''<version>'')',
         report_defect.country_id)
     end as hint
   from (

@@ -1,5 +1,6 @@
--- report_defects(): every report that cannot be rerun, and why; the audit to run first.
--- Reads the whole table and changes nothing. One row a report, by id.
+-- report_defects(): every report that cannot be rerun, and why: one row for each, by id. This is the audit to run
+-- first. It reads all reports and changes nothing.
+-- Raises RR017 when the caller's token may not read.
 create or replace function public.report_defects()
 returns table (report_id bigint, country_id text, errcode text, message text, hint text)
 language plpgsql
@@ -9,18 +10,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pgreprise.enter('reports:read');
+
   return query
-    select report.id::bigint, report.country_id::text, defect.errcode, defect.message, defect.hint
-      from public.report_outputs as report
-      left join public.simulations as simulation_1
-        on simulation_1.id = report.simulation_1_id and simulation_1.country_id = report.country_id
-      left join public.simulations as simulation_2
-        on simulation_2.id = report.simulation_2_id and simulation_2.country_id = report.country_id
-      left join pgreprise.country as country on country.country_id = report.country_id
-     cross join lateral pgreprise.report_defect(report.id, report.country_id, report.year, report.simulation_1_id,
-       simulation_1.population_type, report.simulation_2_id, simulation_2.population_type,
-       country.economy_impact_version) as defect
-     order by report.id;
+    select linked.report_id, linked.country_id, linked.errcode, linked.message, linked.hint
+      from pgreprise.linked_reports() as linked
+     where linked.errcode is not null
+     order by linked.report_id;
 end;
 $$;
 

@@ -1,4 +1,4 @@
--- rerun_key: the idempotency keys that were used, each for the one rerun it did. Never purged.
+-- rerun_key: the idempotency keys that were used, and the rerun that was done with each. Rows are never deleted.
 create table pgreprise.rerun_key (
   idempotency_key text not null,
   report_id bigint not null,
@@ -6,6 +6,6 @@ create table pgreprise.rerun_key (
   constraint rerun_key_pkey primary key (idempotency_key)
 );
 
-comment on table pgreprise.rerun_key is 'Idempotency keys: a key that stands here is never rerun again.';
+comment on table pgreprise.rerun_key is 'The idempotency keys that were used, and the rerun that was done with each.';
 
 grant select, insert on table pgreprise.rerun_key to pgreprise_owner;

@@ -1,9 +1,9 @@
--- rerun_reports(report_ids, result): rerun many reports in one transaction, set by set, by the rules of
--- rerun_report(). Reports that cannot be rerun are left alone and listed; the rest are rerun. Simulations and
--- cache keys that they share are reset once. For very many, a batch commits in between: create_rerun_batch().
+-- rerun_reports(report_ids, result): reruns many reports in one transaction, by the rules of rerun_report().
+-- Simulations and cache rows that they share are reset once. Reports that cannot be rerun are listed and not changed.
+-- For very many reports use create_rerun_batch(): a batch commits in between.
 -- result: {"rerun", "refused": [{"report_id", "errcode", "message"}, ...], "simulations_reset",
 -- "economy_cache_rows_deleted"}.
--- Raises RR016 when report_ids is null.
+-- Raises RR016 when report_ids is null, RR017 when the caller's token may not.
 create or replace procedure public.rerun_reports(report_ids bigint[], inout result jsonb default null)
 language plpgsql
 security definer
@@ -14,16 +14,16 @@ begin
   if rerun_reports.report_ids is null then
     raise exception using
       errcode = 'RR016',
-      message = 'report_ids is null; it is an array of report ids.',
+      message = 'report_ids is null. It must be an array of report ids.',
       detail = jsonb_build_object('report_ids', null),
       hint = 'call rerun_reports(array[2, 6, 10])';
   end if;
 
-  result := pgreprise.rerun_set(rerun_reports.report_ids);
+  result := pgreprise.rerun_many(rerun_reports.report_ids);
 end;
 $$;
 
 comment on procedure public.rerun_reports is
-'Reruns many reports in one transaction; those that cannot be rerun are listed: call rerun_reports(array[2, 6]).';
+'Reruns many reports in one transaction and lists those that cannot be rerun: call rerun_reports(array[2, 6]).';
 
 grant execute on procedure public.rerun_reports(bigint[], jsonb) to pgreprise_dba;

@@ -1,5 +1,5 @@
--- rerun_result(values of a rerun): the result of a rerun as a JSON object: what rerun_report() answers the first
--- time, and when its key is used again.
+-- rerun_result(values of a rerun): the result of rerun_report() as a JSON object, made from a row of pgreprise.rerun:
+-- when the rerun is done, and again when its idempotency key is used again.
 create or replace function pgreprise.rerun_result(
   rerun_id bigint,
   report_id bigint,

@@ -1,7 +1,7 @@
--- reset_report(report_id): put one stored report back to pending, as its next run.
--- The run that ends is archived. Clears output and error_message, which update_report cannot (it skips nulls
--- by contract).
--- Raises RR001 when there is no such report.
+-- reset_report(report_id): puts one report back to pending, as its next run, and leaves its simulations and cache
+-- rows as they are. The run that ends is archived. This clears output and error_message; update_report cannot,
+-- because it ignores nulls.
+-- Raises RR001 when there is no such report, RR017 when the caller's token may not.
 create or replace function public.reset_report(report_id bigint)
 returns void
 language plpgsql
@@ -20,11 +20,11 @@ begin
    where report.id = reset_report.report_id
      for update;
   if not found then
-    perform pgreprise.raise_report_not_found(reset_report.report_id);
+    perform pgreprise.raise_not_found('report', reset_report.report_id);
   end if;
 
-  keep_outputs := pgreprise.setting('archive_outputs') = 'on';
-  started_runs := pgreprise.reset_reports(array[reset_report.report_id], keep_outputs);
+  keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
+  started_runs := pgreprise.start_report_runs(array[reset_report.report_id], keep_outputs);
 
   insert into pgreprise.rerun as act (kind, report_id, country_id, run_sequence, is_archived)
   values ('reset_report', reset_report.report_id, target.country_id, started_runs[1], keep_outputs);
@@ -33,6 +33,6 @@ $$;
 
 comment on function public.reset_report(bigint) is
 'Puts one report back to pending and clears its output and error; its simulations and caches stay. '
-'To compute a report again use rerun_report, which resets all of them together.';
+'To compute a report again use rerun_report, which resets them together.';
 
 grant execute on function public.reset_report(bigint) to pgreprise_dba;

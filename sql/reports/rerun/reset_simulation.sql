@@ -1,7 +1,7 @@
--- reset_simulation(simulation_id): put one stored simulation back to pending, as its next run.
--- The run that ends is archived. Clears output and error_message, and writes the country's current package
--- version where it is known.
--- Raises RR007 when there is no such simulation.
+-- reset_simulation(simulation_id): puts one simulation back to pending, as its next run, and leaves the reports that
+-- use it as they are. The run that ends is archived. This clears output and error_message, and writes the country's
+-- current package version where one is set.
+-- Raises RR007 when there is no such simulation, RR017 when the caller's token may not.
 create or replace function public.reset_simulation(simulation_id bigint)
 returns void
 language plpgsql
@@ -22,15 +22,16 @@ begin
    where simulation.id = reset_simulation.simulation_id
      for update;
   if not found then
-    perform pgreprise.raise_simulation_not_found(reset_simulation.simulation_id);
+    perform pgreprise.raise_not_found('simulation', reset_simulation.simulation_id);
   end if;
 
   select country.package_version into package_version
     from pgreprise.country as country
    where country.country_id = own.target.country_id;
 
-  keep_outputs := pgreprise.setting('archive_outputs') = 'on';
-  started_runs := pgreprise.reset_simulations(array[reset_simulation.simulation_id], package_version, keep_outputs);
+  keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
+  started_runs := pgreprise.start_simulation_runs(array[reset_simulation.simulation_id], keep_outputs,
+    api_version => package_version);
 
   insert into pgreprise.rerun as act
     (kind, country_id, simulation_ids, simulation_run_sequences, is_archived)

@@ -1,7 +1,7 @@
--- archive_size(older_than, keep_last): what the archive holds, and what a purge with these values would free.
--- reruns that still have their outputs, the bytes of the archive's tables on disk, reruns that a purge would
--- free, and the stored bytes of their reports' and simulations' outputs and cache rows. Changes nothing.
--- Raises RR016 for values that cannot be meant.
+-- archive_size(older_than, keep_last): what the archive contains and what a purge with these values would delete: the
+-- number of reruns that still have their outputs, the size of the archive's tables on disk in bytes, the number of
+-- reruns whose outputs a purge would delete, and the stored size of these outputs in bytes. Changes nothing.
+-- Raises RR016 for impossible values, RR017 when the caller's token may not read.
 create or replace function public.archive_size(older_than interval default '30 days', keep_last integer default 1)
 returns table (archived_reruns bigint, archive_bytes bigint, purgeable_reruns bigint, purgeable_bytes bigint)
 language plpgsql
@@ -17,7 +17,7 @@ begin
     with freed as (
       select act.*
         from pgreprise.rerun as act
-       where act.rerun_id in (select pgreprise.purgeable(archive_size.older_than, archive_size.keep_last))
+       where act.rerun_id in (select pgreprise.purgeable_reruns(archive_size.older_than, archive_size.keep_last))
     )
 
     select
@@ -51,6 +51,6 @@ end;
 $$;
 
 comment on function public.archive_size(interval, integer) is
-'What the archive of earlier runs holds, and what a purge would free.';
+'The size of the archive of earlier runs, and of what a purge would delete.';
 
 grant execute on function public.archive_size(interval, integer) to pgreprise_reader, pgreprise_dba;

@@ -1,9 +1,9 @@
--- purge_chunk(older_than, keep_last, after_rerun_id, chunk_size): free the next archived outputs that a purge may free,
--- in one transaction: what purge_runs() and `pgreprise purge` do again and again. The rows that tell what happened
--- stay, and so do idempotency keys. An act that somebody is undoing at the moment is left to the next purge.
--- Returns {"reruns": how many acts it freed, "bytes": of stored output, "after": the position for the next chunk};
--- 0 reruns when none is left.
--- Raises RR016 for values that cannot be meant.
+-- purge_chunk(older_than, keep_last, after_rerun_id, chunk_size): deletes the next archived outputs that a purge may
+-- delete, in one transaction. purge_runs() and `pgreprise purge` call it repeatedly. The rows that tell what happened
+-- stay, and so do idempotency keys. An act that somebody is undoing at the moment is left for the next purge.
+-- Returns {"reruns": how many acts it purged, "bytes": of stored output, "after": the position for the next chunk};
+-- "after" is null when there was nothing left.
+-- Raises RR016 for impossible values, RR017 for a caller who may not purge.
 create or replace function public.purge_chunk(
   older_than interval, keep_last integer default 1, after_rerun_id bigint default 0, chunk_size integer default 1000
 )
@@ -24,8 +24,8 @@ begin
   perform pgreprise.check_chunk_size(purge_chunk.chunk_size);
 
   candidates := array(
-    select pgreprise.purgeable(purge_chunk.older_than, purge_chunk.keep_last, coalesce(purge_chunk.after_rerun_id, 0),
-      purge_chunk.chunk_size)
+    select pgreprise.purgeable_reruns(purge_chunk.older_than, purge_chunk.keep_last,
+      coalesce(purge_chunk.after_rerun_id, 0), purge_chunk.chunk_size)
   );
   acts := array(
     select act.rerun_id
@@ -93,6 +93,6 @@ end;
 $$;
 
 comment on function public.purge_chunk(interval, integer, bigint, integer) is
-'Frees the next archived outputs that a purge may free, in one transaction.';
+'Deletes the next archived outputs that a purge may delete, in one transaction.';
 
 grant execute on function public.purge_chunk(interval, integer, bigint, integer) to pgreprise_dba;

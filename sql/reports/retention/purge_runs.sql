@@ -1,11 +1,11 @@
--- purge_runs(older_than, keep_last, chunk_size, result): free archived outputs that are older than an interval, but
--- never the newest keep_last runs of a report that hold one. Commits after each chunk; ended at any moment, it goes on
--- when it is called again. The rows that tell what happened stay, and so do idempotency keys; what is purged cannot be
--- undone. The space is given back by vacuum.
--- It commits, so it runs with the caller's rights and outside a transaction block only; the work is done by
--- purge_chunk().
--- result: {"reruns": whose outputs were freed, "bytes": of stored output}.
--- Raises 2D000 inside a transaction block, RR016 for values that cannot be meant.
+-- purge_runs(older_than, keep_last, chunk_size, result): deletes archived outputs that are older than an interval, but
+-- never those of the newest keep_last runs of a report that have an output. It commits after each chunk. If it is
+-- stopped, call it again and it continues. The rows that tell what happened stay, and so do idempotency keys; what is
+-- purged cannot be undone. Vacuum gives the space back.
+-- Because it commits, it runs with the caller's rights, and only outside a transaction block; purge_chunk() does the
+-- work.
+-- result: {"reruns": whose outputs were deleted, "bytes": of stored output}.
+-- Raises 2D000 inside a transaction block, RR016 for impossible values, RR017 for a caller who may not purge.
 create or replace procedure public.purge_runs(
   older_than interval, keep_last integer default 1, chunk_size integer default 1000, inout result jsonb default null
 )
@@ -25,12 +25,12 @@ begin
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     exit when chunk ->> 'after' is null;
     after := (chunk ->> 'after')::bigint;
-    result := pgreprise.add_up(result, chunk);
+    result := pgreprise.add_counts(result, chunk);
   end loop;
 end;
 $$;
 
 comment on procedure public.purge_runs is
-'Frees archived outputs older than an interval, in chunks; call purge_runs(interval ''30 days'').';
+'Deletes archived outputs that are older than an interval, in chunks; call purge_runs(interval ''30 days'').';
 
 grant execute on procedure public.purge_runs(interval, integer, integer, jsonb) to pgreprise_dba;

@@ -1,6 +1,5 @@
--- check_update(status, output, error_message): may a report or a simulation be updated with these values?
--- The one place that says so for both.
--- Raises RR016 for an unknown status, for complete without an output, and when there is nothing to write.
+-- check_update(status, output, error_message): refuses values that a report or a simulation cannot be updated with.
+-- Raises RR016 for an unknown status, for status complete without an output, and when all values are null.
 create or replace function pgreprise.check_update(status text, output json, error_message text)
 returns void
 language plpgsql
@@ -14,7 +13,7 @@ begin
     when check_update.status is null and check_update.output is null and check_update.error_message is null
       then 'There is nothing to update.'
     when check_update.status not in ('pending', 'running', 'complete', 'error')
-      then format('Status "%s" is none of pending, running, complete and error.', check_update.status)
+      then format('Status "%s" is not one of pending, running, complete and error.', check_update.status)
     when check_update.status = 'complete' and coalesce(json_typeof(check_update.output), 'null') = 'null'
       then 'Status complete needs an output.'
   end;
@@ -24,10 +23,10 @@ begin
       errcode = 'RR016',
       message = refused,
       detail = jsonb_strip_nulls(jsonb_build_object('status', check_update.status)),
-      hint = 'Give at least one of status, output and error_message; send complete together with its output.';
+      hint = 'Give at least one of status, output and error_message. Give status complete together with its output.';
   end if;
 end;
 $$;
 
 comment on function pgreprise.check_update(text, json, text) is
-'Refuses values that no row can be updated with (RR016).';
+'Refuses values that a report or a simulation cannot be updated with (RR016).';

@@ -1,13 +1,12 @@
--- get_or_create_report(country_id, simulation_1_id, simulation_2_id, year): the newest report of these
--- simulations and year with the country's current report cache version, created as pending when there
--- is none. A null year means the current calendar year (UTC).
--- However many callers ask at once, and at whatever isolation level, one row is created. At repeatable
--- read and serializable a caller may get 40001 and finds the row when it retries.
+-- get_or_create_report(country_id, simulation_1_id, simulation_2_id, year): the newest report with these simulations,
+-- this year and the country's current report version; if there is none, it is created as pending. A null year means
+-- the current calendar year (UTC).
+-- If many callers ask at the same time, one row is created, at every isolation level. At repeatable read and
+-- serializable a caller may get 40001; it finds the row when it tries again.
 -- Returns (stored, created). select (found.stored).*, found.created
 --   from get_or_create_report('us', 2, 3, year => '2026') as found;
--- Raises RR002, RR003, RR004 when a new report could never be computed, RR008 no such country,
--- RR009 no current report cache version, RR016 a year or simulation that no report can have,
--- RR017 the caller's token may not.
+-- Raises RR002, RR003, RR004 when the new report could never be computed, RR008 no such country, RR009 no current
+-- report version, RR016 an impossible year or no simulation, RR017 the caller's token may not.
 create or replace function public.get_or_create_report(
   country_id text,
   simulation_1_id bigint,
@@ -22,13 +21,12 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  wanted_year       text := coalesce(get_or_create_report.year, to_char(now() at time zone 'utc', 'YYYY'));
-  report_version    text;
-  economy_version   text;
-  population_type_1 text;
-  population_type_2 text;
-  defect            record;
-  newest_id         bigint;
+  wanted_year     text := coalesce(get_or_create_report.year, to_char(now() at time zone 'utc', 'YYYY'));
+  report_version  text;
+  economy_version text;
+  linked          record;
+  defect          record;
+  newest_id       bigint;
 begin
   perform pgreprise.enter('reports:write');
   perform pgreprise.require_country(get_or_create_report.country_id);
@@ -36,7 +34,7 @@ begin
   if get_or_create_report.simulation_1_id is null or wanted_year !~ '^[0-9]{4}$' then
     raise exception using
       errcode = 'RR016',
-      message = 'A report needs a simulation_1_id, and its year has four digits.',
+      message = 'A report needs a simulation_1_id and a year of four digits.',
       detail = jsonb_build_object('simulation_1_id', get_or_create_report.simulation_1_id, 'year', wanted_year),
       hint = 'Leave the year out for the current calendar year.';
   end if;
@@ -54,28 +52,22 @@ begin
   created := newest_id is null;
 
   if created then
-    select simulation.population_type into population_type_1
-      from public.simulations as simulation
-     where simulation.id = get_or_create_report.simulation_1_id
-       and simulation.country_id = get_or_create_report.country_id;
-    select simulation.population_type into population_type_2
-      from public.simulations as simulation
-     where simulation.id = get_or_create_report.simulation_2_id
-       and simulation.country_id = get_or_create_report.country_id;
+    linked := pgreprise.linked_simulations(get_or_create_report.country_id, get_or_create_report.simulation_1_id,
+      get_or_create_report.simulation_2_id);
 
     -- A missing economy cache version (RR006) can be set later, so it does not stop a new report.
     select found_defect.errcode, found_defect.message, found_defect.detail, found_defect.hint
       into defect
       from pgreprise.report_defect(null, get_or_create_report.country_id, wanted_year,
-        get_or_create_report.simulation_1_id, population_type_1, get_or_create_report.simulation_2_id,
-        population_type_2, economy_version) as found_defect
+        get_or_create_report.simulation_1_id, linked.population_type_1, get_or_create_report.simulation_2_id,
+        linked.population_type_2, economy_version) as found_defect
      where found_defect.errcode <> 'RR006';
     if found then
       raise exception using
         errcode = defect.errcode, message = defect.message, detail = defect.detail, hint = defect.hint;
     end if;
 
-    -- Queue on the key's row. Whoever comes second gets it after the first has committed, and looks again.
+    -- Callers for the same report wait for each other here. The second one goes on after the first has committed.
     insert into pgreprise.report_key as key (country_id, simulation_1_id, simulation_2_id, year, api_version)
     values (get_or_create_report.country_id, get_or_create_report.simulation_1_id,
       get_or_create_report.simulation_2_id, wanted_year, report_version)
@@ -92,7 +84,7 @@ begin
     values (get_or_create_report.country_id, get_or_create_report.simulation_1_id,
       get_or_create_report.simulation_2_id, report_version, 'pending', wanted_year)
     returning report.id into newest_id;
-    perform pgreprise.continue_runs(array[newest_id], '{}');
+    perform pgreprise.skip_used_run_numbers(array[newest_id], '{}');
   end if;
 
   select found_row.* into stored from pgreprise.stored_report(newest_id) as found_row;
@@ -100,6 +92,6 @@ end;
 $$;
 
 comment on function public.get_or_create_report(text, bigint, bigint, text) is
-'The newest current report of one or two simulations and a year, created when there is none.';
+'The newest current report of one or two simulations and a year; it is created when there is none.';
 
 grant execute on function public.get_or_create_report(text, bigint, bigint, text) to pgreprise_api, pgreprise_dba;

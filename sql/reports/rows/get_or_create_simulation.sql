@@ -1,11 +1,11 @@
--- get_or_create_simulation(country_id, population_id, population_type, policy_id): the newest simulation
--- of that key, created as pending with the country's package version when there is none.
--- However many callers ask at once, and at whatever isolation level, one row is created. At repeatable
--- read and serializable a caller may get 40001 and finds the row when it retries.
+-- get_or_create_simulation(country_id, population_id, population_type, policy_id): the newest simulation with these
+-- values; if there is none, it is created as pending with the country's current package version.
+-- If many callers ask at the same time, one row is created, at every isolation level. At repeatable read and
+-- serializable a caller may get 40001; it finds the row when it tries again.
 -- Returns (stored, created). select (found.stored).*, found.created
 --   from get_or_create_simulation('us', 'state/ny', 'geography', 2) as found;
--- Raises RR004 unknown population type, RR008 no such country, RR009 no current package version,
--- RR016 a key that no simulation can have, RR017 the caller's token may not.
+-- Raises RR004 unknown population type, RR008 no such country, RR009 no current package version, RR016 impossible
+-- values, RR017 the caller's token may not.
 create or replace function public.get_or_create_simulation(
   country_id text,
   population_id text,
@@ -32,7 +32,7 @@ begin
       message = format('Population type "%s" is neither household nor geography.',
         get_or_create_simulation.population_type),
       detail = jsonb_build_object('population_type', get_or_create_simulation.population_type),
-      hint = 'A simulation is of a household or of a geography.';
+      hint = 'Use household or geography.';
   end if;
   if coalesce(get_or_create_simulation.population_id, '') = ''
     or length(get_or_create_simulation.population_id) > 255
@@ -45,7 +45,7 @@ begin
       message = 'A simulation needs a population_id of 1 to 255 characters, a population_type and a 32-bit policy_id.',
       detail = jsonb_build_object('population_type', get_or_create_simulation.population_type,
         'policy_id', get_or_create_simulation.policy_id),
-      hint = 'Give all of them; the ids are those of the population and the policy to simulate.';
+      hint = 'Give all of them: the ids of the population and of the policy to simulate.';
   end if;
 
   newest_id := pgreprise.newest_simulation(get_or_create_simulation.country_id, get_or_create_simulation.population_id,
@@ -60,7 +60,7 @@ begin
       perform pgreprise.raise_version_unknown(get_or_create_simulation.country_id, 'package');
     end if;
 
-    -- Queue on the key's row. Whoever comes second gets it after the first has committed, and looks again.
+    -- Callers for the same simulation wait for each other here. The second one goes on after the first has committed.
     insert into pgreprise.simulation_key as key (country_id, population_id, population_type, policy_id)
     values (get_or_create_simulation.country_id, get_or_create_simulation.population_id,
       get_or_create_simulation.population_type, get_or_create_simulation.policy_id)
@@ -78,7 +78,7 @@ begin
     values (get_or_create_simulation.country_id, package_version, get_or_create_simulation.population_id,
       get_or_create_simulation.population_type, get_or_create_simulation.policy_id, 'pending')
     returning simulation.id into newest_id;
-    perform pgreprise.continue_runs('{}', array[newest_id]);
+    perform pgreprise.skip_used_run_numbers('{}', array[newest_id]);
   end if;
 
   select found_row.* into stored from pgreprise.stored_simulation(newest_id) as found_row;
@@ -86,6 +86,6 @@ end;
 $$;
 
 comment on function public.get_or_create_simulation(text, text, text, bigint) is
-'The newest simulation of a country, population and policy, created when there is none.';
+'The newest simulation of a country, population and policy; it is created when there is none.';
 
 grant execute on function public.get_or_create_simulation(text, text, text, bigint) to pgreprise_api, pgreprise_dba;

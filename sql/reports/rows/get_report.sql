@@ -1,8 +1,7 @@
 -- get_report(report_id, country_id): the stored report, of that country where one is given. A worker keeps its
--- run_sequence and hands it back with the result. Creates and changes nothing, also when the row's cache
--- version is not the current one.
--- Raises RR001 when there is no such report, RR008 when there is no such country, RR017 the caller's
--- token may not.
+-- run_sequence and gives it back with the result. Changes nothing, also when the version of the row is not current.
+-- Raises RR001 when there is no such report, RR008 when there is no such country, RR017 when the caller's token may
+-- not read.
 create or replace function public.get_report(report_id bigint, country_id text default null)
 returns setof pgreprise.report_row
 language plpgsql
@@ -18,7 +17,7 @@ begin
       from pgreprise.stored_report(get_report.report_id, get_report.country_id) as found_row;
 
   if not found then
-    perform pgreprise.raise_report_not_found(get_report.report_id, get_report.country_id);
+    perform pgreprise.raise_not_found('report', get_report.report_id, get_report.country_id);
   end if;
 end;
 $$;

@@ -1,8 +1,7 @@
 -- get_simulation(simulation_id, country_id): the stored simulation, of that country where one is given. A worker keeps
--- its run_sequence and hands it back with the result. Creates and changes nothing, also when the row's package
--- version is not the current one.
--- Raises RR007 when there is no such simulation, RR008 when there is no such country, RR017 the caller's
--- token may not.
+-- its run_sequence and gives it back with the result. Changes nothing, also when the version of the row is not current.
+-- Raises RR007 when there is no such simulation, RR008 when there is no such country, RR017 when the caller's token
+-- may not read.
 create or replace function public.get_simulation(simulation_id bigint, country_id text default null)
 returns setof pgreprise.simulation_row
 language plpgsql
@@ -18,7 +17,7 @@ begin
       from pgreprise.stored_simulation(get_simulation.simulation_id, get_simulation.country_id) as found_row;
 
   if not found then
-    perform pgreprise.raise_simulation_not_found(get_simulation.simulation_id, get_simulation.country_id);
+    perform pgreprise.raise_not_found('simulation', get_simulation.simulation_id, get_simulation.country_id);
   end if;
 end;
 $$;

@@ -1,6 +1,6 @@
--- newest_report(country_id, simulation_1_id, simulation_2_id, year, api_version): the id of the newest
--- report of that key, or null. A null simulation_2_id means a report of one simulation. Volatile on
--- purpose: each call sees what has committed until then.
+-- newest_report(country_id, simulation_1_id, simulation_2_id, year, api_version): the id of the newest report with
+-- these values, or null. A null simulation_2_id means a report with one simulation.
+-- It is volatile on purpose: each call sees what other transactions have committed until then.
 create or replace function pgreprise.newest_report(
   country_id text, simulation_1_id bigint, simulation_2_id bigint, year text, api_version text
 )
@@ -34,4 +34,4 @@ end;
 $$;
 
 comment on function pgreprise.newest_report(text, bigint, bigint, text, text) is
-'The id of the newest report of a key, or null.';
+'The id of the newest report with these values, or null.';

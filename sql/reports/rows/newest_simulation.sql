@@ -1,5 +1,6 @@
--- newest_simulation(country_id, population_id, population_type, policy_id): the id of the newest
--- simulation of that key, or null. Volatile on purpose: each call sees what has committed until then.
+-- newest_simulation(country_id, population_id, population_type, policy_id): the id of the newest simulation with these
+-- values, or null.
+-- It is volatile on purpose: each call sees what other transactions have committed until then.
 create or replace function pgreprise.newest_simulation(
   country_id text, population_id text, population_type text, policy_id bigint
 )
@@ -20,4 +21,4 @@ end;
 $$;
 
 comment on function pgreprise.newest_simulation(text, text, text, bigint) is
-'The id of the newest simulation of a key, or null.';
+'The id of the newest simulation with these values, or null.';

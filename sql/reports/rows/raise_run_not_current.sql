@@ -1,5 +1,5 @@
--- raise_run_not_current(row_kind, row_id, current_run, written_run): what a worker is told whose run has ended:
--- the row was rerun, or the rerun undone, while it computed.
+-- raise_run_not_current(row_kind, row_id, current_run, written_run): refuses the result of a run that has ended: the
+-- report or simulation was rerun, or its rerun was undone, while a worker computed.
 -- Raises RR011, always.
 create or replace function pgreprise.raise_run_not_current(
   row_kind text, row_id bigint, current_run bigint, written_run bigint
@@ -12,12 +12,12 @@ as $$
 begin
   raise exception using
     errcode = 'RR011',
-    message = format('%s #%s is at run %s; this write is for run %s, which is not the current one.',
+    message = format('%s #%s is at run %s, but this write is for run %s.',
       initcap(raise_run_not_current.row_kind), raise_run_not_current.row_id, raise_run_not_current.current_run,
       raise_run_not_current.written_run),
     detail = jsonb_build_object(raise_run_not_current.row_kind || '_id', raise_run_not_current.row_id,
       'run_sequence', raise_run_not_current.written_run, 'current_run_sequence', raise_run_not_current.current_run),
-    hint = 'Nothing was changed. Drop this result; whoever computes the current run writes its own.';
+    hint = 'Nothing was changed. Discard this result. The worker that computes the current run writes its own.';
 end;
 $$;
 

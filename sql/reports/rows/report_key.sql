@@ -1,5 +1,4 @@
--- report_key: one row for each key that get_or_create_report() has had to create;
--- as simulation_key, for reports. A report with one simulation has a null second one.
+-- report_key: as simulation_key, for get_or_create_report(). simulation_2_id is null for a report with one simulation.
 create table pgreprise.report_key (
   country_id text not null,
   simulation_1_id bigint not null,
@@ -11,6 +10,7 @@ create table pgreprise.report_key (
   )
 );
 
-comment on table pgreprise.report_key is 'Queues callers of get_or_create_report() that want one key at once.';
+comment on table pgreprise.report_key is
+'Lets callers of get_or_create_report() that ask for the same report wait for each other.';
 
 grant select, insert, update on table pgreprise.report_key to pgreprise_owner;

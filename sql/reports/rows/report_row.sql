@@ -1,4 +1,4 @@
--- report_row: a report as the routines return it, the columns of report_outputs.
+-- report_row: a report as the routines return it: the columns of report_outputs.
 create type pgreprise.report_row as (
   id bigint,
   country_id text,

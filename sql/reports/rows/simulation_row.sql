@@ -1,4 +1,4 @@
--- simulation_row: a simulation as the routines return it, the columns of simulations.
+-- simulation_row: a simulation as the routines return it: the columns of simulations.
 create type pgreprise.simulation_row as (
   id bigint,
   country_id text,

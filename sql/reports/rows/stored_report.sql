@@ -1,5 +1,5 @@
--- stored_report(report_id, country_id): the row of a report as routines return it, of that country where one
--- is given; no row when there is none. get_report() and get_or_create_report() read by it.
+-- stored_report(report_id, country_id): the row of a report as the routines return it, of that country where one is
+-- given; no row when there is none.
 create or replace function pgreprise.stored_report(report_id bigint, country_id text default null)
 returns setof pgreprise.report_row
 language plpgsql

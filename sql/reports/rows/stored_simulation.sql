@@ -1,5 +1,5 @@
--- stored_simulation(simulation_id, country_id): the row of a simulation as routines return it, of that country
--- where one is given; no row when there is none. get_simulation() and get_or_create_simulation() read by it.
+-- stored_simulation(simulation_id, country_id): the row of a simulation as the routines return it, of that country
+-- where one is given; no row when there is none.
 create or replace function pgreprise.stored_simulation(simulation_id bigint, country_id text default null)
 returns setof pgreprise.simulation_row
 language plpgsql

@@ -1,10 +1,10 @@
--- update_report(report_id, country_id, status, output, error_message, run_sequence): write the values that are
--- not null; return the row. A null leaves its column as it is, as the current
--- application expects; to clear columns there are reset_report and rerun_report.
--- A worker hands back the run_sequence that it read with the row: when a rerun has ended that run meanwhile, the
--- write is refused. Without run_sequence the write is taken, whatever the run.
--- Raises RR001 no such report, RR008 no such country, RR011 the run is not the current one, RR016 values that
--- cannot be written, RR017 the caller's token may not.
+-- update_report(report_id, country_id, status, output, error_message, run_sequence): writes the values that are not
+-- null and returns the row. A null leaves its column as it is, because the current application expects that; to clear
+-- columns use reset_report or rerun_report.
+-- A worker gives back the run_sequence that it read with the row. If that run has ended in the meantime, the write is
+-- refused. A write without run_sequence is accepted in any run.
+-- Raises RR001 no such report, RR008 no such country, RR011 the run has ended, RR016 values that cannot be written,
+-- RR017 the caller's token may not.
 create or replace function public.update_report(
   report_id bigint,
   country_id text default null,
@@ -39,7 +39,7 @@ begin
     perform pgreprise.raise_run_not_current('report', current_row.id, current_row.run_sequence,
         update_report.run_sequence)
       from pgreprise.stored_report(update_report.report_id, update_report.country_id) as current_row;
-    perform pgreprise.raise_report_not_found(update_report.report_id, update_report.country_id);
+    perform pgreprise.raise_not_found('report', update_report.report_id, update_report.country_id);
   end if;
 end;
 $$;

@@ -1,11 +1,11 @@
--- update_simulation(simulation_id, country_id, status, output, error_message, run_sequence): write the values
--- that are not null, and the country's current package version where it is known; return the row. A null leaves
--- its column as it is, as the current application expects; to clear columns there are reset_simulation and
+-- update_simulation(simulation_id, country_id, status, output, error_message, run_sequence): writes the values that
+-- are not null, and the country's current package version where one is set, and returns the row. A null leaves its
+-- column as it is, because the current application expects that; to clear columns use reset_simulation or
 -- rerun_report.
--- A worker hands back the run_sequence that it read with the row: when a rerun has ended that run meanwhile, the
--- write is refused. Without run_sequence the write is taken, whatever the run.
--- Raises RR007 no such simulation, RR008 no such country, RR011 the run is not the current one, RR016 values that
--- cannot be written, RR017 the caller's token may not.
+-- A worker gives back the run_sequence that it read with the row. If that run has ended in the meantime, the write is
+-- refused. A write without run_sequence is accepted in any run.
+-- Raises RR007 no such simulation, RR008 no such country, RR011 the run has ended, RR016 values that cannot be
+-- written, RR017 the caller's token may not.
 create or replace function public.update_simulation(
   simulation_id bigint,
   country_id text default null,
@@ -46,7 +46,7 @@ begin
     perform pgreprise.raise_run_not_current('simulation', current_row.id, current_row.run_sequence,
         update_simulation.run_sequence)
       from pgreprise.stored_simulation(update_simulation.simulation_id, update_simulation.country_id) as current_row;
-    perform pgreprise.raise_simulation_not_found(update_simulation.simulation_id, update_simulation.country_id);
+    perform pgreprise.raise_not_found('simulation', update_simulation.simulation_id, update_simulation.country_id);
   end if;
 end;
 $$;

@@ -1,7 +1,7 @@
--- keep_history: stops a downgrade that would lose the history of reruns and what they archived, unless the
--- session said in so many words that it may: set pgreprise.drop_tables_with_rows = 'yes'.
--- Run numbers would begin again at 1, so workers of before must be gone.
--- Raises 55000, and nothing has changed.
+-- keep_history: stops a downgrade that would delete the history of reruns and the outputs that they archived, unless
+-- the session has allowed it: set pgreprise.drop_tables_with_rows = 'yes'.
+-- After such a downgrade run numbers begin at 1 again, so workers from before it must have ended.
+-- Raises 55000; then nothing has changed.
 do $$
 begin
   lock table pgreprise.rerun in access exclusive mode;

@@ -1,8 +1,9 @@
--- report_history(report_id, country_id): the runs of a report, newest first, the current one included. What ended each
--- run but the current is the act of the run after it. Changes nothing.
+-- report_history(report_id, country_id): the runs of a report, newest first, with the current one. A run ended when the
+-- act of the next run was done. Changes nothing.
 -- started_by: rerun, reset_report or undo, null for the first run. restores_run: the run whose result an undo put back.
--- has_output: report_run_output() gives it; had_output without has_output: it was purged, or not archived.
--- Raises RR001 no such report, RR008 no such country, RR017 the caller's token may not.
+-- has_output: report_run_output() returns the output. had_output without has_output: the output was purged, or it was
+-- not archived.
+-- Raises RR001 no such report, RR008 no such country, RR017 the caller's token may not read.
 create or replace function public.report_history(report_id bigint, country_id text default null)
 returns table (
   run_sequence integer,
@@ -36,7 +37,7 @@ begin
   perform pgreprise.enter('reports:read', report_history.country_id);
   perform from pgreprise.stored_report(report_history.report_id, report_history.country_id);
   if not found then
-    perform pgreprise.raise_report_not_found(report_history.report_id, report_history.country_id);
+    perform pgreprise.raise_not_found('report', report_history.report_id, report_history.country_id);
   end if;
 
   return query
@@ -52,7 +53,7 @@ begin
           run.api_version, run.ended_at
         from pgreprise.report_run as run
        where run.report_id = report_history.report_id
-         -- Others are of an earlier report with this id, which was deleted.
+         -- Other runs belong to a deleted report that had this id.
          and run.run_sequence < (
            select report.run_sequence from public.report_outputs as report where report.id = report_history.report_id
          )
@@ -74,6 +75,6 @@ end;
 $$;
 
 comment on function public.report_history(bigint, text) is
-'The runs of a report, newest first, the current one included; select * from report_history(42).';
+'The runs of a report, newest first, with the current one; select * from report_history(42).';
 
 grant execute on function public.report_history(bigint, text) to pgreprise_reader, pgreprise_api, pgreprise_dba;

@@ -1,5 +1,5 @@
--- report_run: the runs of reports that ended, each as it was when it ended. The current run stands in
--- report_outputs. A purge frees output; the row stays.
+-- report_run: the runs of reports that have ended, each as it was when it ended. The current run is in report_outputs.
+-- A purge deletes the output and keeps the row.
 create table pgreprise.report_run (
   report_id bigint not null,
   run_sequence integer not null,
@@ -12,7 +12,8 @@ create table pgreprise.report_run (
   constraint report_run_pkey primary key (report_id, run_sequence)
 );
 
-comment on table pgreprise.report_run is 'The runs of reports that ended, as they were when a rerun ended them.';
-comment on column pgreprise.report_run.had_output is 'whether there was one; output is null where it was not kept';
+comment on table pgreprise.report_run is 'The runs of reports that have ended, as they were when they ended.';
+comment on column pgreprise.report_run.had_output is
+'whether the run had an output; output is null where it was not kept';
 
 grant select, insert, update on table pgreprise.report_run to pgreprise_owner;

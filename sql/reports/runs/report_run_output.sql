@@ -1,7 +1,7 @@
--- report_run_output(report_id, run_sequence, country_id): the result of one run of a report, also of an earlier
--- one, so that an application can go on showing the last good result while the new one computes. Changes nothing.
+-- report_run_output(report_id, run_sequence, country_id): the result of one run of a report, the current or an earlier
+-- one. An application can show the last good result while the new one is computed. Changes nothing.
 -- output is null where had_output is false, and where the output was purged or never archived.
--- Raises RR001 no such report, RR008 no such country, RR017 the caller's token may not, RR019 no such run.
+-- Raises RR001 no such report, RR008 no such country, RR017 the caller's token may not read, RR019 no such run.
 create or replace function public.report_run_output(
   report_id bigint, run_sequence bigint, country_id text default null
 )
@@ -19,7 +19,7 @@ begin
   select found_row.* into stored
     from pgreprise.stored_report(report_run_output.report_id, report_run_output.country_id) as found_row;
   if not found then
-    perform pgreprise.raise_report_not_found(report_run_output.report_id, report_run_output.country_id);
+    perform pgreprise.raise_not_found('report', report_run_output.report_id, report_run_output.country_id);
   end if;
 
   if stored.run_sequence = report_run_output.run_sequence then
@@ -35,7 +35,7 @@ begin
       from pgreprise.report_run as run
      where run.report_id = report_run_output.report_id
        and run.run_sequence = report_run_output.run_sequence
-       -- Later ones are of an earlier report with this id, which was deleted.
+       -- Later runs belong to a deleted report that had this id.
        and run.run_sequence < own.stored.run_sequence;
 
   if not found then
@@ -45,14 +45,14 @@ begin
         coalesce(report_run_output.run_sequence::text, 'null')),
       detail = jsonb_build_object('report_id', report_run_output.report_id,
         'run_sequence', report_run_output.run_sequence, 'current_run_sequence', stored.run_sequence),
-      hint = format('Its current run is %s. select * from report_history(%s) lists them all.', stored.run_sequence,
+      hint = format('Its current run is %s. select * from report_history(%s) lists all runs.', stored.run_sequence,
         report_run_output.report_id);
   end if;
 end;
 $$;
 
 comment on function public.report_run_output(bigint, bigint, text) is
-'The result of one run of a report, also of an earlier one.';
+'The result of one run of a report, the current or an earlier one.';
 
 grant execute on function public.report_run_output(bigint, bigint, text)
 to pgreprise_reader, pgreprise_api, pgreprise_dba;

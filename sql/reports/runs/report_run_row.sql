@@ -1,4 +1,4 @@
--- report_run_row: one run of a report, as report_run_output() returns it.
+-- report_run_row: a run of a report as report_run_output() returns it.
 create type pgreprise.report_run_row as (
   report_id bigint,
   country_id text,

@@ -1,12 +1,12 @@
--- rerun_feed(after, max_rows): the acts of pgreprise.rerun after a position, oldest first: how a worker learns what
--- became pending. A consumer that keeps the position of its last row sees every act exactly once.
--- A position is given when the feed is read, to what has committed until then: an id would be given when
--- an act begins, and whoever has read past it never sees the one that commits late.
--- An act that somebody is undoing or purging at the moment comes when that has ended: no reader waits for it.
--- Read it in a transaction of its own, and keep the position after that has committed.
--- kind is rerun, reset_report, reset_simulation, delete_reform_impacts or undo; simulation_ids are those that the act
--- started a new run of. undone says that an undo has taken it back since.
--- Raises RR016 for max_rows that are not between 1 and 10000, RR017 the caller's token may not.
+-- rerun_feed(after, max_rows): the acts of pgreprise.rerun after a position, oldest first. Workers read here what has
+-- become pending. A reader that keeps the position of its last row sees every act exactly once.
+-- An act gets its position when the feed is read and the act has committed. Its id would not do: an act gets its id
+-- when it begins, and readers that have already read a larger id would never see an act that commits late.
+-- An act that somebody is undoing or purging at the moment comes later, when that has ended: no reader waits for it.
+-- Read the feed in a transaction of its own, and keep the position after that has committed.
+-- kind is rerun, reset_report, reset_simulation, delete_reform_impacts or undo. simulation_ids are the simulations of
+-- which the act started a new run. undone tells whether an undo has undone the act.
+-- Raises RR016 when max_rows is not between 1 and 10000, RR017 when the caller's token may not read.
 create or replace function public.rerun_feed(after bigint default 0, max_rows integer default 100)
 returns table (
   feed_position bigint,
@@ -35,12 +35,12 @@ begin
   if rerun_feed.max_rows is null or rerun_feed.max_rows not between 1 and 10000 then
     raise exception using
       errcode = 'RR016',
-      message = 'max_rows of the feed is between 1 and 10000.',
+      message = 'max_rows must be between 1 and 10000.',
       detail = jsonb_build_object('max_rows', rerun_feed.max_rows),
-      hint = 'Read in pages: go on after the position of the last row.';
+      hint = 'Read in pages: continue after the position of the last row.';
   end if;
 
-  -- Nothing new to number: then no reader waits for another.
+  -- Where all acts have a position, no reader waits for another.
   if exists (select from pgreprise.rerun as act where act.feed_position is null) then
     select counter.last_position into last_position from pgreprise.rerun_feed_counter as counter for update;
 
@@ -55,8 +55,8 @@ begin
                where waiting.feed_position is null
                order by waiting.rerun_id
                limit 10000
-                 -- One that an undo or a purge holds comes later; an undo of a batch takes the newest first, and
-                 -- waiting for it here would be a deadlock.
+                 -- An act that an undo or a purge has locked comes later. The undo of a batch locks the newest
+                 -- acts first, so waiting for it here could be a deadlock.
                  for update skip locked
             ) as unnumbered
         ) as numbers

@@ -1,4 +1,5 @@
--- rerun_feed_counter: the last position that rerun_feed() has given, in one row. Who numbers, locks it.
+-- rerun_feed_counter: the last position that rerun_feed() has given, in one row. rerun_feed() locks it while it gives
+-- positions.
 create table pgreprise.rerun_feed_counter (
   only_row boolean not null default true,
   last_position bigint not null default 0,

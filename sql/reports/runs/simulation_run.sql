@@ -12,7 +12,8 @@ create table pgreprise.simulation_run (
 );
 
 comment on table pgreprise.simulation_run is
-'The runs of simulations that ended, as they were when a rerun ended them.';
-comment on column pgreprise.simulation_run.had_output is 'whether there was one; output is null where it was not kept';
+'The runs of simulations that have ended, as they were when they ended.';
+comment on column pgreprise.simulation_run.had_output is
+'whether the run had an output; output is null where it was not kept';
 
 grant select, insert, update on table pgreprise.simulation_run to pgreprise_owner;

@@ -1,5 +1,6 @@
--- cache_versions(): the countries and the versions that are current for each, by country.
--- A null version is not known: set_cache_versions() has never set it. Changes nothing, raises nothing.
+-- cache_versions(): the countries and their current versions, by country. A version is null while
+-- set_cache_versions() has never set it. Changes nothing.
+-- Raises RR017 when the caller's token may not read.
 create or replace function public.cache_versions()
 returns table (
   country_id text, economy_impact text, report_output text, package text, updated_at timestamptz

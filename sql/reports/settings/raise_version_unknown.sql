@@ -1,5 +1,5 @@
--- raise_version_unknown(country_id, version_name): says that a row cannot be created while the country's
--- current report_output or package version is not known.
+-- raise_version_unknown(country_id, version_name): refuses to create a row of a country whose current report_output or
+-- package version was never set.
 -- Raises RR009, always.
 create or replace function pgreprise.raise_version_unknown(country_id text, version_name text)
 returns void
@@ -10,11 +10,11 @@ as $$
 begin
   raise exception using
     errcode = 'RR009',
-    message = format('Country %s has no current %s version; a new row needs one.',
+    message = format('Country %s has no current %s version. A new row needs one.',
       raise_version_unknown.country_id, raise_version_unknown.version_name),
     detail = jsonb_build_object('country_id', raise_version_unknown.country_id,
       'version', raise_version_unknown.version_name),
-    hint = format('select set_cache_versions(%L, %s => ''<version>'') sets it.',
+    hint = format('Set it: select set_cache_versions(%L, %s => ''<version>'')',
       raise_version_unknown.country_id, raise_version_unknown.version_name);
 end;
 $$;

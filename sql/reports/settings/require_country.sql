@@ -1,5 +1,6 @@
--- require_country(country_id): refuses a country that pgreprise does not know.
--- Raises RR008 with the countries that exist.
+-- require_country(country_id): refuses a country that is not in pgreprise.country. enter() calls it where the caller
+-- gives a country.
+-- Raises RR008, with the countries that exist.
 create or replace function pgreprise.require_country(country_id text)
 returns void
 language plpgsql
@@ -25,4 +26,4 @@ begin
 end;
 $$;
 
-comment on function pgreprise.require_country(text) is 'Refuses a country that pgreprise does not know (RR008).';
+comment on function pgreprise.require_country(text) is 'Refuses a country that does not exist (RR008).';

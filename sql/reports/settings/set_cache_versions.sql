@@ -1,7 +1,8 @@
--- set_cache_versions(country_id, economy_impact, report_output, package): say which versions are
--- current for a country; null leaves a version as it is. A deployment calls it: a rerun deletes only
--- economy cache rows of the current version, so after a deployment that forgets this it deletes none.
--- Raises RR008 for an unknown country, RR016 for a version that no api_version column could hold.
+-- set_cache_versions(country_id, economy_impact, report_output, package): sets the versions that are current for a
+-- country; null leaves a version as it is. Each deployment calls it: a rerun deletes only economy cache rows of the
+-- current version, so after a deployment that forgets this call it deletes none.
+-- Raises RR008 for an unknown country, RR016 for a version that does not fit into an api_version column, RR017 when
+-- the caller's token may not.
 create or replace function public.set_cache_versions(
   country_id text,
   economy_impact text default null,
@@ -31,7 +32,7 @@ begin
   if found then
     raise exception using
       errcode = 'RR016',
-      message = format('%s is not a version: it needs 1 to 10 characters.', refused),
+      message = format('%s is not a version: a version has 1 to 10 characters.', refused),
       detail = jsonb_build_object('country_id', set_cache_versions.country_id),
       hint = 'api_version columns hold at most 10 characters. Pass null to leave a version as it is.';
   end if;
@@ -46,6 +47,6 @@ end;
 $$;
 
 comment on function public.set_cache_versions(text, text, text, text) is
-'Says which cache and package versions are current for a country; null leaves a version as it is.';
+'Sets the current cache and package versions of a country; null leaves a version as it is.';
 
 grant execute on function public.set_cache_versions(text, text, text, text) to pgreprise_dba;

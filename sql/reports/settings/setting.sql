@@ -1,31 +1,18 @@
--- setting(name): a setting of pgreprise in this database, such as archive_outputs ('on' or 'off').
--- Raises RR016 for a name that is no setting.
-create or replace function pgreprise.setting(name text)
-returns text
-language plpgsql
-stable
-security definer
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  found_value text;
-begin
-  select entry.value into found_value
-    from pgreprise.configuration as entry
-   where entry.name = setting.name;
+-- setting: the settings of pgreprise in this database: one row, and a column for each setting. The comment of a
+-- column describes the setting, and its type and checks say which values it can have. A new setting is a new column:
+-- settings() and set_setting() find it in the catalog.
+create table pgreprise.setting (
+  only_row boolean not null default true,
+  archive_outputs boolean not null default true,
+  updated_at timestamptz not null default now(),
+  constraint setting_pkey primary key (only_row),
+  constraint setting_only_row_check check (only_row)
+);
 
-  if not found then
-    raise exception using
-      errcode = 'RR016',
-      message = format('There is no setting "%s".', setting.name),
-      detail = jsonb_build_object('name', setting.name),
-      hint = (select 'The settings are: ' || string_agg(entry.name, ', ' order by entry.name)
-                from pgreprise.configuration as entry);
-  end if;
-  return found_value;
-end;
-$$;
+comment on table pgreprise.setting is 'The settings of pgreprise in this database, in one row.';
+comment on column pgreprise.setting.archive_outputs is
+'whether reruns keep the outputs that they clear, so that they can be undone';
 
-comment on function pgreprise.setting(text) is 'A setting of pgreprise; set_setting() changes it.';
+insert into pgreprise.setting default values;
 
-grant execute on function pgreprise.setting(text) to pgreprise_reader, pgreprise_api, pgreprise_dba;
+grant select, update on table pgreprise.setting to pgreprise_owner;

@@ -1,11 +1,11 @@
--- original_run(row_kind, row_id, run_sequence): the run that a run of a report or simulation holds again, where an
--- undo started it; otherwise the run itself.
+-- original_run(row_kind, row_id, run_sequence): the earlier run whose result an undo put back as this run of a report
+-- or simulation; the run itself where no undo started it.
 create or replace function pgreprise.original_run(row_kind text, row_id bigint, run_sequence integer)
 returns integer
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
--- The table begins empty. A plan made then scans it, and a long undo would keep that plan while the table grows.
+-- The table is empty at first. A plan from that time would scan it, and a long undo keeps its plans.
 set enable_seqscan = 'off'
 as $$
 begin
@@ -21,4 +21,4 @@ end;
 $$;
 
 comment on function pgreprise.original_run(text, bigint, integer) is
-'The earlier run that a run holds again, or the run itself.';
+'The earlier run whose result a run has again, or the run itself.';

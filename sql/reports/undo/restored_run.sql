@@ -1,5 +1,5 @@
--- restored_run: the runs that an undo started, and which earlier run each holds again. A run that holds
--- an earlier one again counts as that one when the next undo asks whether things have moved on.
+-- restored_run: the runs that an undo started, and the earlier run whose result each has again. When the next undo
+-- looks for later runs, such a run counts as the earlier one.
 create table pgreprise.restored_run (
   row_kind text not null,
   row_id bigint not null,
@@ -9,7 +9,8 @@ create table pgreprise.restored_run (
   constraint restored_run_row_kind_check check (row_kind in ('report', 'simulation'))
 );
 
-comment on table pgreprise.restored_run is 'The runs that an undo started, and which earlier run each holds again.';
-comment on column pgreprise.restored_run.restores_run is 'never itself one that holds an earlier run again';
+comment on table pgreprise.restored_run is
+'The runs that an undo started, and the earlier run whose result each has again.';
+comment on column pgreprise.restored_run.restores_run is 'never a run that an undo started itself';
 
 grant select, insert on table pgreprise.restored_run to pgreprise_owner;

@@ -1,0 +1,162 @@
+-- rerun_many(report_ids, batch_id): reruns many reports, set by set, for rerun_reports() and for the batches. The
+-- rules are those of rerun_report(), from the same routines.
+-- A simulation that several reports share is reset once, and the act of the first of these reports names it; so it is
+-- with cache rows. With a batch_id this holds for the whole batch: a later chunk must not reset a simulation again,
+-- because a worker may be computing it for an earlier chunk.
+-- Returns {"rerun", "refused": [{"report_id", "errcode", "message"}, ...], "simulations_reset",
+-- "economy_cache_rows_deleted"}. Reports that cannot be rerun are refused and not changed.
+create or replace function pgreprise.rerun_many(report_ids bigint[], batch_id bigint default null)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+-- The number of reports is different each time, and so is the best plan.
+set plan_cache_mode = 'force_custom_plan'
+as $$
+<<own>>
+declare
+  linked        pgreprise.linked_report[];
+  accepted_ids  bigint[];
+  refused       jsonb;
+  missing       record;
+  of_country    record;
+  first_ids     bigint[];
+  reset_ids     bigint[] := array[]::bigint[];
+  found_ids     bigint[];
+  found_for_ids bigint[];
+  removed_ids   bigint[] := array[]::bigint[];
+  removal_id    bigint := nextval('pgreprise.rerun_rerun_id_seq');
+  keep_outputs  boolean := (select setting.archive_outputs from pgreprise.setting as setting);
+begin
+  -- Locks are taken in the order of a single rerun: reports by id, simulations by id, economy cache rows by id.
+  perform from public.report_outputs as report
+    where report.id = any (rerun_many.report_ids)
+    order by report.id
+      for update;
+  perform from public.simulations as simulation
+    where simulation.id in (
+      select used.simulation_id
+        from public.report_outputs as report
+       cross join lateral unnest(array[report.simulation_1_id, report.simulation_2_id]) as used(simulation_id)
+       where report.id = any (rerun_many.report_ids)
+    )
+    order by simulation.id
+      for update;
+
+  linked := array(select found_report from pgreprise.linked_reports(rerun_many.report_ids) as found_report);
+  select coalesce(array_agg(report.report_id order by report.report_id) filter (where report.errcode is null), '{}'),
+      coalesce(
+        jsonb_agg(
+          jsonb_build_object('report_id', report.report_id, 'errcode', report.errcode, 'message', report.message)
+          order by report.report_id
+        ) filter (where report.errcode is not null),
+        '[]'
+      )
+    into accepted_ids, refused
+    from unnest(own.linked) as report;
+
+  for missing in
+    select wanted.report_id
+      from unnest(rerun_many.report_ids) as wanted(report_id)
+    except
+    select report.report_id from unnest(own.linked) as report
+     order by report_id
+  loop
+    begin
+      perform pgreprise.raise_not_found('report', missing.report_id);
+    exception
+      when sqlstate 'RR001' then
+        refused := refused || jsonb_build_object('report_id', missing.report_id, 'errcode', sqlstate,
+          'message', sqlerrm);
+    end;
+  end loop;
+
+  for of_country in
+    select report.package_version as package, array_agg(distinct used.simulation_id) as ids
+      from unnest(own.linked) as report
+     cross join lateral unnest(report.simulation_ids) as used(simulation_id)
+     where report.errcode is null
+     group by report.country_id, report.package_version
+  loop
+    if rerun_many.batch_id is not null then
+      with first_time as (
+        insert into pgreprise.rerun_batch_simulation as done (batch_id, simulation_id)
+        select rerun_many.batch_id, used.simulation_id
+          from unnest(own.of_country.ids) as used(simulation_id)
+         order by used.simulation_id
+        on conflict on constraint rerun_batch_simulation_pkey do nothing
+        returning done.simulation_id
+      )
+
+      select coalesce(array_agg(first_time.simulation_id), '{}') into first_ids from first_time;
+    else
+      first_ids := of_country.ids;
+    end if;
+    perform pgreprise.start_simulation_runs(first_ids, keep_outputs, api_version => of_country.package);
+    reset_ids := reset_ids || first_ids;
+  end loop;
+  perform pgreprise.start_report_runs(accepted_ids, keep_outputs);
+
+  select coalesce(array_agg(cached.reform_impact_id), '{}'), coalesce(array_agg(cached.report_id), '{}')
+    into found_ids, found_for_ids
+    from (
+      select found_row.reform_impact_id, min(new_key.report_id) as report_id
+        from pgreprise.new_cache_keys(own.linked, rerun_many.batch_id) as new_key
+       cross join lateral pgreprise.report_cache_rows(new_key.cache_key, new_key.economy_impact_version) as found_row
+       group by found_row.reform_impact_id
+    ) as cached;
+  if cardinality(found_ids) > 0 then
+    removed_ids := pgreprise.remove_reform_impacts(found_ids, removal_id, keep_outputs);
+  end if;
+
+  with accepted as (
+    select report.report_id, report.country_id, report.report_type, report.simulation_ids
+      from unnest(own.linked) as report
+     where report.errcode is null
+  ),
+
+  used as (
+    select accepted.report_id, simulation.id as simulation_id, simulation.place, row_number() over (
+        partition by simulation.id order by accepted.report_id
+      ) = 1 and simulation.id = any (own.reset_ids) as is_first
+      from accepted
+     cross join lateral unnest(accepted.simulation_ids) with ordinality as simulation(id, place)
+  ),
+
+  started as (
+    select used.report_id,
+        array_agg(case when used.is_first then simulation.run_sequence end order by used.place) as run_sequences
+      from used
+      join public.simulations as simulation on simulation.id = used.simulation_id
+     group by used.report_id
+  ),
+
+  emptied as (
+    select cached.report_id, array_agg(cached.reform_impact_id order by cached.reform_impact_id) as reform_impact_ids
+      from unnest(own.found_for_ids, own.found_ids) as cached(report_id, reform_impact_id)
+     where cached.reform_impact_id = any (own.removed_ids)
+     group by cached.report_id
+  )
+
+  insert into pgreprise.rerun as act
+    (kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
+     reform_impact_ids, removal_id, batch_id, is_archived)
+  select 'rerun', accepted.report_id, accepted.country_id, accepted.report_type, report.run_sequence,
+      accepted.simulation_ids, started.run_sequences, coalesce(emptied.reform_impact_ids, '{}'), own.removal_id,
+      rerun_many.batch_id, own.keep_outputs
+    from accepted
+    join public.report_outputs as report on report.id = accepted.report_id
+    join started on started.report_id = accepted.report_id
+    left join emptied on emptied.report_id = accepted.report_id
+   order by accepted.report_id;
+
+  return jsonb_build_object(
+    'rerun', cardinality(accepted_ids),
+    'refused', refused,
+    'simulations_reset', cardinality(reset_ids),
+    'economy_cache_rows_deleted', cardinality(removed_ids)
+  );
+end;
+$$;
+
+comment on function pgreprise.rerun_many(bigint[], bigint) is
+'Reruns many reports by the rules of rerun_report, set by set; lists those that cannot be rerun.';

@@ -1,0 +1,203 @@
+-- undo_act(rerun_id, force): puts back what an act of pgreprise.rerun cleared, as new runs: the status, output, error
+-- and version of the report and the simulations, and the economy cache rows with their ids. undo_rerun() and the undo
+-- of a batch call it. With force, later results that are in the way are archived and overwritten.
+-- Returns {"rerun_id", "undo_id", "report_id", "report_type", "simulation_ids", "economy_cache_rows_restored",
+-- "run_sequence"}.
+-- Raises RR010 when later results are in the way, RR013 when there is no such act, RR014 when the act was undone or
+-- purged already, was never archived, or is itself an undo.
+create or replace function pgreprise.undo_act(rerun_id bigint, force boolean)
+returns jsonb
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+<<own>>
+declare
+  act              pgreprise.rerun;
+  reset_ids        bigint[];
+  target           record;
+  reset            record;
+  ended            record;
+  refused          text;
+  obstacles        text[] := array[]::text[];
+  -- Whether something is in the way that even force cannot overwrite.
+  is_impossible    boolean := false;
+  overwritten_ids  bigint[];
+  new_report_runs  integer[];
+  started_runs     integer[];
+  new_runs         integer[] := array[]::integer[];
+  undo_id          bigint;
+  keep_outputs     boolean;
+begin
+  select found_act.* into act from pgreprise.rerun as found_act where found_act.rerun_id = undo_act.rerun_id;
+  if not found then
+    perform pgreprise.raise_not_found('rerun', undo_act.rerun_id);
+  end if;
+
+  -- Locks as in a rerun: the report, the simulations by id; then the act, which another undo or a purge may change.
+  reset_ids := array(
+    select started.simulation_id
+      from unnest(own.act.simulation_ids, own.act.simulation_run_sequences) as started(simulation_id, run_sequence)
+     where started.run_sequence is not null
+     order by started.simulation_id
+  );
+  perform from public.report_outputs as report where report.id = own.act.report_id for update;
+  perform from public.simulations as simulation
+    where simulation.id = any (own.reset_ids)
+    order by simulation.id
+      for update;
+  select found_act.* into act
+    from pgreprise.rerun as found_act
+   where found_act.rerun_id = undo_act.rerun_id
+     for update;
+
+  refused := case
+    when act.kind = 'undo' then format('Rerun #%s is an undo.', act.rerun_id)
+    when act.undone_by is not null
+      then format('Rerun #%s was already undone at %s by undo #%s.', act.rerun_id, act.undone_at, act.undone_by)
+    when not act.is_archived
+      then format('Rerun #%s archived no outputs, because archive_outputs was off.', act.rerun_id)
+    when act.purged_at is not null
+      then format('The outputs that rerun #%s archived were purged at %s.', act.rerun_id, act.purged_at)
+  end;
+  if refused is not null then
+    raise exception using
+      errcode = 'RR014',
+      message = refused || ' It cannot be undone.',
+      detail = jsonb_build_object('rerun_id', act.rerun_id, 'report_id', act.report_id),
+      hint = 'Nothing was changed. select * from report_history(<report_id>) shows what can be undone.';
+  end if;
+
+  for target in
+    select 'report' as kind, own.act.report_id as id, own.act.run_sequence as started_run,
+        report.run_sequence as current_run, report.status::text as status,
+        report.output is not null or report.error_message is not null as has_result
+      from (values (own.act.report_id)) as cleared(report_id)
+      left join public.report_outputs as report on report.id = cleared.report_id
+     where cleared.report_id is not null
+    union all
+    select 'simulation', started.simulation_id, started.run_sequence, simulation.run_sequence,
+        simulation.status::text, simulation.output is not null or simulation.error_message is not null
+      from unnest(own.act.simulation_ids, own.act.simulation_run_sequences) as started(simulation_id, run_sequence)
+      left join public.simulations as simulation on simulation.id = started.simulation_id
+     where started.run_sequence is not null
+     order by kind, id
+  loop
+    obstacles := obstacles || pgreprise.undo_obstacle(target.kind, target.id, target.current_run, target.status,
+      target.has_result, target.started_run);
+    -- Run numbers never go back: a row with a smaller one is another row, which has the id of a deleted one.
+    is_impossible := is_impossible or target.current_run is null or target.current_run < target.started_run;
+  end loop;
+
+  -- Rows of the same key that were computed later. They may have the id of a deleted row.
+  overwritten_ids := array(
+    select cached.reform_impact_id
+      from (
+        select distinct row(archived.country_id, archived.baseline_policy_id, archived.reform_policy_id,
+            archived.region, archived.dataset, archived.time_period, archived.options_hash)::pgreprise.cache_key
+            as cache_key, archived.api_version
+          from pgreprise.reform_impact_archive as archived
+         where archived.removal_id = own.act.removal_id
+           and archived.reform_impact_id = any (own.act.reform_impact_ids)
+      ) as removed
+     cross join lateral pgreprise.report_cache_rows(removed.cache_key, removed.api_version) as cached
+     -- delete_reform_impacts may have kept rows of the key that have another status.
+     where cached.reform_impact_id <> all (own.act.kept_reform_impact_ids)
+     order by cached.reform_impact_id
+  );
+  if cardinality(overwritten_ids) > 0 then
+    obstacles := obstacles || format('there are newer economy cache rows (#%s)',
+      array_to_string(overwritten_ids, ', #'));
+  end if;
+  if exists (
+    select from public.reform_impact as impact
+     where impact.reform_impact_id = any (own.act.reform_impact_ids)
+       and impact.reform_impact_id <> all (own.overwritten_ids)
+  ) then
+    obstacles := obstacles || 'other economy cache rows have the ids of the deleted ones'::text;
+    is_impossible := true;
+  end if;
+
+  obstacles := array_remove(obstacles, null);
+  keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
+  undo_id := nextval('pgreprise.rerun_rerun_id_seq');
+  if cardinality(obstacles) = 0 or (undo_act.force and not is_impossible) then
+    begin
+      if cardinality(overwritten_ids) > 0 then
+        overwritten_ids := pgreprise.remove_reform_impacts(overwritten_ids, undo_id, keep_outputs);
+      end if;
+      if cardinality(act.reform_impact_ids) > 0 then
+        perform pgreprise.restore_reform_impacts(act.removal_id, act.reform_impact_ids);
+      end if;
+    exception
+      -- Constraints of the host, or types that are narrower than before.
+      when integrity_constraint_violation or data_exception then
+        obstacles := obstacles || format('the economy cache rows no longer fit into their table (%s)', sqlerrm);
+        is_impossible := true;
+    end;
+  end if;
+
+  if cardinality(obstacles) > 0 and (is_impossible or not undo_act.force) then
+    raise exception using
+      errcode = 'RR010',
+      message = format('Rerun #%s cannot be undone: %s.', act.rerun_id, array_to_string(obstacles, '; ')),
+      detail = jsonb_build_object('rerun_id', act.rerun_id, 'report_id', act.report_id, 'obstacles', obstacles),
+      hint = case when is_impossible
+        then 'Nothing was changed. Rerun the report instead, so that it is computed again.'
+        else format('Nothing was changed. First undo the later reruns, the newest first. Or a member of pgreprise_dba '
+          'archives and overwrites the later results: call undo_rerun(%s, force => true)', act.rerun_id) end;
+  end if;
+
+  if act.report_id is not null then
+    select run.status, run.output, run.error_message, run.api_version
+      into ended
+      from pgreprise.report_run as run
+     where run.report_id = own.act.report_id and run.run_sequence = own.act.run_sequence - 1;
+    new_report_runs := pgreprise.start_report_runs(array[act.report_id], keep_outputs, ended.status, ended.output,
+      ended.error_message, ended.api_version);
+    insert into pgreprise.restored_run (row_kind, row_id, run_sequence, restores_run)
+    values ('report', act.report_id, new_report_runs[1],
+      pgreprise.original_run('report', act.report_id, act.run_sequence - 1));
+  end if;
+
+  for reset in
+    select started.simulation_id, started.run_sequence - 1 as ended_run
+      from unnest(own.act.simulation_ids, own.act.simulation_run_sequences) as started(simulation_id, run_sequence)
+     where started.run_sequence is not null
+     order by started.simulation_id
+  loop
+    select run.status, run.output, run.error_message, run.api_version
+      into ended
+      from pgreprise.simulation_run as run
+     where run.simulation_id = own.reset.simulation_id and run.run_sequence = own.reset.ended_run;
+    started_runs := pgreprise.start_simulation_runs(array[reset.simulation_id], keep_outputs, ended.status,
+      ended.output, ended.error_message, ended.api_version);
+    new_runs := new_runs || started_runs;
+    insert into pgreprise.restored_run (row_kind, row_id, run_sequence, restores_run)
+    values ('simulation', reset.simulation_id, started_runs[1],
+      pgreprise.original_run('simulation', reset.simulation_id, reset.ended_run));
+  end loop;
+
+  insert into pgreprise.rerun as undo
+    (rerun_id, kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
+     reform_impact_ids, removal_id, is_archived, undoes)
+  values
+    (undo_id, 'undo', act.report_id, act.country_id, act.report_type, new_report_runs[1], reset_ids, new_runs,
+     overwritten_ids, undo_id, keep_outputs, act.rerun_id);
+  update pgreprise.rerun as undone
+     set undone_by = own.undo_id, undone_at = now()
+   where undone.rerun_id = own.act.rerun_id;
+
+  return jsonb_build_object(
+    'rerun_id', act.rerun_id,
+    'undo_id', undo_id,
+    'report_id', act.report_id,
+    'report_type', act.report_type,
+    'simulation_ids', reset_ids,
+    'economy_cache_rows_restored', cardinality(act.reform_impact_ids),
+    'run_sequence', new_report_runs[1]
+  );
+end;
+$$;
+
+comment on function pgreprise.undo_act(bigint, boolean) is
+'Puts back what an act cleared, as new runs, unless later results are in the way.';
