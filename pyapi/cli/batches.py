@@ -234,7 +234,9 @@ def batches(as_json: bool) -> None:
             {
                 "id": row["id"],
                 "filter": "; ".join(parts),
-                **{name: row[name] for name in ("reports", "rerun", "refused", "remaining")},
+                **{name: row[name] for name in ("reports", "rerun", "refused")},
+                # A short title, so that the table fits on a narrow screen.
+                "left": row["remaining"],
                 "created": row["created_at"],
                 "who": row["actor"] or row["role_setting"] or row["session_role"],
             }

@@ -87,7 +87,7 @@ REFUSALS: list[tuple[Callable[[FlaskClient], TestResponse], str, str]] = [
         "There is no module type 9.",
     ),
     (post("/carbon-reports/", {"unit_id": 1, "year": 7}), "RC008", "7 is not a year."),
-    (post("/carbon-reports/bulk", [{}]), "RC008", "Report 1 of the list cannot be used."),
+    (post("/carbon-reports/bulk", [{}]), "RC008", "Element 1 of the list is not a valid report."),
 ]
 
 

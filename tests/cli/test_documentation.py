@@ -299,4 +299,4 @@ def test_a_transcript_that_differs_is_noticed() -> None:
     assert not transcripts.agrees(shown, ["one", "at 2027-12-31 23:59:59: 7 rows", "end", "more"])
     assert not transcripts.agrees(shown, ["one", "at 2027-12-31 23:59:59: 7 columns", "end"])
     assert transcripts.agrees([], [" set_config", "------------", " x"])
-    assert not transcripts.agrees([], ["ERROR:  No access to unit #1."])
+    assert not transcripts.agrees([], ["ERROR:  The caller has no access to unit #1."])

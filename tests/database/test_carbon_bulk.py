@@ -112,7 +112,7 @@ def test_a_report_that_cannot_be_used_refuses_all_and_is_named_by_its_place(
 ) -> None:
     reports = [{"unit_id": units[0], "year": 2025}, report]
     said = refusal(dba, BULK, json.dumps(reports), NOW)
-    assert (said.code, said.message) == ("RC008", "Report 2 of the list cannot be used.")
+    assert (said.code, said.message) == ("RC008", "Element 2 of the list is not a valid report.")
 
 
 @pytest.mark.parametrize("text", ["{}", "1", "null", None])

@@ -209,7 +209,7 @@ def test_an_unknown_module_is_refused(sandbox: Connection, unit: int, module: st
     said = refusal(sandbox, "select get_carbon_module(%s, 2025, %s::text)", unit, module)
     assert said.code == "RC006"
     assert said.hint is not None
-    assert said.hint.startswith("Modules are: headcount, professional_travel, ")
+    assert said.hint.startswith("The modules are: headcount, professional_travel, ")
 
 
 @pytest.mark.parametrize(

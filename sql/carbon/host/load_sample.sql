@@ -28,8 +28,8 @@ begin
   if filled is not null then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('The sample needs empty tables, but these hold rows: %s. Nothing was changed.', filled),
-      hint = 'Load the sample into another database.';
+      message = format('The sample goes into empty tables only; these hold rows: %s. Nothing was changed.', filled),
+      hint = 'Load the sample into a database of its own.';
   end if;
 
   insert into public.units (institutional_id, name) values ('0184', 'Laboratory of Photonics')
