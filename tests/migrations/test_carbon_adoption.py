@@ -278,7 +278,7 @@ def listed(found: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize("revision", ["heads", "carbon@head"])
 def test_duplicates_stop_the_migration_before_anything_is_changed(duplicates: URL, revision: str) -> None:
     before = dump(duplicates)
-    with refused_with("RC007", r"exist more than once: 3 keys\. Nothing was changed") as refused:
+    with refused_with("RC007", r"exist more than once \(3 keys\)\. Nothing was changed") as refused:
         migrate.upgrade(engine(duplicates), revision)
     assert listed(json.loads(detail(refused.value))["duplicates"]) == LISTED
     assert dump(duplicates) == before
@@ -289,7 +289,7 @@ def test_the_written_sql_stops_at_duplicates_too(duplicates: URL, tmp_path: Path
     with script.open("w", encoding="utf-8") as output:
         migrate.write_sql(output)
     before = dump(duplicates)
-    with pytest.raises(AssertionError, match="exist more than once: 3 keys"):
+    with pytest.raises(AssertionError, match=r"exist more than once \(3 keys\)"):
         run_script(duplicates, script)
     assert dump(duplicates) == before
 
