@@ -32,6 +32,9 @@ def examine(engine: Engine) -> list[Finding]:
     connection: Any = engine.raw_connection()
     try:
         database: psycopg.Connection[Any] = connection.driver_connection
+        if findings := [*installation.development_version(database)]:
+            # Nothing else would say anything about it.
+            return findings
         findings = [
             *installation.migrations_behind(revisions),
             *_run("routines", lambda: installation.edited_routines(database)),

@@ -11,10 +11,10 @@ import psycopg
 from alembic.script import ScriptDirectory
 
 from pyapi.doctor.finding import Finding, ask
-from pyapi.schema.files import RoutineFile, live_routines, sql_folder
+from pyapi.schema.files import RoutineFile, live_routines, sql_folder, sql_text
 from pyapi.schema.migrate import scripts, write_sql
 
-__all__ = ["edited_routines", "installed_domains", "migrations_behind", "missing_indexes"]
+__all__ = ["development_version", "edited_routines", "installed_domains", "migrations_behind", "missing_indexes"]
 
 
 def _known(directory: ScriptDirectory, revision: str) -> bool:
@@ -26,6 +26,15 @@ def installed_domains(revisions: list[str]) -> set[str]:
     directory = scripts()
     known = [revision for revision in revisions if _known(directory, revision)]
     return {label for revision in known for label in directory.get_revision(revision).branch_labels}
+
+
+def development_version(database: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """A database of a development version from before the first release, which no version can migrate."""
+    try:
+        database.execute(sql_text("core/refuse_development_version").encode())
+    except psycopg.errors.ObjectNotInPrerequisiteState as error:
+        diagnostic = error.diag
+        yield Finding("migrations", "problem", diagnostic.message_primary or "", diagnostic.message_hint or "")
 
 
 def migrations_behind(revisions: list[str]) -> Iterator[Finding]:
