@@ -281,7 +281,7 @@ def test_the_sample_goes_into_empty_tables_only(pgreprise: Run, dba: Connection)
     assert "household" in succeeded(pgreprise("sample", "load"))
     before = snapshot(dba)
     assert len(before["report_outputs"]) == 6
-    assert "The sample goes into empty tables only" in refused(pgreprise("sample", "load"))
+    assert "The sample needs empty tables" in refused(pgreprise("sample", "load"))
     assert snapshot(dba) == before
 
 

@@ -70,6 +70,7 @@ EXPECTED = {
     "pgreprise.actor": INTERNAL,
     "pgreprise.after_routine": INTERNAL,
     "pgreprise.archive_host_columns": INTERNAL,
+    "pgreprise.archived_outputs": INTERNAL,
     "pgreprise.batch_filter": INTERNAL,
     "pgreprise.batch_reports": INTERNAL,
     "pgreprise.before_routine": INTERNAL,
@@ -99,6 +100,7 @@ EXPECTED = {
     "pgreprise.remove_routine": INTERNAL,
     "pgreprise.report_cache_rows": INTERNAL,
     "pgreprise.report_defect": INTERNAL,
+    "pgreprise.require_batch": INTERNAL,
     "pgreprise.require_country": INTERNAL,
     "pgreprise.require_scope": INTERNAL,
     "pgreprise.rerun_result": INTERNAL,
@@ -170,6 +172,7 @@ AS_THE_CALLER = COMMITTING | {"pgreprise.add_counts"}
 SAFE_PATH = "search_path=pg_catalog, pg_temp"
 TEXT_THERE_AND_BACK = ["DateStyle=ISO, YMD", "IntervalStyle=postgres", "extra_float_digits=1"]
 FURTHER_SETTINGS = {
+    "pgreprise.archived_outputs": ["plan_cache_mode=force_custom_plan"],
     "pgreprise.batch_reports": ["plan_cache_mode=force_custom_plan"],
     "pgreprise.archive_host_columns": TEXT_THERE_AND_BACK,
     "pgreprise.restore_reform_impacts": TEXT_THERE_AND_BACK,

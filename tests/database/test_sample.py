@@ -30,7 +30,7 @@ def test_the_sample_holds_reports_of_each_kind_and_every_one_can_be_rerun(dba: C
 def test_the_sample_shows_that_a_rerun_deletes_its_cache_rows_in_all_statuses_and_no_neighbour(
     dba: Connection,
 ) -> None:
-    [report_id] = [report["report_id"] for report in load_sample(dba) if "3 rows of economy cache" in report["shows"]]
+    [report_id] = [report["report_id"] for report in load_sample(dba) if "3 cache rows" in report["shows"]]
     before = {row["reform_impact_id"]: row for row in snapshot(dba)["reform_impact"]}
     assert rerun(dba, report_id)["economy_cache_rows_deleted"] == 3
     for row in snapshot(dba)["reform_impact"]:

@@ -128,6 +128,30 @@ def test_a_single_rerun_never_joins() -> None:
     assert [routine for routine in on_the_path if re.search(r"\bjoin\b", newest[routine])] == []
 
 
+@pytest.mark.parametrize(
+    ("rule", "place"),
+    [
+        # Which cache rows are a report's.
+        (r"\bimpact\.(dataset|options_hash)\s*(=|<>|is\b|in\b|like\b)", "reports/report_cache_rows"),
+        # Which simulations a report links.
+        (r"\bsimulation_2\.id\b|\.id = linked_simulations\.simulation_2_id", "reports/linked_"),
+        (
+            r"\bupdate public\.report_outputs\b[^;]*\brun_sequence = report\.run_sequence \+",
+            "reports/start_report_runs",
+        ),
+        (
+            r"\bupdate public\.simulations\b[^;]*\brun_sequence = simulation\.run_sequence \+",
+            "reports/start_simulation_runs",
+        ),
+        (r"\bset_config\('lock_timeout'", "core/enter"),
+    ],
+)
+def test_a_rule_has_one_place(rule: str, place: str) -> None:
+    found = {file.name for file in ROUTINES if re.search(rule, without_comments(file.sql))}
+    assert found
+    assert all(name.startswith(place) for name in found), found
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_keywords_are_lower_case(path: Path) -> None:
     code = without_text(path.read_text(encoding="utf-8"))

@@ -19,10 +19,7 @@ declare
 begin
   perform pgreprise.enter('reports:rerun');
   perform pgreprise.check_chunk_size(rerun_batch_chunk.chunk_size);
-  perform from pgreprise.rerun_batch as batch where batch.batch_id = rerun_batch_chunk.batch_id;
-  if not found then
-    perform pgreprise.raise_not_found('batch', rerun_batch_chunk.batch_id);
-  end if;
+  perform pgreprise.require_batch(rerun_batch_chunk.batch_id);
 
   taken_ids := array(
     select item.report_id

@@ -12,10 +12,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pgreprise.enter('reports:read');
-  perform from pgreprise.rerun_batch as batch where batch.batch_id = rerun_batch_refusals.batch_id;
-  if not found then
-    perform pgreprise.raise_not_found('batch', rerun_batch_refusals.batch_id);
-  end if;
+  perform pgreprise.require_batch(rerun_batch_refusals.batch_id);
 
   return query
     select item.report_id, item.errcode, item.message

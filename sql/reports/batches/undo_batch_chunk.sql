@@ -25,10 +25,7 @@ begin
   if undo_batch_chunk.force then
     perform pgreprise.require_scope('reports:admin');
   end if;
-  perform from pgreprise.rerun_batch as batch where batch.batch_id = undo_batch_chunk.batch_id;
-  if not found then
-    perform pgreprise.raise_not_found('batch', undo_batch_chunk.batch_id);
-  end if;
+  perform pgreprise.require_batch(undo_batch_chunk.batch_id);
 
   acts := array(
     select act.rerun_id

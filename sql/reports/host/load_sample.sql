@@ -1,8 +1,8 @@
--- load_sample: a few reports of each kind, with their simulations and economy cache rows, to try things
--- out with (`pgreprise sample load`). Makes the sample's versions current for us and uk.
--- Raises 55000, and changes nothing, when any of the three tables holds rows.
--- Run by the migrating role as one text, hence one transaction. Returns one row a report: report_id,
--- country_id, report_type, shows.
+-- load_sample: creates a few reports of each type, with their simulations and economy cache rows, to try things out
+-- with (`pgreprise sample load`). It makes the sample's versions current for us and uk. The migrating role runs the
+-- file as one text, so it is one transaction.
+-- Returns one row for each report: report_id, country_id, report_type, shows.
+-- Raises 55000, and changes nothing, when one of the three tables has rows.
 do $$
 declare
   us_economy constant text := 'e158e63ef1';
@@ -39,7 +39,7 @@ begin
   if filled is not null then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('The sample goes into empty tables only; these hold rows: %s. Nothing was changed.', filled),
+      message = format('The sample needs empty tables, but these have rows: %s. Nothing was changed.', filled),
       hint = 'Load the sample into a database of its own.';
   end if;
 
@@ -85,7 +85,7 @@ begin
   values ('uk', uk_all, uk_report, 'complete', '{"budget": {"budgetary_impact": 0}}', '2025')
   returning id into report_id;
   shown := shown || jsonb_build_object('report_id', report_id, 'country_id', 'uk', 'report_type', 'geography',
-    'shows', 'an economy report with one simulation and 1 row of economy cache');
+    'shows', 'an economy report with one simulation and 1 cache row');
 
   -- Economy, two simulations.
   insert into public.simulations (country_id, api_version, population_id, population_type, policy_id, status, output)
@@ -101,7 +101,7 @@ begin
     '{"budget": {"budgetary_impact": -2500000000}, "poverty": {"change": -0.011}}', '2025')
   returning id into report_id;
   shown := shown || jsonb_build_object('report_id', report_id, 'country_id', 'us', 'report_type', 'geography',
-    'shows', 'an economy report with two simulations and 3 rows of economy cache');
+    'shows', 'an economy report with two simulations and 3 cache rows');
 
   -- Shares the baseline simulation of the report before it.
   insert into public.simulations (country_id, api_version, population_id, population_type, policy_id, status, output)
@@ -127,7 +127,7 @@ begin
   shown := shown || jsonb_build_object('report_id', report_id, 'country_id', 'us', 'report_type', 'geography',
     'shows', 'an economy report that ended in an error');
 
-  -- The economy cache. A rerun of a report deletes the rows of its key, whatever their status, and no neighbour.
+  -- The economy cache. A rerun of a report deletes the rows of its key, in every status, and no others.
   insert into public.reform_impact (
     baseline_policy_id, reform_policy_id, country_id, region, dataset, time_period, options_json, options_hash,
     api_version, reform_impact_json, status, message, start_time, end_time, execution_id

@@ -1,7 +1,8 @@
 -- wanted_tables: the host's tables of the reports domain, for the files of core/adoption that check, record, grant and
 -- drop tables (check_tables, record_created, grant_tables, drop_created).
--- About a column: "required" means that it must not be null; "length" is the least that a text column must hold.
--- A table that has a "reserved" column is refused: every rerun would count it up and a downgrade would drop it.
+-- About a column: "required" means that it must not be null; "length" is the number of characters that a text column
+-- must have room for.
+-- A table that has a "reserved" column is refused: every rerun would change it, and a downgrade would drop it.
 select pg_catalog.set_config('pgreprise.wanted_tables', $json$
 {
   "domain": "reports",

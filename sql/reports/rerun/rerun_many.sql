@@ -1,8 +1,8 @@
--- rerun_many(report_ids, batch_id): reruns many reports, set by set, for rerun_reports() and for the batches. The
--- rules are those of rerun_report(), from the same routines.
--- A simulation that several reports share is reset once, and the act of the first of these reports names it; so it is
--- with cache rows. With a batch_id this holds for the whole batch: a later chunk must not reset a simulation again,
--- because a worker may be computing it for an earlier chunk.
+-- rerun_many(report_ids, batch_id): reruns many reports with a few statements for all of them, for rerun_reports() and
+-- for the batches. The rules are those of rerun_report(), from the same routines.
+-- A simulation that several reports share is reset once, and the act of the first of these reports names its new run.
+-- The same is true of cache rows. With a batch_id it is true of the whole batch: a later chunk must not reset a
+-- simulation again, because a worker may be computing it for an earlier chunk.
 -- Returns {"rerun", "refused": [{"report_id", "errcode", "message"}, ...], "simulations_reset",
 -- "economy_cache_rows_deleted"}. Reports that cannot be rerun are refused and not changed.
 create or replace function pgreprise.rerun_many(report_ids bigint[], batch_id bigint default null)
@@ -159,4 +159,4 @@ end;
 $$;
 
 comment on function pgreprise.rerun_many(bigint[], bigint) is
-'Reruns many reports by the rules of rerun_report, set by set; lists those that cannot be rerun.';
+'Reruns many reports by the rules of rerun_report, and lists those that cannot be rerun.';

@@ -9,43 +9,24 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+<<own>>
+declare
+  rerun_ids bigint[];
 begin
   perform pgreprise.enter('reports:read');
   perform pgreprise.check_purge(archive_size.older_than, archive_size.keep_last);
 
-  return query
-    with freed as (
-      select act.*
-        from pgreprise.rerun as act
-       where act.rerun_id in (select pgreprise.purgeable_reruns(archive_size.older_than, archive_size.keep_last))
-    )
+  rerun_ids := array(select pgreprise.purgeable_reruns(archive_size.older_than, archive_size.keep_last));
 
+  return query
     select
       (select count(*) from pgreprise.rerun as act where act.is_archived and act.purged_at is null),
       pg_total_relation_size('pgreprise.report_run') + pg_total_relation_size('pgreprise.simulation_run')
         + pg_total_relation_size('pgreprise.reform_impact_archive'),
-      (select count(*) from freed),
+      cardinality(own.rerun_ids)::bigint,
       (
-        select coalesce(sum(output.bytes), 0)::bigint
-          from (
-            select pg_column_size(run.output) as bytes
-              from freed
-              join pgreprise.report_run as run
-                on run.report_id = freed.report_id and run.run_sequence = freed.run_sequence - 1
-            union all
-            select pg_column_size(run.output)
-              from freed
-             cross join lateral unnest(freed.simulation_ids, freed.simulation_run_sequences)
-               as started(simulation_id, run_sequence)
-              join pgreprise.simulation_run as run
-                on run.simulation_id = started.simulation_id and run.run_sequence = started.run_sequence - 1
-            union all
-            select pg_column_size(archived.reform_impact_json)
-              from freed
-             cross join lateral unnest(freed.reform_impact_ids) as removed(reform_impact_id)
-              join pgreprise.reform_impact_archive as archived
-                on archived.removal_id = freed.removal_id and archived.reform_impact_id = removed.reform_impact_id
-          ) as output
+        select coalesce(sum(archived.bytes), 0)::bigint
+          from pgreprise.archived_outputs(own.rerun_ids) as archived
       );
 end;
 $$;

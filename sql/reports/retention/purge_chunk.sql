@@ -16,7 +16,6 @@ as $$
 declare
   candidates bigint[];
   acts       bigint[];
-  freed      bigint;
   bytes      bigint;
 begin
   perform pgreprise.enter('reports:admin');
@@ -35,55 +34,33 @@ begin
        for update skip locked
   );
 
-  with freed_runs as (
-    select run.report_id, run.run_sequence, pg_column_size(run.output) as bytes
-      from pgreprise.rerun as act
-      join pgreprise.report_run as run
-        on run.report_id = act.report_id and run.run_sequence = act.run_sequence - 1
-     where act.rerun_id = any (own.acts) and run.output is not null
+  with freed as (
+    select archived.* from pgreprise.archived_outputs(own.acts) as archived
   ),
 
-  cleared as (
+  freed_reports as (
     update pgreprise.report_run as run
        set output = null
-      from freed_runs
-     where run.report_id = freed_runs.report_id and run.run_sequence = freed_runs.run_sequence
-    returning freed_runs.bytes
-  )
-
-  select coalesce(sum(cleared.bytes), 0) into bytes from cleared;
-
-  with freed_runs as (
-    select run.simulation_id, run.run_sequence, pg_column_size(run.output) as bytes
-      from pgreprise.rerun as act
-     cross join lateral unnest(act.simulation_ids, act.simulation_run_sequences) as started(simulation_id, run_sequence)
-      join pgreprise.simulation_run as run
-        on run.simulation_id = started.simulation_id and run.run_sequence = started.run_sequence - 1
-     where act.rerun_id = any (own.acts) and run.output is not null
+      from freed
+     where freed.row_kind = 'report' and run.report_id = freed.row_id and run.run_sequence = freed.run_sequence
   ),
 
-  cleared as (
+  freed_simulations as (
     update pgreprise.simulation_run as run
        set output = null
-      from freed_runs
-     where run.simulation_id = freed_runs.simulation_id and run.run_sequence = freed_runs.run_sequence
-    returning freed_runs.bytes
-  )
+      from freed
+     where freed.row_kind = 'simulation' and run.simulation_id = freed.row_id and run.run_sequence = freed.run_sequence
+  ),
 
-  select coalesce(sum(cleared.bytes), 0) into freed from cleared;
-  bytes := bytes + freed;
-
-  with cleared as (
+  freed_impacts as (
     delete from pgreprise.reform_impact_archive as archived
-     using pgreprise.rerun as act, unnest(act.reform_impact_ids) as removed(reform_impact_id)
-     where act.rerun_id = any (own.acts)
-       and archived.removal_id = act.removal_id
-       and archived.reform_impact_id = removed.reform_impact_id
-    returning pg_column_size(archived.reform_impact_json) as bytes
+     using freed
+     where freed.row_kind = 'reform_impact'
+       and archived.reform_impact_id = freed.row_id
+       and archived.removal_id = freed.removal_id
   )
 
-  select coalesce(sum(cleared.bytes), 0) into freed from cleared;
-  bytes := bytes + freed;
+  select coalesce(sum(freed.bytes), 0) into bytes from freed;
 
   update pgreprise.rerun as act set purged_at = now() where act.rerun_id = any (own.acts);
 

@@ -10,9 +10,12 @@ begin
   then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = 'The downgrade would drop the history of reruns and the outputs that they archived.',
-      detail = format('pgreprise.rerun holds %s rows.', (select count(*) from pgreprise.rerun)),
-      hint = 'Take a backup first. To drop it: pgreprise migrate --downgrade REVISION --drop-tables-with-rows';
+      message = 'The downgrade would delete the history of reruns and the outputs that they archived.',
+      detail = (
+        select format('pgreprise.rerun has %s %s.', count(*), case count(*) when 1 then 'row' else 'rows' end)
+          from pgreprise.rerun
+      ),
+      hint = 'Make a backup first. To delete it: pgreprise migrate --downgrade REVISION --drop-tables-with-rows';
   end if;
 end;
 $$;
