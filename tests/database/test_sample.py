@@ -64,7 +64,7 @@ def test_the_samples_versions_are_current(dba: Connection, country_id: str) -> N
 def test_the_sample_is_refused_where_a_table_holds_rows(dba: Connection, table: str) -> None:
     add_row(dba, table)
     before = snapshot(dba)
-    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match=f"these hold rows: {table}"):
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match=f"these have rows: {table}"):
         load_sample(dba)
     assert snapshot(dba) == before
     assert dba.execute("select from pgreprise.country where package_version is not null").fetchall() == []
