@@ -66,6 +66,6 @@ def test_the_sample_fills_both_domains_and_each_only_where_it_is_empty(
     engine.dispose()
     first = CliRunner().invoke(cli, ["sample", "load"])
     assert first.exit_code == 1
-    assert "these hold rows: units" in first.output
+    assert "these have rows: units" in first.output
     again = CliRunner().invoke(cli, ["sample", "load"])
-    assert "these hold rows: report_outputs, simulations, reform_impact" in again.output
+    assert "these have rows: report_outputs, simulations, reform_impact" in again.output

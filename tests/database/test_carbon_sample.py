@@ -44,6 +44,6 @@ def test_the_samples_stats_are_what_its_entries_add_up_to(dba: Connection) -> No
 def test_the_sample_is_refused_where_there_are_units(dba: Connection) -> None:
     add_unit(dba)
     before = snapshot(dba)
-    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="these hold rows: units"):
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="these have rows: units"):
         load_sample(dba, "carbon")
     assert snapshot(dba) == before

@@ -28,7 +28,7 @@ begin
   if filled is not null then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
-      message = format('The sample goes into empty tables only; these hold rows: %s. Nothing was changed.', filled),
+      message = format('The sample needs empty tables, but these have rows: %s. Nothing was changed.', filled),
       hint = 'Load the sample into a database of its own.';
   end if;
 
