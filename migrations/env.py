@@ -63,8 +63,9 @@ def require_known_revisions() -> None:
     unknown = sorted(set(context.get_context().get_current_heads()) - known)
     if unknown:
         raise CommandError(
-            f"The database is at revision {', '.join(unknown)}, which this version of pgreprise does not know: a newer "
-            "version has migrated it. Nothing was changed. Upgrade pgreprise here"
+            f"The database is at revision {', '.join(unknown)}, which this version of pgreprise does not know: "
+            "a newer version, or another branch of a checkout, has migrated it. Nothing was changed. Upgrade pgreprise "
+            "here, or go back with the one that knows it: pgreprise migrate --downgrade REVISION"
         )
 
 

@@ -43,7 +43,10 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
         migrate.write_sql(sys.stdout, revision)
         return
     logging.basicConfig(stream=sys.stdout, format="%(message)s")
-    logging.getLogger("alembic.runtime.migration").setLevel(logging.INFO)
+    alembic = logging.getLogger("alembic.runtime.migration")
+    alembic.setLevel(logging.INFO)
+    # What it says about itself helps nobody.
+    alembic.addFilter(lambda record: record.getMessage().startswith("Running "))
     with administrator() as engine:
         if downgrade is not None:
             migrate.downgrade(engine, downgrade, drop_tables_with_rows=drop_tables_with_rows)

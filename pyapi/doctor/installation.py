@@ -102,7 +102,7 @@ def _compare(database: psycopg.Connection[Any], file: RoutineFile) -> Iterator[F
     """Install the file in a transaction that is rolled back, and compare the definitions before and after."""
     path = f"sql/{file.path.relative_to(sql_folder()).as_posix()}"
     remedy = (
-        f"Review the change. To undo it: psql -f {path}. To keep it, write it into that file; "
+        f"Review the change. To undo it: pgreprise psql -f {path}. To keep it, write it into that file; "
         f"when the file is released, run pgreprise routine new {file.name} first."
     )
 
@@ -118,7 +118,7 @@ def _compare(database: psycopg.Connection[Any], file: RoutineFile) -> Iterator[F
             "problem",
             f"{file.routine} is missing.",
             # A `security definer` routine must not belong to the person who restores it, and not everybody may call it.
-            f"psql -f {path}, then: alter routine {file.routine} owner to pgreprise_owner; "
+            f"pgreprise psql -f {path}, then: alter routine {file.routine} owner to pgreprise_owner; "
             f"revoke execute on routine {file.routine} from public",
         )
         return

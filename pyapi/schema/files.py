@@ -20,11 +20,13 @@ from functools import cached_property
 from pathlib import Path
 
 __all__ = [
+    "NoTextError",
     "ReleasedText",
     "RoutineFile",
     "TextError",
     "changed_texts",
     "domains",
+    "is_named",
     "is_released",
     "live_routines",
     "migrations_folder",
@@ -33,6 +35,7 @@ __all__ = [
     "released_path",
     "require_released",
     "require_unchanged",
+    "revision_texts",
     "routine_file",
     "shown",
     "sql_files",
@@ -46,17 +49,27 @@ __all__ = [
 _PACKAGE = Path(__file__).parent.parent
 _RELEASED = "released"
 _RELEASED_NAME = re.compile(r"(?P<name>[a-z][a-z0-9_]*)_v(?P<version>\d{2,})\.sql")
+_RELEASED_LINE = re.compile(r"(?P<checksum>[0-9a-f]{64})  (?P<name>[a-z0-9_]+/[a-z0-9_]+)(?:  (?P<version>\d+))?")
 _IS_ROUTINE = re.compile(r"^create or replace (?:function|procedure)\b", re.MULTILINE)
 _HEADER = re.compile(
     r"create or replace (?P<kind>function|procedure)\s+(?P<routine>[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*)"
     r"(?P<signature>\s*\(.*?)\nlanguage\b",
     re.DOTALL,
 )
+# Comments and quoted text, each from where it begins.
+_NO_CODE = re.compile(r"--[^\n]*|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|'(?:[^']|'')*'", re.DOTALL)
+_ATOMIC = re.compile(r"^begin atomic$.*?^end(?=;)", re.DOTALL | re.MULTILINE)
+_CREATES = re.compile(r"create or replace (?:function|procedure)\b")
+_BELONGS = re.compile(r"create or replace (?:function|procedure)\b|comment on |(?:grant|revoke) execute on ")
 _GRANT = re.compile(r"^grant execute on (?:function|procedure)\s[^;]*?\sto\s+(?P<roles>[\w\s,]+);", re.MULTILINE)
 
 
-class TextError(Exception):
+class TextError(ValueError):
     """The text of an SQL file cannot be used; the message says which, why, and what to do."""
+
+
+class NoTextError(TextError, LookupError):
+    """There is no SQL file of that name."""
 
 
 def _project_folder(name: str) -> Path:
@@ -86,11 +99,14 @@ def _checksum(text: str) -> str:
 
 def _read(path: Path) -> str:
     # Text mode: a checkout that turns line ends into those of Windows changes no checksum.
-    return path.read_text(encoding="utf-8")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise TextError(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from error
 
 
 def sql_files() -> dict[str, Path]:
-    """Every live file by ``domain/name``. Raises ValueError when two files have one name."""
+    """Every live file by ``domain/name``. Raises TextError when two files have one name."""
     found: dict[str, Path] = {}
     for path in sorted(sql_folder().glob("*/*/*.sql")):
         domain = path.parent.parent.name
@@ -98,7 +114,7 @@ def sql_files() -> dict[str, Path]:
             continue
         name = f"{domain}/{path.stem}"
         if name in found:
-            raise ValueError(f"{path} and {found[name]} have one name; a name is used once in a domain.")
+            raise TextError(f"{path} and {found[name]} have one name; a name is used once in a domain. Rename one.")
         found[name] = path
     return found
 
@@ -109,11 +125,11 @@ def domains() -> list[str]:
 
 
 def sql_text(name: str) -> str:
-    """The text of the live file ``domain/name``. Raises LookupError when there is no such file."""
+    """The text of the live file ``domain/name``. Raises NoTextError when there is no such file."""
     try:
         return _read(sql_files()[name])
     except KeyError:
-        raise LookupError(f"There is no file {name} under {sql_folder()}.") from None
+        raise NoTextError(f"There is no file {name} under {sql_folder()}.") from None
 
 
 @dataclass(frozen=True)
@@ -143,11 +159,33 @@ class RoutineFile:
     def _header(self) -> re.Match[str]:
         found = _HEADER.search(self.sql)
         if found is None:
-            raise ValueError(
+            raise TextError(
                 f"{self.path} does not begin a routine with `create or replace function schema.name(...)` "
-                "and `language` on a line of its own."
+                "and `language` at the beginning of a line."
             )
         return found
+
+    def require_one_routine(self) -> None:
+        """Raise TextError unless the file is its routine and what belongs to it: comments and grants.
+
+        A second routine would keep the owner and the open rights that it is created with, and a ``commit`` would end
+        the transaction of the migration.
+        """
+        code = _ATOMIC.sub("", _NO_CODE.sub("", self.sql))
+        statements = [" ".join(statement.split()) for statement in code.split(";")]
+        creates = [statement for statement in statements if _CREATES.match(statement)]
+        others = [statement for statement in statements if statement and not _BELONGS.match(statement)]
+        if len(creates) != 1 or others:
+            reason = f"it also has: {others[0][:60]}" if others else f"it creates {len(creates)}"
+            raise TextError(
+                f"{shown(self.path)} should hold one routine, its comments and its grants, but {reason}. "
+                "Nothing was changed. Put anything else into a file of its own."
+            )
+        if self.routine.split(".")[1] != self.name.split("/")[1]:
+            raise TextError(
+                f"{shown(self.path)} should create a routine named like the file, and creates {self.routine}. "
+                "Nothing was changed. Rename one of the two."
+            )
 
     @property
     def routine(self) -> str:
@@ -171,7 +209,7 @@ def _superseded() -> dict[str, list[RoutineFile]]:
     for path in sorted(released_folder().glob("*/*.sql")):
         match = _RELEASED_NAME.fullmatch(path.name)
         if match is None:
-            raise ValueError(f"{path} is not named <routine>_v<NN>.sql.")
+            raise TextError(f"{path} is not named <routine>_v<NN>.sql.")
         name = f"{path.parent.name}/{match['name']}"
         found.setdefault(name, []).append(RoutineFile(name, int(match["version"]), path))
     return found
@@ -190,13 +228,13 @@ def live_routines() -> list[RoutineFile]:
 def routine_file(name: str, version: int | None = None) -> RoutineFile:
     """One version of a routine, the newest where no version is given.
 
-    Raises LookupError when there is no such file.
+    Raises NoTextError when there is no such file.
     """
     versions = [*_superseded().get(name, []), *(file for file in live_routines() if file.name == name)]
     found = [file for file in versions if version in (None, file.version)]
     if not found:
         wanted = name if version is None else f"{name} version {version}"
-        raise LookupError(f"There is no file for routine {wanted} under {sql_folder()}.")
+        raise NoTextError(f"There is no file for routine {wanted} under {sql_folder()}.")
     return found[-1]
 
 
@@ -232,18 +270,36 @@ def _current_texts() -> dict[tuple[str, int | None], str]:
         (file.name, file.version): file.checksum
         for file in (*routines.values(), *(file for files in _superseded().values() for file in files))
     }
+    revisions = revision_texts()
     for name, path in sql_files().items():
-        if name not in routines:
+        # A query of the doctor, or a sample, is installed by no revision and may change at any time.
+        if name not in routines and any(is_named(name, text) for text in revisions.values()):
             current[name, None] = _checksum(_read(path))
     return current
+
+
+def revision_texts() -> dict[Path, str]:
+    """The text of each revision, and of what runs before them all, by its path."""
+    folder = migrations_folder()
+    return {path: _read(path) for path in (folder / "env.py", *sorted((folder / "versions").glob("*.py")))}
+
+
+def is_named(name: str, revision: str) -> bool:
+    """Whether the text of a revision names the file ``domain/name``, whole or within its domain."""
+    domain, short = name.split("/")
+    return f'"{name}"' in revision or (f'"{short}"' in revision and f"{domain}/{{" in revision)
 
 
 def read_released() -> list[ReleasedText]:
     """What ``sql/RELEASED`` records, sorted by name and version."""
     texts = []
-    for line in _read(_record()).splitlines():
-        checksum, name, *version = line.split()
-        texts.append(ReleasedText(name, int(version[0]) if version else None, checksum))
+    for number, line in enumerate(_read(_record()).splitlines(), 1):
+        match = _RELEASED_LINE.fullmatch(line)
+        if match is None:
+            raise TextError(f"{shown(_record())}, line {number}, is not a released text: {line}")
+        texts.append(
+            ReleasedText(match["name"], int(match["version"]) if match["version"] else None, match["checksum"])
+        )
     return texts
 
 
@@ -283,22 +339,23 @@ def require_unchanged() -> None:
     changed = changed_texts()
     if not changed:
         return
-    live = {file.name: file for file in live_routines()}
+    live, newest = sql_files(), {file.name: file.version for file in live_routines()}
     remedies = []
     for text in changed:
-        file = live.get(text.name)
-        if file is not None and file.version == text.version:
-            remedies.append(
-                f"  git checkout {shown(file.path)} && pgreprise routine new {text.name}   # then edit that file again"
-            )
-        elif text.version is not None:
+        if text.version is not None and newest.get(text.name, 0) > text.version:
             domain, routine = text.name.split("/")
             remedies.append(f"  git checkout sql/{_RELEASED}/{domain}/{routine}_v{text.version:02}.sql")
+        elif text.name not in live:
+            remedies.append(f"  {text}: git checkout its file")
+        elif text.version is None or text.name not in newest:
+            remedies.append(f"  git checkout {shown(live[text.name])}   # a table or a type is changed by a revision")
         else:
-            remedies.append(f"  git checkout 'sql/*/{text.name.split('/')[1]}.sql'   # and change it by a revision")
+            remedies.append(f"  git stash && pgreprise routine new {text.name} && git stash pop")
     raise TextError(
         f"A released text never changes, but {', '.join(map(str, changed))} "
-        f"{'was' if len(changed) == 1 else 'were'} edited or removed. Nothing was done. Type:\n" + "\n".join(remedies)
+        f"{'was' if len(changed) == 1 else 'were'} edited or removed. Nothing was done. Type:\n"
+        + "\n".join(remedies)
+        + "\nWhere the edit is committed, restore the released text first: git checkout COMMIT -- FILE"
     )
 
 
@@ -308,8 +365,8 @@ def require_released() -> None:
     unreleased = unreleased_texts()
     if unreleased:
         raise TextError(
-            f"{len(unreleased)} SQL texts are not released yet ({unreleased[0].name}, ...), so a wheel with them could "
-            "be installed and its texts could still change. Release them first: pgreprise routine release. "
+            f"SQL texts that are not released yet: {len(unreleased)} ({unreleased[0].name}, ...). A wheel with them "
+            "could be installed, and its texts could still change. Release them first: pgreprise routine release. "
             "For a wheel to try out: PGREPRISE_UNRELEASED=1 python -m build --wheel"
         )
 

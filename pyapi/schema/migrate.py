@@ -5,6 +5,7 @@ An upgrade also brings routines whose text was edited before their release to th
 
 from __future__ import annotations
 
+import re
 from typing import TextIO
 
 from alembic import command
@@ -12,7 +13,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
-from pyapi.schema.files import domains, migrations_folder, require_unchanged
+from pyapi.schema.files import TextError, domains, migrations_folder, require_unchanged, revision_texts
 
 __all__ = [
     "NOT_INSTALLED",
@@ -41,6 +42,21 @@ def scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(alembic_config())
 
 
+def _require_one_file_a_revision() -> None:
+    """Raise TextError where two files have one revision, as after a merge; Alembic would skip one of them."""
+    found: dict[str, str] = {}
+    for path, revision in revision_texts().items():
+        match = re.search(r"^revision = \"(\w+)\"$", revision, re.MULTILINE)
+        if match is None:
+            continue
+        if match[1] in found:
+            raise TextError(
+                f"{found[match[1]]} and {path.name} are both revision {match[1]}. Nothing was changed. Give one of "
+                "them the next number, in its file name, revision and down_revision."
+            )
+        found[match[1]] = path.name
+
+
 def complete_domains(connection: Connection) -> set[str]:
     """The domains whose newest revision is installed in this database."""
     directory = scripts()
@@ -60,6 +76,7 @@ def upgrade(engine: Engine, revision: str = "heads") -> list[str]:
     database said; the revisions before the one that failed stay.
     """
     require_unchanged()
+    _require_one_file_a_revision()
     config = alembic_config()
     config.attributes["refresh"] = True
     with engine.connect() as connection:

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import psycopg
 from alembic.operations import MigrateOperation, Operations
+from sqlalchemy.exc import DBAPIError
 
-from pyapi.schema.files import RoutineFile, routine_file, sql_text
+from pyapi.schema.files import RoutineFile, TextError, routine_file, shown, sql_text
 
-__all__ = ["MIGRATION_LOCK_TIMEOUT", "after_routine", "before_routine", "remove_routine"]
+__all__ = ["MIGRATION_LOCK_TIMEOUT", "RoutineTextError", "after_routine", "before_routine", "remove_routine"]
 
 # A migration that does not get its lock soon fails and says so. Otherwise all traffic would queue behind it.
 MIGRATION_LOCK_TIMEOUT = "5s"
@@ -61,6 +63,33 @@ def _literal(value: str | int | bool | None) -> str:
 
 def _call(function: str, *arguments: str | int | bool | None) -> str:
     return f"select pgreprise.{function}({', '.join(_literal(argument) for argument in arguments)});"
+
+
+class RoutineTextError(TextError):
+    """PostgreSQL refuses the text of a routine's file; the message says which file, where, and why."""
+
+    def __init__(self, file: RoutineFile, error: psycopg.Error) -> None:
+        diagnostic = error.diag
+        place = shown(file.path)
+        if diagnostic.statement_position is not None:
+            place += f", line {file.sql[: int(diagnostic.statement_position)].count(chr(10)) + 1}"
+        message = f"{place}: {diagnostic.message_primary} ({error.sqlstate})"
+        for further in (diagnostic.message_detail, diagnostic.message_hint, diagnostic.context):
+            if further:
+                message += f"\n{further}"
+        super().__init__(f"{message}\nThis step changed nothing. Correct the file, then type: pgreprise migrate")
+
+
+def _install(operations: Operations, file: RoutineFile) -> None:
+    """Run the text of a routine, and record it."""
+    file.require_one_routine()
+    try:
+        _execute(operations, file.sql)
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.Error) and error.orig.diag.message_primary:
+            raise RoutineTextError(file, error.orig) from error
+        raise
+    _execute(operations, after_routine(file))
 
 
 def before_routine(file: RoutineFile, installed_version: int | None, *, recreate: bool = False) -> str:
@@ -208,8 +237,7 @@ class DropIndexConcurrently(MigrateOperation):
 def _create_routine(operations: Operations, operation: CreateRoutine) -> None:
     file = routine_file(operation.name, operation.version)
     _execute(operations, before_routine(file, None))
-    _execute(operations, file.sql)
-    _execute(operations, after_routine(file))
+    _install(operations, file)
 
 
 @Operations.implementation_for(ReplaceRoutine)
@@ -230,8 +258,7 @@ def _replace_routine(operations: Operations, operation: ReplaceRoutine) -> None:
         if not recreate:
             changes = installed.signature != replaced.signature
             _execute(operations, before_routine(replaced, replaced.version, recreate=changes))
-        _execute(operations, installed.sql)
-        _execute(operations, after_routine(installed))
+        _install(operations, installed)
 
 
 @Operations.implementation_for(DropRoutine)
@@ -243,9 +270,8 @@ def _drop_routine(operations: Operations, operation: DropRoutine) -> None:
 @Operations.implementation_for(BootstrapRoutine)
 def _bootstrap_routine(operations: Operations, operation: BootstrapRoutine) -> None:
     file = routine_file(operation.name, operation.version)
-    _execute(operations, file.sql)
     _execute(operations, f"select set_config('pgreprise.kept', '{{\"{file.name}\": {{}}}}', true);")
-    _execute(operations, after_routine(file))
+    _install(operations, file)
 
 
 @Operations.implementation_for(RunSql)

@@ -16,31 +16,25 @@ import psycopg
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.schema.files import RoutineFile, TextError, live_routines, shown
-from pyapi.schema.operations import after_routine, before_routine, remove_routine
+from pyapi.schema.files import (
+    RoutineFile,
+    TextError,
+    is_named,
+    live_routines,
+    revision_texts,
+    shown,
+    sql_files,
+)
+from pyapi.schema.operations import RoutineTextError, after_routine, before_routine, remove_routine
 
-__all__ = ["RoutineTextError", "refresh_routines"]
+__all__ = ["refresh_routines"]
 
 # What PostgreSQL says where a text cannot replace the routine in place: other names or defaults of arguments, another
 # result, another kind; and what after_routine() says where the text made a second routine beside the old one.
-_NEW_SIGNATURE = {"42P13", "42809", "55000"}
+# A comment or a grant without arguments then finds both.
+_NEW_SIGNATURE = {"42P13", "42809", "55000", "42725"}
 # What a text uses may be created later in the same run; what is dropped may still be used.
 _LATER = {"42883", "42704", "2BP01"}
-
-
-class RoutineTextError(TextError):
-    """PostgreSQL refuses the text of a routine's file; the message says which file, where, and why."""
-
-    def __init__(self, file: RoutineFile, error: psycopg.Error) -> None:
-        diagnostic = error.diag
-        place = shown(file.path)
-        if diagnostic.statement_position is not None:
-            place += f", line {file.sql[: int(diagnostic.statement_position)].count(chr(10)) + 1}"
-        message = f"{place}: {diagnostic.message_primary} ({error.sqlstate})"
-        for further in (diagnostic.message_detail, diagnostic.message_hint, diagnostic.context):
-            if further:
-                message += f"\n{further}"
-        super().__init__(f"{message}\nNothing was changed. Correct the file, then type: pgreprise migrate")
 
 
 class _Refresh:
@@ -70,7 +64,8 @@ class _Refresh:
 
     def bring_up_to_date(self, domains: set[str]) -> None:
         """Change what differs from the files in these domains."""
-        live = {file.name: file for file in live_routines() if file.domain in domains}
+        every = {file.name: file for file in live_routines()}
+        live = {name: file for name, file in every.items() if file.domain in domains}
         registered = self._registered()
         gone = [name for name in registered if name.split("/")[0] in domains and name not in live]
         waiting = {
@@ -78,12 +73,7 @@ class _Refresh:
             for name, file in live.items()
             if name not in registered or registered[name].checksum != file.checksum
         }
-        for name, file in waiting.items():
-            if file.routine.split(".")[1] != name.split("/")[1]:
-                raise TextError(
-                    f"{shown(file.path)} should create a routine named like the file, and creates {file.routine}. "
-                    "Nothing was changed. Rename one of the two, then type: pgreprise migrate"
-                )
+        self._require_files_and_revisions_to_agree(waiting, gone, registered)
         dropped: set[str] = set()
         while waiting:
             before = len(waiting)
@@ -95,9 +85,9 @@ class _Refresh:
                 except DBAPIError as error:
                     failures.append((waiting[name], error))
                     if _sqlstate(error) in _NEW_SIGNATURE and name in registered and name not in dropped:
-                        users = self._drop(name, registered, live)
+                        users = self._drop(name, registered, every)
                         dropped |= {name, *users}
-                        waiting |= {user: live[user] for user in users if user in live}
+                        waiting |= {user: every[user] for user in users if user in every}
                         # It has to be installed before those that use it.
                         waiting = {name: waiting.pop(name), **waiting}
                         gone = [other for other in gone if other not in users]
@@ -107,7 +97,7 @@ class _Refresh:
                 else:
                     del waiting[name]
                     verb = "created" if name not in registered else "updated"
-                    self.done.append(f"{verb} {name} from {shown(live[name].path)}")
+                    self.done.append(f"{verb} {name} from {shown(every[name].path)}")
             else:
                 if len(waiting) == before:
                     raise _said(*failures[0]) from failures[0][1]
@@ -118,6 +108,33 @@ class _Refresh:
             self._run(before_routine(file, registered.version if registered else None))
         self._run(file.sql)
         self._run(after_routine(file))
+
+    def _require_files_and_revisions_to_agree(
+        self, waiting: dict[str, RoutineFile], gone: list[str], registered: dict[str, Any]
+    ) -> None:
+        """A new installation runs the revisions only, so it must come to the same routines as this refresh."""
+        revisions = revision_texts()
+        for name, file in waiting.items():
+            file.require_one_routine()
+            if name not in registered and not any(is_named(name, text) for text in revisions.values()):
+                domain, short = name.split("/")
+                raise TextError(
+                    f'No revision names {name}. Nothing was changed. Add "{short}" to the routines of the newest '
+                    f"revision of {domain}, if that is not released, or begin with: "
+                    f"pgreprise routine new {name} --room ROOM"
+                )
+        for name in gone:
+            if name in sql_files():
+                raise TextError(
+                    f"{shown(sql_files()[name])} no longer begins a line with `create or replace function` or "
+                    f"`create or replace procedure`, and {name} is installed. Nothing was changed. Correct the file."
+                )
+            for path, revision in revisions.items():
+                if is_named(name, revision):
+                    raise TextError(
+                        f"The file of {name} is gone, and {path.name} still names it. Nothing was changed. Take it "
+                        "out of that revision, if that is not released, or restore the file."
+                    )
 
     def _drop(self, name: str, registered: dict[str, Any], live: dict[str, RoutineFile]) -> list[str]:
         """Drop a routine and those that use it, and keep their grants; return the latter."""

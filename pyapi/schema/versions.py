@@ -150,10 +150,10 @@ def release(names: Iterable[str] = ()) -> list[ReleasedText]:
     _require_checkout()
     files.require_unchanged()
     unreleased = files.unreleased_texts()
-    wanted = list(names)
+    wanted = [name if "/" in name else live_file(name).name for name in names]
     for name in wanted:
         if name not in {text.name for text in unreleased}:
-            raise LookupError(f"There is no unreleased text {name}. Names are written domain/name.")
+            raise LookupError(f"There is no unreleased text {name}; pgreprise routine list shows what is released.")
     added = [text for text in unreleased if not wanted or text.name in wanted]
     files.write_released([*files.read_released(), *added])
     return added

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import URL, Engine
 from pyapi.schema import files, migrate
 from tests.support.databases import engine, rows
 from tests.support.dumps import state
+from tests.support.projects import add_revision
 
 CHECK = "reports/rows/check_update"
 DEFINITION = "select pg_get_functiondef('pgreprise.{}'::regproc) as text"
@@ -27,6 +29,15 @@ def edit(project: Path, name: str, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def join(project: Path, revision: str, *names: str) -> None:
+    """Add routines at the end of a revision's list in the project's copy."""
+    path = project / "migrations" / "versions" / f"{revision}.py"
+    before, listed, after = path.read_text(encoding="utf-8").partition("ROUTINES = (\n")
+    assert listed
+    added = "".join(f'    "{name}",\n' for name in names)
+    path.write_text(before + listed + after.replace("\n)\n", f"\n{added})\n", 1), encoding="utf-8")
 
 
 @pytest.fixture
@@ -83,6 +94,7 @@ def atomic(project: Path, migrated: Engine) -> Path:
             f"-- {name}(): a number.\ncreate or replace function pgreprise.{name}({arguments})\nreturns integer\n"
             f"language sql\nbegin atomic\n  {body};\nend;\n"
         )
+    join(project, "reports_0007_routines", "one", "two", "three")
     migrate.upgrade(migrated)
     return project
 
@@ -116,6 +128,8 @@ def test_a_routine_without_a_file_is_dropped_with_what_used_it_first(
 ) -> None:
     for name in ("one", "two", "three"):
         (atomic / "sql" / "reports" / "rerun" / f"{name}.sql").unlink()
+    revision = atomic / "migrations" / "versions" / "reports_0007_routines.py"
+    revision.write_text(re.sub(r'    "(one|two|three)",\n', "", revision.read_text()))
     assert migrate.upgrade(migrated) == [
         f"dropped reports/{name}, which no file has any more" for name in ("three", "two", "one")
     ]
@@ -149,7 +163,7 @@ def test_a_text_that_postgresql_refuses_is_named_and_nothing_is_changed(
     # This one comes first and would do.
     edit(project, "core/kit/status", "'revisions', (", "'revisions',  (")
     edit(project, CHECK, old, new)
-    with pytest.raises(files.TextError, match=rf"(?s)^sql/{CHECK}\.sql.*{said}.*Nothing was changed"):
+    with pytest.raises(files.TextError, match=rf"(?s)^sql/{CHECK}\.sql.*{said}.*(changed nothing|Nothing was changed)"):
         migrate.upgrade(migrated)
     assert state(database) == before
 
@@ -165,6 +179,100 @@ def test_a_database_that_is_not_at_the_head_keeps_its_texts(project: Path, empty
     edit(project, CHECK, "nothing at all to update", "nothing to update")
     assert migrate.upgrade(engine(empty_database), "reports_0006") == []
     assert rows(empty_database, "select from pgreprise.routine_version where name like 'reports/%'") == []
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "create or replace function public.second()\nreturns integer\nlanguage sql\nbegin atomic\n  select 1;\nend;",
+        "commit;",
+        "drop table public.simulations;",
+        "alter function pgreprise.check_update owner to postgres;",
+    ],
+)
+def test_a_file_that_holds_more_than_its_routine_is_refused(
+    project: Path, migrated: Engine, database: URL, added: str
+) -> None:
+    before = state(database)
+    edit(project, "core/kit/status", "'revisions', (", "'revisions',  (")
+    path = project / "sql" / f"{CHECK}.sql"
+    path.write_text(f"{path.read_text()}\n{added}\n")
+    with pytest.raises(
+        files.TextError, match=rf"sql/{CHECK}\.sql should hold one routine, its comments and its grants"
+    ):
+        migrate.upgrade(migrated)
+    assert state(database) == before
+
+
+@pytest.mark.parametrize(
+    "header", ["create function", "CREATE OR REPLACE FUNCTION", " create or replace function"], ids=str.strip
+)
+def test_an_installed_routine_whose_file_is_no_longer_one_is_not_dropped(
+    project: Path, migrated: Engine, database: URL, header: str
+) -> None:
+    before = state(database)
+    edit(project, CHECK, "create or replace function", header)
+    with pytest.raises(files.TextError, match=rf"sql/{CHECK}\.sql no longer begins a line with"):
+        migrate.upgrade(migrated)
+    assert state(database) == before
+
+
+def test_a_routine_whose_file_is_gone_while_a_revision_names_it_is_not_dropped(
+    project: Path, migrated: Engine, database: URL
+) -> None:
+    before = state(database)
+    (project / "sql" / f"{CHECK}.sql").unlink()
+    with pytest.raises(files.TextError, match=r"file of reports/check_update is gone, and reports_0007_routines\.py"):
+        migrate.upgrade(migrated)
+    assert state(database) == before
+
+
+def test_a_new_routine_that_no_revision_names_is_not_installed(project: Path, migrated: Engine, database: URL) -> None:
+    before = state(database)
+    text = (project / "sql" / f"{CHECK}.sql").read_text().replace("check_update", "check_nothing")
+    (project / "sql" / "reports" / "rows" / "check_nothing.sql").write_text(text)
+    with pytest.raises(files.TextError, match=r'(?s)No revision names reports/check_nothing.*Add "check_nothing"'):
+        migrate.upgrade(migrated)
+    assert state(database) == before
+
+
+def test_a_routine_of_another_domain_that_uses_a_changed_signature_is_created_again(
+    project: Path, migrated: Engine, database: URL
+) -> None:
+    for name, body in (("core/kit/low", "select 1"), ("carbon/units/high", "select pgreprise.low() + 1")):
+        short = name.split("/")[2]
+        (project / "sql" / f"{name}.sql").write_text(
+            f"-- {short}(): a number.\ncreate or replace function pgreprise.{short}()\nreturns integer\n"
+            f"language sql\nbegin atomic\n  {body};\nend;\n"
+        )
+    join(project, "core_0001_kit", "low")
+    join(project, "carbon_0005_routines", "high")
+    migrate.upgrade(migrated)
+    # One domain is not at its newest revision, so it is not brought to its texts.
+    add_revision(project, "carbon_0999", upgrade="pass", after=migrate.scripts().get_revision("carbon@head").revision)
+    edit(project, "core/kit/low", "pgreprise.low()", "pgreprise.low(value integer default 5)")
+    edit(project, "core/kit/low", "select 1", "select low.value")
+    migrate.upgrade(migrated, "reports@head")
+    assert rows(database, "select pgreprise.high() as result") == [{"result": 6}]
+
+
+def test_two_revisions_of_one_number_are_refused(project: Path, migrated: Engine, database: URL) -> None:
+    before = state(database)
+    text = (project / "migrations" / "versions" / "reports_0007_routines.py").read_text()
+    (project / "migrations" / "versions" / "reports_0007_another.py").write_text(text)
+    with pytest.raises(
+        files.TextError, match=r"reports_0007_another\.py and reports_0007_routines\.py are both revision"
+    ):
+        migrate.upgrade(migrated)
+    assert state(database) == before
+
+
+def test_a_text_that_a_revision_installs_is_named_with_its_line_when_it_is_refused(
+    project: Path, empty_database: URL
+) -> None:
+    edit(project, CHECK, "\nbegin\n", "\nbegin\n  perfrm 1;\n")
+    with pytest.raises(files.TextError, match=rf'^sql/{CHECK}\.sql, line \d+: syntax error at or near "perfrm"'):
+        migrate.upgrade(engine(empty_database))
 
 
 @pytest.mark.parametrize("made", ["created_table", "carbon_created"])

@@ -48,9 +48,9 @@ def test_what_is_released_is_recorded_and_only_that(project: Path) -> None:
         (
             "reports/rerun/rerun_report",
             "reports/rerun_report version 1 was edited",
-            "git checkout sql/reports/rerun/rerun_report.sql && pgreprise routine new reports/rerun_report",
+            "git stash && pgreprise routine new reports/rerun_report && git stash pop",
         ),
-        ("reports/host/simulations", "reports/simulations was edited", "git checkout 'sql/*/simulations.sql'"),
+        ("reports/host/simulations", "reports/simulations was edited", "git checkout sql/reports/host/simulations.sql"),
     ],
 )
 def test_an_edited_text_is_refused_by_migrate_and_by_the_release(
@@ -77,9 +77,25 @@ def test_a_superseded_text_that_was_removed_is_refused_too(project: Path) -> Non
     assert project in kept.parents
 
 
+def test_what_no_revision_installs_is_not_released(project: Path) -> None:
+    names = {text.name for text in versions.release()}
+    assert {"core/roles", "core/refuse_development_version", "carbon/find_duplicates", "reports/country"} < names
+    assert not names & {"core/role_members", "reports/load_sample", "carbon/load_sample"}
+    edit(project, "core/doctor/role_members")
+    files.require_unchanged()
+
+
+def test_a_damaged_record_is_refused_by_its_line(project: Path) -> None:
+    versions.release([NAME])
+    with (project / "sql" / "RELEASED").open("a") as record:
+        record.write("<<<<<<< HEAD\n")
+    with pytest.raises(files.TextError, match=r"sql/RELEASED, line 2, is not a released text: <<<<<<< HEAD"):
+        files.require_unchanged()
+
+
 @pytest.mark.usefixtures("project")
 def test_a_wheel_needs_released_texts() -> None:
-    with pytest.raises(files.TextError, match=r"(?s)SQL texts are not released yet.*pgreprise routine release"):
+    with pytest.raises(files.TextError, match=r"(?s)SQL texts that are not released yet.*pgreprise routine release"):
         files.require_released()
     versions.release()
     files.require_released()

@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import URL
 
-from pyapi.schema.files import routine_file
+from pyapi.schema.files import TextError, routine_file
 from pyapi.schema.operations import CreateRoutine, DropRoutine, ReplaceRoutine
 from tests.support.databases import connect, engine, rows
 from tests.support.refusals import refused_with
@@ -232,16 +232,23 @@ def test_a_routine_that_someone_dropped_or_overloaded_by_hand_stops_the_migratio
 def test_a_file_that_creates_another_routine_than_its_own_is_refused(
     database: URL, versions: Path, installed: int | None
 ) -> None:
-    # Its header is right; what runs in the end is not.
-    write(versions, 4, NEW_SIGNATURE + "\nalter function public.double rename to triple;\n")
-    operations = [CreateRoutine("reports/double", 4)]
+    write(versions, 4, NEW_SIGNATURE.replace("public.double(", "public.triple("))
+    write(versions, 5, NEW_SIGNATURE + "\nalter function public.double rename to triple;\n")
     if installed is not None:
         run(database, CreateRoutine("reports/double", installed))
-        operations = [ReplaceRoutine("reports/double", 4, replaces=installed)]
     before = standing(database)
-    with refused_with("55000", r"should leave one routine public\.double, found: none"):
-        run(database, *operations)
-    assert standing(database) == before
+    for version, reason in (
+        (4, r"named like the file, and creates public\.triple"),
+        (5, "it also has: alter function"),
+    ):
+        operation = (
+            CreateRoutine("reports/double", version)
+            if installed is None
+            else ReplaceRoutine("reports/double", version, replaces=installed)
+        )
+        with pytest.raises(TextError, match=reason):
+            run(database, operation)
+        assert standing(database) == before
 
 
 @pytest.mark.usefixtures("versions")
@@ -297,7 +304,7 @@ USER = """
 def test_a_new_signature_is_refused_while_another_routine_uses_the_old_one(database: URL) -> None:
     run(database, CreateRoutine("reports/double", 1), CreateRoutine("reports/quadruple", 1))
     before = standing(database), rows(database, USER)
-    with refused_with("2BP01", r"other routines use the old one: reports/quadruple"):
+    with refused_with("2BP01", r"has to be dropped, and other routines use it: reports/quadruple"):
         run(database, ReplaceRoutine("reports/double", 3, replaces=1))
     assert (standing(database), rows(database, USER)) == before
 

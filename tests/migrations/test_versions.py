@@ -93,7 +93,7 @@ def test_a_released_text_that_was_edited_is_no_new_version(released: Path) -> No
     live = files.routine_file(NAME).path
     live.write_text(live.read_text() + "-- a small improvement\n")
     before = texts(released)
-    with pytest.raises(files.TextError, match=r"git checkout sql/reports/rerun/rerun_report\.sql && pgreprise routine"):
+    with pytest.raises(files.TextError, match=r"git stash && pgreprise routine new reports/rerun_report"):
         versions.new_version("rerun_report")
     assert texts(released) == before
 

@@ -75,6 +75,6 @@ def test_a_wheel_with_unreleased_texts_is_not_built_by_accident(tmp_path: Path) 
         check=False,
     )
     assert done.returncode != 0
-    assert "SQL texts are not released yet" in done.stdout + done.stderr
+    assert "SQL texts that are not released yet" in done.stdout + done.stderr
     assert "pgreprise routine release" in done.stdout + done.stderr
     assert not (tmp_path / "dist").exists() or list((tmp_path / "dist").iterdir()) == []

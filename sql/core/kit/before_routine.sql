@@ -60,9 +60,9 @@ begin
     if used_by is not null then
       raise exception using
         errcode = 'dependent_objects_still_exist',
-        message = format('Routine %s gets a new signature, and other routines use the old one: %s.',
-          before_routine.name, used_by),
-        hint = 'Name them in the same operation: op.replace_routine(..., dependents={"domain/name": (1, 1)}).';
+        message = format('Routine %s has to be dropped, and other routines use it: %s.', before_routine.name, used_by),
+        hint = 'Where its signature changes, name them in the same operation: '
+          'op.replace_routine(..., dependents={"domain/name": (1, 1)}). Where it goes, change them first.';
     end if;
 
     select jsonb_build_object(
