@@ -118,7 +118,7 @@ def test_a_missing_routine_that_is_put_back_as_the_doctor_says_is_as_it_was(pgre
     before = one(dba, rights)
     dba.execute("drop function public.reset_report")
     [finding] = examine(pgreprise, problems=True)
-    path, then = finding["remedy"].removeprefix("psql -f ").split(", then: ")
+    path, then = finding["remedy"].removeprefix("pgreprise psql -f ").split(", then: ")
     dba.execute((sql_folder().parent / path).read_bytes())
     dba.execute(then)
     assert examine(pgreprise, problems=False) == []
