@@ -13,7 +13,7 @@ help:  ## show these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: $(VENV)/run  ## start PostgreSQL and the API on http://127.0.0.1:$PORT, with sample data
-	@PORT=$(PORT) $(BIN)/pgreprise up
+	@PORT=$(PORT) exec $(BIN)/pgreprise up
 
 # One process more than two processors, since some tests wait.
 test: $(VENV)/dev  ## run the whole test suite (ARGS='-k rerun' for a part of it)

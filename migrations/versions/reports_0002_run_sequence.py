@@ -10,6 +10,8 @@ revision = "reports_0002"
 down_revision = "reports_0001"
 branch_labels = None
 depends_on = None
+# A downgrade that would be refused is refused before it changes anything.
+check_first_downgrade = "reports/keep_history"
 
 TABLES = ("report_outputs", "simulations")
 

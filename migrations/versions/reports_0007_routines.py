@@ -10,8 +10,6 @@ revision = "reports_0007"
 down_revision = "reports_0006"
 branch_labels = None
 depends_on = None
-# A downgrade that would be refused is refused before it changes anything.
-check_first_downgrade = "reports/keep_history"
 
 TYPES = ("report_row", "simulation_row", "report_run_row", "cache_key", "linked_report")
 # A routine comes after those that it calls.

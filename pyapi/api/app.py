@@ -19,9 +19,9 @@ from pyapi.api.reports import reports
 from pyapi.api.requests import ENGINE
 from pyapi.api.simulations import simulations
 
-__all__ = ["create_app"]
+__all__ = ["LARGEST_BODY_BYTES", "create_app"]
 
-_LARGEST_BODY_BYTES = 32 * 1024 * 1024
+LARGEST_BODY_BYTES = 32 * 1024 * 1024
 
 
 def _json(value: Any) -> Any:
@@ -57,7 +57,7 @@ def create_app(engine: Engine, authentication: Authentication | None = None) -> 
     The database is first used by the first request, so the API may start before the database.
     """
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = _LARGEST_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
     # Flask's own replies to OPTIONS and its redirects would not have the envelope.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False

@@ -39,7 +39,7 @@ _UNCHANGED = f"Nothing was changed. {_RETRY}"
 _BUSY = Condition(503, "Other transactions have locked rows that this request needs.", _UNCHANGED)
 _SLOW = Condition(503, "The request took too long in the database and was cancelled.", _UNCHANGED)
 _AWAY = Condition(503, "The database cannot be reached.", _RETRY)
-_FULL = Condition(503, "The database has run out of disk, memory or connections.", _UNCHANGED)
+_FULL = Condition(503, "The database, or this API, has run out of disk, memory or connections.", _UNCHANGED)
 _NOT_MIGRATED = Condition(
     503, "The database lacks a routine or table that this version of the API needs.", "Run `pgreprise migrate`."
 )

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent import Timeout
-from werkzeug.exceptions import RequestTimeout
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge, RequestTimeout
+
+from pyapi.api.app import LARGEST_BODY_BYTES
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -24,6 +26,7 @@ __all__ = ["in_turn"]
 _BODY_SECONDS = 30
 _REPLY_SECONDS = 120
 _TURN_BYTES = 64 * 1024
+_TURN_CHUNKS = 4096
 
 
 class _Body:
@@ -35,6 +38,8 @@ class _Body:
         self._left = None if "HTTP_TRANSFER_ENCODING" in environ else int(environ.get("CONTENT_LENGTH") or 0)
         self._deadline: float | None = None
         self._until_turn = 0
+        # What has come of it.
+        self._taken = 0
 
     @property
     def is_long(self) -> bool:
@@ -46,16 +51,34 @@ class _Body:
         now = time.monotonic()
         self._deadline = self._deadline or now + _BODY_SECONDS
         too_slow = RequestTimeout(f"The body did not arrive within {_BODY_SECONDS} seconds.")
+        if self._left is None:
+            # Chunks may be as small as a byte, and each is a step of gunicorn's parser.
+            size = _TURN_CHUNKS if size < 0 else min(size, _TURN_CHUNKS)
+            self._until_turn = 0
         with Timeout(max(0, self._deadline - now), too_slow):
             if self._until_turn <= 0:
                 self._until_turn = _TURN_BYTES
                 gevent.sleep(0)
-            data: bytes = self._stream.read(size)
+            try:
+                data: bytes = self._stream.read(size)
+                self._taken += len(data)
+                # Whoever reads stops at the limit, and would take what came until then for all of it.
+                is_too_long = self._left is None and self._taken >= LARGEST_BODY_BYTES and self._stream.read(1)
+            except HTTPException:
+                raise
+            except Exception as error:
+                # What the server says of a client that is gone, and of chunks that are none.
+                raise BadRequest("The body broke off, or its chunks cannot be read.") from error
+        if is_too_long:
+            raise RequestEntityTooLarge
         self._until_turn -= len(data)
-        if not data or size < 0:
-            self._left = 0
-        elif self._left is not None:
-            self._left -= len(data)
+        if self._left is None:
+            if not data:
+                self._left = 0
+            return data
+        self._left -= len(data)
+        if self._left > 0 and (not data or size < 0):
+            raise BadRequest(f"The body broke off {self._left} bytes before its end.")
         return data
 
 

@@ -88,7 +88,9 @@ def setting_set(name: str, value: str) -> None:
     """Change a setting."""
     with administrator() as engine:
         call(engine, "public.set_setting", name=name, value=value)
-    click.echo(f"Setting {name} is {value}.")
+        # PostgreSQL takes a boolean in several spellings.
+        [stored] = [row["value"] for row in call(engine, "public.settings") if row["name"] == name]
+    click.echo(f"Setting {name} is {stored}.")
 
 
 @click.command()

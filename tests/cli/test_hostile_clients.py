@@ -218,6 +218,7 @@ FLOODS = {
     ),
     "a body that is refused": (PATCH + b"Content-Length: 1000000000000\r\n\r\n", b"x" * MIB),
     "chunks": (PATCH + b"Transfer-Encoding: chunked\r\n\r\n", (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 16),
+    "chunks of a byte": (PATCH + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n" * 20_000),
     "requests": (b"", b"GET /liveness-check HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000),
 }
 
@@ -250,6 +251,38 @@ def test_a_client_that_sends_without_end_keeps_nobody_waiting(served: Server, he
         ends.set()
         for flood in floods:
             flood.join()
+
+
+UPDATE = b'{"id": 4, "status": "running"}'
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "status"),
+    [
+        (b"Content-Length: 5000\r\n\r\n", UPDATE, 400),
+        (b"Content-Length: 5000\r\n\r\n", b"", 400),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"1e\r\n" + UPDATE + b"\r\n", 400),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"1e\r\n" + UPDATE + b"\r\nzz\r\n", 400),
+        (b"Transfer-Encoding: chunked\r\n\r\n", b"1e\r\n" + UPDATE + b"no end\r\n0\r\n\r\n", 400),
+        (
+            b"Transfer-Encoding: chunked\r\n\r\n",
+            b"1e\r\n" + UPDATE + b"\r\n" + (b"100000\r\n" + b" " * MIB + b"\r\n") * 33 + b"0\r\n\r\n",
+            413,
+        ),
+    ],
+    ids=["half", "nothing", "no last chunk", "no number", "no line end", "too long"],
+)
+def test_a_body_that_is_not_whole_is_refused_and_changes_nothing(
+    served: Server, dba: Connection, head: bytes, body: bytes, status: int
+) -> None:
+    before = everything(dba)
+    with served.connect(PATCH + head) as connection:
+        with suppress(OSError):
+            connection.sendall(body)
+            connection.shutdown(socket.SHUT_WR)
+        # The reply may be lost where the server closes a connection on which more is coming.
+        assert statuses(everything_of(connection)) in ([status], [] if status == 413 else [status])
+    assert everything(dba) == before
 
 
 @pytest.mark.parametrize("is_chunked", [False, True])

@@ -1,17 +1,20 @@
 -- schema_privileges: who may use schema pgreprise and create in schema public.
--- Group roles see the schema (status() lives in it) and hold nothing on its tables;
--- pgreprise_owner must be able to own routines in public.
+-- The group roles may use the schema, because status() is in it, and have no rights on its tables.
+-- pgreprise_owner needs to own routines in schema public.
+-- Raises 42501 where the migrating role cannot grant that.
+revoke all on schema pgreprise from public;
+grant usage, create on schema pgreprise to pgreprise_owner;
+grant usage on schema pgreprise to pgreprise_reader, pgreprise_api, pgreprise_dba;
+grant usage, create on schema public to pgreprise_owner;
+grant usage on schema public to pgreprise_reader, pgreprise_api, pgreprise_dba;
+grant select on table pgreprise.alembic_version to pgreprise_owner;
+
 do $$
 begin
-  execute 'revoke all on schema pgreprise from public';
-  execute 'grant usage, create on schema pgreprise to pgreprise_owner';
-  execute 'grant usage on schema pgreprise to pgreprise_reader, pgreprise_api, pgreprise_dba';
-  execute 'grant usage, create on schema public to pgreprise_owner';
-  execute 'grant usage on schema public to pgreprise_reader, pgreprise_api, pgreprise_dba';
-  execute 'grant select on table pgreprise.alembic_version to pgreprise_owner';
-
-  -- A role without grant option gets only a warning from PostgreSQL; it must be an error.
-  if not has_schema_privilege('pgreprise_owner', 'public', 'usage, create') then
+  -- A role without grant option gets only a warning from PostgreSQL. A list of rights would be true for any of them.
+  if not has_schema_privilege('pgreprise_owner', 'public', 'usage')
+    or not has_schema_privilege('pgreprise_owner', 'public', 'create')
+  then
     raise exception using
       errcode = 'insufficient_privilege',
       message = format('Role %s may not let pgreprise_owner create routines in schema public.', current_user),

@@ -18,6 +18,8 @@ declare
   accepted_ids  bigint[];
   refused       jsonb;
   missing       record;
+  -- An array, because each jsonb value that grows is copied whole.
+  missing_reports jsonb[] := array[]::jsonb[];
   of_country    record;
   first_ids     bigint[];
   reset_ids     bigint[] := array[]::bigint[];
@@ -65,10 +67,11 @@ begin
       perform pgreprise.raise_not_found('report', missing.report_id);
     exception
       when sqlstate 'RR001' then
-        refused := refused || jsonb_build_object('report_id', missing.report_id, 'errcode', sqlstate,
+        missing_reports := missing_reports || jsonb_build_object('report_id', missing.report_id, 'errcode', sqlstate,
           'message', sqlerrm);
     end;
   end loop;
+  refused := refused || to_jsonb(missing_reports);
 
   for of_country in
     select report.package_version as package, array_agg(distinct used.simulation_id) as ids
