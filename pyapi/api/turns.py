@@ -26,7 +26,9 @@ __all__ = ["in_turn"]
 _BODY_SECONDS = 30
 _REPLY_SECONDS = 120
 _TURN_BYTES = 64 * 1024
-_TURN_CHUNKS = 4096
+# Chunks may be as small as a byte, and each is a step of the server's parser, so the size of a turn follows its time.
+_LEAST_TURN_BYTES = 256
+_SHORT_TURN_SECONDS, _LONG_TURN_SECONDS = 0.001, 0.003
 
 
 class _Body:
@@ -38,6 +40,8 @@ class _Body:
         self._left = None if "HTTP_TRANSFER_ENCODING" in environ else int(environ.get("CONTENT_LENGTH") or 0)
         self._deadline: float | None = None
         self._until_turn = 0
+        # How much of it is read in a turn where it comes in chunks.
+        self._turn = _LEAST_TURN_BYTES
         # What has come of it.
         self._taken = 0
 
@@ -52,15 +56,16 @@ class _Body:
         self._deadline = self._deadline or now + _BODY_SECONDS
         too_slow = RequestTimeout(f"The body did not arrive within {_BODY_SECONDS} seconds.")
         if self._left is None:
-            # Chunks may be as small as a byte, and each is a step of gunicorn's parser.
-            size = _TURN_CHUNKS if size < 0 else min(size, _TURN_CHUNKS)
+            size = self._turn if size < 0 else min(size, self._turn)
             self._until_turn = 0
         with Timeout(max(0, self._deadline - now), too_slow):
             if self._until_turn <= 0:
                 self._until_turn = _TURN_BYTES
                 gevent.sleep(0)
             try:
+                began = time.perf_counter()
                 data: bytes = self._stream.read(size)
+                took = time.perf_counter() - began
                 self._taken += len(data)
                 # Whoever reads stops at the limit, and would take what came until then for all of it.
                 is_too_long = self._left is None and self._taken >= LARGEST_BODY_BYTES and self._stream.read(1)
@@ -73,6 +78,10 @@ class _Body:
             raise RequestEntityTooLarge
         self._until_turn -= len(data)
         if self._left is None:
+            if took < _SHORT_TURN_SECONDS:
+                self._turn = min(2 * self._turn, _TURN_BYTES)
+            elif took > _LONG_TURN_SECONDS:
+                self._turn = max(self._turn // 2, _LEAST_TURN_BYTES)
             if not data:
                 self._left = 0
             return data
