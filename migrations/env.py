@@ -19,6 +19,7 @@ from pyapi.schema import operations  # importing it registers the operations
 from pyapi.schema.files import sql_text
 from pyapi.schema.migrate import complete_domains
 from pyapi.schema.refresh import refresh_routines
+from pyapi.schema.run_tables import attach_run_tables
 
 SCHEMA = "pgreprise"
 OPTIONS = {
@@ -102,8 +103,12 @@ def migrate(connection: Connection) -> None:
         context.run_migrations()
     if context.config.attributes.get("refresh"):
         # Under the lock of the migration, since two at once would trip over each other here too.
-        refreshed = refresh_routines(connection, complete_domains(connection))
+        domains = complete_domains(connection)
+        refreshed = refresh_routines(connection, domains)
         connection.commit()
+        if "reports" in domains:
+            attach_run_tables(connection)
+            connection.commit()
         context.config.attributes["refreshed"] = refreshed
 
 

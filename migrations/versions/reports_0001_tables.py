@@ -10,7 +10,7 @@ down_revision = None
 branch_labels = ("reports",)
 depends_on = ("core_0001",)
 # Runs before everything that the migration changes, schema pgreprise included.
-check_first = ("reports/wanted_tables", "core/check_tables")
+check_first = ("reports/wanted_tables", "core/check_tables", "reports/wanted_run_tables", "core/check_tables")
 
 HOST_TABLES = ("simulations", "report_outputs", "reform_impact")
 TABLES = (
@@ -40,11 +40,16 @@ def upgrade() -> None:
     op.run_sql("core/grant_tables")
     for table in TABLES:
         op.run_sql(f"reports/{table}")
+    # Each later migration does this again, since the application may get these tables later.
+    op.run_sql("reports/wanted_run_tables")
+    op.run_sql("core/grant_tables")
+    op.run_sql("reports/attach_run_tables")
 
 
 def downgrade() -> None:
     op.run_sql("reports/keep_history")
     for table in reversed(TABLES):
         op.execute(f"drop table pgreprise.{table}")
-    op.run_sql("reports/wanted_tables")
-    op.run_sql("core/drop_created")
+    for wanted in ("wanted_run_tables", "wanted_tables"):
+        op.run_sql(f"reports/{wanted}")
+        op.run_sql("core/drop_created")

@@ -13,6 +13,7 @@ declare
     "number": ["smallint", "integer", "bigint", "real", "double precision", "numeric"],
     "text": ["character varying", "text"],
     "json": ["json", "jsonb"],
+    "uuid": ["character", "character varying", "text"],
     "timestamp": ["timestamp without time zone", "timestamp with time zone"]
   }';
   differences text[] := '{}';
@@ -27,7 +28,7 @@ begin
 
   needed as (
     select tables.name as table_name, listed.name as column_name, listed.length, listed.required, listed.given,
-        listed.added,
+        listed.added, listed.optional,
         array(
           select kind.type_name
             from jsonb_array_elements_text(coalesce(kinds -> listed.type, jsonb_build_array(listed.type)))
@@ -36,7 +37,7 @@ begin
         ) as types
       from tables
      cross join lateral jsonb_to_recordset(tables.columns) as listed(
-       name text, type text, length integer, required boolean, given boolean, added boolean
+       name text, type text, length integer, required boolean, given boolean, added boolean, optional boolean
      )
   ),
 
@@ -96,7 +97,7 @@ begin
       join existing on existing.name = needed.table_name
       left join found_columns
         on found_columns.table_name = needed.table_name and found_columns.column_name = needed.column_name
-     where found_columns.column_name is null and needed.added is not true
+     where found_columns.column_name is null and needed.added is not true and needed.optional is not true
     union all
     select needed.table_name, 3, format('column %s is %s; usable: %s%s', needed.column_name, found_columns.full_type,
         array_to_string(needed.types, ', '), ', of length ' || needed.length::text || ' or more')

@@ -63,6 +63,11 @@ begin
     execute format('drop type if exists public.%I', listed.name);
   end loop;
 
-  delete from pgreprise.created_object as entry where entry.domain = wanted ->> 'domain';
+  delete from pgreprise.created_object as entry
+   where entry.domain = wanted ->> 'domain'
+     and (split_part(entry.name, '.', 1) in (
+         select found.name from jsonb_to_recordset(wanted -> 'tables') as found(name text)
+       )
+       or coalesce(wanted -> 'enums', '{}') ? entry.name);
 end;
 $$;

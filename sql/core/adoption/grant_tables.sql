@@ -32,6 +32,7 @@ begin
   for needed in
     select listed.name, listed.key, listed.privileges
       from jsonb_to_recordset(wanted -> 'tables') as listed(name text, key text, privileges text)
+     where to_regclass('public.' || listed.name) is not null
   loop
     execute format('grant %s on table public.%I to pgreprise_owner', needed.privileges, needed.name);
     -- An identity column needs no right on its sequence, a serial column of an adopted table does.

@@ -11,5 +11,11 @@ create table if not exists public.report_outputs (
   output json,
   error_message text,
   year varchar(255) default '2025',
+  report_kind varchar(64),
+  report_spec_json json,
+  report_spec_schema_version integer,
+  report_spec_status varchar(32),
+  active_run_id char(36),
+  latest_successful_run_id char(36),
   constraint report_outputs_pkey primary key (id)
 );

@@ -10,5 +10,9 @@ create table if not exists public.simulations (
   status varchar(32) not null default 'pending',
   output json,
   error_message text,
+  simulation_spec_json json,
+  simulation_spec_schema_version integer,
+  active_run_id char(36),
+  latest_successful_run_id char(36),
   constraint simulations_pkey primary key (id)
 );

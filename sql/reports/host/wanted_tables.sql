@@ -2,6 +2,7 @@
 -- drop tables (check_tables, record_created, grant_tables, drop_created).
 -- About a column: "required" means that it must not be null; "length" is the number of characters that a text column
 -- must have room for.
+-- An "optional" column may be missing.
 -- A table that has a "reserved" column is refused: every rerun would change it, and a downgrade would drop it.
 select pg_catalog.set_config('pgreprise.wanted_tables', $json$
 {
@@ -18,7 +19,11 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
         {"name": "policy_id", "type": "integer", "required": true},
         {"name": "status", "type": "text", "length": 32, "required": true},
         {"name": "output", "type": "json"},
-        {"name": "error_message", "type": "text"}
+        {"name": "error_message", "type": "text"},
+        {"name": "simulation_spec_json", "type": "json", "optional": true},
+        {"name": "simulation_spec_schema_version", "type": "integer", "optional": true},
+        {"name": "active_run_id", "type": "uuid", "optional": true},
+        {"name": "latest_successful_run_id", "type": "uuid", "optional": true}
       ],
       "reserved": ["run_sequence"],
       "uniques": [["id"]]
@@ -34,7 +39,13 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
         {"name": "status", "type": "text", "length": 32, "required": true},
         {"name": "output", "type": "json"},
         {"name": "error_message", "type": "text"},
-        {"name": "year", "type": "text", "length": 4, "given": true}
+        {"name": "year", "type": "text", "length": 4, "given": true},
+        {"name": "report_kind", "type": "text", "optional": true},
+        {"name": "report_spec_json", "type": "json", "optional": true},
+        {"name": "report_spec_schema_version", "type": "integer", "optional": true},
+        {"name": "report_spec_status", "type": "text", "optional": true},
+        {"name": "active_run_id", "type": "uuid", "optional": true},
+        {"name": "latest_successful_run_id", "type": "uuid", "optional": true}
       ],
       "reserved": ["run_sequence"],
       "uniques": [["id"]]

@@ -28,7 +28,7 @@ begin
      where attribute.attrelid = 'pgreprise.setting'::regclass
        and attribute.attnum > 0
        and not attribute.attisdropped
-       and attribute.attname not in ('only_row', 'updated_at')
+       and col_description(attribute.attrelid, attribute.attnum) is not null
      order by attribute.attname;
 end;
 $$;
