@@ -25,6 +25,7 @@ TABLES = (
     "simulation_run",
     "reform_impact_archive",
     "restored_run",
+    "host_run",
     "rerun_batch",
     "rerun_batch_item",
     "rerun_batch_simulation",

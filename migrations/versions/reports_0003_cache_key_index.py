@@ -16,7 +16,7 @@ def upgrade() -> None:
     op.create_index_concurrently(
         "pgreprise_reform_impact_key",
         "on public.reform_impact "
-        "(country_id, baseline_policy_id, reform_policy_id, region, time_period, dataset, options_hash, api_version)",
+        "(country_id, baseline_policy_id, reform_policy_id, region, time_period, api_version)",
     )
 
 

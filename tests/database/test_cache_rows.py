@@ -25,8 +25,9 @@ KEY: dict[str, Any] = {
     "region": "state/ny",
     "dataset": "default",
     "time_period": "2025",
-    "options_hash": "[]",
 }
+# What else tells whether a row is one of a report's.
+HASH = {"options_hash": "[]"}
 
 
 def delete(connection: Connection, **arguments: Any) -> int:
@@ -76,9 +77,9 @@ def test_statuses_that_no_row_has_delete_nothing(sandbox: Connection, statuses: 
     assert remaining(sandbox) == kept
 
 
-@pytest.mark.parametrize("part", KEY)
+@pytest.mark.parametrize("part", [*KEY, *HASH])
 def test_a_row_that_differs_in_one_part_of_the_key_stays_in_both_forms(sandbox: Connection, part: str) -> None:
-    kept = {add_reform_impact(sandbox, status="computing", **{part: 9 if isinstance(KEY[part], int) else "uk"})}
+    kept = {add_reform_impact(sandbox, status="computing", **{part: 9 if isinstance(KEY.get(part), int) else "uk"})}
     if part == "options_hash":
         kept.add(add_reform_impact(sandbox, status="computing", options_hash=None))
     add_reform_impact(sandbox, status="computing")
@@ -196,9 +197,12 @@ def test_rows_newer_than_those_of_the_current_version_tell_of_a_forgotten_deploy
     assert len(remaining(sandbox)) == 3
 
 
-def test_rows_without_any_of_the_current_version_count_as_newer(sandbox: Connection, report: int) -> None:
-    add_reform_impact(sandbox, api_version="e-other", start_time=None)
-    assert mismatched(sandbox) == [("us", "e-other", VERSIONS["us"]["economy_impact"], 1, True)]
+@pytest.mark.parametrize(("start_time", "is_newer"), [("9999-12-31", True), ("2026-04-01", False), (None, False)])
+def test_without_rows_of_the_current_version_those_count_that_were_started_after_it_was_set(
+    sandbox: Connection, report: int, start_time: str | None, is_newer: bool
+) -> None:
+    add_reform_impact(sandbox, api_version="e-other", start_time=start_time)
+    assert mismatched(sandbox) == [("us", "e-other", VERSIONS["us"]["economy_impact"], 1, is_newer)]
     assert rerun(sandbox, report)["economy_cache_rows_deleted"] == 0
 
 
@@ -216,10 +220,10 @@ def test_a_row_that_two_reports_share_is_counted_once(sandbox: Connection, repor
     assert [row[3] for row in mismatched(sandbox)] == [1]
 
 
-@pytest.mark.parametrize("part", KEY)
+@pytest.mark.parametrize("part", [*KEY, *HASH])
 def test_rows_whose_key_matches_no_report_are_not_listed(sandbox: Connection, report: int, part: str) -> None:
     assert report
-    add_reform_impact(sandbox, api_version="e-other", **{part: 9 if isinstance(KEY[part], int) else "uk"})
+    add_reform_impact(sandbox, api_version="e-other", **{part: 9 if isinstance(KEY.get(part), int) else "uk"})
     assert mismatched(sandbox) == []
 
 

@@ -27,7 +27,7 @@ WRITERS = [
     "select reset_simulation(1)",
     "select update_report(1, status => 'running')",
     "select update_simulation(1, status => 'running')",
-    "select delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', '[]')",
+    "select delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025')",
     "select get_or_create_simulation('us', 'state/ny', 'geography', 8)",
     "select get_or_create_report('us', 1, year => '2030')",
     "select set_cache_versions('us', 'e158e63ef1')",
@@ -205,7 +205,8 @@ def test_two_callers_rerun_one_report_and_the_cache_is_counted_once(rows: Connec
     # Each is a rerun of its own, and ends the run before it.
     assert sorted(result.pop("run_sequence") for result in results) == list(range(2, CALLERS + 2))
     assert len({result.pop("rerun_id") for result in results}) == CALLERS
-    assert results == [{"report_id": 1, "report_type": "geography", "simulation_ids": [1, 2]}] * CALLERS
+    told = {"report_id": 1, "report_type": "geography", "simulation_ids": [1, 2]}
+    assert all(told.items() <= result.items() for result in results)
     assert_all_pending(rows)
 
 
@@ -243,7 +244,7 @@ def test_reruns_and_updates_of_the_same_rows_leave_no_row_half_reset(rows: Conne
         "select update_report(1, status => 'complete', output => '{}', error_message => 'late')",
         "select update_simulation(1, status => 'complete', output => '{}', error_message => 'late')",
         "select update_simulation(2, status => 'complete', output => '{}', error_message => 'late')",
-        "select delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', '[]', statuses => array['ok'])",
+        "select delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', statuses => array['ok'])",
         "select reset_simulation(2)",
         "select reset_report(1)",
     ]

@@ -98,7 +98,7 @@ class Caller:
     def delete_cache(self) -> None:
         baseline, reform = self.chance.sample(POLICIES, 2)
         self.connection.execute(
-            "select delete_reform_impacts('us', %s, %s, 'state/ny', 'default', '2025', '[]')", (baseline, reform)
+            "select delete_reform_impacts('us', %s, %s, 'state/ny', 'default', '2025')", (baseline, reform)
         )
 
     def store_cache(self) -> None:

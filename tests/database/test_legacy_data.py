@@ -44,6 +44,8 @@ def test_every_row_arrives_with_every_value_byte_for_byte(dba: Connection, legac
         if table != "reform_impact":
             # The legacy database numbered no runs.
             stored = [{**row, "run_sequence": 1} for row in stored]
+            # It has no columns of specifications and runs.
+            rows = [{name: row[name] for name in stored[0]} for row in rows]
         assert rows == stored
 
 

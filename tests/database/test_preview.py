@@ -36,17 +36,36 @@ def test_one_row_for_each_thing_that_a_rerun_would_touch(sandbox: Connection, id
     report, first, second = ids
     sandbox.execute("update public.simulations set output = null, status = 'running' where id = %s", (second,))
     impacts = [add_reform_impact(sandbox, reform_impact_json="[ 1 ]", status=status) for status in ("ok", "computing")]
-    for neighbour in ({"dataset": "enhanced_cps"}, {"api_version": "e-old"}, {"reform_policy_id": 2}):
-        add_reform_impact(sandbox, **neighbour)
+    add_reform_impact(sandbox, reform_policy_id=2)
+    other_dataset = add_reform_impact(sandbox, dataset="enhanced_cps")
+    other_version = add_reform_impact(sandbox, api_version="e-old", options_hash="[cliffs=true]")
+    twin = add_report(sandbox, first, second, status="running")
     sandbox.execute("select reset_simulation(%s)", (second,))
     plain = ([], None, None, None)
     assert preview(sandbox, report) == [
         # Bytes, not characters.
         ("report", report, "error", "pending, as run 2", 9, *plain),
-        ("simulation", first, "complete", "pending, as run 2", 13, *plain),
-        ("simulation", second, "pending", "pending, as run 3", 0, *plain),
-        ("reform_impact", impacts[0], "ok", "deleted", 5, *plain),
-        ("reform_impact", impacts[1], "computing", "deleted", 5, *plain),
+        ("simulation", first, "complete", "pending, as run 2", 13, [twin], None, None, None),
+        ("simulation", second, "pending", "pending, as run 3", 0, [twin], None, None, None),
+        (
+            "report",
+            twin,
+            "running",
+            f"kept: it has the same key and version; the application shows report #{twin}",
+            0,
+            *plain,
+        ),
+        ("reform_impact", impacts[0], "ok", "deleted", 5, [twin], None, None, None),
+        ("reform_impact", impacts[1], "computing", "deleted", 5, [twin], None, None, None),
+        ("reform_impact", other_dataset, "ok", "kept: dataset enhanced_cps, options []", 0, *plain),
+        (
+            "reform_impact",
+            other_version,
+            "ok",
+            "kept: version e-old, dataset default, options [cliffs=true]",
+            0,
+            *plain,
+        ),
     ]
 
 
@@ -206,6 +225,7 @@ def test_a_rerun_then_does_what_was_said(
     after = everything(sandbox)
 
     touched: dict[str, set[int]] = {"report": set(), "simulation": set(), "reform_impact": set()}
+    said = [row for row in said if not row[3].startswith("kept: ")]
     for kind, row_id, *_ in said:
         touched[kind].add(row_id)
     tables = {"report": "report_outputs", "simulation": "simulations", "reform_impact": "reform_impact"}

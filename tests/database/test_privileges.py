@@ -564,7 +564,7 @@ CALLS = [
     "select * from public.get_or_create_report('us', {simulation}, year => '2035')",
     "select public.reset_report({report})",
     "select public.reset_simulation({simulation})",
-    "select public.delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', '[]', 'x', array['ok'])",
+    "select public.delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', 'x', array['ok'])",
     "select public.set_cache_versions('us', package => '9.9.9')",
     "select * from public.cache_versions()",
     "select * from public.report_defects()",

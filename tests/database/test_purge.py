@@ -105,7 +105,7 @@ def test_what_has_no_report_goes_by_age_alone(sandbox: Connection, household: in
     add_reform_impact(sandbox)
     simulation = snapshot(sandbox)["simulations"][0]["id"]
     sandbox.execute("select reset_simulation(%s)", (simulation,))
-    sandbox.execute("select delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', '[]')")
+    sandbox.execute("select delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025')")
     assert purge(sandbox, keep_last=5) == 0
     age(sandbox, "1 day")
     assert purge(sandbox, keep_last=5) == 2

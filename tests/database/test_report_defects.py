@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import ANY
 
 import psycopg
 import pytest
@@ -222,6 +223,9 @@ def test_audit_and_rerun_agree_with_the_rules_on_any_database(
                 "report_type": by_id[report["simulation_1_id"]]["population_type"],
                 "simulation_ids": [link for link in links if link is not None],
                 "economy_cache_rows_deleted": len(before["reform_impact"]) - len(after["reform_impact"]),
+                "cache_scopes": ANY,
+                "same_key_report_ids": ANY,
+                "shown_report_id": ANY,
                 "run_sequence": 2,
                 "rerun_id": result["rerun_id"],
             }

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.support.databases import Connect, Connection
-from tests.support.factories import VERSIONS, add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.factories import SCOPE, VERSIONS, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.snapshots import changed_tables, everything, snapshot
 from tests.support.statements import one, rerun
 
@@ -38,8 +38,11 @@ def test_a_household_report_of_one_simulation_goes_back_to_pending(sandbox: Conn
         "report_type": "household",
         "simulation_ids": [simulation],
         "economy_cache_rows_deleted": 0,
+        "cache_scopes": [],
         "run_sequence": 2,
         "rerun_id": 1,
+        "same_key_report_ids": [],
+        "shown_report_id": report,
     }
     assert_pending(sandbox, "report_outputs", report)
     assert_pending(sandbox, "simulations", simulation)
@@ -57,8 +60,11 @@ def test_a_household_report_of_two_simulations_resets_both_and_keeps_every_cache
         "report_type": "household",
         "simulation_ids": [first, second],
         "economy_cache_rows_deleted": 0,
+        "cache_scopes": [],
         "run_sequence": 2,
         "rerun_id": 1,
+        "same_key_report_ids": [],
+        "shown_report_id": report,
     }
     assert_pending(dba, "report_outputs", report)
     assert_pending(dba, "simulations", first, second)
@@ -81,8 +87,11 @@ def test_an_economy_report_of_two_simulations_deletes_its_cache(dba: Connection)
         "report_type": "geography",
         "simulation_ids": [first, second],
         "economy_cache_rows_deleted": 1,
+        "cache_scopes": [SCOPE],
         "run_sequence": 2,
         "rerun_id": 1,
+        "same_key_report_ids": [],
+        "shown_report_id": report,
     }
     assert_pending(dba, "report_outputs", report)
     assert_pending(dba, "simulations", first, second)
@@ -100,8 +109,11 @@ def test_an_economy_report_of_one_simulation_has_its_policy_on_both_sides_of_the
         "report_type": "geography",
         "simulation_ids": [simulation],
         "economy_cache_rows_deleted": 1,
+        "cache_scopes": [{**SCOPE, "reform_policy_id": 2}],
         "run_sequence": 2,
         "rerun_id": 1,
+        "same_key_report_ids": [],
+        "shown_report_id": report,
     }
     assert impact_ids(dba) == [neighbour]
 
@@ -233,8 +245,11 @@ def test_ids_beyond_four_bytes_are_ids_like_any_other(dba: Connection) -> None:
         "report_type": "household",
         "simulation_ids": [largest],
         "economy_cache_rows_deleted": 0,
+        "cache_scopes": [SCOPE],
         "run_sequence": 2,
         "rerun_id": 1,
+        "same_key_report_ids": [],
+        "shown_report_id": report,
     }
 
 
@@ -348,6 +363,6 @@ def test_columns_of_the_host_named_like_variables_of_the_routines_disturb_nothin
         f"reset_simulation({first})",
         "report_defects()",
         "mismatched_cache_versions()",
-        "delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', '[]')",
+        "delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025')",
     ):
         sandbox.execute(f"select {call}")

@@ -16,6 +16,7 @@ from tests.support.databases import Connection, engine
 from tests.support.databases import connect as connect_to
 from tests.support.factories import (
     ODD_JSON,
+    SCOPE,
     VERSIONS,
     add_economy_report,
     add_reform_impact,
@@ -28,7 +29,7 @@ from tests.support.refusals import refusal
 from tests.support.snapshots import changed_tables, everything, snapshot, without_runs
 from tests.support.statements import newest_act, one, rerun, undo
 
-DELETE = "select delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', '[]', statuses => %s)"
+DELETE = "select delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', statuses => %s)"
 
 
 @pytest.fixture
@@ -95,6 +96,8 @@ def test_a_rerun_is_written_down_with_what_it_did_and_who_did_it(sandbox: Connec
         "kept_reform_impact_ids": [],
         "economy_cache_rows_deleted": 2,
         "removal_id": result["rerun_id"],
+        "cache_scopes": [SCOPE],
+        "same_key_report_ids": [],
         "batch_id": None,
         "idempotency_key": "key 1",
         "is_archived": True,
@@ -277,12 +280,22 @@ def test_the_history_lists_every_run_newest_first_with_what_started_it(sandbox: 
         "simulation_ids": [],
         "economy_cache_rows_deleted": 0,
         "batch_id": None,
+        "host_run_id": None,
+        "host_run_sequence": None,
     }
-    cleared = {"status": "pending", "had_output": False, "has_output": False, "error_message": None}
+    # The rerun gave the report the current version, and the undo the old one again.
+    cleared = {
+        "api_version": VERSIONS["us"]["report_output"],
+        "status": "pending",
+        "had_output": False,
+        "has_output": False,
+        "error_message": None,
+    }
     assert history(sandbox, report) == [
         {
             **plain,
             **cleared,
+            "api_version": "r-old",
             "run_sequence": 4,
             "is_current": True,
             "started_by": "reset_report",
@@ -359,7 +372,13 @@ def test_an_earlier_result_is_given_byte_for_byte_while_the_new_one_computes(san
         "error_message": "warned",
     }
     assert run_output(sandbox, report, 1) == earlier
-    current = {"run_sequence": 2, "is_current": True, "status": "running", "had_output": False}
+    current = {
+        "run_sequence": 2,
+        "is_current": True,
+        "api_version": VERSIONS["us"]["report_output"],
+        "status": "running",
+        "had_output": False,
+    }
     assert run_output(sandbox, report, 2) == {**earlier, **current, "output": None, "error_message": None}
 
 
@@ -611,7 +630,7 @@ def test_a_host_may_widen_its_columns_after_the_archive_was_made(sandbox: Connec
     before = snapshot(sandbox)["reform_impact"]
     result = rerun(sandbox, other)
     assert result["economy_cache_rows_deleted"] == 1
-    sandbox.execute("select delete_reform_impacts('us', %s, 2, %s, 'default', '2025', '[]')", (2**40, "r" * 255))
+    sandbox.execute("select delete_reform_impacts('us', %s, 2, %s, 'default', '2025')", (2**40, "r" * 255))
     for act in (newest_act(sandbox)["rerun_id"], result["rerun_id"]):
         undo(sandbox, act)
     assert snapshot(sandbox)["reform_impact"] == before

@@ -10,7 +10,7 @@ from tests.support.refusals import refusal
 from tests.support.snapshots import snapshot
 from tests.support.statements import one
 
-DELETE = "select delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', '[]', statuses => array['computing'])"
+DELETE = "select delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', statuses => array['computing'])"
 
 
 def newest_act(connection: Connection) -> int:

@@ -8,6 +8,7 @@ import pytest
 from tests.support.databases import Connection
 from tests.support.factories import (
     ODD_JSON,
+    SCOPE,
     VERSIONS,
     add_economy_report,
     add_reform_impact,
@@ -19,7 +20,7 @@ from tests.support.refusals import refusal
 from tests.support.snapshots import changed_tables, everything, snapshot, without_runs
 from tests.support.statements import newest_act, one, rerun, undo
 
-KEY = "'us', 2, 3, 'state/ny', 'default', '2025', '[]'"
+KEY = "'us', 2, 3, 'state/ny', 'default', '2025'"
 UNDO = "call undo_rerun(%s::bigint)"
 
 
@@ -103,6 +104,7 @@ def test_an_undo_tells_what_it_put_back_and_is_an_act_itself(sandbox: Connection
         "report_type": "geography",
         "simulation_ids": [rows.first, rows.second],
         "economy_cache_rows_restored": 2,
+        "cache_scopes": [SCOPE],
         "run_sequence": 3,
     }
     act = newest_act(sandbox)
@@ -131,6 +133,7 @@ def test_the_undo_of_a_reset_simulation_or_a_deletion_has_no_report(sandbox: Con
         "report_type": None,
         "simulation_ids": [rows.first],
         "economy_cache_rows_restored": 0,
+        "cache_scopes": [],
         "run_sequence": None,
     }
     sandbox.execute(f"select delete_reform_impacts({KEY})")
@@ -503,6 +506,8 @@ def test_a_forced_undo_below_a_newer_rerun_leaves_that_one_in_the_past(sandbox: 
         f"report #{rows.economy} is at run 4, which is later than run 3",
         f"simulation #{rows.first} is at run 4, which is later than run 3",
         f"simulation #{rows.second} is at run 4, which is later than run 3",
+        # Those that the undo has put back.
+        f"there are newer economy cache rows (#{rows.impact}, #{rows.computing})",
     )
 
 

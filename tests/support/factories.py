@@ -13,6 +13,16 @@ VERSIONS = {
     "us": {"economy_impact": "e158e63ef1", "report_output": "r147f26ed1", "package": "1.633.2"},
     "uk": {"economy_impact": "e14ffef0ad", "report_output": "r13d55aef1", "package": "2.31.0"},
 }
+# The scope of the cache rows that add_reform_impact makes, of the current version.
+SCOPE = {
+    "country_id": "us",
+    "baseline_policy_id": 2,
+    "reform_policy_id": 3,
+    "region": "state/ny",
+    "dataset": "default",
+    "time_period": "2025",
+    "api_version": VERSIONS["us"]["economy_impact"],
+}
 # A json text that a jsonb would not give back.
 ODD_JSON = ' {"b" : 1,\n\t"a": [1.0, 1e2, 1E+2, -0],  "b":2, "\\u0061": "\\/é", "b": null } '
 

@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
@@ -40,9 +41,12 @@ class Example:
             "report_type": self.report_type,
             "simulation_ids": list(self.simulation_ids),
             "economy_cache_rows_deleted": self.deleted,
+            "cache_scopes": [ANY] if self.report_type == "geography" else [],
             # In a fresh import, whose reports are all at their first run.
             "run_sequence": 2,
             "rerun_id": 1,
+            "same_key_report_ids": [],
+            "shown_report_id": self.report_id,
         }
 
     def __str__(self) -> str:

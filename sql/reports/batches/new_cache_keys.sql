@@ -17,15 +17,14 @@ begin
 
     recorded as (
       insert into pgreprise.rerun_batch_cache_key as done
-        (batch_id, country_id, baseline_policy_id, reform_policy_id, region, dataset, time_period, options_hash,
-         api_version)
+        (batch_id, country_id, baseline_policy_id, reform_policy_id, region, dataset, time_period, api_version)
       select new_cache_keys.batch_id, (wanted.cache_key).*, wanted.economy_impact_version
         from wanted
        where new_cache_keys.batch_id is not null
        order by wanted.cache_key
       on conflict on constraint rerun_batch_cache_key_pkey do nothing
       returning row(done.country_id, done.baseline_policy_id, done.reform_policy_id, done.region, done.dataset,
-          done.time_period, done.options_hash)::pgreprise.cache_key as cache_key
+          done.time_period)::pgreprise.cache_key as cache_key
     )
 
     select wanted.report_id, wanted.cache_key, wanted.economy_impact_version

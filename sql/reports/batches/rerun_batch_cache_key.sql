@@ -8,10 +8,9 @@ create table pgreprise.rerun_batch_cache_key (
   region text not null,
   dataset text not null,
   time_period text not null,
-  options_hash text not null,
   api_version text not null,
   constraint rerun_batch_cache_key_pkey primary key (
-    batch_id, country_id, baseline_policy_id, reform_policy_id, region, dataset, time_period, options_hash, api_version
+    batch_id, country_id, baseline_policy_id, reform_policy_id, region, dataset, time_period, api_version
   )
 );
 

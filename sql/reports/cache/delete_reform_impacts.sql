@@ -1,7 +1,8 @@
--- delete_reform_impacts(key ..., api_version, statuses): deletes the economy cache rows of one key, and returns how
--- many. A null api_version means every version; null statuses mean every status (ok, error, computing). The legacy
--- helper deleted statuses => array['computing']. A null in the key itself finds no row.
--- The rows are archived, so that undo_rerun() can put them back.
+-- delete_reform_impacts(key ..., api_version, statuses): deletes the economy cache rows of one request, as a rerun of a
+-- report with this key does, and returns how many. A null api_version means every version; null statuses mean every
+-- status (ok, error, computing). A null in the key itself finds no row.
+-- The rows are archived, so that undo_rerun() can put them back. The feed names the scope of each version that had
+-- rows, and of the current version, for caches outside the database.
 -- Raises RR017 when the caller's token may not.
 create or replace function public.delete_reform_impacts(
   country_id text,
@@ -10,7 +11,6 @@ create or replace function public.delete_reform_impacts(
   region text,
   dataset text,
   time_period text,
-  options_hash text,
   api_version text default null,
   statuses text[] default null
 )
@@ -24,10 +24,11 @@ declare
   cache_key    pgreprise.cache_key := row(
     delete_reform_impacts.country_id, delete_reform_impacts.baseline_policy_id,
     delete_reform_impacts.reform_policy_id, delete_reform_impacts.region, delete_reform_impacts.dataset,
-    delete_reform_impacts.time_period, delete_reform_impacts.options_hash
+    delete_reform_impacts.time_period
   );
   kept_ids     bigint[] := array[]::bigint[];
   removed_ids  bigint[];
+  scopes       jsonb;
   removal_id   bigint;
   keep_outputs boolean;
 begin
@@ -39,9 +40,6 @@ begin
         delete_reform_impacts.statuses) as cached
      order by cached.reform_impact_id
   );
-  if cardinality(removed_ids) = 0 then
-    return 0;
-  end if;
 
   -- A worker may write a row, for example its status, while this waits for its lock, so ask again under the locks.
   perform from public.reform_impact as impact
@@ -65,21 +63,37 @@ begin
     );
   end if;
 
+  select coalesce(jsonb_agg(pgreprise.cache_scope(own.cache_key, emptied.version) order by emptied.version), '[]')
+    into scopes
+    from (
+      select impact.api_version::text as version
+        from public.reform_impact as impact
+       where impact.reform_impact_id = any (own.removed_ids)
+      union
+      select coalesce(delete_reform_impacts.api_version, country.economy_impact_version)
+        from pgreprise.country as country
+       where country.country_id = delete_reform_impacts.country_id and delete_reform_impacts.statuses is null
+    ) as emptied
+   where emptied.version is not null;
+  if scopes = '[]' then
+    return 0;
+  end if;
+
   keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
   removal_id := nextval('pgreprise.rerun_rerun_id_seq');
-  removed_ids := pgreprise.remove_reform_impacts(removed_ids, removal_id, keep_outputs);
   if cardinality(removed_ids) > 0 then
-    insert into pgreprise.rerun as act
-      (rerun_id, kind, country_id, reform_impact_ids, kept_reform_impact_ids, removal_id, is_archived)
-    values (removal_id, 'delete_reform_impacts', delete_reform_impacts.country_id, removed_ids, kept_ids, removal_id,
-      keep_outputs);
+    removed_ids := pgreprise.remove_reform_impacts(removed_ids, removal_id, keep_outputs);
   end if;
+  insert into pgreprise.rerun as act
+    (rerun_id, kind, country_id, reform_impact_ids, kept_reform_impact_ids, removal_id, cache_scopes, is_archived)
+  values (removal_id, 'delete_reform_impacts', delete_reform_impacts.country_id, removed_ids, kept_ids, removal_id,
+    scopes, keep_outputs);
   return cardinality(removed_ids);
 end;
 $$;
 
-comment on function public.delete_reform_impacts(text, bigint, bigint, text, text, text, text, text, text[]) is
-'Deletes the economy cache rows of one key and returns how many; null api_version or statuses mean all.';
+comment on function public.delete_reform_impacts(text, bigint, bigint, text, text, text, text, text[]) is
+'Deletes the economy cache rows of one request and returns how many; null api_version or statuses mean all.';
 
-grant execute on function public.delete_reform_impacts(text, bigint, bigint, text, text, text, text, text, text[])
+grant execute on function public.delete_reform_impacts(text, bigint, bigint, text, text, text, text, text[])
 to pgreprise_dba;

@@ -1,16 +1,16 @@
 -- economy_cache_key(values of a report and its simulations): the key of the economy cache rows of a report, all but
--- their version. This is the only place that says how a report finds its cache: the country and the year are the
+-- their version. This is the only place that says which request a report makes: the country and the year are the
 -- report's; the region is the population of simulation 1; the baseline is the policy of simulation 1; the reform is
--- the policy of simulation 2, or of simulation 1 where there is only one; the dataset is 'default', and options_hash
--- is '[]'.
--- This is right for reports of the current application, and not for every older caller: cache rows that were computed
--- with another dataset or with options are not found.
+-- the policy of simulation 2, or of simulation 1 where there is only one; the dataset is that of the report's
+-- specification, or 'default'.
+-- The application puts 'state/' before the bare code of a US state, and keeps the case of the code.
 create or replace function pgreprise.economy_cache_key(
   report_country_id text,
   report_year text,
   population_id_1 text,
   policy_id_1 bigint,
-  policy_id_2 bigint
+  policy_id_2 bigint,
+  dataset text
 )
 returns pgreprise.cache_key
 language sql
@@ -20,12 +20,20 @@ begin atomic
     economy_cache_key.report_country_id,
     economy_cache_key.policy_id_1,
     coalesce(economy_cache_key.policy_id_2, economy_cache_key.policy_id_1),
-    economy_cache_key.population_id_1,
-    'default',
-    economy_cache_key.report_year,
-    '[]'
+    case
+      when economy_cache_key.report_country_id = 'us'
+        and lower(economy_cache_key.population_id_1) in (
+          'ak', 'al', 'ar', 'az', 'ca', 'co', 'ct', 'dc', 'de', 'fl', 'ga', 'hi', 'ia', 'id', 'il', 'in', 'ks', 'ky',
+          'la', 'ma', 'md', 'me', 'mi', 'mn', 'mo', 'ms', 'mt', 'nc', 'nd', 'ne', 'nh', 'nj', 'nm', 'nv', 'ny', 'oh',
+          'ok', 'or', 'pa', 'ri', 'sc', 'sd', 'tn', 'tx', 'ut', 'va', 'vt', 'wa', 'wi', 'wv', 'wy'
+        )
+        then 'state/' || economy_cache_key.population_id_1
+      else economy_cache_key.population_id_1
+    end,
+    coalesce(nullif(economy_cache_key.dataset, ''), 'default'),
+    economy_cache_key.report_year
   )::pgreprise.cache_key as cache_key;
 end;
 
-comment on function pgreprise.economy_cache_key(text, text, text, bigint, bigint) is
+comment on function pgreprise.economy_cache_key(text, text, text, bigint, bigint, text) is
 'The key, all but the version, of the economy cache rows of a report with these values.';

@@ -1,9 +1,11 @@
 -- mismatched_cache_versions(): economy cache rows that belong to a report but have another version than the current
 -- one, so that a rerun of the report does not delete them. One row for each country and version. Changes nothing.
 -- Older versions are what deployments leave behind; they do no harm. newer_than_current marks the newest version of a
--- country when its rows were started after all rows of the current version, or when there are no rows of the current
--- version. Then a deployment has probably forgotten set_cache_versions(), and reruns delete nothing. Archived rows of
--- the current version count, too: reruns have deleted them.
+-- country when its rows were started after all rows of the current version; archived rows of the current version
+-- count, too, because reruns have deleted them. Where there are no rows of the current version, it marks a version
+-- whose rows were started after the current version was set: the application may also keep its cache elsewhere, and
+-- then all rows are old. A marked version means that a deployment has probably forgotten set_cache_versions(), and that
+-- reruns delete nothing.
 -- Raises RR017 when the caller's token may not read.
 create or replace function public.mismatched_cache_versions()
 returns table (
@@ -28,7 +30,7 @@ begin
 
     select matching.country_id, matching.version, country.economy_impact_version, count(*),
         max(matching.start_time),
-        coalesce(max(matching.start_time) > greatest(
+        (country.economy_impact_version is null or coalesce(max(matching.start_time) > coalesce(greatest(
           (
             select max(current_row.start_time)
               from matching as current_row
@@ -41,7 +43,7 @@ begin
              where archived.country_id = matching.country_id
                and archived.api_version = country.economy_impact_version
           )
-        ), true)
+        ), max(country.updated_at at time zone 'utc')), false))
         and row_number() over (
           partition by matching.country_id order by max(matching.start_time) desc nulls last, matching.version desc
         ) = 1

@@ -19,6 +19,7 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
         {"name": "finished_at", "type": "timestamp"},
         {"name": "source_run_id", "type": "uuid"},
         {"name": "report_spec_snapshot_json", "type": "json"},
+        {"name": "country_package_version", "type": "text", "length": 10},
         {"name": "report_cache_version", "type": "text", "length": 10},
         {"name": "resolved_dataset", "type": "text"}
       ],

@@ -14,18 +14,24 @@ set search_path = pg_catalog, pg_temp
 -- One report, a few thousand or all: each has another best plan.
 set plan_cache_mode = 'force_custom_plan'
 as $$
+-- The table of an older application has no column report_spec_json. Then the name means the variable, which is null.
+#variable_conflict use_column
+declare
+  report_spec_json constant json := null;
 begin
   return query
-    select report.id::bigint, report.country_id::text, report.status::text, report.run_sequence,
-        simulation_1.population_type::text,
+    select report.id::bigint, report.country_id::text, report.year::text, report.api_version::text,
+        report.status::text, report.run_sequence, simulation_1.population_type::text,
+        report.simulation_1_id::bigint, report.simulation_2_id::bigint,
         array_remove(
           array[report.simulation_1_id, nullif(report.simulation_2_id, report.simulation_1_id)]::bigint[], null
         ),
         case when simulation_1.population_type = 'geography' then
           pgreprise.economy_cache_key(report.country_id, report.year, simulation_1.population_id,
-            simulation_1.policy_id, simulation_2.policy_id)
+            simulation_1.policy_id, simulation_2.policy_id,
+            (select report_spec_json ->> 'dataset' from (select report.*) as own_columns))
         end,
-        country.economy_impact_version, country.package_version,
+        country.economy_impact_version, country.report_output_version, country.package_version,
         defect.errcode, defect.message, defect.detail, defect.hint
       from public.report_outputs as report
       left join public.simulations as simulation_1

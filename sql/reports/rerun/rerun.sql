@@ -14,6 +14,8 @@ create table pgreprise.rerun (
   kept_reform_impact_ids bigint[] not null default '{}',
   economy_cache_rows_deleted bigint generated always as (cardinality(reform_impact_ids)) stored,
   removal_id bigint,
+  cache_scopes jsonb not null default '[]',
+  same_key_report_ids bigint[] not null default '{}',
   batch_id bigint,
   idempotency_key text,
   is_archived boolean not null,
@@ -48,6 +50,10 @@ comment on column pgreprise.rerun.reform_impact_ids is 'the economy cache rows t
 comment on column pgreprise.rerun.kept_reform_impact_ids is
 'economy cache rows of the same key that a deletion of some statuses did not delete';
 comment on column pgreprise.rerun.removal_id is 'the number under which reform_impact_archive has the deleted rows';
+comment on column pgreprise.rerun.cache_scopes is
+'the scopes of the economy cache that the act emptied (cache_scope); an earlier act of a batch may have named one';
+comment on column pgreprise.rerun.same_key_report_ids is
+'other reports that have the key and the version that the report got; the application shows the newest of them';
 comment on column pgreprise.rerun.is_archived is 'whether the outputs were archived (setting archive_outputs)';
 comment on column pgreprise.rerun.undoes is 'the act that this undo undid';
 comment on column pgreprise.rerun.role_setting is 'the role of "set role" at that time, or null';

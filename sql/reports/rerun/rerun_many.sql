@@ -4,7 +4,9 @@
 -- The same is true of cache rows. With a batch_id it is true of the whole batch: a later chunk must not reset a
 -- simulation again, because a worker may be computing it for an earlier chunk.
 -- Returns {"rerun", "refused": [{"report_id", "errcode", "message"}, ...], "simulations_reset",
--- "economy_cache_rows_deleted"}. Reports that cannot be rerun are refused and not changed.
+-- "economy_cache_rows_deleted", "same_key": [{"report_id", "shown_report_id"}, ...]}: same_key are the reports that
+-- have the key and version of another report now, with the one that the application shows. Reports that cannot be
+-- rerun are refused and not changed.
 create or replace function pgreprise.rerun_many(report_ids bigint[], batch_id bigint default null)
 returns jsonb
 language plpgsql
@@ -23,12 +25,18 @@ declare
   of_country    record;
   first_ids     bigint[];
   reset_ids     bigint[] := array[]::bigint[];
+  key_reports   bigint[];
+  keys          pgreprise.cache_key[];
+  key_versions  text[];
   found_ids     bigint[];
   found_for_ids bigint[];
   removed_ids   bigint[] := array[]::bigint[];
   removal_id    bigint := nextval('pgreprise.rerun_rerun_id_seq');
-  keep_outputs  boolean := (select setting.archive_outputs from pgreprise.setting as setting);
+  settings      record;
+  same_key      jsonb;
 begin
+  select setting.archive_outputs, setting.has_run_tables into settings from pgreprise.setting as setting;
+
   -- Locks are taken in the order of a single rerun: reports by id, simulations by id, economy cache rows by id.
   perform from public.report_outputs as report
     where report.id = any (rerun_many.report_ids)
@@ -74,12 +82,16 @@ begin
   refused := refused || to_jsonb(missing_reports);
 
   for of_country in
-    select report.package_version as package, array_agg(distinct used.simulation_id) as ids
+    select report.package_version as package, report.report_output_version as report,
+        array_agg(distinct used.simulation_id) as ids, array_agg(distinct report.report_id) as report_ids
       from unnest(own.linked) as report
      cross join lateral unnest(report.simulation_ids) as used(simulation_id)
      where report.errcode is null
-     group by report.country_id, report.package_version
+     group by report.country_id, report.package_version, report.report_output_version
   loop
+    perform pgreprise.start_report_runs(of_country.report_ids, settings.archive_outputs,
+      api_version => of_country.report);
+
     if rerun_many.batch_id is not null then
       with first_time as (
         insert into pgreprise.rerun_batch_simulation as done (batch_id, simulation_id)
@@ -94,25 +106,32 @@ begin
     else
       first_ids := of_country.ids;
     end if;
-    perform pgreprise.start_simulation_runs(first_ids, keep_outputs, api_version => of_country.package);
+    perform pgreprise.start_simulation_runs(first_ids, settings.archive_outputs, api_version => of_country.package);
     reset_ids := reset_ids || first_ids;
   end loop;
-  perform pgreprise.start_report_runs(accepted_ids, keep_outputs);
 
+  select coalesce(array_agg(new_key.report_id), '{}'), coalesce(array_agg(new_key.cache_key), '{}'),
+      coalesce(array_agg(new_key.economy_impact_version), '{}')
+    into key_reports, keys, key_versions
+    from pgreprise.new_cache_keys(own.linked, rerun_many.batch_id) as new_key;
   select coalesce(array_agg(cached.reform_impact_id), '{}'), coalesce(array_agg(cached.report_id), '{}')
     into found_ids, found_for_ids
     from (
       select found_row.reform_impact_id, min(new_key.report_id) as report_id
-        from pgreprise.new_cache_keys(own.linked, rerun_many.batch_id) as new_key
-       cross join lateral pgreprise.report_cache_rows(new_key.cache_key, new_key.economy_impact_version) as found_row
+        from generate_subscripts(own.keys, 1) as place
+       cross join lateral (select own.key_reports[place] as report_id) as new_key
+       cross join lateral pgreprise.report_cache_rows(own.keys[place], own.key_versions[place]) as found_row
        group by found_row.reform_impact_id
     ) as cached;
   if cardinality(found_ids) > 0 then
-    removed_ids := pgreprise.remove_reform_impacts(found_ids, removal_id, keep_outputs);
+    removed_ids := pgreprise.remove_reform_impacts(found_ids, removal_id, settings.archive_outputs);
   end if;
 
   with accepted as (
-    select report.report_id, report.country_id, report.report_type, report.simulation_ids
+    select report.report_id, report.country_id, report.report_type, report.simulation_ids,
+        pgreprise.same_key_reports(report.report_id, report.country_id, report.simulation_1_id,
+          report.simulation_2_id, report.year, coalesce(report.report_output_version, report.api_version))
+          as same_key_report_ids
       from unnest(own.linked) as report
      where report.errcode is null
   ),
@@ -138,25 +157,64 @@ begin
       from unnest(own.found_for_ids, own.found_ids) as cached(report_id, reform_impact_id)
      where cached.reform_impact_id = any (own.removed_ids)
      group by cached.report_id
+  ),
+
+  scopes as (
+    select new_key.report_id, jsonb_agg(pgreprise.cache_scope(new_key.cache_key, new_key.version)) as cache_scopes
+      from (
+        select own.key_reports[place] as report_id, own.keys[place] as cache_key, own.key_versions[place] as version
+          from generate_subscripts(own.keys, 1) as place
+      ) as new_key
+     group by new_key.report_id
+  ),
+
+  acts as (
+    insert into pgreprise.rerun as act
+      (kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
+       reform_impact_ids, removal_id, cache_scopes, same_key_report_ids, batch_id, is_archived)
+    select 'rerun', accepted.report_id, accepted.country_id, accepted.report_type, report.run_sequence,
+        accepted.simulation_ids, started.run_sequences, coalesce(emptied.reform_impact_ids, '{}'), own.removal_id,
+        coalesce(scopes.cache_scopes, '[]'), accepted.same_key_report_ids, rerun_many.batch_id,
+        own.settings.archive_outputs
+      from accepted
+      join public.report_outputs as report on report.id = accepted.report_id
+      join started on started.report_id = accepted.report_id
+      left join emptied on emptied.report_id = accepted.report_id
+      left join scopes on scopes.report_id = accepted.report_id
+     order by accepted.report_id
+    returning act.report_id, act.same_key_report_ids
   )
 
-  insert into pgreprise.rerun as act
-    (kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
-     reform_impact_ids, removal_id, batch_id, is_archived)
-  select 'rerun', accepted.report_id, accepted.country_id, accepted.report_type, report.run_sequence,
-      accepted.simulation_ids, started.run_sequences, coalesce(emptied.reform_impact_ids, '{}'), own.removal_id,
-      rerun_many.batch_id, own.keep_outputs
-    from accepted
-    join public.report_outputs as report on report.id = accepted.report_id
-    join started on started.report_id = accepted.report_id
-    left join emptied on emptied.report_id = accepted.report_id
-   order by accepted.report_id;
+  select coalesce(
+      jsonb_agg(
+        jsonb_build_object('report_id', acts.report_id,
+          'shown_report_id', greatest(acts.report_id, acts.same_key_report_ids[cardinality(acts.same_key_report_ids)]))
+        order by acts.report_id
+      ),
+      '[]'
+    )
+    into same_key
+    from acts
+   where cardinality(acts.same_key_report_ids) > 0;
+
+  if settings.has_run_tables then
+    perform pgreprise.add_host_runs('rerun', own.accepted_ids, array_agg(first_use.simulation_id),
+        array_agg(first_use.report_id), array_agg(first_use.place))
+      from (
+        select distinct on (used.simulation_id) used.simulation_id, report.report_id, used.place::integer as place
+          from unnest(own.linked) as report
+         cross join lateral unnest(report.simulation_ids) with ordinality as used(simulation_id, place)
+         where report.errcode is null and used.simulation_id = any (own.reset_ids)
+         order by used.simulation_id, report.report_id
+      ) as first_use;
+  end if;
 
   return jsonb_build_object(
     'rerun', cardinality(accepted_ids),
     'refused', refused,
     'simulations_reset', cardinality(reset_ids),
-    'economy_cache_rows_deleted', cardinality(removed_ids)
+    'economy_cache_rows_deleted', cardinality(removed_ids),
+    'same_key', same_key
   );
 end;
 $$;

@@ -1,6 +1,8 @@
 -- rerun_preview(report_id, country_id): what rerun_report() would do now, one row for each thing that it would change:
 -- kind (report, simulation, reform_impact), id, status now, what would happen, the bytes of output that would be
 -- archived, and shared_with: the other reports that use the same simulation or the same economy cache rows.
+-- It also lists what is near and would be kept: other reports that have the key and version that the report would get,
+-- and economy cache rows with the same policies, region and year that do not answer the report's request.
 -- A report that cannot be rerun gives one row, with the reason in errcode, message and hint.
 -- Changes nothing and locks nothing.
 -- Raises RR001 no such report, RR008 no such country, RR017 the caller's token may not.
@@ -23,9 +25,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 <<own>>
 declare
-  target       pgreprise.linked_report;
-  sharing_key  bigint[];
-  keep_outputs boolean;
+  target         pgreprise.linked_report;
+  report_version text;
+  same_key       bigint[];
+  sharing_key    bigint[];
+  keep_outputs   boolean;
 begin
   perform pgreprise.enter('reports:read', rerun_preview.country_id);
 
@@ -42,9 +46,13 @@ begin
     return;
   end if;
 
+  report_version := coalesce(target.report_output_version, target.api_version);
   keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
   return query
-    select 'report', report.id::bigint, report.status::text, format('pending, as run %s', report.run_sequence + 1),
+    select 'report', report.id::bigint, report.status::text,
+        concat_ws(', ', 'pending', format('as run %s', report.run_sequence + 1),
+          case when report.api_version <> own.report_version
+            then format('as version %s (now %s)', own.report_version, report.api_version) end),
         case when own.keep_outputs then coalesce(octet_length(report.output::text), 0) else 0 end::bigint,
         '{}'::bigint[], null::text, null::text, null::text
       from public.report_outputs as report
@@ -73,6 +81,17 @@ begin
      where simulation.id = any (own.target.simulation_ids)
      order by simulation.id;
 
+  same_key := pgreprise.same_key_reports(target.report_id, target.country_id, target.simulation_1_id,
+    target.simulation_2_id, target.year, report_version);
+  return query
+    select 'report', report.id::bigint, report.status::text,
+        'kept: it has the same key and version; the application shows report #'
+          || greatest(own.target.report_id, own.same_key[cardinality(own.same_key)]),
+        0::bigint, '{}'::bigint[], null::text, null::text, null::text
+      from public.report_outputs as report
+     where report.id = any (own.same_key)
+     order by report.id;
+
   if target.report_type <> 'geography' then
     return;
   end if;
@@ -87,7 +106,9 @@ begin
              select simulation.id
                from public.simulations as simulation
               where simulation.country_id = (own.target.cache_key).country_id
-                and simulation.population_id = (own.target.cache_key).region
+                -- A state may be written without 'state/'; the comparison of the keys below decides.
+                and simulation.population_id in ((own.target.cache_key).region,
+                  substr((own.target.cache_key).region, length('state/') + 1))
                 and simulation.population_type = 'geography'
                 and simulation.policy_id = (own.target.cache_key).baseline_policy_id
            )
@@ -98,12 +119,26 @@ begin
   );
 
   return query
-    select 'reform_impact', impact.reform_impact_id::bigint, impact.status::text, 'deleted',
-        case when own.keep_outputs then coalesce(octet_length(impact.reform_impact_json::text), 0) else 0 end::bigint,
-        own.sharing_key, null::text, null::text, null::text
-      from pgreprise.report_cache_rows(own.target.cache_key, own.target.economy_impact_version) as cached
-      join public.reform_impact as impact on impact.reform_impact_id = cached.reform_impact_id
-     order by impact.reform_impact_id;
+    select 'reform_impact', cached.reform_impact_id, cached.status,
+        case
+          when decided.is_deleted then 'deleted'
+          else 'kept: ' || concat_ws(', ',
+            case when cached.version <> own.target.economy_impact_version
+              then 'version ' || cached.version end,
+            case when not cached.is_of_report
+              then format('dataset %s, options %s', cached.dataset, coalesce(cached.options_hash, 'null')) end)
+        end,
+        case when decided.is_deleted and own.keep_outputs then (
+          select coalesce(octet_length(impact.reform_impact_json::text), 0)
+            from public.reform_impact as impact
+           where impact.reform_impact_id = cached.reform_impact_id
+        ) else 0 end::bigint,
+        case when decided.is_deleted then own.sharing_key else '{}' end, null::text, null::text, null::text
+      from pgreprise.scope_cache_rows(own.target.cache_key) as cached
+     cross join lateral (
+       select cached.is_of_report and cached.version = own.target.economy_impact_version as is_deleted
+     ) as decided
+     order by decided.is_deleted desc, cached.reform_impact_id;
 end;
 $$;
 

@@ -1,16 +1,22 @@
 -- rerun_report(report_id, country_id, idempotency_key, result): puts a report and its simulations back to pending,
 -- each as its next run, and deletes the economy cache rows of an economy report. On any error nothing is changed.
 -- A report can be rerun whatever its status is. With country_id the report must be of that country.
+-- The report gets the current report version of its country, and its simulations the current package version: the
+-- application shows a report of another version under its id no more.
 --
 -- What is cleared is archived, and a row of pgreprise.rerun tells who did what, so that undo_rerun() can undo it.
 -- With an idempotency_key the rerun is done once: a second call with the same key for the same report returns the
 -- first result and changes nothing.
 --
--- The cache rows are those of the report's key (see economy_cache_key and its assumptions) with the country's current
--- economy cache version, whatever their status. All other rows are kept.
+-- The cache rows are those that answer the report's request (see economy_cache_key and answers_request) with the
+-- country's current economy cache version, whatever their status. All other rows are kept.
+-- Where the application has tables of runs of its own, the next runs are added there too (add_host_runs).
 --
 -- result: {"report_id", "report_type": "household" | "geography", "simulation_ids": [...],
--- "economy_cache_rows_deleted", "run_sequence", "rerun_id"}. A simulation that is linked twice is listed once.
+-- "economy_cache_rows_deleted", "cache_scopes": [...], "run_sequence", "rerun_id", "same_key_report_ids": [...],
+-- "shown_report_id"}. A simulation that is linked twice is listed once. cache_scopes name what a cache outside the
+-- database has to forget (see cache_scope); same_key_report_ids are other reports that have the same key and version
+-- now, of which the application shows shown_report_id.
 -- Raises RR001 no such report, RR002 a simulation does not exist, RR003 mixed population types, RR004 unknown
 -- population type, RR005 no year, RR006 no economy cache version, RR008 no such country, RR012 the key was used for
 -- another report, RR014 the rerun of the key was undone, RR016 an impossible key, RR017 the caller's token may not.
@@ -34,15 +40,17 @@ declare
   defect           record;
   used_key         record;
   rerun_id         bigint;
-  keep_outputs     boolean;
+  settings         record;
   report_runs      integer[];
   simulation_runs  integer[];
   cache_key        pgreprise.cache_key;
+  cache_scopes     jsonb := '[]';
   removed_ids      bigint[] := array[]::bigint[];
 begin
   perform pgreprise.enter('reports:rerun', rerun_report.country_id);
 
-  select report.id, report.country_id, report.year, report.simulation_1_id, report.simulation_2_id
+  select report.id, report.country_id, report.year, report.simulation_1_id, report.simulation_2_id,
+      report.api_version
     into target
     from public.report_outputs as report
    where report.id = rerun_report.report_id
@@ -56,9 +64,7 @@ begin
     used_key := pgreprise.use_idempotency_key(rerun_report.idempotency_key, target.id);
     rerun_id := used_key.rerun_id;
     if not used_key.is_new then
-      select pgreprise.rerun_result(act.rerun_id, act.report_id, act.report_type, act.simulation_ids,
-          act.economy_cache_rows_deleted, act.run_sequence)
-        into result
+      select pgreprise.rerun_result(act) into result
         from pgreprise.rerun as act
        where act.rerun_id = own.rerun_id;
       return;
@@ -75,7 +81,8 @@ begin
       for update;
   linked := pgreprise.linked_simulations(target.country_id, target.simulation_1_id, target.simulation_2_id);
 
-  select country.economy_impact_version as economy, country.package_version as package
+  select country.economy_impact_version as economy, country.package_version as package,
+      coalesce(country.report_output_version, own.target.api_version) as report
     into current_versions
     from pgreprise.country as country
    where country.country_id = own.target.country_id;
@@ -90,10 +97,15 @@ begin
       errcode = defect.errcode, message = defect.message, detail = defect.detail, hint = defect.hint;
   end if;
 
-  keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
-  report_runs := pgreprise.start_report_runs(array[target.id], keep_outputs);
-  simulation_runs := pgreprise.start_simulation_runs(linked.simulation_ids, keep_outputs,
+  select setting.archive_outputs, setting.has_run_tables into settings from pgreprise.setting as setting;
+  report_runs := pgreprise.start_report_runs(array[target.id], settings.archive_outputs,
+    api_version => current_versions.report);
+  simulation_runs := pgreprise.start_simulation_runs(linked.simulation_ids, settings.archive_outputs,
     api_version => current_versions.package);
+  if settings.has_run_tables then
+    perform pgreprise.add_host_runs('rerun', array[target.id], linked.simulation_ids,
+      array_fill(target.id, array[cardinality(linked.simulation_ids)]), array[1, 2]);
+  end if;
   -- The runs come in the order of the ids, the simulations in the order of the links.
   if linked.simulation_ids[1] > linked.simulation_ids[2] then
     simulation_runs := array[simulation_runs[2], simulation_runs[1]];
@@ -101,25 +113,26 @@ begin
 
   if linked.population_type_1 = 'geography' then
     cache_key := pgreprise.economy_cache_key(target.country_id, target.year, linked.region,
-      linked.baseline_policy_id, linked.reform_policy_id);
+      linked.baseline_policy_id, linked.reform_policy_id, pgreprise.requested_dataset(target.id));
+    cache_scopes := jsonb_build_array(pgreprise.cache_scope(cache_key, current_versions.economy));
     removed_ids := array(
       select cached.reform_impact_id
         from pgreprise.report_cache_rows(own.cache_key, own.current_versions.economy) as cached
     );
     if cardinality(removed_ids) > 0 then
-      removed_ids := pgreprise.remove_reform_impacts(removed_ids, rerun_id, keep_outputs);
+      removed_ids := pgreprise.remove_reform_impacts(removed_ids, rerun_id, settings.archive_outputs);
     end if;
   end if;
 
   insert into pgreprise.rerun as act
     (rerun_id, kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
-     reform_impact_ids, removal_id, idempotency_key, is_archived)
+     reform_impact_ids, removal_id, cache_scopes, same_key_report_ids, idempotency_key, is_archived)
   values
     (rerun_id, 'rerun', target.id, target.country_id, linked.population_type_1, report_runs[1],
-     linked.simulation_ids, simulation_runs, removed_ids, rerun_id, rerun_report.idempotency_key, keep_outputs)
-  returning pgreprise.rerun_result(act.rerun_id, act.report_id, act.report_type, act.simulation_ids,
-      act.economy_cache_rows_deleted, act.run_sequence)
-    into result;
+     linked.simulation_ids, simulation_runs, removed_ids, rerun_id, cache_scopes,
+     pgreprise.same_key_reports(target.id, target.country_id, target.simulation_1_id, target.simulation_2_id,
+       target.year, current_versions.report), rerun_report.idempotency_key, settings.archive_outputs)
+  returning pgreprise.rerun_result(act) into result;
 end;
 $$;
 

@@ -10,7 +10,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   target       record;
-  keep_outputs boolean;
+  settings     record;
   started_runs integer[];
 begin
   perform pgreprise.enter('reports:rerun');
@@ -23,11 +23,15 @@ begin
     perform pgreprise.raise_not_found('report', reset_report.report_id);
   end if;
 
-  keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
-  started_runs := pgreprise.start_report_runs(array[reset_report.report_id], keep_outputs);
+  select setting.archive_outputs, setting.has_run_tables into settings from pgreprise.setting as setting;
+  started_runs := pgreprise.start_report_runs(array[reset_report.report_id], settings.archive_outputs);
+  if settings.has_run_tables then
+    perform pgreprise.add_host_runs('rerun', array[reset_report.report_id]);
+  end if;
 
   insert into pgreprise.rerun as act (kind, report_id, country_id, run_sequence, is_archived)
-  values ('reset_report', reset_report.report_id, target.country_id, started_runs[1], keep_outputs);
+  values ('reset_report', reset_report.report_id, target.country_id, started_runs[1],
+    settings.archive_outputs);
 end;
 $$;
 

@@ -12,7 +12,7 @@ as $$
 declare
   target          record;
   package_version text;
-  keep_outputs    boolean;
+  settings        record;
   started_runs    integer[];
 begin
   perform pgreprise.enter('reports:rerun');
@@ -29,14 +29,17 @@ begin
     from pgreprise.country as country
    where country.country_id = own.target.country_id;
 
-  keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
-  started_runs := pgreprise.start_simulation_runs(array[reset_simulation.simulation_id], keep_outputs,
+  select setting.archive_outputs, setting.has_run_tables into settings from pgreprise.setting as setting;
+  started_runs := pgreprise.start_simulation_runs(array[reset_simulation.simulation_id], settings.archive_outputs,
     api_version => package_version);
+  if settings.has_run_tables then
+    perform pgreprise.add_host_runs('rerun', '{}', array[reset_simulation.simulation_id]);
+  end if;
 
   insert into pgreprise.rerun as act
     (kind, country_id, simulation_ids, simulation_run_sequences, is_archived)
   values ('reset_simulation', target.country_id, array[reset_simulation.simulation_id], started_runs,
-    keep_outputs);
+    settings.archive_outputs);
 end;
 $$;
 

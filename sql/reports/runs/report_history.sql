@@ -1,6 +1,8 @@
 -- report_history(report_id, country_id): the runs of a report, newest first, with the current one. A run ended when the
 -- act of the next run was done. Changes nothing.
 -- started_by: rerun, reset_report or undo, null for the first run. restores_run: the run whose result an undo put back.
+-- Where the application has tables of runs of its own, host_run_id and host_run_sequence name its run, and the runs
+-- that it made without pgreprise come last: they have no run_sequence, and started_by is what the application wrote.
 -- has_output: report_run_output() returns the output. had_output without has_output: the output was purged, or it was
 -- not archived.
 -- Raises RR001 no such report, RR008 no such country, RR017 the caller's token may not read.
@@ -26,7 +28,9 @@ returns table (
   idempotency_key text,
   simulation_ids bigint[],
   economy_cache_rows_deleted bigint,
-  batch_id bigint
+  batch_id bigint,
+  host_run_id text,
+  host_run_sequence integer
 )
 language plpgsql
 stable
@@ -40,37 +44,63 @@ begin
     perform pgreprise.raise_not_found('report', report_history.report_id, report_history.country_id);
   end if;
 
+  if not (select setting.has_run_tables from pgreprise.setting as setting) then
+    return query
+      select recorded.*, null::text, null::integer
+        from pgreprise.recorded_runs(report_history.report_id) as recorded
+       order by recorded.run_sequence desc;
+    return;
+  end if;
+
   return query
-    with runs as (
-      select report.run_sequence, true as is_current, report.status::text as status,
-          report.output is not null as had_output, report.output is not null as has_output,
-          report.error_message::text as error_message, report.api_version::text as api_version,
-          null::timestamptz as ended_at
-        from public.report_outputs as report
-       where report.id = report_history.report_id
+    with own_run as (
+      select host.id::text as id, host.run_sequence, host.status, host.output is not null as has_output,
+          host.error_message, host.report_cache_version, host.trigger_type, host.requested_at, host.finished_at
+        from public.report_output_runs as host
+       where host.report_output_id = report_history.report_id
+    ),
+
+    -- The application's run of a run of ours: the one that its act added, or the one that the next act ended, or the
+    -- newest.
+    recorded as (
+      select known.*, coalesce(
+          (
+            select started.host_run_id
+              from pgreprise.host_run as started
+             where started.row_kind = 'report'
+               and started.row_id = report_history.report_id
+               and started.run_sequence = known.run_sequence
+          ),
+          (
+            select ended.ended_host_run_id
+              from pgreprise.host_run as ended
+             where ended.row_kind = 'report'
+               and ended.row_id = report_history.report_id
+               and ended.run_sequence = known.run_sequence + 1
+          ),
+          case when known.is_current then (
+            select own_run.id from own_run order by own_run.run_sequence desc limit 1
+          ) end
+        ) as host_run_id
+        from pgreprise.recorded_runs(report_history.report_id) as known
+    ),
+
+    listed as (
+      select recorded.*, own_run.run_sequence as host_run_sequence
+        from recorded
+        left join own_run on own_run.id = recorded.host_run_id
       union all
-      select run.run_sequence, false, run.status, run.had_output, run.output is not null, run.error_message,
-          run.api_version, run.ended_at
-        from pgreprise.report_run as run
-       where run.report_id = report_history.report_id
-         -- Other runs belong to a deleted report that had this id.
-         and run.run_sequence < (
-           select report.run_sequence from public.report_outputs as report where report.id = report_history.report_id
-         )
+      select null, false, own_run.status, own_run.has_output, own_run.has_output, own_run.error_message,
+          own_run.report_cache_version, own_run.trigger_type, null, own_run.requested_at at time zone 'utc',
+          own_run.finished_at at time zone 'utc', null, null, null, null, null, null, null, null, null, null,
+          own_run.id, own_run.run_sequence
+        from own_run
+       where not exists (select from recorded where recorded.host_run_id = own_run.id)
     )
 
-    select runs.run_sequence, runs.is_current, runs.status, runs.had_output, runs.has_output, runs.error_message,
-        runs.api_version, act.kind, act.rerun_id, act.created_at, runs.ended_at, restored.restores_run, act.undone_by,
-        act.purged_at, act.actor, act.session_role, act.role_setting, act.idempotency_key, act.simulation_ids,
-        act.economy_cache_rows_deleted, act.batch_id
-      from runs
-      left join pgreprise.rerun as act
-        on act.report_id = report_history.report_id and act.run_sequence = runs.run_sequence
-      left join pgreprise.restored_run as restored
-        on restored.row_kind = 'report'
-       and restored.row_id = report_history.report_id
-       and restored.run_sequence = runs.run_sequence
-     order by runs.run_sequence desc;
+    select listed.*
+      from listed
+     order by listed.run_sequence desc nulls last, listed.host_run_sequence desc;
 end;
 $$;
 

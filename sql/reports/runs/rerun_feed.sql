@@ -6,6 +6,7 @@
 -- Read the feed in a transaction of its own, and keep the position after that has committed.
 -- kind is rerun, reset_report, reset_simulation, delete_reform_impacts or undo. simulation_ids are the simulations of
 -- which the act started a new run. undone tells whether an undo has undone the act.
+-- cache_scopes are the scopes of the economy cache that the act emptied (cache_scope), for caches outside the database.
 -- Raises RR016 when max_rows is not between 1 and 10000, RR017 when the caller's token may not read.
 create or replace function public.rerun_feed(after bigint default 0, max_rows integer default 100)
 returns table (
@@ -21,7 +22,8 @@ returns table (
   batch_id bigint,
   actor text,
   created_at timestamptz,
-  undone boolean
+  undone boolean,
+  cache_scopes jsonb
 )
 language plpgsql
 security definer
@@ -71,7 +73,7 @@ begin
   return query
     select act.feed_position, act.rerun_id, act.kind, act.report_id, act.country_id, act.report_type, act.run_sequence,
         act.simulation_ids, act.simulation_run_sequences, act.batch_id, act.actor, act.created_at,
-        act.undone_by is not null
+        act.undone_by is not null, act.cache_scopes
       from pgreprise.rerun as act
      where act.feed_position > coalesce(rerun_feed.after, 0)
      order by act.feed_position

@@ -1,8 +1,11 @@
 -- undo_act(rerun_id, force): puts back what an act of pgreprise.rerun cleared, as new runs: the status, output, error
 -- and version of the report and the simulations, and the economy cache rows with their ids. undo_rerun() and the undo
 -- of a batch call it. With force, later results that are in the way are archived and overwritten.
+-- Where the application has tables of runs of its own, the runs that the act added there are removed again
+-- (remove_host_run).
 -- Returns {"rerun_id", "undo_id", "report_id", "report_type", "simulation_ids", "economy_cache_rows_restored",
--- "run_sequence"}.
+-- "cache_scopes", "run_sequence"}. cache_scopes are those of the act: what was computed in between is not the result
+-- of the report any more.
 -- Raises RR010 when later results are in the way, RR013 when there is no such act, RR014 when the act was undone or
 -- purged already, was never archived, or is itself an undo.
 create or replace function pgreprise.undo_act(rerun_id bigint, force boolean)
@@ -27,7 +30,10 @@ declare
   new_runs         integer[] := array[]::integer[];
   undo_id          bigint;
   keep_outputs     boolean;
+  has_run_tables   boolean;
 begin
+  select setting.archive_outputs, setting.has_run_tables into keep_outputs, has_run_tables
+    from pgreprise.setting as setting;
   select found_act.* into act from pgreprise.rerun as found_act where found_act.rerun_id = undo_act.rerun_id;
   if not found then
     perform pgreprise.raise_not_found('rerun', undo_act.rerun_id);
@@ -84,22 +90,20 @@ begin
   loop
     obstacles := obstacles || pgreprise.undo_obstacle(target.kind, target.id, target.current_run, target.status,
       target.has_result, target.started_run);
+    if has_run_tables then
+      obstacles := obstacles || pgreprise.host_run_obstacle(target.kind, target.id, target.started_run);
+    end if;
     -- Run numbers never go back: a row with a smaller one is another row, which has the id of a deleted one.
     is_impossible := is_impossible or target.current_run is null or target.current_run < target.started_run;
   end loop;
 
   -- Rows of the same key that were computed later. They may have the id of a deleted row.
   overwritten_ids := array(
-    select cached.reform_impact_id
-      from (
-        select distinct row(archived.country_id, archived.baseline_policy_id, archived.reform_policy_id,
-            archived.region, archived.dataset, archived.time_period, archived.options_hash)::pgreprise.cache_key
-            as cache_key, archived.api_version
-          from pgreprise.reform_impact_archive as archived
-         where archived.removal_id = own.act.removal_id
-           and archived.reform_impact_id = any (own.act.reform_impact_ids)
-      ) as removed
-     cross join lateral pgreprise.report_cache_rows(removed.cache_key, removed.api_version) as cached
+    select distinct cached.reform_impact_id
+      from jsonb_array_elements(own.act.cache_scopes) as emptied(scope)
+     cross join lateral pgreprise.report_cache_rows(
+       jsonb_populate_record(null::pgreprise.cache_key, emptied.scope), emptied.scope ->> 'api_version'
+     ) as cached
      -- delete_reform_impacts may have kept rows of the key that have another status.
      where cached.reform_impact_id <> all (own.act.kept_reform_impact_ids)
      order by cached.reform_impact_id
@@ -118,7 +122,6 @@ begin
   end if;
 
   obstacles := array_remove(obstacles, null);
-  keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
   undo_id := nextval('pgreprise.rerun_rerun_id_seq');
   if cardinality(obstacles) = 0 or (undo_act.force and not is_impossible) then
     begin
@@ -157,6 +160,9 @@ begin
     insert into pgreprise.restored_run (row_kind, row_id, run_sequence, restores_run)
     values ('report', act.report_id, new_report_runs[1],
       pgreprise.original_run('report', act.report_id, act.run_sequence - 1));
+    if has_run_tables then
+      perform pgreprise.remove_host_run('report', act.report_id, act.run_sequence, new_report_runs[1]);
+    end if;
   end if;
 
   for reset in
@@ -175,14 +181,17 @@ begin
     insert into pgreprise.restored_run (row_kind, row_id, run_sequence, restores_run)
     values ('simulation', reset.simulation_id, started_runs[1],
       pgreprise.original_run('simulation', reset.simulation_id, reset.ended_run));
+    if has_run_tables then
+      perform pgreprise.remove_host_run('simulation', reset.simulation_id, reset.ended_run + 1, started_runs[1]);
+    end if;
   end loop;
 
   insert into pgreprise.rerun as undo
     (rerun_id, kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
-     reform_impact_ids, removal_id, is_archived, undoes)
+     reform_impact_ids, removal_id, cache_scopes, is_archived, undoes)
   values
     (undo_id, 'undo', act.report_id, act.country_id, act.report_type, new_report_runs[1], reset_ids, new_runs,
-     overwritten_ids, undo_id, keep_outputs, act.rerun_id);
+     overwritten_ids, undo_id, act.cache_scopes, keep_outputs, act.rerun_id);
   update pgreprise.rerun as undone
      set undone_by = own.undo_id, undone_at = now()
    where undone.rerun_id = own.act.rerun_id;
@@ -194,6 +203,7 @@ begin
     'report_type', act.report_type,
     'simulation_ids', reset_ids,
     'economy_cache_rows_restored', cardinality(act.reform_impact_ids),
+    'cache_scopes', act.cache_scopes,
     'run_sequence', new_report_runs[1]
   );
 end;

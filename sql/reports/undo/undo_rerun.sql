@@ -7,7 +7,8 @@
 -- With report_id and country_id the rerun must be of that report and country.
 --
 -- result: {"rerun_id", "undo_id", "report_id", "report_type", "simulation_ids", "economy_cache_rows_restored",
--- "run_sequence"}: simulation_ids are the simulations that were put back, run_sequence is the new run of the report.
+-- "cache_scopes", "run_sequence"}: simulation_ids are the simulations that were put back, run_sequence is the new run
+-- of the report.
 -- Raises RR008 no such country, RR010 later results are in the way, RR013 no such rerun, RR014 undone or purged
 -- already, or never archived, RR017 the caller's token may not.
 create or replace procedure public.undo_rerun(
