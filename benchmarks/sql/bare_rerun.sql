@@ -12,7 +12,7 @@ ended_report as (
 ),
 reset_report as (
   update public.report_outputs
-     set status = 'pending', output = null, error_message = null, run_sequence = run_sequence + 1
+     set status = 'pending', output = null, error_message = null, api_version = 'r1', run_sequence = run_sequence + 1
    where id = :id::bigint
   returning run_sequence
 ),
@@ -32,10 +32,13 @@ reset_simulations as (
 history as (
   insert into pgreprise.rerun
     (rerun_id, kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
-     reform_impact_ids, removal_id, is_archived, actor)
+     reform_impact_ids, removal_id, cache_scopes, is_archived, actor)
   select act.rerun_id, 'rerun', :id::bigint, 'us', 'geography', run_sequence, array[2 * :id::bigint - 1, 2 * :id::bigint],
-      array(select run_sequence from reset_simulations), array[:id::bigint], act.rerun_id, true, null
-    from reset_report, act
+      array(select run_sequence from reset_simulations), array[:id::bigint], act.rerun_id, jsonb_build_array(jsonb_build_object('country_id', country_id, 'baseline_policy_id', baseline_policy_id,
+      'reform_policy_id', reform_policy_id, 'region', region, 'dataset', dataset, 'time_period', time_period,
+      'api_version', api_version)), true, null
+    from reset_report, act, public.reform_impact
+   where reform_impact_id = :id::bigint
 ),
 removed as (
   delete from public.reform_impact where reform_impact_id = :id::bigint

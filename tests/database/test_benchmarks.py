@@ -21,7 +21,12 @@ TIMES = {"ended_at", "created_at"}
 
 def rows(connection: Connection, query: str, report_id: int) -> list[dict[str, Any]]:
     found = connection.execute(query.encode(), {"id": report_id}).fetchall()
-    return [{name: value for name, value in row.items() if name not in OWN | TIMES} for row in found]
+    kept = [{name: value for name, value in row.items() if name not in OWN | TIMES} for row in found]
+    for row in kept:
+        for scope in row.get("cache_scopes", []):
+            for name in OWN & scope.keys():
+                del scope[name]
+    return kept
 
 
 def what_was_left(connection: Connection, report_id: int) -> dict[str, list[dict[str, Any]]]:

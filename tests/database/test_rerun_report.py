@@ -245,11 +245,11 @@ def test_ids_beyond_four_bytes_are_ids_like_any_other(dba: Connection) -> None:
         "report_type": "household",
         "simulation_ids": [largest],
         "economy_cache_rows_deleted": 0,
-        "cache_scopes": [SCOPE],
+        "cache_scopes": [],
         "run_sequence": 2,
         "rerun_id": 1,
         "same_key_report_ids": [],
-        "shown_report_id": report,
+        "shown_report_id": largest,
     }
 
 
@@ -261,8 +261,11 @@ def test_result_is_what_the_rerun_did_and_never_what_the_caller_passed_in(sandbo
         "report_type",
         "simulation_ids",
         "economy_cache_rows_deleted",
+        "cache_scopes",
         "run_sequence",
         "rerun_id",
+        "same_key_report_ids",
+        "shown_report_id",
     }
     assert called["result"]["report_id"] == report
 

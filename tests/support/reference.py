@@ -62,6 +62,8 @@ class Act:
     removed: list[int] = field(default_factory=list)
     # What is kept of them.
     kept_impacts: dict[int, dict[str, Any]] = field(default_factory=dict)
+    # The requests whose cache rows are gone: each a key and a version.
+    scopes: list[tuple[Any, ...]] = field(default_factory=list)
     # Cache rows of the same key that stood beside the removed ones and were not asked for.
     spared: set[int] = field(default_factory=set)
     batch: int | None = None
@@ -95,7 +97,6 @@ CACHE_KEY = (
     "region",
     "dataset",
     "time_period",
-    "options_hash",
 )
 
 
@@ -166,13 +167,28 @@ class Model:
         first, last = (self.simulations[self.links(report)[place]].facts for place in (0, -1))
         country = report.facts["country_id"]
         key = (country, first["policy_id"], last["policy_id"], first["population_id"], "default", report.facts["year"])
-        return (*key, "[]", self.versions[country]["economy_impact"])
+        return (*key, self.versions[country]["economy_impact"])
 
-    def impacts_of(self, key: tuple[Any, ...]) -> list[int]:
+    def impacts_of(self, key: tuple[Any, ...], version: str | None) -> list[int]:
+        """The cache rows that answer a request; without a version those of every version."""
+        asked_for = dict(zip(CACHE_KEY, key, strict=True))
+        dataset = asked_for.pop("dataset")
+
+        def answers(impact: dict[str, Any]) -> bool:
+            text = impact["options_hash"] or ""
+            if text == "[]":
+                return bool(impact["dataset"] == dataset)
+            is_plain = text.startswith(f"[dataset={impact['dataset']}&model_version=")
+            return is_plain and (impact["dataset"] == dataset or impact["api_version"].startswith("e1"))
+
         return [
             impact_id
             for impact_id, impact in sorted(self.impacts.items())
-            if tuple(impact[name] for name in (*CACHE_KEY, "api_version")) == key
+            # A null matches nothing, as ever in SQL.
+            if None not in key
+            and asked_for.items() <= impact.items()
+            and version in (None, impact["api_version"])
+            and answers(impact)
         ]
 
     # --- callers that write ---
@@ -281,12 +297,14 @@ class Model:
         report = self.reports[report_id]
         act = Act("rerun", self.keeps_outputs, report_id, report.facts["country_id"], self.report_type(report))
         act.run = self.reset("report", report_id)
+        report.version = self.versions[report.facts["country_id"]]["report_output"] or report.version
         act.started = self.reset_simulations(report, done)
         if act.report_type == "geography":
             key = self.cache_key(report)
             if key not in emptied:
                 emptied.add(key)
-                self.remove_impacts(self.impacts_of(key), act)
+                act.scopes = [key]
+                self.remove_impacts(self.impacts_of(key[:-1], key[-1]), act)
         self.acts.append(act)
         return act
 
@@ -328,20 +346,19 @@ class Model:
         self.acts.append(act)
 
     def delete_impacts(self, key: tuple[Any, ...], version: str | None, statuses: list[str] | None) -> int:
-        of_key = [
-            impact_id
-            for impact_id, impact in sorted(self.impacts.items())
-            # A null matches nothing, as ever in SQL.
-            if None not in key and tuple(impact[name] for name in CACHE_KEY) == key
-        ]
+        of_key = self.impacts_of(key, None)
         found = [
             impact_id
             for impact_id in of_key
             if version in (None, self.impacts[impact_id]["api_version"])
             and (statuses is None or self.impacts[impact_id]["status"] in statuses)
         ]
-        if found:
+        versions = {self.impacts[impact_id]["api_version"] for impact_id in found}
+        if statuses is None:
+            versions.add(version or self.versions[key[0]]["economy_impact"])
+        if versions - {None}:
             act = Act("delete_reform_impacts", self.keeps_outputs, country=key[0])
+            act.scopes = [(*key, emptied) for emptied in sorted(versions - {None})]
             act.spared = set(of_key) - set(found)
             self.remove_impacts(found, act)
             self.acts.append(act)
@@ -376,14 +393,15 @@ class Model:
         targets += [("simulation", link, run) for link, run in sorted(act.started) if run is not None]
         moved = [found for target in targets if (found := self.undo_obstacle(*target)) is not None]
         gone = any(row_id not in self.rows[kind] or self.rows[kind][row_id].run < run for kind, row_id, run in targets)
-        removed_keys = [tuple(row[name] for name in (*CACHE_KEY, "api_version")) for row in act.kept_impacts.values()]
-        newer = sorted({found for key in removed_keys for found in self.impacts_of(key)} - act.spared)
+        emptied = {found for key in act.scopes for found in self.impacts_of(key[:-1], key[-1])}
+        newer = sorted(emptied - act.spared)
         if newer:
             moved.append("economy cache rows (" + ", ".join(f"#{found}" for found in newer) + ")")
         if moved and (gone or not force):
             raise Refused("RR010", *moved)
 
         undo = Act("undo", self.keeps_outputs, act.report_id, act.country, act.report_type, undoes=number)
+        undo.scopes = act.scopes
         self.remove_impacts(newer, undo)
         self.impacts.update(act.kept_impacts)
         for kind, row_id, started in targets:
@@ -502,7 +520,8 @@ class Model:
             row = self.simulations[link]
             told.append(("simulation", link, row.status, size(row.output), self.sharing(report_id, link), None))
         if self.report_type(report) == "geography":
-            for impact_id in self.impacts_of(self.cache_key(report)):
+            key = self.cache_key(report)
+            for impact_id in self.impacts_of(key[:-1], key[-1]):
                 impact = self.impacts[impact_id]
                 told.append(
                     (

@@ -1,7 +1,8 @@
 -- write_simulation_host_run(simulation_id): brings the application's own row of the current run of a simulation in
 -- line with the simulation, and the pointers of the simulation with its status, as the application does. started_at is
--- set from running on, finished_at at complete and error. A run that is over is not the active one, and one that is complete is
--- the latest successful one. The current run is the active one, or the newest; without such a run nothing is written.
+-- set from running on, finished_at at complete and error. A run that is over is not the active one, and one that is
+-- complete is the latest successful one. The current run is the active one, or the newest; without such a run nothing
+-- is written.
 -- The caller has just written the simulation. To be called only where pgreprise.setting.has_run_tables.
 create or replace function pgreprise.write_simulation_host_run(simulation_id bigint)
 returns void
