@@ -159,7 +159,7 @@ begin
        and not exists (
          select from needed
           where needed.table_name = found_columns.table_name and needed.column_name = found_columns.column_name
-            and needed.column_name <> existing.key and (needed.required or needed.given)
+            and (needed.given or (needed.required and needed.column_name <> existing.key))
        )
     union all
     select existing.name, 8, format('column %s exists already, and pgreprise adds one of that name', reserved.value)

@@ -7,7 +7,7 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
     {
       "name": "report_output_runs", "key": "id", "privileges": "select, insert, update, delete",
       "columns": [
-        {"name": "id", "type": "uuid", "required": true},
+        {"name": "id", "type": "uuid", "required": true, "given": true},
         {"name": "report_output_id", "type": "id", "required": true},
         {"name": "run_sequence", "type": "integer", "required": true},
         {"name": "status", "type": "text", "length": 32, "required": true},
@@ -28,7 +28,7 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
     {
       "name": "simulation_runs", "key": "id", "privileges": "select, insert, update, delete",
       "columns": [
-        {"name": "id", "type": "uuid", "required": true},
+        {"name": "id", "type": "uuid", "required": true, "given": true},
         {"name": "simulation_id", "type": "id", "required": true},
         {"name": "report_output_run_id", "type": "uuid"},
         {"name": "input_position", "type": "integer"},
