@@ -15,8 +15,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_index_concurrently(
         "pgreprise_reform_impact_key",
-        "on public.reform_impact "
-        "(country_id, baseline_policy_id, reform_policy_id, region, time_period, api_version)",
+        "on public.reform_impact (country_id, baseline_policy_id, reform_policy_id, region, time_period, api_version)",
     )
 
 

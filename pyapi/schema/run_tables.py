@@ -1,4 +1,4 @@
-"""The application's own tables of runs: reruns write them where they exist, which a migration or an import finds out."""
+"""The application's own tables of runs: reruns write them where they exist. A migration or an import finds out."""
 
 from __future__ import annotations
 

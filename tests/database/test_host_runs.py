@@ -242,7 +242,8 @@ WRITTEN = {
     "started_at = now() where status = 'pending'",
     "has been written (status pending)": "update public.report_output_runs set output = '1' where status = 'pending'",
     "has a later run": "insert into public.report_output_runs "
-    "(id, report_output_id, run_sequence, status, trigger_type) select 'later', report_output_id, 7, 'pending', 'manual' from public.report_output_runs where run_sequence = 1",
+    "(id, report_output_id, run_sequence, status, trigger_type) select 'later', report_output_id, 7, 'pending', "
+    "'manual' from public.report_output_runs where run_sequence = 1",
     "has deleted its run": "delete from public.report_output_runs where status = 'pending'",
 }
 
