@@ -9,10 +9,14 @@ returns table (reform_impact_id bigint, version text, status text, start_time ti
 language sql
 stable
 begin atomic
-  select cached.reform_impact_id, cached.version, cached.status, cached.start_time
+  select
+    cached.reform_impact_id,
+    cached.version,
+    cached.status,
+    cached.start_time
     from pgreprise.scope_cache_rows(report_cache_rows.cache_key, report_cache_rows.api_version) as cached
    where cached.is_of_report
-     and (report_cache_rows.statuses is null or cached.status = any (report_cache_rows.statuses));
+     and (report_cache_rows.statuses is null or cached.status = any(report_cache_rows.statuses));
 end;
 
 comment on function pgreprise.report_cache_rows(pgreprise.cache_key, text, text[]) is
