@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from pytest_postgresql.janitor import DatabaseJanitor
@@ -23,21 +24,19 @@ def untouched(request: pytest.FixtureRequest, empty_database: URL) -> URL:
 @pytest.fixture(scope="session")
 def adopted_templates(server: URL, new_database: Callable[..., DatabaseJanitor]) -> Iterator[Callable[[str], str]]:
     """Gives the name of a host's database that pgreprise has adopted, for tests to clone; it is made once."""
-    made: dict[str, DatabaseJanitor] = {}
+    made: dict[str, str] = {}
+    with ExitStack() as closing:
 
-    def template(name: str) -> str:
-        if name not in made:
-            janitor = new_database()
-            janitor.__enter__()
-            made[name] = janitor
-            url = server.set(database=janitor.dbname)
-            load_host(name, url)
-            migrate.upgrade(engine(url))
-        return made[name].dbname
+        def template(name: str) -> str:
+            if name not in made:
+                janitor = closing.enter_context(new_database())
+                url = server.set(database=janitor.dbname)
+                load_host(name, url)
+                migrate.upgrade(engine(url))
+                made[name] = janitor.dbname
+            return made[name]
 
-    yield template
-    for janitor in made.values():
-        janitor.__exit__(None, None, None)
+        yield template
 
 
 @pytest.fixture
@@ -45,14 +44,10 @@ def adopted(
     server: URL, new_database: Callable[..., DatabaseJanitor], adopted_templates: Callable[[str], str]
 ) -> Iterator[Callable[[str], URL]]:
     """Makes a clone of an adopted host for the test: ``adopted("ours")`` or ``adopted("real")``."""
-    clones: list[DatabaseJanitor] = []
+    with ExitStack() as closing:
 
-    def clone(name: str) -> URL:
-        janitor = new_database(adopted_templates(name))
-        janitor.__enter__()
-        clones.append(janitor)
-        return server.set(database=janitor.dbname)
+        def clone(name: str) -> URL:
+            janitor = closing.enter_context(new_database(adopted_templates(name)))
+            return server.set(database=janitor.dbname)
 
-    yield clone
-    for janitor in clones:
-        janitor.__exit__(None, None, None)
+        yield clone
