@@ -21,6 +21,7 @@ TABLES = (
     "rerun",
     "rerun_key",
     "rerun_feed_counter",
+    "feed_reader",
     "report_run",
     "simulation_run",
     "reform_impact_archive",

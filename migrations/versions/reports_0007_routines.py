@@ -76,6 +76,8 @@ ROUTINES = (
     "report_run_output",
     "rerun_preview",
     "rerun_feed",
+    "feed_position",
+    "keep_feed_position",
     "new_cache_keys",
     "rerun_many",
     "rerun_reports",

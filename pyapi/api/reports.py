@@ -6,10 +6,11 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from flask import Blueprint, request
+from flask import Blueprint, current_app, request
 from pydantic import BaseModel, Field
 
 from pyapi.api import rows
+from pyapi.api.invalidation import INVALIDATION
 from pyapi.api.openapi import Stored, describes
 from pyapi.api.requests import (
     Body,
@@ -74,6 +75,18 @@ class StoredReport(Stored):
     run_sequence: int
 
 
+class CacheScope(Stored):
+    """A scope of the economy cache that was emptied, for caches outside the database."""
+
+    country_id: str
+    baseline_policy_id: int
+    reform_policy_id: int
+    region: str
+    dataset: str
+    time_period: str
+    api_version: str
+
+
 class Rerun(Stored):
     """What a rerun did."""
 
@@ -83,6 +96,9 @@ class Rerun(Stored):
     run_sequence: int
     simulation_ids: list[int]
     economy_cache_rows_deleted: int
+    cache_scopes: list[CacheScope]
+    same_key_report_ids: list[int]
+    shown_report_id: int
 
 
 class Touched(Stored):
@@ -149,6 +165,7 @@ class Undone(Stored):
     run_sequence: int
     simulation_ids: list[int]
     economy_cache_rows_restored: int
+    cache_scopes: list[CacheScope]
 
 
 @reports.post("/<country_id>/report")
@@ -190,6 +207,7 @@ def rerun_report(country_id: str, report_id: int) -> Reply:
         country_id=country_id,
         idempotency_key=request.headers.get("Idempotency-Key"),
     )
+    current_app.extensions[INVALIDATION].forget(result["cache_scopes"])
     return success("Report rerun reset successfully", result)
 
 
@@ -225,4 +243,5 @@ def undo_rerun(country_id: str, report_id: int, rerun_id: int) -> Reply:
     result = call_procedure(
         "public.undo_rerun", rerun_id=rerun_id, report_id=report_id, country_id=country_id, force=undo.force
     )
+    current_app.extensions[INVALIDATION].forget(result["cache_scopes"])
     return success("Rerun undone successfully", result)

@@ -19,6 +19,7 @@ from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication
 from pyapi.api.turns import in_turn
 from pyapi.database import connect_engine
+from pyapi.economy_cache import EconomyCache
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -67,10 +68,16 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
     """Gunicorn, configured by arguments instead of by files and its own command line."""
 
     def __init__(
-        self, database: URL, authentication: Authentication | None, connections: int, options: dict[str, object]
+        self,
+        database: URL,
+        authentication: Authentication | None,
+        economy_cache: EconomyCache | None,
+        connections: int,
+        options: dict[str, object],
     ) -> None:
         self._database = database
         self._authentication = authentication
+        self._economy_cache = economy_cache
         self._connections = connections
         self._options = options
         super().__init__()
@@ -82,7 +89,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
     def load(self) -> WSGIApplication:
         # Runs in each worker after the fork, so that no two processes share a connection.
         engine = connect_engine(self._database, pool_size=self._connections, pool_timeout_seconds=_POOL_SECONDS)
-        return in_turn(create_app(engine, self._authentication))
+        return in_turn(create_app(engine, self._authentication, self._economy_cache))
 
 
 def serve(
@@ -90,6 +97,7 @@ def serve(
     address: Address,
     authentication: Authentication | None,
     *,
+    economy_cache: EconomyCache | None = None,
     workers: int = 2,
     connections: int = 8,
     clients: int = 1000,
@@ -122,4 +130,4 @@ def serve(
     if when_ready is not None:
         options["when_ready"] = lambda _server: when_ready()
     _let_newborn_workers_hear_their_end()
-    _Gunicorn(database, authentication, connections, options).run()
+    _Gunicorn(database, authentication, economy_cache, connections, options).run()

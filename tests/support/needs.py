@@ -8,6 +8,7 @@ a run cannot miss tests in silence.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Generator
 from functools import cache
 from typing import TypeVar
@@ -34,8 +35,15 @@ def root() -> str | None:
     return None if os.geteuid() == 0 else "only root can be somebody else"
 
 
+def redis() -> str | None:
+    """The server of Redis, as Debian's package redis-server has it."""
+    return None if shutil.which("redis-server") else "there is no redis-server on the PATH"
+
+
 # Each gives the reason why it is absent, or None where it is there. A new thing is one more function here.
-THINGS: dict[str, Callable[[], str | None]] = {function.__name__: cache(function) for function in (plpgsql_check, root)}
+THINGS: dict[str, Callable[[], str | None]] = {
+    function.__name__: cache(function) for function in (plpgsql_check, redis, root)
+}
 
 
 def needed(item: pytest.Item) -> set[str]:
