@@ -1,7 +1,8 @@
 """The application's economy cache where it is not in the database but in Redis: which key a scope has, and deleting it.
 
 The application finds its cached results by one index key for each scope. Without this key it computes again, so
-nothing else of the cache is touched: the records expire by themselves.
+nothing else of the cache is touched: the records expire by themselves. Beside the cache there is a short-lived note for
+each act whose scopes the API has deleted.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ _PARTS = (
     "time_period",
 )
 _CONNECTIONS = 8
-# How many deletions are sent at once.
+# How many commands are sent at once.
 _BATCH = 1000
+# How long a note lives that the scopes of an act are deleted. `pgreprise invalidate` has read the act long before.
+_NOTE_SECONDS = 600
 
 
 class EconomyCacheAwayError(Exception):
@@ -56,6 +59,7 @@ class EconomyCache:
                 "Install it with: pip install 'pgreprise[redis]'"
             )
         self._prefix = f"policyengine:{environment}:{service}:reform-impact-index:v1:"
+        self._notes = f"pgreprise:{environment}:{service}:forgotten:"
         self._secrets = _passwords(url)
         self._redis = self._client(url, timeout_seconds)
 
@@ -107,30 +111,42 @@ class EconomyCache:
 
     def delete(self, keys: Iterable[str]) -> int:
         """Delete keys, each once. Returns how many of them existed. Raises EconomyCacheAwayError."""
-        each = list(dict.fromkeys(keys))
-        return sum(sum(self._delete(each[first : first + _BATCH])) for first in range(0, len(each), _BATCH))
+        # One command a key, since in a cluster they are on different servers.
+        return sum(self._ask([("DEL", key) for key in dict.fromkeys(keys)]))
 
-    def _delete(self, keys: list[str]) -> list[int]:
-        from redis.exceptions import RedisError
+    def note_forgotten(self, act_id: int) -> None:
+        """Note that the scopes of an act are deleted, so that ``forgotten`` finds it. Raises EconomyCacheAwayError."""
+        self._ask([("SET", self._note(act_id), "1", "EX", str(_NOTE_SECONDS))])
 
-        try:
-            # One command a key, since in a cluster they are on different servers.
-            with self._redis.pipeline(transaction=False) as pipeline:
-                for key in keys:
-                    pipeline.delete(key)
-                deleted: list[int] = pipeline.execute()
-                return deleted
-        except (RedisError, OSError, ValueError) as error:
-            raise EconomyCacheAwayError(self._reason(error)) from None
+    def forgotten(self, act_ids: Iterable[int]) -> set[int]:
+        """Those of the acts whose scopes the API has deleted not long ago. Raises EconomyCacheAwayError.
+
+        Deleted again, their results would be computed once more for nothing.
+        """
+        asked = list(act_ids)
+        answers = self._ask([("EXISTS", self._note(act_id)) for act_id in asked])
+        return {act_id for act_id, exists in zip(asked, answers, strict=True) if exists}
 
     def require_there(self) -> None:
         """Raises EconomyCacheAwayError where Redis does not answer."""
+        self._ask([("PING",)])
+
+    def _note(self, act_id: int) -> str:
+        return f"{self._notes}{act_id}"
+
+    def _ask(self, commands: list[tuple[str, ...]]) -> list[Any]:
         from redis.exceptions import RedisError
 
+        answers: list[Any] = []
         try:
-            self._redis.ping()
+            for first in range(0, len(commands), _BATCH):
+                with self._redis.pipeline(transaction=False) as pipeline:
+                    for command in commands[first : first + _BATCH]:
+                        pipeline.execute_command(*command)
+                    answers += pipeline.execute()
         except (RedisError, OSError, ValueError) as error:
             raise EconomyCacheAwayError(self._reason(error)) from None
+        return answers
 
     def _reason(self, error: Exception) -> str:
         text = " ".join(str(error).split())

@@ -113,7 +113,8 @@ def _warnings(routines: dict[str, int]) -> list[str]:
     [reader] = call(f"public.{_FEED_POSITION}", reader=READER)
     if reader["waiting_since"] is not None and reader["waiting_seconds"] > _BEHIND_SECONDS:
         has = "has never run" if reader["feed_position"] is None else "is behind"
-        warnings.append(f"Redis: `pgreprise invalidate` {has}. An act waits for it since {reader['waiting_since'].isoformat(timespec='seconds')}.")
+        since = reader["waiting_since"].isoformat(timespec="seconds")
+        warnings.append(f"Redis: `pgreprise invalidate` {has}. An act waits for it since {since}.")
     return warnings
 
 

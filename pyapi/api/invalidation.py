@@ -11,6 +11,7 @@ import itertools
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pyapi.economy_cache import EconomyCache, EconomyCacheAwayError
@@ -43,8 +44,8 @@ class Invalidation:
         """Whether there is an economy cache in Redis."""
         return self._cache is not None
 
-    def forget(self, scopes: Iterable[Mapping[str, Any]]) -> None:
-        """Delete the index keys of these scopes, and those that wait. Never raises what Redis raises."""
+    def forget(self, scopes: Iterable[Mapping[str, Any]], act_id: int) -> None:
+        """Delete the index keys of the scopes of an act, and those that wait. Never raises what Redis raises."""
         if self._cache is None:
             return
         keys = [self._cache.key(scope) for scope in scopes]
@@ -56,8 +57,10 @@ class Invalidation:
             self._waiting[key] = next(self._numbers)
         while len(self._waiting) > _MOST_KEPT:
             del self._waiting[next(iter(self._waiting))]
-        if time.monotonic() >= self._quiet_until:
-            self._delete_waiting(self._cache)
+        if time.monotonic() >= self._quiet_until and self._delete_waiting(self._cache):
+            # Without the note `pgreprise invalidate` deletes once more, which is harmless.
+            with suppress(EconomyCacheAwayError):
+                self._cache.note_forgotten(act_id)
 
     def warnings(self) -> list[str]:
         """Ask Redis, delete what waits, and say what is wrong. The reasons are in the log only: anybody may ask."""

@@ -207,7 +207,7 @@ def rerun_report(country_id: str, report_id: int) -> Reply:
         country_id=country_id,
         idempotency_key=request.headers.get("Idempotency-Key"),
     )
-    current_app.extensions[INVALIDATION].forget(result["cache_scopes"])
+    current_app.extensions[INVALIDATION].forget(result["cache_scopes"], result["rerun_id"])
     return success("Report rerun reset successfully", result)
 
 
@@ -243,5 +243,5 @@ def undo_rerun(country_id: str, report_id: int, rerun_id: int) -> Reply:
     result = call_procedure(
         "public.undo_rerun", rerun_id=rerun_id, report_id=report_id, country_id=country_id, force=undo.force
     )
-    current_app.extensions[INVALIDATION].forget(result["cache_scopes"])
+    current_app.extensions[INVALIDATION].forget(result["cache_scopes"], result["undo_id"])
     return success("Rerun undone successfully", result)

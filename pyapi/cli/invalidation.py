@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from types import FrameType
@@ -122,16 +122,30 @@ def _begin(engine: Engine, *, from_now: bool) -> int:
     return _keep(engine, _end_of_feed(engine), 0) if from_now else 0
 
 
+def _forgotten(cache: EconomyCache, act_ids: Iterable[int]) -> set[int]:
+    """The acts whose scopes the API has deleted already; none where Redis does not say it."""
+    try:
+        return cache.forgotten(act_ids)
+    except EconomyCacheAwayError:
+        # Perhaps the user of the URL may only delete. Where Redis is away, the deletion fails too.
+        return set()
+
+
 def _do_page(engine: Engine, cache: EconomyCache, done: _Done) -> int:
     """Delete the keys of the next page of the feed, then keep the position. Returns the number of acts.
 
     A crash in between repeats the deletions, which costs a computation at most.
     """
     page = call(
-        engine, "public.rerun_feed", columns="feed_position, cache_scopes", after=done.position, max_rows=str(_PAGE)
+        engine,
+        "public.rerun_feed",
+        columns="feed_position, rerun_id, cache_scopes",
+        after=done.position,
+        max_rows=str(_PAGE),
     )
     if page:
-        scopes = [scope for act in page for scope in act["cache_scopes"]]
+        acts = {act["rerun_id"]: act["cache_scopes"] for act in page if act["cache_scopes"]}
+        scopes = [scope for act_id in acts.keys() - _forgotten(cache, acts) for scope in acts[act_id]]
         deleted = cache.delete(cache.key(scope) for scope in scopes)
         # Another process with the same position may be further on.
         done.position = _keep(engine, page[-1]["feed_position"], deleted)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import URL
 
-from pyapi.api.app import create_app
-from pyapi.database import connect_engine
 from pyapi.economy_cache import READER, EconomyCache
-from tests.support.api import as_api
+from tests.support.api import api_over
 from tests.support.databases import Connection
 from tests.support.economy_cache import (
     AFTER,
@@ -57,16 +56,17 @@ def report(dba: Connection) -> int:
     return add_economy_report(dba)[0]
 
 
-def api(database: URL, url: str) -> FlaskClient:
-    engine = connect_engine(as_api(database))
-    return create_app(engine, economy_cache=EconomyCache(url, ENVIRONMENT, SERVICE)).test_client()
+@contextmanager
+def api(database: URL, url: str) -> Iterator[FlaskClient]:
+    """A client of an API with this Redis."""
+    with api_over(database, economy_cache=EconomyCache(url, ENVIRONMENT, SERVICE)) as made:
+        yield made.test_client()
 
 
 @pytest.fixture
 def client(database: URL, redis: RedisServer) -> Iterator[FlaskClient]:
-    made = api(database, redis.url)
-    yield made
-    made.application.extensions["pgreprise.engine"].dispose()
+    with api(database, redis.url) as made:
+        yield made
 
 
 def warnings(client: FlaskClient) -> list[str]:
@@ -133,7 +133,8 @@ def test_a_rerun_succeeds_while_redis_is_away_and_is_made_up_for_later(
     finally:
         redis.start()
     assert said == (
-        "Redis cannot be used: the economy cache keeps what reruns emptied. 1 deletion of this process will be repeated."
+        "Redis cannot be used: the economy cache keeps what reruns emptied. "
+        "1 deletion of this process will be repeated."
     )
     assert all(record.message.startswith("Redis: ") and "\n" not in record.message for record in caplog.records)
     assert caplog.records
@@ -173,16 +174,14 @@ def test_the_next_rerun_makes_up_for_the_one_before(
 
 
 def test_an_api_without_redis_warns_of_nothing(database: URL) -> None:
-    engine = connect_engine(as_api(database))
-    assert warnings(create_app(engine).test_client()) == []
-    engine.dispose()
+    with api_over(database) as without:
+        assert warnings(without.test_client()) == []
 
 
 def test_an_api_whose_redis_was_never_there_is_ready(database: URL, report: int) -> None:
-    client = api(database, "redis://127.0.0.1:1/0")
-    succeeded(client.post(f"/us/report/{report}/rerun"))
-    assert len(warnings(client)) == 1
-    client.application.extensions["pgreprise.engine"].dispose()
+    with api(database, "redis://127.0.0.1:1/0") as client:
+        succeeded(client.post(f"/us/report/{report}/rerun"))
+        assert len(warnings(client)) == 1
 
 
 # --- a follower that is behind -----------------------------------------------------------------
@@ -207,23 +206,26 @@ def test_readiness_warns_where_nobody_follows_the_feed(client: FlaskClient, dba:
 
 @pytest.mark.parametrize("password", ["plain", "p@ss:w/rd?#%&=+ x", "päßwörd", "100%25", "'\"\\"])
 def test_any_password_logs_in(database: URL, report: int, password: str) -> None:
-    with RedisServer(password=password) as server, application_over(server) as application:
-        client = api(database, server.url)
+    with (
+        RedisServer(password=password) as server,
+        application_over(server) as application,
+        api(database, server.url) as client,
+    ):
         succeeded(client.post(f"/us/report/{report}/rerun"))
         assert found(application) == AFTER
         assert warnings(client) == []
-        client.application.extensions["pgreprise.engine"].dispose()
 
 
 def test_a_wrong_password_is_neither_shown_nor_logged(
     database: URL, report: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with RedisServer(password="right") as server:
-        client = api(database, server.url.replace("right", "s3cr%40t"))
-        with caplog.at_level(logging.DEBUG):
-            succeeded(client.post(f"/us/report/{report}/rerun"))
-            shown = str(warnings(client)) + caplog.text
-        client.application.extensions["pgreprise.engine"].dispose()
+    with (
+        RedisServer(password="right") as server,
+        api(database, server.url.replace("right", "s3cr%40t")) as client,
+        caplog.at_level(logging.DEBUG),
+    ):
+        succeeded(client.post(f"/us/report/{report}/rerun"))
+        shown = str(warnings(client)) + caplog.text
     assert "cannot be used" in shown
     assert "s3cr" not in shown
 
@@ -235,16 +237,17 @@ def test_a_user_who_may_only_delete_is_enough_and_one_who_may_not_is_noticed(dat
     )
     with RedisServer(*users) as server, application_over(server) as application:
         for login, outcome in (("reader:b", BEFORE), ("deleter:a", AFTER)):
-            client = api(database, server.url.replace("redis://", f"redis://{login}@"))
-            succeeded(client.post(f"/us/report/{report}/rerun"))
-            assert found(application) == outcome
-            assert bool(warnings(client)) == (outcome == BEFORE)
-            client.application.extensions["pgreprise.engine"].dispose()
+            with api(database, server.url.replace("redis://", f"redis://{login}@")) as client:
+                succeeded(client.post(f"/us/report/{report}/rerun"))
+                assert found(application) == outcome
+                assert bool(warnings(client)) == (outcome == BEFORE)
 
 
 def test_a_socket_is_reached_too(database: URL, report: int) -> None:
-    with RedisServer() as server, application_over(server) as application:
-        client = api(database, f"unix://{server.socket}?db=0")
+    with (
+        RedisServer() as server,
+        application_over(server) as application,
+        api(database, f"unix://{server.socket}?db=0") as client,
+    ):
         succeeded(client.post(f"/us/report/{report}/rerun"))
         assert found(application) == AFTER
-        client.application.extensions["pgreprise.engine"].dispose()

@@ -136,7 +136,7 @@ def test_a_follower_without_a_url_says_what_to_set(pgreprise: Run) -> None:
 def test_where_the_package_is_missing_it_says_how_to_install_it(
     pgreprise: Run, monkeypatch: pytest.MonkeyPatch, command: list[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("pyapi.economy_cache.find_spec", lambda name: None)
+    monkeypatch.setattr("pyapi.economy_cache.find_spec", lambda _name: None)
     monkeypatch.chdir(tmp_path)
     done = pgreprise(*command, **NAMES, PGREPRISE_REDIS_URL="redis://:s3cret@host")
     assert done.returncode == 2

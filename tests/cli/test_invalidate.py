@@ -12,11 +12,28 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from pyapi.economy_cache import READER
+from pyapi.economy_cache import READER, EconomyCache
+from tests.support.api import api_over
 from tests.support.command import PROGRAM, Run, environment, succeeded
 from tests.support.databases import Connect, Connection, plain
-from tests.support.economy_cache import AFTER, BEFORE, Application, RedisServer, application_over, found
-from tests.support.factories import SCOPE, add_economy_report, add_report, add_simulation, set_versions
+from tests.support.economy_cache import (
+    AFTER,
+    BEFORE,
+    ENVIRONMENT,
+    SERVICE,
+    Application,
+    RedisServer,
+    application_over,
+    found,
+)
+from tests.support.factories import (
+    SCOPE,
+    add_economy_report,
+    add_reform_impact,
+    add_report,
+    add_simulation,
+    set_versions,
+)
 from tests.support.statements import one, rerun, undo
 
 pytestmark = pytest.mark.needs("redis")
@@ -141,13 +158,14 @@ def test_what_a_batch_and_a_deletion_by_key_emptied_is_found_no_longer(
     assert invalidate() == {"state": "finished", "position": 3, "acts": 3, "scopes": 1, "deleted": 1}
     assert found(application) == AFTER
     application.store(SCOPE, "new")
+    add_reform_impact(dba)
     dba.execute(
         "select delete_reform_impacts(%(country_id)s, %(baseline_policy_id)s, %(reform_policy_id)s, %(region)s, "
         "%(dataset)s, %(time_period)s, '[]', array['ok'])",
         SCOPE,
     )
-    said = invalidate()
-    assert (said["acts"], application.find(SCOPE), report) == (1, None if said["scopes"] else "new", report)
+    assert invalidate() == {"state": "finished", "position": 4, "acts": 1, "scopes": 1, "deleted": 1}
+    assert (application.find(SCOPE), report) == (None, 1)
 
 
 def test_many_acts_are_read_page_by_page(
@@ -199,6 +217,8 @@ def test_a_follower_that_is_killed_after_the_deletion_leaves_a_position_that_rep
     until(lambda: application.find(SCOPE) is None)
     process.kill()
     process.wait(timeout=60)
+    # The machine of the follower is gone; the database would else do what it was asked for.
+    dba.execute("select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name = 'pgreprise'")
     holder.rollback()
     assert kept(dba) == (None, None)
     # Between the kill and now somebody else may have stored the old result, with a computation from before.
@@ -305,6 +325,59 @@ def test_an_error_that_does_not_go_by_itself_ends_it(
     dba.execute("drop function keep_feed_position")
     done = pgreprise("invalidate", **redis.settings)
     assert (done.returncode, "42883" in done.stderr) == (1, True)
+
+
+# --- beside the API ----------------------------------------------------------------------------
+
+
+def test_what_the_api_has_deleted_is_not_deleted_again(
+    invalidate: Callable[..., dict[str, Any]],
+    database: URL,
+    redis: RedisServer,
+    application: Application,
+    dba: Connection,
+    report: int,
+) -> None:
+    cache = EconomyCache(redis.url, ENVIRONMENT, SERVICE)
+    with api_over(database, economy_cache=cache) as api:
+        assert api.test_client().post(f"/us/report/{report}/rerun").status_code == 200
+        # The application has begun to compute.
+        application.store(SCOPE, "computing")
+        assert invalidate() == {"state": "finished", "position": 1, "acts": 1, "scopes": 0, "deleted": 0}
+        assert application.find(SCOPE) == "computing"
+        # A later act of somebody else is no reason to keep it.
+        undo(dba, 1)
+        assert invalidate()["deleted"] == 1
+    assert found(application) == AFTER
+
+
+def test_what_the_api_could_not_delete_is_deleted(
+    invalidate: Callable[..., dict[str, Any]],
+    database: URL,
+    redis: RedisServer,
+    application: Application,
+    report: int,
+) -> None:
+    redis.stop()
+    try:
+        with api_over(database, economy_cache=EconomyCache(redis.url, ENVIRONMENT, SERVICE)) as api:
+            assert api.test_client().post(f"/us/report/{report}/rerun").status_code == 200
+    finally:
+        redis.start()
+    assert found(application) == BEFORE
+    assert invalidate()["deleted"] == 1
+    assert found(application) == AFTER
+
+
+def test_a_follower_that_may_only_delete_deletes(pgreprise: Run, dba: Connection, report: int) -> None:
+    with (
+        RedisServer("user deleter on >a ~policyengine:* -@all +del +select") as server,
+        application_over(server) as application,
+    ):
+        rerun(dba, report)
+        url = server.url.replace("redis://", "redis://deleter:a@")
+        succeeded(pgreprise("invalidate", "--once", **{**server.settings, "PGREPRISE_REDIS_URL": url}))
+        assert found(application) == AFTER
 
 
 # --- with the server -----------------------------------------------------------------------------
