@@ -195,6 +195,7 @@ FURTHER_SETTINGS = {
     "pgreprise.skip_used_run_numbers": ["enable_seqscan=off"],
     "pgreprise.original_run": ["enable_seqscan=off"],
     "pgreprise.linked_reports": ["plan_cache_mode=force_custom_plan"],
+    "pgreprise.same_key_reports": ["plan_cache_mode=force_generic_plan"],
     "pgreprise.scope_cache_rows": ["plan_cache_mode=force_generic_plan"],
     "pgreprise.rerun_many": ["plan_cache_mode=force_custom_plan"],
     "public.rerun_report": ["plan_cache_mode=force_generic_plan"],
