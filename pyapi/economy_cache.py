@@ -142,7 +142,7 @@ class EconomyCache:
             for first in range(0, len(commands), _BATCH):
                 with self._redis.pipeline(transaction=False) as pipeline:
                     for command in commands[first : first + _BATCH]:
-                        pipeline.execute_command(*command)
+                        pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
                     answers += pipeline.execute()
         except (RedisError, OSError, ValueError) as error:
             raise EconomyCacheAwayError(self._reason(error)) from None

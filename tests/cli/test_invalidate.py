@@ -29,7 +29,6 @@ from tests.support.economy_cache import (
 from tests.support.factories import (
     SCOPE,
     add_economy_report,
-    add_reform_impact,
     add_report,
     add_simulation,
     set_versions,
@@ -158,10 +157,9 @@ def test_what_a_batch_and_a_deletion_by_key_emptied_is_found_no_longer(
     assert invalidate() == {"state": "finished", "position": 3, "acts": 3, "scopes": 1, "deleted": 1}
     assert found(application) == AFTER
     application.store(SCOPE, "new")
-    add_reform_impact(dba)
     dba.execute(
         "select delete_reform_impacts(%(country_id)s, %(baseline_policy_id)s, %(reform_policy_id)s, %(region)s, "
-        "%(dataset)s, %(time_period)s, '[]', array['ok'])",
+        "%(dataset)s, %(time_period)s)",
         SCOPE,
     )
     assert invalidate() == {"state": "finished", "position": 4, "acts": 1, "scopes": 1, "deleted": 1}
