@@ -114,7 +114,7 @@ def _warnings(routines: dict[str, int]) -> list[str]:
     if reader["waiting_since"] is not None and reader["waiting_seconds"] > _BEHIND_SECONDS:
         has = "has never run" if reader["feed_position"] is None else "is behind"
         since = reader["waiting_since"].isoformat(timespec="seconds")
-        warnings.append(f"Redis: `pgreprise invalidate` {has}. An act waits for it since {since}.")
+        warnings.append(f"Redis: `pgreprise invalidate` {has}. An act has been waiting for it since {since}.")
     return warnings
 
 

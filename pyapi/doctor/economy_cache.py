@@ -27,7 +27,8 @@ def unread_feed(engine: Engine, database: psycopg.Connection[Any]) -> Iterator[F
         if tables["are_attached"]:
             yield Finding(
                 "economy cache",
-                "problem",
+                # Before the first act nothing is wrong yet.
+                "note" if reader["waiting_since"] is None else "problem",
                 "The application keeps its economy cache outside the database: in Redis since 2026-08-19. pgreprise "
                 "invalidate has never run here, so after a rerun the application may give the old result for up to 30 "
                 "days.",
@@ -39,7 +40,7 @@ def unread_feed(engine: Engine, database: psycopg.Connection[Any]) -> Iterator[F
         yield Finding(
             "economy cache",
             "problem",
-            f"pgreprise invalidate is behind: an act waits for it since {minutes}. Until then the application may give "
+            f"pgreprise invalidate is behind: an act has been waiting for it for {minutes}. Until then the application may give "
             "the old results of reruns.",
             "See whether it runs, and what it prints: pgreprise invalidate",
         )

@@ -192,7 +192,7 @@ def test_readiness_warns_where_nobody_follows_the_feed(client: FlaskClient, dba:
     assert warnings(client) == []
     dba.execute("update pgreprise.rerun set created_at = now() - interval '2 minutes'")
     [said] = warnings(client)
-    assert said.startswith("Redis: `pgreprise invalidate` has never run. An act waits for it since 20")
+    assert said.startswith("Redis: `pgreprise invalidate` has never run. An act has been waiting for it since 20")
     dba.execute("select * from rerun_feed(0)")
     dba.execute("select keep_feed_position(%s, 0)", (READER,))
     [said] = warnings(client)
