@@ -40,7 +40,7 @@ def unread_feed(engine: Engine, database: psycopg.Connection[Any]) -> Iterator[F
         yield Finding(
             "economy cache",
             "problem",
-            f"pgreprise invalidate is behind: an act has been waiting for it for {minutes}. Until then the application may give "
-            "the old results of reruns.",
+            f"pgreprise invalidate is behind: an act has been waiting for it for {minutes}. Until it is read, the "
+            "application may give the old results of reruns.",
             "See whether it runs, and what it prints: pgreprise invalidate",
         )

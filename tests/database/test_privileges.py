@@ -377,6 +377,7 @@ def test_what_only_looks_is_stable(dba: Connection) -> None:
         "public.report_history",
         "public.report_run_output",
         "public.rerun_preview",
+        "public.feed_position",
         "public.archive_size",
         "public.settings",
         "public.rerun_batches",
