@@ -144,13 +144,18 @@ def test_a_rerun_succeeds_while_redis_is_away_and_is_made_up_for_later(
 
 
 def test_a_rerun_succeeds_while_redis_accepts_connections_and_answers_nothing(
-    client: FlaskClient, redis: RedisServer, application: Application, report: int
+    client: FlaskClient,
+    redis: RedisServer,
+    application: Application,
+    report: int,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     redis.freeze()
     try:
-        # The second one does not wait for Redis again.
-        for _ in range(2):
+        for _ in range(3):
             succeeded(client.post(f"/us/report/{report}/rerun"))
+        # The later ones did not wait for Redis again.
+        assert [record.message[:6] for record in caplog.records] == ["Redis:"]
         assert "cannot be used" in warnings(client)[0]
     finally:
         redis.thaw()
@@ -171,6 +176,21 @@ def test_the_next_rerun_makes_up_for_the_one_before(
     other = succeeded(client.post("/us/report", json={"simulation_1_id": 1, "year": "2031"}), 201)["id"]
     succeeded(client.post(f"/us/report/{other}/rerun"))
     assert found(application) == AFTER
+
+
+def test_a_process_keeps_the_newest_deletions_only_and_the_feed_has_all(
+    client: FlaskClient, redis: RedisServer, application: Application, report: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyapi.api.invalidation._MOST_KEPT", 1)
+    other = succeeded(client.post("/us/report", json={"simulation_1_id": 1, "year": "2031"}), 201)["id"]
+    redis.stop()
+    try:
+        for one in (report, other):
+            succeeded(client.post(f"/us/report/{one}/rerun"))
+    finally:
+        redis.start()
+    assert warnings(client) == []
+    assert found(application) == BEFORE
 
 
 def test_an_api_without_redis_warns_of_nothing(database: URL) -> None:
