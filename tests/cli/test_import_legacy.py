@@ -31,25 +31,6 @@ def legacy(tmp_path: Path) -> Legacy:
     return Legacy(tmp_path / "legacy.sqlite")
 
 
-@pytest.fixture
-def new_engine(database: URL) -> Iterator[Callable[..., Engine]]:
-    """Makes engines of the test's database; ``new_engine("-c lock_timeout=1s")`` adds settings."""
-    made: list[Engine] = []
-
-    def make(options: str = "", **arguments: Any) -> Engine:
-        made.append(connect_engine(database.update_query_dict({"options": options}), **arguments))
-        return made[-1]
-
-    yield make
-    for engine in made:
-        engine.dispose()
-
-
-@pytest.fixture
-def target(new_engine: Callable[..., Engine]) -> Engine:
-    return new_engine()
-
-
 @pytest.fixture(scope="module")
 def untouched(server: URL, new_database: Callable[..., DatabaseJanitor], template: str) -> Iterator[Engine]:
     """A target that many tests share, because refusals leave it empty."""
