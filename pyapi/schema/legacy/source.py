@@ -92,11 +92,11 @@ class Source:
             }
         # From here on values are read as they are stored: text that is not UTF-8 and dates that do not exist are to
         # be met in their row, not in the driver.
-        driver: Any = connection.connection.driver_connection
+        self._driver: Any = connection.connection.driver_connection
         if connection.dialect.name == "sqlite":
-            driver.text_factory = bytes
+            self._driver.text_factory = bytes
         else:
-            driver.use_unicode, driver.decoders = False, {}
+            self._driver.use_unicode, self._driver.decoders = False, {}
 
     def count(self, name: str) -> int:
         """How many rows a table has."""
@@ -112,6 +112,15 @@ class Source:
             yield row
             self.reading = f" in table {name} after {counted(done, 'row')}"
         self.reading = ""
+
+
+    def give_up(self) -> None:
+        """End in the middle of the rows, without waiting for what the server still wants to send."""
+        # PyMySQL would read on to the end of the rows, on a connection that may be lost.
+        if (pending := getattr(self._driver, "_result", None)) is not None:
+            pending.unbuffered_active = False
+        with suppress(Exception):
+            self._connection.invalidate()
 
 
 def _explained(error: DBAPIError, source: Source | None, url: URL) -> str:
@@ -174,9 +183,7 @@ def opened(address: str, names: Sequence[str]) -> Iterator[Source]:
             try:
                 yield source
             except BaseException:
-                # What the server still wants to send is not waited for.
-                with suppress(Exception):
-                    connection.invalidate()
+                source.give_up()
                 raise
     except DBAPIError as error:
         # The target's connection fails in here too, and speaks for itself.
