@@ -15,7 +15,7 @@ create table if not exists public.report_outputs (
   report_spec_json json,
   report_spec_schema_version integer,
   report_spec_status varchar(32),
-  active_run_id char(36),
-  latest_successful_run_id char(36),
+  active_run_id varchar(36),
+  latest_successful_run_id varchar(36),
   constraint report_outputs_pkey primary key (id)
 );

@@ -12,7 +12,7 @@ create table if not exists public.simulations (
   error_message text,
   simulation_spec_json json,
   simulation_spec_schema_version integer,
-  active_run_id char(36),
-  latest_successful_run_id char(36),
+  active_run_id varchar(36),
+  latest_successful_run_id varchar(36),
   constraint simulations_pkey primary key (id)
 );

@@ -1,7 +1,7 @@
 -- report_output_runs: the application's own table of the runs of its reports. Most databases with pgreprise do not have
 -- it; the import creates it where the source has it. A table that exists already is kept as it is.
 create table if not exists public.report_output_runs (
-  id char(36) not null,
+  id varchar(36) not null,
   report_output_id integer not null,
   run_sequence integer not null,
   status varchar(32) not null,
@@ -11,7 +11,7 @@ create table if not exists public.report_output_runs (
   requested_at timestamp,
   started_at timestamp,
   finished_at timestamp,
-  source_run_id char(36),
+  source_run_id varchar(36),
   report_spec_snapshot_json json,
   country_package_version varchar(255),
   policyengine_version varchar(255),

@@ -1,9 +1,9 @@
 -- simulation_runs: the application's own table of the runs of its simulations; see report_output_runs.
 -- A table that exists already is kept as it is.
 create table if not exists public.simulation_runs (
-  id char(36) not null,
+  id varchar(36) not null,
   simulation_id integer not null,
-  report_output_run_id char(36),
+  report_output_run_id varchar(36),
   input_position integer,
   run_sequence integer not null,
   status varchar(32) not null,
@@ -13,7 +13,7 @@ create table if not exists public.simulation_runs (
   requested_at timestamp,
   started_at timestamp,
   finished_at timestamp,
-  source_run_id char(36),
+  source_run_id varchar(36),
   simulation_spec_snapshot_json json,
   country_package_version varchar(255),
   policyengine_version varchar(255),
