@@ -86,6 +86,8 @@ def import_command(url: str, since_last: bool, invalid_json: str) -> None:
             click.echo(f"{table}: {counted(count, 'row')} imported, {updated} updated, {deleted} deleted")
         else:
             click.echo(f"{table}: {counted(count, 'row')} imported")
+    for table in result.changing:
+        click.echo(f"not in one snapshot: table {table} is not InnoDB; nobody should have written to it meanwhile")
     for line in result.filled_in:
         click.echo(f"filled in: {line}")
     for replacement in result.replaced:

@@ -178,3 +178,13 @@ def test_a_source_that_changes_meanwhile_is_read_as_it_was(
     result = import_legacy(legacy.source, target, progress=write)
     assert set(result.rows.values()) == {1}
     assert [row["status"] for row in snapshot(dba)["report_outputs"]] == ["complete"]
+
+
+def test_a_table_that_has_no_snapshots_is_named(legacy: LegacyInMariaDB, pgreprise: Run) -> None:
+    legacy.execute("alter table simulations engine = MyISAM")
+    done = pgreprise("import-legacy", legacy.source)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "not in one snapshot: table simulations is not InnoDB; nobody should have written to it meanwhile"
+        in done.stdout.splitlines()
+    )

@@ -101,6 +101,7 @@ class _Import:
             _make_run_tables(pooled, connection)
         self._plans = plans(connection, legacy, names)
         self.result.not_copied = not_copied(legacy, self._plans)
+        self.result.changing = legacy.changing
         self.result.filled_in = [
             f"column {plan.name}.{column.name}: {column.filled_in!r}, since the source does not have it"
             for plan in self._plans

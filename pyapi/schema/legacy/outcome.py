@@ -93,6 +93,7 @@ class ImportResult:
     """What an import did.
 
     ``rows`` counts the inserted rows by table; ``updated`` and ``deleted`` are filled by an import of what is new.
+    ``changing`` are tables that other writers could change while they were read.
     ``replaced`` and ``kept`` list at most 10,000 each; ``replaced_count`` and ``kept_count`` count all.
     """
 
@@ -104,6 +105,7 @@ class ImportResult:
     kept: list[Kept] = field(default_factory=list)
     kept_count: int = 0
     not_copied: list[str] = field(default_factory=list)
+    changing: list[str] = field(default_factory=list)
     filled_in: list[str] = field(default_factory=list)
 
     def replace(self, replacement: Replacement) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 import psycopg
-from sqlalchemy import URL, Connection, NullPool, column, create_engine, func, inspect, make_url, select, table
+from sqlalchemy import URL, Connection, NullPool, column, create_engine, func, inspect, make_url, select, table, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SAWarning
 
 from pyapi.schema.legacy.outcome import ImportRefused
@@ -73,8 +73,8 @@ class Source:
     """A legacy database that is read in one snapshot.
 
     ``others`` are its tables that are not in ``names``; ``columns`` are the columns of those that are and that it
-    has, by their names in lower case, as both kinds of source compare them. ``reading`` tells where it is, for a
-    message.
+    has, by their names in lower case, as both kinds of source compare them; ``changing`` are those of them that are
+    not read in one snapshot. ``reading`` tells where it is, for a message.
     """
 
     def __init__(self, connection: Connection, names: Sequence[str]) -> None:
@@ -90,13 +90,19 @@ class Source:
                 for name in names
                 if inspector.has_table(name)
             }
+        self.changing: list[str] = []
+        if connection.dialect.name != "sqlite":
+            engines = text("select table_name, engine from information_schema.tables where table_schema = database()")
+            self.changing = [name for name, engine in connection.execute(engines)
+                             if name in self.columns and engine != "InnoDB"]  # fmt: skip
         # From here on values are read as they are stored: text that is not UTF-8 and dates that do not exist are to
         # be met in their row, not in the driver.
-        self._driver: Any = connection.connection.driver_connection
+        driver: Any = connection.connection.driver_connection
         if connection.dialect.name == "sqlite":
-            self._driver.text_factory = bytes
+            driver.text_factory = bytes
         else:
-            self._driver.use_unicode, self._driver.decoders = False, {}
+            driver.use_unicode, driver.decoders = False, {}
+        self._driver = driver
 
     def count(self, name: str) -> int:
         """How many rows a table has."""
@@ -112,7 +118,6 @@ class Source:
             yield row
             self.reading = f" in table {name} after {counted(done, 'row')}"
         self.reading = ""
-
 
     def give_up(self) -> None:
         """End in the middle of the rows, without waiting for what the server still wants to send."""
