@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +169,20 @@ def test_it_works_on_adopted_tables(legacy: Legacy, empty_database: URL) -> None
         assert add_simulation(connection) == 10
 
 
+def test_how_a_connection_writes_times_does_not_matter(
+    legacy: Legacy, new_engine: Callable[..., Engine], dba: Connection
+) -> None:
+    dba.execute("alter table reform_impact alter column end_time type timestamptz")
+    legacy.execute("update reform_impact set end_time = '2026-04-01 00:05:00'")
+    import_legacy(legacy.source, new_engine("-c datestyle=German -c timezone=Asia/Tokyo"))
+    assert dba.execute("select end_time at time zone 'utc' as at from reform_impact").fetchone() == {
+        "at": datetime(2026, 4, 1, 0, 5)
+    }
+    legacy.execute("update reform_impact set status = 'error'")
+    result = go_on(legacy, new_engine("-c datestyle=SQL -c timezone=America/New_York"))
+    assert (result.updated["reform_impact"], kept(result)) == (1, [])
+
+
 # --- work that was done here -----------------------------------------------------------------
 
 
@@ -297,6 +313,35 @@ def test_without_an_import_before_it_says_so(legacy: Legacy, target: Engine, dba
     with pytest.raises(ImportRefused, match="Nothing was imported into this database before"):
         go_on(legacy, target)
     assert not any(snapshot(dba).values())
+
+
+def test_a_target_to_which_someone_is_writing_is_refused(
+    legacy: Legacy, new_engine: Callable[..., Engine], connect: Connect
+) -> None:
+    target = new_engine("-c lock_timeout=100ms")
+    import_legacy(legacy.source, target)
+    legacy.execute("update simulations set status = 'error'")
+    writer = connect(autocommit=False)
+    add_simulation(writer)
+    with pytest.raises(ImportRefused, match=r"Someone else is writing to public\.simulations"):
+        go_on(legacy, target)
+    writer.rollback()
+    assert go_on(legacy, target).updated["simulations"] == 1
+
+
+def test_two_imports_at_once_are_refused(legacy: Legacy, new_engine: Callable[..., Engine], target: Engine) -> None:
+    import_legacy(legacy.source, target)
+    legacy.execute("update simulations set status = 'error'")
+    refused = []
+
+    def import_too(what: str, _done: int, _total: int) -> None:
+        if what == "compare simulations":
+            with pytest.raises(ImportRefused, match="Another import is running") as other:
+                go_on(legacy, new_engine("-c lock_timeout=100ms"))
+            refused.append(other)
+
+    assert go_on(legacy, target, progress=import_too).updated["simulations"] == 1
+    assert refused
 
 
 def test_a_plain_second_import_is_refused_and_names_the_other_way(legacy: Legacy, target: Engine) -> None:

@@ -215,6 +215,27 @@ def test_emoji_arrive(legacy_of_today: Source, target: Engine, dba: Connection) 
     assert (row["error_message"], row["output"]) == ("lost \U0001f680", '"\U0001f680"')
 
 
+def test_a_source_that_changes_meanwhile_is_read_as_it_was(
+    legacy_of_today: Source, target: Engine, dba: Connection
+) -> None:
+    if isinstance(legacy_of_today, Legacy):
+        # Else nobody can write to the file while it is read.
+        legacy_of_today.execute("pragma journal_mode = wal")
+
+    def write(what: str, _done: int, _total: int) -> None:
+        if what == "check report_outputs":
+            legacy_of_today.add("simulations", id=2, policy_id=7)
+            legacy_of_today.execute("update report_outputs set status = 'pending'")
+            legacy_of_today.execute("delete from reform_impact")
+
+    result = import_legacy(legacy_of_today.source, target, progress=write)
+    assert set(result.rows.values()) == {1}
+    assert [row["status"] for row in snapshot(dba)["report_outputs"]] == ["complete"]
+    # What changed meanwhile comes with the next import.
+    changed = import_legacy(legacy_of_today.source, target, since_last=True)
+    assert (changed.rows["simulations"], changed.deleted["reform_impact"]) == (1, 1)
+
+
 def test_a_listing_of_replacements_ends_somewhere(
     legacy: Legacy, target: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,8 +30,8 @@ def program(name: str) -> str | None:
 class MariaDB:
     """A running server; ``root`` has no password there."""
 
-    def __init__(self, port: int, process: subprocess.Popen[bytes]) -> None:
-        self.port = port
+    def __init__(self, port: int, socket: Path, process: subprocess.Popen[bytes]) -> None:
+        self.port, self.socket = port, socket
         self.process = process
 
     def connect(self, database: str | None = None) -> pymysql.Connection[Any]:
@@ -76,7 +76,7 @@ def running(folder: Path) -> Iterator[MariaDB]:
          f"--pid-file={folder / 'pid'}", f"--log-error={folder / 'log'}", *account],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    made = MariaDB(port, process)
+    made = MariaDB(port, folder / "socket", process)
     try:
         deadline = time.monotonic() + _START_SECONDS
         while True:

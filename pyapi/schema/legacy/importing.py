@@ -142,7 +142,12 @@ class _Import:
         """Bring over what is new, changed or deleted since the last import."""
         connection = self._connection
         # Two imports at once would not know of each other.
-        connection.execute("lock table pgreprise.imported_row in share row exclusive mode")
+        try:
+            connection.execute("lock table pgreprise.imported_row in share row exclusive mode")
+        except psycopg.errors.LockNotAvailable as error:
+            raise ImportRefused(
+                "Another import is running. Wait until it has ended, then import again. Nothing was imported."
+            ) from error
         require_previous(connection)
         changes = {plan.name: Changes(connection, plan) for plan in self._plans}
         for plan in self._plans:
