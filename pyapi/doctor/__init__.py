@@ -52,7 +52,10 @@ def examine(engine: Engine) -> list[Finding]:
             *findings,
             *_run("cache versions", lambda: reports.missing_versions(engine)),
             *_run("cache rows", lambda: reports.mismatched_caches(engine)),
+            *_run("cache rows", lambda: reports.failed_caches(engine)),
             *_run("reports", lambda: reports.defects(engine)),
+            *_run("lost runs", lambda: reports.lost_runs(engine)),
+            *_run("runs", lambda: reports.run_tables(engine, database)),
             *_run("batches", lambda: history.unfinished_batches(engine)),
             *_run("archive", lambda: history.archive(engine)),
         ]
