@@ -208,7 +208,8 @@ class Changes:
         """
         self._run(
             "with rerun as materialized (select linked.* from pgreprise.linked_reports(array("
-            "select report.id::bigint from public.report_outputs as report where report.run_sequence > 1)) as linked "
+            "select report.id::bigint from public.report_outputs as report where report.run_sequence > 1 "
+            "and exists (select from {verdict} as verdict where verdict.act = 'insert'))) as linked "
             "where linked.cache_key is not null), "
             "unwanted as materialized (select distinct cached.reform_impact_id from rerun "
             "cross join lateral pgreprise.report_cache_rows(rerun.cache_key, rerun.economy_impact_version) as cached "

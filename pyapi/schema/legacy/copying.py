@@ -59,7 +59,7 @@ class Copier:
         self._result = result
         self._invalid_json_to_null = invalid_json_to_null
         # COPY names the relation without its schema.
-        self._written = relation._obj[-1]
+        self._written = relation.as_string().split(".")[-1].strip('"')
         self._statement = sql.SQL("copy {} ({}) from stdin").format(
             relation, sql.SQL(", ").join(map(sql.Identifier, plan.names))
         )
