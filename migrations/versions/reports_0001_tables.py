@@ -31,6 +31,7 @@ TABLES = (
     "rerun_batch_item",
     "rerun_batch_simulation",
     "rerun_batch_cache_key",
+    "imported_row",
 )
 
 

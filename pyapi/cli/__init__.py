@@ -17,7 +17,7 @@ from pyapi.cli import batches, carbon, installation, invalidation, reports, serv
 from pyapi.cli.output import explain, print_error
 from pyapi.embedded import EmbeddedUnavailableError
 from pyapi.schema.files import TextError
-from pyapi.schema.legacy_import import ImportRefused
+from pyapi.schema.legacy import ImportRefused
 
 __all__ = ["cli", "main"]
 
