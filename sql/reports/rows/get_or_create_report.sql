@@ -31,10 +31,10 @@ begin
   perform pgreprise.enter('reports:write');
   perform pgreprise.require_country(get_or_create_report.country_id);
 
-  if get_or_create_report.simulation_1_id is null or wanted_year !~ '^[0-9]{4}$' then
+  if get_or_create_report.simulation_1_id is null or length(wanted_year) not between 1 and 255 then
     raise exception using
       errcode = 'RR016',
-      message = 'A report needs a simulation_1_id and a year of four digits.',
+      message = 'A report needs a simulation_1_id and a year of 1 to 255 characters.',
       detail = jsonb_build_object('simulation_1_id', get_or_create_report.simulation_1_id, 'year', wanted_year),
       hint = 'Leave the year out for the current calendar year.';
   end if;
