@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +36,37 @@ def _given(name: str, value: str | None) -> str | None:
     return value
 
 
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def _origins(text: str, *, has_key: bool) -> tuple[str, ...]:
+    """The web origins of a list, each as a browser writes it. Raises ValueError for anything else."""
+    name = "PGREPRISE_CORS_ORIGINS"
+    given = text.lower().replace(",", " ").split()
+    if "*" in given:
+        if given != ["*"]:
+            raise ValueError(f"{name} names * and others. Set only *, or only the others.")
+        if not has_key:
+            raise ValueError(
+                f"{name} is *, but there is no key, so every web page could act as the operator. "
+                "Set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS too, or name the origins."
+            )
+        return ("*",)
+    found: dict[str, None] = {}
+    for origin in given:
+        match = _ORIGIN.fullmatch(origin)
+        port = int(match["port"]) if match and match["port"] else None
+        if match is None or not 0 < (port or 1) < 65536:
+            raise ValueError(f"{name}: {origin!r} is not an origin. Write it as scheme://host or scheme://host:port.")
+        # A browser leaves out the port that its scheme has anyway.
+        suffix = "" if port in (None, _DEFAULT_PORTS.get(match["scheme"])) else f":{port}"
+        found[f"{match['scheme']}://{match['host']}{suffix}"] = None
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings from environment variables. Where ``database`` is None, the embedded server is used.
@@ -47,6 +79,7 @@ class Settings:
     PGREPRISE_JWT_SECRET: the secret that tokens are signed with (HS256), or
     PGREPRISE_JWT_JWKS: the file with the public keys of the issuer of the tokens (RS256, ES256).
     PGREPRISE_JWT_AUDIENCE, PGREPRISE_JWT_ISSUER: the claims aud and iss that tokens must have.
+    PGREPRISE_CORS_ORIGINS: the origins of the web pages that may call the API, or ``*``.
     """
 
     database: URL | None
@@ -57,6 +90,7 @@ class Settings:
     jwt_jwks: Path | None = None
     jwt_audience: str | None = None
     jwt_issuer: str | None = None
+    cors_origins: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -91,4 +125,5 @@ class Settings:
             jwt_jwks=Path(key_file).absolute() if key_file is not None else None,
             jwt_audience=audience,
             jwt_issuer=issuer,
+            cors_origins=_origins(os.environ.get("PGREPRISE_CORS_ORIGINS", ""), has_key=not secret is key_file is None),
         )
