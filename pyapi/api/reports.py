@@ -113,7 +113,7 @@ class Rerun(Stored):
 
 
 class Touched(Stored):
-    """A row that a rerun would touch, or the defect because of which it would be refused."""
+    """A row that a rerun would touch or is near and kept, or the defect because of which it would be refused."""
 
     kind: Literal["report", "simulation", "reform_impact"]
     id: int
@@ -127,16 +127,16 @@ class Touched(Stored):
 
 
 class Run(Stored):
-    """A run of a report, and the action that started it."""
+    """A run of a report, and what started it. A run that the application made by itself has no run_sequence."""
 
-    run_sequence: int
+    run_sequence: int | None
     is_current: bool
     status: str
     had_output: bool
     has_output: bool
     error_message: str | None
     api_version: str
-    started_by: Literal["rerun", "reset_report", "undo"] | None
+    started_by: str | None
     rerun_id: int | None
     started_at: datetime | None
     ended_at: datetime | None
@@ -150,6 +150,8 @@ class Run(Stored):
     simulation_ids: list[int] | None
     economy_cache_rows_deleted: int | None
     batch_id: int | None
+    host_run_id: str | None
+    host_run_sequence: int | None
 
 
 class RunOutput(Stored):
