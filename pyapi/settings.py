@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -66,6 +67,37 @@ def _given(name: str, value: str | None) -> str | None:
     return value
 
 
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def _origins(text: str, *, has_key: bool) -> tuple[str, ...]:
+    """The web origins of a list, each as a browser writes it. Raises ValueError for anything else."""
+    name = "PGREPRISE_CORS_ORIGINS"
+    given = text.lower().replace(",", " ").split()
+    if "*" in given:
+        if given != ["*"]:
+            raise ValueError(f"{name} names * and others. Set only *, or only the others.")
+        if not has_key:
+            raise ValueError(
+                f"{name} is *, but there is no key, so every web page could act as the operator. "
+                "Set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS too, or name the origins."
+            )
+        return ("*",)
+    found: dict[str, None] = {}
+    for origin in given:
+        match = _ORIGIN.fullmatch(origin)
+        port = int(match["port"]) if match and match["port"] else None
+        if match is None or not 0 < (port or 1) < 65536:
+            raise ValueError(f"{name}: {origin!r} is not an origin. Write it as scheme://host or scheme://host:port.")
+        # A browser leaves out the port that its scheme has anyway.
+        suffix = "" if port in (None, _DEFAULT_PORTS.get(match["scheme"])) else f":{port}"
+        found[f"{match['scheme']}://{match['host']}{suffix}"] = None
+    return tuple(found)
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings from environment variables. Where ``database`` is None, the embedded server is used.
@@ -81,6 +113,7 @@ class Settings:
     PGREPRISE_REDIS_URL: the Redis in which the application keeps its economy cache, if it does.
     RUNTIME_CACHE_ENVIRONMENT, RUNTIME_CACHE_SERVICE: names in the keys of that cache. They have the names and the
     values that the application has them under; without the URL they are not read.
+    PGREPRISE_CORS_ORIGINS: the origins of the web pages that may call the API, or ``*``.
     """
 
     database: URL | None
@@ -94,6 +127,7 @@ class Settings:
     redis_url: str | None = field(default=None, repr=False)
     cache_environment: str | None = None
     cache_service: str | None = None
+    cors_origins: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -140,4 +174,5 @@ class Settings:
             redis_url=redis_url,
             cache_environment=names["RUNTIME_CACHE_ENVIRONMENT"],
             cache_service=names["RUNTIME_CACHE_SERVICE"],
+            cors_origins=_origins(os.environ.get("PGREPRISE_CORS_ORIGINS", ""), has_key=not secret is key_file is None),
         )

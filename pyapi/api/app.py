@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import Engine
 from werkzeug.exceptions import NotFound
 
 from pyapi.api.auth import Authentication, register_authentication
+from pyapi.api.browsers import ANY_ORIGIN, register_browsers
 from pyapi.api.carbon import carbon
 from pyapi.api.documentation import documentation
 from pyapi.api.errors import register_error_handlers
@@ -53,14 +55,21 @@ def _refuse_encoded_slashes() -> None:
 
 
 def create_app(
-    engine: Engine, authentication: Authentication | None = None, economy_cache: EconomyCache | None = None
+    engine: Engine,
+    authentication: Authentication | None = None,
+    *,
+    economy_cache: EconomyCache | None = None,
+    origins: Collection[str] = (),
 ) -> Flask:
     """The API for the database of ``engine``, which has autocommit (``connect_engine`` makes one).
 
     Without ``authentication`` every request acts as the local operator, who may do everything. With ``economy_cache``
-    the application's cache in Redis forgets what a rerun has emptied.
+    the application's cache in Redis forgets what a rerun has emptied. Web pages of ``origins`` may call the API.
     The database and Redis are first used by the first request, so the API may start before them.
+    Raises ValueError for every origin (``*``) without ``authentication``.
     """
+    if authentication is None and ANY_ORIGIN in origins:
+        raise ValueError("Without authentication every web page could act as the local operator.")
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
     # Flask's own replies to OPTIONS and its redirects would not have the envelope.
@@ -73,7 +82,8 @@ def create_app(
     app.extensions[INVALIDATION] = Invalidation(economy_cache)
     for blueprint in (reports, simulations, carbon, health, documentation):
         app.register_blueprint(blueprint)
-    register_authentication(app, authentication)
+    register_browsers(app, origins)
+    register_authentication(app, authentication, origins)
     app.before_request(_refuse_encoded_slashes)
     register_error_handlers(app)
     app.after_request(_forbid_sniffing)

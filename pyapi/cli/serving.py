@@ -87,7 +87,14 @@ def up(port: int) -> None:
         text = _announcement(administrator, server, address.url, engine, wants_token=authentication is not None)
         text += unit_to_try(engine, address.url, settings)
         engine.dispose()
-        serve(api, address, authentication, economy_cache=economy_cache, when_ready=lambda: click.echo(text))
+        serve(
+            api,
+            address,
+            authentication,
+            economy_cache=economy_cache,
+            origins=settings.cors_origins,
+            when_ready=lambda: click.echo(text),
+        )
 
 
 @click.command()
@@ -132,6 +139,7 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
             address,
             authentication,
             economy_cache=economy_cache,
+            origins=settings.cors_origins,
             workers=workers,
             connections=connections,
             clients=clients,

@@ -30,6 +30,7 @@ INTERNAL: frozenset[str] = frozenset()
 # Every routine, and who may call it.
 EXPECTED = {
     "public.cache_versions": READERS,
+    "public.recent_cache_rows": READERS,
     "public.get_report": READERS,
     "public.get_simulation": READERS,
     "public.report_defects": READERS,
@@ -77,11 +78,13 @@ EXPECTED = {
     "pgreprise.answers_request": INTERNAL,
     "pgreprise.cache_scope": INTERNAL,
     "pgreprise.host_run_obstacle": INTERNAL,
+    "pgreprise.is_to_be_written": INTERNAL,
     "pgreprise.recorded_runs": INTERNAL,
     "pgreprise.remove_host_run": INTERNAL,
     "pgreprise.requested_dataset": INTERNAL,
     "pgreprise.same_key_reports": INTERNAL,
     "pgreprise.scope_cache_rows": INTERNAL,
+    "pgreprise.shown_run": INTERNAL,
     "pgreprise.write_report_host_run": INTERNAL,
     "pgreprise.write_simulation_host_run": INTERNAL,
     "pgreprise.after_routine": INTERNAL,

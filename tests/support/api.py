@@ -34,6 +34,6 @@ def api_over(
     """An API over a database; with a verifier it wants tokens."""
     engine = connect_engine(as_api(database, options))
     try:
-        yield create_app(engine, verifier, economy_cache)
+        yield create_app(engine, verifier, economy_cache=economy_cache)
     finally:
         engine.dispose()
