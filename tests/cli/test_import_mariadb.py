@@ -85,6 +85,7 @@ def test_a_password_that_is_refused_is_not_shown(
         (":port/legacy", "not a database URL"),
         ("", "names no database"),
         ("/legacy?luck=1", "has a parameter that cannot be used: .*luck"),
+        ("/legacy?ssl_ca=/absent", "has a parameter that cannot be used: .*No such file"),
         ("/legacy?plugin=luck", "not a database URL"),
     ],
 )

@@ -152,9 +152,9 @@ def opened(address: str, names: Sequence[str]) -> Iterator[Source]:
     url = _url(address)
     is_sqlite = url.get_backend_name() == "sqlite"
     # The driver would encode a password that is text as latin1.
-    arguments: dict[str, Any] = {} if is_sqlite else {"password": (url.password or "").encode()}
-    if not is_sqlite:
-        arguments["read_timeout"] = _PATIENCE_SECONDS
+    arguments: dict[str, Any] = {} if is_sqlite else {"read_timeout": _PATIENCE_SECONDS}
+    if url.password is not None:
+        arguments["password"] = str(url.password).encode()
     try:
         engine = create_engine(
             url,
@@ -172,8 +172,8 @@ def opened(address: str, names: Sequence[str]) -> Iterator[Source]:
     try:
         try:
             connection = engine.connect()
-        except (TypeError, ValueError) as error:
-            # The driver does not know a parameter of the URL, or not its value; neither shows the password.
+        except (TypeError, ValueError, RuntimeError, OSError) as error:
+            # The driver cannot use a parameter of the URL, or lacks what it needs; no such message has the password.
             raise ImportRefused(
                 f"The source's URL has a parameter that cannot be used: {error}. Nothing was imported."
             ) from None
