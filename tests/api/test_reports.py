@@ -241,7 +241,8 @@ def test_messages_are_those_of_the_application(client: FlaskClient, dba: Connect
     def message(response: Any) -> Any:
         return response.json["message"]
 
-    assert message(created := client.post("/us/report", json=new)) == "Report output created successfully"
+    created = client.post("/us/report", json=new)
+    assert message(created) == "Report output created successfully"
     assert message(client.post("/us/report", json=new)) == "Report output already exists"
     report = succeeded(created, 201)["id"]
     assert message(client.get(f"/us/report/{report}")) is None
@@ -280,7 +281,8 @@ def test_a_report_has_the_fields_and_the_times_of_the_application(client: FlaskC
         active_run_id="a",
     )
     dba.execute(
-        "insert into public.report_output_runs (id, report_output_id, run_sequence, status, trigger_type, requested_at) "
+        "insert into public.report_output_runs "
+        "(id, report_output_id, run_sequence, status, trigger_type, requested_at) "
         "values ('a', %s, 1, 'pending', 'initial', '2026-08-14 15:17:37')",
         (report,),
     )

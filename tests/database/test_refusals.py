@@ -317,7 +317,7 @@ def test_a_report_of_an_unknown_population_type_is_not_created(full: Connection)
 @pytest.mark.parametrize(
     ("values", "message", "detail"),
     [
-        ("", "There is nothing to update.", {}),
+        ("", "No fields to update", {}),
         (", status => 'done'", 'Status "done" is not one of pending, running, complete and error.', {"status": "done"}),
         (", status => ''", 'Status "" is not one of pending, running, complete and error.', {"status": ""}),
         (", status => 'complete'", "Status complete needs an output.", {"status": "complete"}),
