@@ -117,7 +117,8 @@ def add_run(connection: Connection, report: int, number: int, status: str) -> st
     run_id = f"run {number}"
     connection.execute(
         "insert into public.report_output_runs "
-        "(id, report_output_id, run_sequence, status, trigger_type, requested_at, started_at, finished_at) values (%s, %s, %s, %s, 'initial', %s::timestamp, null, %s::timestamp)",
+        "(id, report_output_id, run_sequence, status, trigger_type, requested_at, started_at, finished_at) "
+        "values (%s, %s, %s, %s, 'initial', %s::timestamp, null, %s::timestamp)",
         (run_id, report, number, status, f"2026-08-14 15:00:0{number}", f"2026-08-14 16:00:0{number}"),
     )
     return run_id
