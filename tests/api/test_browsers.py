@@ -118,8 +118,8 @@ def test_a_listed_page_reads_refusals_of_every_kind(keyed: FlaskClient, keyless:
     dba.execute("drop function public.get_report")
     replies.append((503, keyless.get("/us/report/1", headers=from_page)))
     dba.execute(
-        "create function public.get_report(report_id bigint, country_id text) "
-        "returns setof pgreprise.report_row language plpgsql as $$ begin raise division_by_zero; end $$"
+        "create function public.get_report(report_id bigint, country_id text) returns bigint "
+        "language plpgsql as $$ begin raise division_by_zero; end $$"
     )
     replies.append((500, keyless.get("/us/report/1", headers=from_page)))
     for status, reply in replies:
@@ -249,10 +249,10 @@ def gunicorn(database: URL, port: int) -> Iterator[str]:
         process.wait(30)
 
 
-@pytest.mark.parametrize("server", ["threaded", "gunicorn"])
-def test_a_page_reruns_a_report_as_a_browser_does(request: pytest.FixtureRequest, dba: Connection, server: str) -> None:
+@pytest.mark.parametrize("served", ["threaded", "gunicorn"])
+def test_a_page_reruns_a_report_as_a_browser_does(request: pytest.FixtureRequest, dba: Connection, served: str) -> None:
     report = add_report(dba, add_simulation(dba, population_type="household"))
-    url = f"{request.getfixturevalue(server)}/us/report/{report}/rerun"
+    url = f"{request.getfixturevalue(served)}/us/report/{report}/rerun"
     status, headers, body = ask(url, "OPTIONS", Origin=PAGE, **ASKED)
     assert (status, headers["Access-Control-Allow-Origin"], body) == (200, PAGE, b"")
     assert "post" in listed(headers["Access-Control-Allow-Methods"])

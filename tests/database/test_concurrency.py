@@ -111,6 +111,7 @@ def test_the_limit_of_a_wait_ends_with_the_transaction(rows: Connection) -> None
 def test_a_call_that_has_to_wait_too_long_fails_and_has_changed_nothing(
     rows: Connection, connect: Connect, call: str, held: str
 ) -> None:
+    rows.execute("select set_setting('allow_unfinish', 'on')")
     before = snapshot(rows)
     caller = connect()
     caller.execute("set lock_timeout = '20ms'")

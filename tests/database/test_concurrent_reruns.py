@@ -30,6 +30,7 @@ EXPECTED = {
     "RR005",
     "RR010",  # an undo of what has moved on
     "RR011",  # a worker whose run has ended
+    "RR020",  # a worker whose run another one has finished
     "RR012",  # a key of another report
     "RR014",  # an undo of what was undone or purged
 }
@@ -200,6 +201,7 @@ def test_a_worker_that_waits_for_a_rerun_is_refused_and_a_rerun_that_waits_for_a
     report = one_report(dba)
     row_id = report["id"] if kind == "report" else report["simulation_1_id"]
     table = "report_outputs" if kind == "report" else "simulations"
+    dba.execute(f"update public.{table} set status = 'running' where id = %s", (row_id,))  # noqa: S608
     rerun = "call rerun_report(%s::bigint)"
     write = f"select update_{kind}(%s, status => 'complete', output => '{{\"late\":  1}}', run_sequence => 1)"
     first, second = connect(), connect()

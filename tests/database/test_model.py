@@ -59,7 +59,7 @@ FROM_EMPTY = """
     pgreprise.reform_impact_archive, pgreprise.restored_run, pgreprise.rerun_batch, pgreprise.rerun_batch_item,
     pgreprise.rerun_batch_simulation, pgreprise.rerun_batch_cache_key restart identity;
   update pgreprise.rerun_feed_counter set last_position = 0;
-  update pgreprise.setting set archive_outputs = true;
+  update pgreprise.setting set archive_outputs = true, allow_unfinish = false;
   delete from pgreprise.country where country_id not in ('us', 'uk', 'ca');
   update pgreprise.country
      set economy_impact_version = case when country_id <> 'ca' then 'e1' end,

@@ -43,6 +43,7 @@ def large(dba: Connection) -> Connection:
         """,
         {"rows": ROWS},
     )
+    dba.execute("select set_setting('allow_unfinish', 'on')")
     dba.execute("analyze public.simulations, public.report_outputs, public.reform_impact")
     return dba
 

@@ -191,6 +191,7 @@ AS_THE_CALLER = COMMITTING | {"pgreprise.add_counts"}
 SAFE_PATH = "search_path=pg_catalog, pg_temp"
 TEXT_THERE_AND_BACK = ["DateStyle=ISO, YMD", "IntervalStyle=postgres", "extra_float_digits=1"]
 FURTHER_SETTINGS = {
+    "pgreprise.shown_run": ["TimeZone=UTC"],
     "pgreprise.archived_outputs": ["plan_cache_mode=force_custom_plan"],
     "pgreprise.batch_reports": ["plan_cache_mode=force_custom_plan"],
     "pgreprise.archive_host_columns": TEXT_THERE_AND_BACK,
@@ -371,6 +372,7 @@ def test_what_only_looks_is_stable(dba: Connection) -> None:
         "public.cache_versions",
         "public.get_report",
         "public.get_simulation",
+        "public.recent_cache_rows",
         "public.report_defects",
         "public.failed_cache_rows",
         "public.lost_runs",
@@ -581,6 +583,7 @@ def test_a_token_without_a_scope_may_call_nothing(dba: Connection) -> None:
 CALLS = [
     "call public.rerun_report({report}, 'us')",
     "select * from public.get_report({report}, 'us')",
+    "select * from public.recent_cache_rows(5, 'us')",
     "select * from public.get_simulation({simulation}, 'us')",
     "select * from public.update_report({report}, 'us', status => 'complete', output => '{{}}')",
     "select * from public.update_simulation({simulation}, 'us', status => 'complete', output => '{{}}')",
@@ -831,7 +834,7 @@ def test_the_trap_catches_a_routine_without_a_safe_search_path(attacker: Connect
 def test_text_that_looks_like_sql_is_only_text(dba: Connection, connect: Connect) -> None:
     set_versions(dba)
     simulation = add_simulation(dba, population_type="household")
-    add_report(dba, simulation)
+    add_report(dba, simulation, status="running")
     api = connect(role="pgreprise_api")
     hostile = "x'); delete from public.simulations; --%s %I {} :name $1"
     row = one(api, "select error_message from update_report(1, 'us', error_message => %s)", hostile)

@@ -270,11 +270,11 @@ def test_a_simulation_that_no_row_could_hold_is_rr016(full: Connection, argument
 
 @pytest.mark.parametrize(
     ("simulation_id", "year"),
-    [(None, "2025"), (1, ""), (1, "25"), (1, "20255"), (1, "2025\n"), (1, "٢٠٢٥"), (1, "-203")],
+    [(None, "2025"), (1, ""), (1, "x" * 256)],
 )
 def test_a_report_that_no_row_could_hold_is_rr016(full: Connection, simulation_id: int | None, year: str) -> None:
     said = refusal(full, "select get_or_create_report('us', %s::bigint, year => %s)", simulation_id, year)
-    message = "A report needs a simulation_1_id and a year of four digits."
+    message = "A report needs a simulation_1_id and a year of 1 to 255 characters."
     assert_refused(said, "RR016", message, {"simulation_1_id": simulation_id, "year": year})
 
 
@@ -317,7 +317,7 @@ def test_a_report_of_an_unknown_population_type_is_not_created(full: Connection)
 @pytest.mark.parametrize(
     ("values", "message", "detail"),
     [
-        ("", "There is nothing to update.", {}),
+        ("", "No fields to update", {}),
         (", status => 'done'", 'Status "done" is not one of pending, running, complete and error.', {"status": "done"}),
         (", status => ''", 'Status "" is not one of pending, running, complete and error.', {"status": ""}),
         (", status => 'complete'", "Status complete needs an output.", {"status": "complete"}),

@@ -311,8 +311,11 @@ def test_tables_that_were_adopted_with_narrow_policies_jsonb_outputs_and_text_co
     report, first, second = economy_report(dba)
     add_reform_impact(dba)
     assert rerun(dba, report)["simulation_ids"] == [first, second]
-    dba.execute("select update_report(%s, output => '{\"a\": 1}', status => 'complete')", (report,))
-    dba.execute("select update_report(%s, error_message => 'kept the output')", (report,))
+    dba.execute(
+        "select update_report(%s, error_message => 'slow', output => '{\"a\": 1}', status => 'complete')", (report,)
+    )
+    # The same again, of other types than the columns have.
+    dba.execute("select update_report(%s, error_message => 'slow', output => '{\"a\":1}')", (report,))
     dba.execute("select update_simulation(%s, output => '{\"a\": 1}', status => 'complete')", (first,))
     for call in (f"get_report({report})", f"get_simulation({first})"):
         assert one(dba, f"select ({call}).output::text as output")["output"] == '{"a": 1}'

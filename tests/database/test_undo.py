@@ -585,6 +585,7 @@ def test_simulations_that_are_linked_in_another_order_and_at_different_runs_get_
     report = add_report(sandbox, rows.second, rows.first, year="2031")
     for _ in range(3):
         sandbox.execute("select reset_simulation(%s)", (rows.first,))
+    sandbox.execute("select set_setting('allow_unfinish', 'on')")
     for simulation in (rows.first, rows.second):
         sandbox.execute("select update_simulation(%s, output => %s)", (simulation, f'{{"of": {simulation}}}'))
     before = snapshot(sandbox)

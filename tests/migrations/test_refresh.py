@@ -50,7 +50,7 @@ def test_edits_arrive_one_after_the_other_and_nothing_else_changes(
     project: Path, migrated: Engine, database: URL
 ) -> None:
     before = state(database)
-    first = "There is nothing to update."
+    first = "No fields to update"
     for old, new in ((first, "Nothing was given."), ("Nothing was given.", "Give a value."), ("Give a value.", first)):
         edit(project, CHECK, old, new)
         assert migrate.upgrade(migrated) == [f"updated reports/check_update from sql/{CHECK}.sql"]

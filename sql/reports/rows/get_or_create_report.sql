@@ -5,8 +5,8 @@
 -- serializable a caller may get 40001; it finds the row when it tries again.
 -- Returns (stored, created). select (found.stored).*, found.created
 --   from get_or_create_report('us', 2, 3, year => '2026') as found;
--- Raises RR002, RR003, RR004, RR005 when the new report could never be computed, RR008 no such country, RR009 no current
--- report version, RR016 an impossible year or no simulation, RR017 the caller's token may not.
+-- Raises RR002, RR003, RR004, RR005 when the new report could never be computed, RR008 no such country, RR009 no
+-- current report version, RR016 an impossible year or no simulation, RR017 the caller's token may not.
 create or replace function public.get_or_create_report(
   country_id text,
   simulation_1_id bigint,

@@ -26,7 +26,8 @@ begin
   perform pgreprise.check_update(update_report.status, update_report.output, update_report.error_message);
 
   -- Locked before it is judged, so that nobody finishes or reruns it in between.
-  select report.id, report.run_sequence, report.status, report.output, report.error_message
+  select report.id::bigint as id, report.run_sequence, report.status::text as status, report.output::json as output,
+      report.error_message::text as error_message
     into target
     from public.report_outputs as report
    where report.id = update_report.report_id
