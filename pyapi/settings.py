@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sqlalchemy import URL, make_url
 
@@ -28,11 +30,72 @@ def database_url(text: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
+def _is_redis_url(text: str) -> bool:
+    if any(character.isspace() or not character.isprintable() for character in text):
+        return False
+    try:
+        url = urlsplit(text)
+        parse_qsl(url.query, strict_parsing=bool(url.query))
+        # Reading the port checks it. A password that is not percent-encoded often ends up there.
+        port = url.port
+    except ValueError:
+        return False
+    if url.fragment:
+        return False
+    if url.scheme == "unix":
+        return url.path not in ("", "/") and not url.hostname
+    path = unquote(url.path).removeprefix("/")
+    return url.scheme in ("redis", "rediss") and bool(url.hostname) and port != 0 and (not path or path.isdecimal())
+
+
+def _redis_url(text: str | None) -> str | None:
+    """The URL of a Redis. Raises ValueError, without any part of the text: it may hold a password."""
+    url = _given("PGREPRISE_REDIS_URL", text)
+    if url is not None and not _is_redis_url(url):
+        raise ValueError(
+            "PGREPRISE_REDIS_URL is not the URL of a Redis. Write it as redis://user:password@host:6379/0, as "
+            "rediss://... for TLS or as unix:///path/to/socket?db=0. In a password, write : / ? # @ and % as %3A %2F "
+            "%3F %23 %40 and %25."
+        )
+    return url
+
+
 def _given(name: str, value: str | None) -> str | None:
     # An empty secret is probably a mistake. Without this check the API would run without authentication.
     if value is not None and not value.strip():
         raise ValueError(f"{name} is set but empty. Give it a value, or unset it.")
     return value
+
+
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def _origins(text: str, *, has_key: bool) -> tuple[str, ...]:
+    """The web origins of a list, each as a browser writes it. Raises ValueError for anything else."""
+    name = "PGREPRISE_CORS_ORIGINS"
+    given = text.lower().replace(",", " ").split()
+    if "*" in given:
+        if given != ["*"]:
+            raise ValueError(f"{name} names * and others. Set only *, or only the others.")
+        if not has_key:
+            raise ValueError(
+                f"{name} is *, but there is no key, so every web page could act as the operator. "
+                "Set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS too, or name the origins."
+            )
+        return ("*",)
+    found: dict[str, None] = {}
+    for origin in given:
+        match = _ORIGIN.fullmatch(origin)
+        port = int(match["port"]) if match and match["port"] else None
+        if match is None or not 0 < (port or 1) < 65536:
+            raise ValueError(f"{name}: {origin!r} is not an origin. Write it as scheme://host or scheme://host:port.")
+        # A browser leaves out the port that its scheme has anyway.
+        suffix = "" if port in (None, _DEFAULT_PORTS.get(match["scheme"])) else f":{port}"
+        found[f"{match['scheme']}://{match['host']}{suffix}"] = None
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -47,6 +110,10 @@ class Settings:
     PGREPRISE_JWT_SECRET: the secret that tokens are signed with (HS256), or
     PGREPRISE_JWT_JWKS: the file with the public keys of the issuer of the tokens (RS256, ES256).
     PGREPRISE_JWT_AUDIENCE, PGREPRISE_JWT_ISSUER: the claims aud and iss that tokens must have.
+    PGREPRISE_REDIS_URL: the Redis in which the application keeps its economy cache, if it does.
+    RUNTIME_CACHE_ENVIRONMENT, RUNTIME_CACHE_SERVICE: names in the keys of that cache. They have the names and the
+    values that the application has them under; without the URL they are not read.
+    PGREPRISE_CORS_ORIGINS: the origins of the web pages that may call the API, or ``*``.
     """
 
     database: URL | None
@@ -57,6 +124,10 @@ class Settings:
     jwt_jwks: Path | None = None
     jwt_audience: str | None = None
     jwt_issuer: str | None = None
+    redis_url: str | None = field(default=None, repr=False)
+    cache_environment: str | None = None
+    cache_service: str | None = None
+    cors_origins: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -82,6 +153,15 @@ class Settings:
                 f"PGREPRISE_JWT_SECRET is too short. HS256 needs {_SHORTEST_SECRET_BYTES} bytes or more, "
                 "for example the output of `openssl rand -base64 32`."
             )
+        redis_url = _redis_url(os.environ.get("PGREPRISE_REDIS_URL"))
+        names = {
+            "RUNTIME_CACHE_ENVIRONMENT": os.environ.get("RUNTIME_CACHE_ENVIRONMENT"),
+            "RUNTIME_CACHE_SERVICE": os.environ.get("RUNTIME_CACHE_SERVICE"),
+        }
+        if redis_url is not None and (missing := [name for name, value in names.items() if not (value or "").strip()]):
+            raise ValueError(
+                f"PGREPRISE_REDIS_URL needs {' and '.join(missing)} too: the values that the application itself has."
+            )
         return cls(
             database=database_url(database) if database else None,
             migration_database=database_url(migration) if migration else None,
@@ -91,4 +171,8 @@ class Settings:
             jwt_jwks=Path(key_file).absolute() if key_file is not None else None,
             jwt_audience=audience,
             jwt_issuer=issuer,
+            redis_url=redis_url,
+            cache_environment=names["RUNTIME_CACHE_ENVIRONMENT"],
+            cache_service=names["RUNTIME_CACHE_SERVICE"],
+            cors_origins=_origins(os.environ.get("PGREPRISE_CORS_ORIGINS", ""), has_key=not secret is key_file is None),
         )

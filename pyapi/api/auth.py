@@ -10,7 +10,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -281,21 +281,24 @@ def _claims_of_request(authentication: Authentication) -> str:
         raise _unauthorized(str(refused), error="invalid_token", error_description=str(refused)) from refused
 
 
-def _require_local_operator() -> None:
+def _require_local_operator(origins: Collection[str]) -> None:
     """Refuse requests that a foreign web page sends through a browser on this machine.
 
-    Such a request has the page's origin. If the page's host name was changed to lead here, it has that host name.
+    Such a request has the page's origin; those of ``origins`` are let in. If the page's host name was changed to
+    lead here, it has that host name.
     """
     host = urlsplit(f"//{request.host}").hostname or ""
     origin = request.headers.get("Origin")
-    if not is_loopback(host) or (origin is not None and urlsplit(origin).netloc != request.host):
+    is_foreign = origin is not None and urlsplit(origin).netloc != request.host and origin not in origins
+    if not is_loopback(host) or is_foreign:
         raise Forbidden(
             "Without a key the API answers only requests to 127.0.0.1 or localhost, and none from a web page of "
-            "another origin. To allow others, set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS."
+            "another origin. To allow others, set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS, or name the origin of "
+            "the page in PGREPRISE_CORS_ORIGINS."
         )
 
 
-def register_authentication(app: Flask, authentication: Authentication | None) -> None:
+def register_authentication(app: Flask, authentication: Authentication | None, origins: Collection[str] = ()) -> None:
     """Let every request act with the claims of its token, or as the local operator without ``authentication``.
 
     Health checks need no token. All other paths need one. This includes unknown paths, so that nobody without a token
@@ -305,7 +308,7 @@ def register_authentication(app: Flask, authentication: Authentication | None) -
     @app.before_request
     def authenticate() -> None:
         if authentication is None:
-            _require_local_operator()
+            _require_local_operator(origins)
             act_as(LOCAL_OPERATOR)
         elif request.blueprint == health.name:
             act_as(None)

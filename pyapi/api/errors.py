@@ -54,7 +54,7 @@ _BAD_TEXT = Condition(
     400, "A text holds a character that the database cannot store.", "Remove NUL and invalid Unicode from the text."
 )
 _NOT_JSON = Condition(
-    400, "The output is not JSON text.", "Send an object, or a string that holds JSON. NaN and Infinity are not JSON."
+    400, "The output is not JSON text.", "Send a JSON value; a string has to hold JSON. NaN and Infinity are not JSON."
 )
 _TOO_COMPLEX = Condition(400, "A value is too large or too deeply nested for the database.", "Make the value smaller.")
 
@@ -101,6 +101,7 @@ HTTP_STATUS: dict[str, int] = {
     "RR017": 403,
     "RR018": 404,
     "RR019": 404,
+    "RR020": 409,
     "RC001": 404,
     "RC002": 403,
     "RC003": 404,

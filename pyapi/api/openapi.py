@@ -243,7 +243,7 @@ def _reply(operation: Operation, status: int, kind: Any, schemas: _Schemas) -> S
     if operation.description.is_enveloped and not operation.uses_detail:
         schema = {
             "type": "object",
-            "properties": {"status": {"const": "ok"}, "message": {"type": "string"}, "result": schema},
+            "properties": {"status": {"const": "ok"}, "message": {"type": ["string", "null"]}, "result": schema},
             "required": ["status", "message", "result"],
             "additionalProperties": False,
         }

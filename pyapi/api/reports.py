@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from flask import Blueprint, request
+from flask import Blueprint, current_app, request
 from pydantic import BaseModel, Field
 
 from pyapi.api import rows
+from pyapi.api.invalidation import INVALIDATION
 from pyapi.api.openapi import Stored, describes
 from pyapi.api.requests import (
     Body,
+    NoFields,
+    OpenBody,
     Reply,
     RowId,
     Text,
     body,
     call,
     call_procedure,
+    no_query,
     optional_body,
     success,
 )
@@ -28,7 +32,7 @@ __all__ = ["reports"]
 reports = Blueprint("reports", __name__)
 
 
-class NewReport(Body):
+class NewReport(OpenBody):
     """The key of a report. Without a year it is the current calendar year."""
 
     simulation_1_id: RowId
@@ -72,10 +76,31 @@ class StoredReport(Stored):
     error_message: str | None
     year: str | None
     run_sequence: int
+    report_kind: str | None
+    report_spec_json: Any
+    report_spec_schema_version: int | None
+    report_spec_status: str | None
+    active_run_id: str | None
+    latest_successful_run_id: str | None
+    requested_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class CacheScope(Stored):
+    """A scope of the economy cache that was emptied, for caches outside the database."""
+
+    country_id: str
+    baseline_policy_id: int
+    reform_policy_id: int
+    region: str
+    dataset: str
+    time_period: str
+    api_version: str
 
 
 class Rerun(Stored):
-    """What a rerun did."""
+    """What a rerun did. The application shows the newest report of the same key, shown_report_id."""
 
     rerun_id: int
     report_id: int
@@ -83,10 +108,13 @@ class Rerun(Stored):
     run_sequence: int
     simulation_ids: list[int]
     economy_cache_rows_deleted: int
+    cache_scopes: list[CacheScope]
+    same_key_report_ids: list[int]
+    shown_report_id: int
 
 
 class Touched(Stored):
-    """A row that a rerun would touch, or the defect because of which it would be refused."""
+    """A row that a rerun would touch or is near and kept, or the defect because of which it would be refused."""
 
     kind: Literal["report", "simulation", "reform_impact"]
     id: int
@@ -100,16 +128,16 @@ class Touched(Stored):
 
 
 class Run(Stored):
-    """A run of a report, and the action that started it."""
+    """A run of a report, and what started it. A run that the application made by itself has no run_sequence."""
 
-    run_sequence: int
+    run_sequence: int | None
     is_current: bool
     status: str
     had_output: bool
     has_output: bool
     error_message: str | None
     api_version: str
-    started_by: Literal["rerun", "reset_report", "undo"] | None
+    started_by: str | None
     rerun_id: int | None
     started_at: datetime | None
     ended_at: datetime | None
@@ -123,6 +151,8 @@ class Run(Stored):
     simulation_ids: list[int] | None
     economy_cache_rows_deleted: int | None
     batch_id: int | None
+    host_run_id: str | None
+    host_run_sequence: int | None
 
 
 class RunOutput(Stored):
@@ -149,6 +179,7 @@ class Undone(Stored):
     run_sequence: int
     simulation_ids: list[int]
     economy_cache_rows_restored: int
+    cache_scopes: list[CacheScope]
 
 
 @reports.post("/<country_id>/report")
@@ -166,30 +197,38 @@ def create_report(country_id: str) -> Reply:
 @describes(StoredReport, "RR001 RR008")
 def get_report(country_id: str, report_id: int) -> Reply:
     """The stored report."""
-    [report] = call("public.get_report", report_id=report_id, country_id=country_id)
-    return success("Report found", report)
+    return rows.get("public.get_report", report_id=report_id, country_id=country_id)
 
 
 @reports.patch("/<country_id>/report")
-@describes(StoredReport, "RR001 RR008 RR011 RR016", body=rows.Update)
+@describes(StoredReport, "RR001 RR008 RR011 RR016 RR020", body=rows.Update)
 def update_report(country_id: str) -> Reply:
     """Write the values that are not null, and return the report."""
     return rows.update("public.update_report", "report", country_id)
 
 
 @reports.post("/<country_id>/report/<int:report_id>/rerun")
-@describes(Rerun, "RR001 RR002 RR003 RR004 RR005 RR006 RR008 RR012 RR014 RR016", headers=RerunHeaders)
+@describes(
+    Rerun,
+    "RR001 RR002 RR003 RR004 RR005 RR006 RR008 RR012 RR014 RR016",
+    body=NoFields,
+    is_body_optional=True,
+    headers=RerunHeaders,
+)
 def rerun_report(country_id: str, report_id: int) -> Reply:
     """Put the report and its simulations back to pending, and delete its economy cache rows.
 
     With an Idempotency-Key the report is rerun once, even when the request is sent again.
     """
+    no_query()
+    optional_body(NoFields)
     result = call_procedure(
         "public.rerun_report",
         report_id=report_id,
         country_id=country_id,
         idempotency_key=request.headers.get("Idempotency-Key"),
     )
+    current_app.extensions[INVALIDATION].forget(result["cache_scopes"], result["rerun_id"])
     return success("Report rerun reset successfully", result)
 
 
@@ -221,8 +260,10 @@ def get_run(country_id: str, report_id: int, run_sequence: int) -> Reply:
 @describes(Undone, "RR008 RR010 RR013 RR014", body=Undo, is_body_optional=True)
 def undo_rerun(country_id: str, report_id: int, rerun_id: int) -> Reply:
     """Restore what a rerun of the report cleared, as a new run."""
+    no_query()
     undo = optional_body(Undo)
     result = call_procedure(
         "public.undo_rerun", rerun_id=rerun_id, report_id=report_id, country_id=country_id, force=undo.force
     )
+    current_app.extensions[INVALIDATION].forget(result["cache_scopes"], result["undo_id"])
     return success("Rerun undone successfully", result)

@@ -20,6 +20,8 @@ __all__ = [
     "ENGINE",
     "RETRY_AFTER_SECONDS",
     "Body",
+    "NoFields",
+    "OpenBody",
     "Reply",
     "RowId",
     "Text",
@@ -30,6 +32,7 @@ __all__ = [
     "caller",
     "failure",
     "json_text",
+    "no_query",
     "optional_body",
     "status_name",
     "success",
@@ -43,6 +46,7 @@ ENGINE = "pgreprise.engine"
 DETAIL_PREFIX = "/api/v1"
 RETRY_AFTER_SECONDS = 5
 _PROBLEMS_SHOWN = 3
+_UNKNOWN_COUNTRY = "RR008"
 
 
 def act_as(claims: str | None) -> None:
@@ -68,7 +72,7 @@ def call_procedure(routine: str, **arguments: Any) -> Any:
     return database.call_procedure(engine, routine, claims=claims, **arguments)
 
 
-def success(message: str, result: object, status: int = HTTPStatus.OK) -> Reply:
+def success(message: str | None, result: object, status: int = HTTPStatus.OK) -> Reply:
     """The reply to a request that succeeded, in the envelope."""
     return jsonify(status="ok", message=message, result=result), status
 
@@ -84,7 +88,9 @@ def failure(status: int, message: str, *, code: str | None = None, hint: str | N
 
     ``code`` is a SQLSTATE; without one the envelope has the name of the HTTP status. Every 503 says when to try again.
     """
-    envelope = {"status": "error", "message": message, "result": None, "code": code or status_name(status)}
+    # As werkzeug writes an error, and so the application whose clients read this. It answers one error by itself.
+    shown = message if code == _UNKNOWN_COUNTRY else f"{status} {HTTP_STATUS_CODES[status]}: {message}"
+    envelope = {"status": "error", "message": shown, "result": None, "code": code or status_name(status)}
     if hint is not None:
         envelope["hint"] = hint
     response = jsonify({"detail": message} if request.path.startswith(f"{DETAIL_PREFIX}/") else envelope)
@@ -112,9 +118,19 @@ Text = Annotated[str, AfterValidator(_without_nul), Field(json_schema_extra={"pa
 
 
 class Body(BaseModel):
-    """The body of a request. Its values must have exactly these names and JSON types."""
+    """The body of a request that acts. Its values must have exactly these names and JSON types."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class NoFields(Body):
+    """An empty object: the request needs no body."""
+
+
+class OpenBody(Body):
+    """The body of a request that stores a row. Fields with other names are ignored, as the application does."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -128,6 +144,13 @@ def _problem(error: ErrorDetails) -> str:
 def optional_body(model: type[Model]) -> Model:
     """As ``body``, for a request that may have no body. Without a body all values have their defaults."""
     return body(model) if request.get_data() else model()
+
+
+def no_query() -> None:
+    """Raise BadRequest where the request has a query: what it asks for would not happen."""
+    if request.args:
+        names = ", ".join(name[:64] for name in list(request.args)[:_PROBLEMS_SHOWN])
+        raise BadRequest(f"The query has unknown parameters: {names}. Nothing was done.")
 
 
 def body(model: type[Model], *, unusable: type[HTTPException] = BadRequest) -> Model:

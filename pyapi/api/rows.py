@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from pyapi.api.requests import Body, Reply, RowId, Text, body, call, json_text, success
+from pyapi.api.requests import Body, OpenBody, Reply, RowId, Text, body, call, json_text, success
 
-__all__ = ["Update", "get_or_create", "update"]
+__all__ = ["Update", "get", "get_or_create", "update"]
 
 # An even number of backslashes before it means that the escape is not itself escaped. Outside strings, JSON has no
 # backslashes.
@@ -19,25 +21,24 @@ _NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def _output_text(value: object) -> object:
-    """An object as JSON text. A string is kept as it is, byte for byte; PostgreSQL checks whether it is JSON."""
-    if isinstance(value, dict):
-        value = json_text(value)
-    if value is not None and not isinstance(value, str):
-        raise PydanticCustomError("not_json", "Give an object, or a string that holds JSON text")
-    if value is not None and _NUL_ESCAPE.search(value):
+    """A value as JSON text. A string is kept as it is, byte for byte; PostgreSQL checks whether it is JSON."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json_text(value)
+    if _NUL_ESCAPE.search(text):
         raise PydanticCustomError("nul", "JSON text must not contain the escape \\u0000")
-    return value
+    return text
 
 
 RunSequence = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Output = Annotated[
     Text | None,
     BeforeValidator(_output_text),
-    WithJsonSchema({"type": ["object", "string", "null"], "description": "An object, or a string that holds JSON."}),
+    WithJsonSchema({"description": "Any JSON value. A string has to hold JSON text."}),
 ]
 
 
-class Update(Body):
+class Update(OpenBody):
     """PATCH: the id of the row and the new values. A value that is null or absent does not change.
 
     A worker sends run_sequence, the run that it read with the row. When that run has ended, the update is refused.
@@ -50,12 +51,33 @@ class Update(Body):
     run_sequence: RunSequence | None = None
 
 
+def _title(noun: str) -> str:
+    # As the application calls them.
+    return "Report output" if noun == "report" else noun.capitalize()
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as the application shows it: a report's specification is an object, and times are in UTC."""
+    if row.get("report_spec_json") is not None:
+        row["report_spec_json"] = json.loads(row["report_spec_json"])
+    return {
+        name: value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
+
+
+def get(routine: str, **arguments: Any) -> Reply:
+    """Reply with one row."""
+    [row] = call(routine, **arguments)
+    return success(None, _shown(row))
+
+
 def get_or_create(routine: str, noun: str, country_id: str, key: Body) -> Reply:
     """Reply with the row of a key: 201 when the routine created it, else 200."""
     [row] = call(routine, columns="(stored).*, created", country_id=country_id, **key.model_dump())
     if row.pop("created"):
-        return success(f"{noun.capitalize()} created successfully", row, HTTPStatus.CREATED)
-    return success(f"{noun.capitalize()} already exists", row)
+        return success(f"{_title(noun)} created successfully", _shown(row), HTTPStatus.CREATED)
+    return success(f"{_title(noun)} already exists", _shown(row))
 
 
 def update(routine: str, noun: str, country_id: str) -> Reply:
@@ -63,4 +85,4 @@ def update(routine: str, noun: str, country_id: str) -> Reply:
     values = body(Update)
     arguments: dict[str, Any] = {f"{noun}_id": values.id, **values.model_dump(exclude={"id"})}
     [row] = call(routine, country_id=country_id, **arguments)
-    return success(f"{noun.capitalize()} updated successfully", row)
+    return success(f"{_title(noun)} updated successfully", _shown(row))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from gevent import monkey
@@ -19,6 +19,7 @@ from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication
 from pyapi.api.turns import in_turn
 from pyapi.database import connect_engine
+from pyapi.economy_cache import EconomyCache
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -67,10 +68,18 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
     """Gunicorn, configured by arguments instead of by files and its own command line."""
 
     def __init__(
-        self, database: URL, authentication: Authentication | None, connections: int, options: dict[str, object]
+        self,
+        database: URL,
+        authentication: Authentication | None,
+        economy_cache: EconomyCache | None,
+        origins: Collection[str],
+        connections: int,
+        options: dict[str, object],
     ) -> None:
         self._database = database
         self._authentication = authentication
+        self._economy_cache = economy_cache
+        self._origins = origins
         self._connections = connections
         self._options = options
         super().__init__()
@@ -82,7 +91,8 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
     def load(self) -> WSGIApplication:
         # Runs in each worker after the fork, so that no two processes share a connection.
         engine = connect_engine(self._database, pool_size=self._connections, pool_timeout_seconds=_POOL_SECONDS)
-        return in_turn(create_app(engine, self._authentication))
+        app = create_app(engine, self._authentication, economy_cache=self._economy_cache, origins=self._origins)
+        return in_turn(app)
 
 
 def serve(
@@ -90,6 +100,8 @@ def serve(
     address: Address,
     authentication: Authentication | None,
     *,
+    economy_cache: EconomyCache | None = None,
+    origins: Collection[str] = (),
     workers: int = 2,
     connections: int = 8,
     clients: int = 1000,
@@ -97,8 +109,8 @@ def serve(
 ) -> None:
     """Serve the API until SIGINT or SIGTERM; requests under way are finished after SIGTERM.
 
-    Each of the ``workers`` processes serves at most ``clients`` connections of clients at once, over at most
-    ``connections`` to the database. Does not return: gunicorn ends with SystemExit.
+    Web pages of ``origins`` may call it. Each of the ``workers`` processes serves at most ``clients`` connections of
+    clients at once, over at most ``connections`` to the database. Does not return: gunicorn ends with SystemExit.
     Raises UnprotectedAddressError where ``authentication`` is None and others than this machine would reach
     the address, and RuntimeError where gevent has not patched the process before psycopg was imported.
     """
@@ -122,4 +134,4 @@ def serve(
     if when_ready is not None:
         options["when_ready"] = lambda _server: when_ready()
     _let_newborn_workers_hear_their_end()
-    _Gunicorn(database, authentication, connections, options).run()
+    _Gunicorn(database, authentication, economy_cache, origins, connections, options).run()

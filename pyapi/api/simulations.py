@@ -1,23 +1,24 @@
-"""Routes of simulations: get, create or update one."""
+"""Routes of simulations: get, create or update one; list the economy cache, as the application does."""
 
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
-from flask import Blueprint
-from pydantic import Field
+from flask import Blueprint, request
+from pydantic import BaseModel, Field
 
 from pyapi.api import rows
 from pyapi.api.openapi import Stored, describes
-from pyapi.api.requests import Body, Reply, Text, body, call, success
+from pyapi.api.requests import OpenBody, Reply, Text, body, call, success
 
 __all__ = ["simulations"]
 
 simulations = Blueprint("simulations", __name__)
 
 
-class NewSimulation(Body):
+class NewSimulation(OpenBody):
     """The key of a simulation."""
 
     population_id: Text
@@ -38,6 +39,19 @@ class StoredSimulation(Stored):
     output: str | None
     error_message: str | None
     run_sequence: int
+    simulation_spec_json: str | None
+    simulation_spec_schema_version: int | None
+    active_run_id: str | None
+    latest_successful_run_id: str | None
+
+
+class Recent(BaseModel):
+    """How many cache rows to list."""
+
+    max_results: Annotated[
+        Any,
+        Field(description="1 to 1000; what is less or more counts as these, and what is no number as 100."),
+    ] = 100
 
 
 @simulations.post("/<country_id>/simulation")
@@ -55,12 +69,32 @@ def create_simulation(country_id: str) -> Reply:
 @describes(StoredSimulation, "RR007 RR008")
 def get_simulation(country_id: str, simulation_id: int) -> Reply:
     """The stored simulation."""
-    [simulation] = call("public.get_simulation", simulation_id=simulation_id, country_id=country_id)
-    return success("Simulation found", simulation)
+    return rows.get("public.get_simulation", simulation_id=simulation_id, country_id=country_id)
 
 
 @simulations.patch("/<country_id>/simulation")
-@describes(StoredSimulation, "RR007 RR008 RR011 RR016", body=rows.Update)
+@describes(StoredSimulation, "RR007 RR008 RR011 RR016 RR020", body=rows.Update)
 def update_simulation(country_id: str) -> Reply:
     """Write the values that are not null, and return the simulation."""
     return rows.update("public.update_simulation", "simulation", country_id)
+
+
+def _recent(country_id: str | None) -> Reply:
+    # What is no bigint is beyond every limit.
+    wanted = max(-(2**63), min(request.args.get("max_results", 100, type=int), 2**63 - 1))
+    found = call("public.recent_cache_rows", max_rows=wanted, country_id=country_id)
+    return success(None, [json.loads(row["cache_row"]) for row in found])
+
+
+@simulations.get("/simulations")
+@describes(list[dict[str, Any]], query=Recent)
+def list_recent() -> Reply:
+    """The rows of the economy cache that were started last, newest first."""
+    return _recent(None)
+
+
+@simulations.get("/<country_id>/simulations")
+@describes(list[dict[str, Any]], "RR008", query=Recent)
+def list_recent_of_country(country_id: str) -> Reply:
+    """The rows of the country's economy cache that were started last, newest first."""
+    return _recent(country_id)

@@ -117,7 +117,7 @@ def no_package_version(_: Connection) -> Callable[[FlaskClient], Any]:
 
 def impossible_year(dba: Connection) -> Callable[[FlaskClient], Any]:
     simulation = add_simulation(dba)
-    return lambda client: client.post("/us/report", json={"simulation_1_id": simulation, "year": "soon"})
+    return lambda client: client.post("/us/report", json={"simulation_1_id": simulation, "year": "x" * 256})
 
 
 def household_report(dba: Connection) -> int:
@@ -155,6 +155,11 @@ def no_such_rerun(dba: Connection) -> Callable[[FlaskClient], Any]:
 
 def undone_rerun(dba: Connection) -> Callable[[FlaskClient], Any]:
     return undo_after(dba, "call undo_rerun(%(act)s::bigint)")
+
+
+def finished_run(dba: Connection) -> Callable[[FlaskClient], Any]:
+    report = household_report(dba)
+    return lambda client: client.patch("/us/report", json={"id": report, "status": "running"})
 
 
 def no_such_run(dba: Connection) -> Callable[[FlaskClient], Any]:
@@ -207,6 +212,7 @@ REFUSALS = [
     (missing_scope, "RR017", "The token of operator does not have the scope reports:everything."),
     (no_such_batch, "RR018", "Batch #3 not found."),
     (no_such_run, "RR019", "Report #1 has no run 9."),
+    (finished_run, "RR020", "Report #1 is at status complete, and a finished run is not un-finished."),
 ]
 
 

@@ -212,6 +212,8 @@ READ, WRITE, RERUN, ADMIN = (f"reports:{scope}" for scope in ("read", "write", "
 NEEDED: list[tuple[str, str, dict[str, Any], set[str]]] = [
     ("GET", "/us/report/{report}", {}, {READ}),
     ("GET", "/us/simulation/1", {}, {READ}),
+    ("GET", "/simulations", {}, {READ}),
+    ("GET", "/us/simulations", {}, {READ}),
     ("GET", "/us/report/{report}/runs", {}, {READ}),
     ("GET", "/us/report/{report}/runs/1", {}, {READ}),
     ("GET", "/us/report/{report}/rerun", {}, {READ}),

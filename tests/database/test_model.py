@@ -620,7 +620,7 @@ class Calls(RuleBasedStateMachine):
     @rule(
         data=some.data(),
         what=some.sampled_from(
-            ["day", "day", "archive", "version", "version", "report", "simulation", "impact", "empty"]
+            ["day", "day", "archive", "unfinish", "version", "version", "report", "simulation", "impact", "empty"]
         ),
     )
     def something_else_happens(self, data: some.DataObject, what: str) -> None:
@@ -629,6 +629,8 @@ class Calls(RuleBasedStateMachine):
                 self.a_day_passes()
             case "archive":
                 self.the_dba_turns_the_archive_on_or_off()
+            case "unfinish":
+                self.the_dba_lets_finished_runs_be_written_or_not()
             case "version":
                 names = ["economy_impact", "economy_impact", "report_output", "package"]
                 self.a_deployment_sets_a_version(
@@ -648,6 +650,12 @@ class Calls(RuleBasedStateMachine):
         self.model.keeps_outputs = not self.model.keeps_outputs
         value = "on" if self.model.keeps_outputs else "off"
         self.connection.execute("select set_setting('archive_outputs', %s)", (value,))
+        self.compare()
+
+    def the_dba_lets_finished_runs_be_written_or_not(self) -> None:
+        self.model.allows_unfinish = not self.model.allows_unfinish
+        value = "on" if self.model.allows_unfinish else "off"
+        self.connection.execute("select set_setting('allow_unfinish', %s)", (value,))
         self.compare()
 
     def a_deployment_sets_a_version(self, name: str, number: int) -> None:

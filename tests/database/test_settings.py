@@ -11,8 +11,9 @@ from tests.support.statements import one
 
 
 def test_outputs_are_archived_unless_somebody_says_otherwise(sandbox: Connection) -> None:
-    [row] = sandbox.execute("select * from settings()").fetchall()
+    unfinish, row = sandbox.execute("select * from settings()").fetchall()
     assert row.pop("updated_at") is not None
+    assert (unfinish["name"], unfinish["value"]) == ("allow_unfinish", "off")
     assert row == {
         "name": "archive_outputs",
         "value": "on",
@@ -28,7 +29,7 @@ def test_a_setting_is_changed_and_read_again(sandbox: Connection, value: str) ->
     sandbox.execute("select set_setting('archive_outputs', %s)", (value,))
     sandbox.execute("reset role")
     assert one(sandbox, "select archive_outputs from pgreprise.setting")["archive_outputs"] == (value == "on")
-    row = one(sandbox, "select value, updated_at = now() as is_updated from settings()")
+    row = one(sandbox, "select value, updated_at = now() as is_updated from settings() where name = 'archive_outputs'")
     assert row == {"value": value, "is_updated": True}
     assert changed_tables(before, everything(sandbox)) == {"setting"}
 
@@ -52,7 +53,7 @@ def test_a_name_that_is_no_setting_is_rr016(sandbox: Connection, name: str | Non
         "RR016",
         f'There is no setting "{"" if name is None else name}".',
         {"name": name},
-        "The settings are: archive_outputs",
+        "The settings are: allow_unfinish, archive_outputs",
     )
 
 
@@ -67,20 +68,21 @@ def later(sandbox: Connection) -> Connection:
         """
     )
     sandbox.execute("comment on column pgreprise.setting.keep_last is 'how many'")
+    sandbox.execute("comment on column pgreprise.setting.\"claim time%\" is 'how long'")
     return sandbox
 
 
 def test_a_later_setting_is_only_a_column(later: Connection) -> None:
     later.execute("select set_setting('keep_last', '7'), set_setting('claim time%', '1 hour')")
     rows = later.execute("select name, value, type, description from settings()").fetchall()
-    assert [tuple(row.values()) for row in rows] == [
+    assert [tuple(row.values()) for row in rows if row["name"] != "allow_unfinish"] == [
         (
             "archive_outputs",
             "on",
             "boolean",
             "whether reruns keep the outputs that they clear, so that they can be undone",
         ),
-        ("claim time%", "01:00:00", "interval", None),
+        ("claim time%", "01:00:00", "interval", "how long"),
         ("keep_last", "7", "integer", "how many"),
     ]
 

@@ -8,7 +8,15 @@ import psycopg
 import pytest
 
 from tests.support.databases import Connection
-from tests.support.factories import ODD_JSON, VERSIONS, add_report, add_simulation, set_versions
+from tests.support.factories import (
+    ODD_JSON,
+    REPORT_OF_HOST,
+    SIMULATION_OF_HOST,
+    VERSIONS,
+    add_report,
+    add_simulation,
+    set_versions,
+)
 from tests.support.snapshots import changed_tables, everything, snapshot
 from tests.support.statements import one
 
@@ -33,6 +41,7 @@ def test_get_report_returns_the_stored_row(sandbox: Connection) -> None:
         "error_message": "slow",
         "year": "2025",
         "run_sequence": 1,
+        **REPORT_OF_HOST,
     }
     for call in ("get_report(%s)", "get_report(%s, 'us')"):
         row = one(sandbox, f"select got.*, got.output::text as output from {call} as got", report)  # noqa: S608
@@ -52,6 +61,7 @@ def test_get_simulation_returns_the_stored_row(sandbox: Connection) -> None:
         "output": ODD_JSON,
         "error_message": None,
         "run_sequence": 1,
+        **SIMULATION_OF_HOST,
     }
     for call in ("get_simulation(%s)", "get_simulation(%s, 'uk')"):
         row = one(sandbox, f"select got.*, got.output::text as output from {call} as got", simulation)  # noqa: S608
@@ -103,9 +113,9 @@ def test_an_update_writes_the_values_that_are_not_null_and_only_those(
     sandbox: Connection, kind: str, values: dict[str, str]
 ) -> None:
     table = "report_outputs" if kind == "report" else "simulations"
-    simulation = add_simulation(sandbox, error_message="before")
+    simulation = add_simulation(sandbox, error_message="before", status="running")
     add_simulation(sandbox)
-    report = add_report(sandbox, simulation, error_message="before")
+    report = add_report(sandbox, simulation, error_message="before", status="running")
     add_report(sandbox, simulation)
     row_id = report if kind == "report" else simulation
     before = everything(sandbox)
@@ -119,13 +129,13 @@ def test_an_update_writes_the_values_that_are_not_null_and_only_those(
     after = everything(sandbox)
     for row in before[table]:
         if row["id"] == row_id:
-            row.update(values)
-            assert returned == row
+            row.update({"error_message": None} if values.get("status") == "complete" else {}, **values)
+            assert returned == {**(REPORT_OF_HOST if kind == "report" else {}), **row}
     assert after == before
 
 
 def test_updating_a_simulation_writes_the_package_version_where_it_is_known(sandbox: Connection) -> None:
-    known, unknown = add_simulation(sandbox), add_simulation(sandbox, country_id="uk")
+    known, unknown = (add_simulation(sandbox, country_id=country, status="pending") for country in ("us", "uk"))
     set_versions(sandbox)
     for simulation in (known, unknown):
         sandbox.execute("select update_simulation(%s, status => 'running')", (simulation,))
@@ -135,14 +145,14 @@ def test_updating_a_simulation_writes_the_package_version_where_it_is_known(sand
 
 def test_updating_a_report_keeps_its_version(sandbox: Connection) -> None:
     set_versions(sandbox)
-    report = add_report(sandbox, add_simulation(sandbox), api_version="r-old")
+    report = add_report(sandbox, add_simulation(sandbox), api_version="r-old", status="pending")
     sandbox.execute("select update_report(%s, 'us', status => 'running')", (report,))
     assert snapshot(sandbox)["report_outputs"][0]["api_version"] == "r-old"
 
 
 def test_an_output_is_stored_byte_for_byte(sandbox: Connection) -> None:
-    simulation = add_simulation(sandbox, output=None)
-    report = add_report(sandbox, simulation, output=None)
+    simulation = add_simulation(sandbox, output=None, status="pending")
+    report = add_report(sandbox, simulation, output=None, status="pending")
     for call, row_id in (("update_report", report), ("update_simulation", simulation)):
         sandbox.execute(f"select {call}(%s, output => %s)", (row_id, ODD_JSON))
         # The next update, without an output, keeps it so.
@@ -232,6 +242,7 @@ def test_a_simulation_is_created_pending_with_the_package_version(sandbox: Conne
         "output": None,
         "error_message": None,
         "run_sequence": 1,
+        **SIMULATION_OF_HOST,
         "created": True,
     }
     assert simulation_for(sandbox, "us", "state/ny", "geography", 2) == {**created, "created": False}
@@ -305,6 +316,7 @@ def test_a_report_is_created_pending_with_the_report_version(sandbox: Connection
         "error_message": None,
         "year": "2031",
         "run_sequence": 1,
+        **REPORT_OF_HOST,
         "created": True,
     }
     assert report_for(sandbox, "us", first, second, "2031") == {**created, "created": False}

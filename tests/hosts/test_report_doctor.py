@@ -175,3 +175,44 @@ def test_the_doctor_says_to_migrate_when_run_tables_have_appeared_or_vanished(ho
         connection.execute("update pgreprise.setting set has_run_tables = true; drop table simulation_runs")
     [finding] = [finding for finding in findings(host) if finding.check == "runs"]
     assert (finding.severity, finding.remedy) == ("problem", "pgreprise migrate")
+
+
+# --- its cache in Redis ------------------------------------------------------------------------
+
+
+def cache_findings(url: URL) -> list[Finding]:
+    """What the doctor says of the economy cache outside the database."""
+    engine = connect_engine(url)
+    try:
+        return [finding for finding in examine(engine) if finding.check == "economy cache"]
+    finally:
+        engine.dispose()
+
+
+def test_a_host_of_that_age_is_told_that_its_cache_is_in_redis(host: URL) -> None:
+    [finding] = cache_findings(host)
+    assert (finding.severity, "for up to 30 days" in finding.message) == ("note", True)
+    for needed in ("PGREPRISE_REDIS_URL", "RUNTIME_CACHE_ENVIRONMENT", "RUNTIME_CACHE_SERVICE", "pgreprise invalidate"):
+        assert needed in finding.remedy
+    report_id = rows(host, "select report_id from example_reports() limit 1")[0]["report_id"]
+    rows(host, "call rerun_report(%s)", report_id)
+    [finding] = cache_findings(host)
+    assert (finding.severity, "has never run" in finding.message) == ("problem", True)
+
+
+def test_a_follower_that_is_far_behind_is_a_problem_and_one_that_is_not_is_none(host: URL) -> None:
+    report_id = rows(host, "select report_id from example_reports() limit 1")[0]["report_id"]
+    rows(host, "call rerun_report(%s)", report_id)
+    rows(host, "select keep_feed_position('economy-cache', 0)")
+    assert cache_findings(host) == []
+    with connect(host) as connection:
+        connection.execute("update pgreprise.rerun set created_at = now() - interval '11 minutes'")
+    [finding] = cache_findings(host)
+    assert (finding.severity, "for 11 minutes" in finding.message) == ("problem", True)
+    rows(host, "select * from rerun_feed(0)")
+    rows(host, "select keep_feed_position('economy-cache', 1)")
+    assert cache_findings(host) == []
+
+
+def test_a_host_without_tables_of_runs_is_told_nothing_of_redis(database: URL) -> None:
+    assert cache_findings(database) == []

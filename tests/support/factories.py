@@ -23,6 +23,23 @@ SCOPE = {
     "time_period": "2025",
     "api_version": VERSIONS["us"]["economy_impact"],
 }
+# What a report and a simulation show where the application has not written it.
+REPORT_OF_HOST = dict.fromkeys(
+    (
+        "report_kind",
+        "report_spec_json",
+        "report_spec_schema_version",
+        "report_spec_status",
+        "active_run_id",
+        "latest_successful_run_id",
+        "requested_at",
+        "started_at",
+        "finished_at",
+    )
+)
+SIMULATION_OF_HOST = dict.fromkeys(
+    ("simulation_spec_json", "simulation_spec_schema_version", "active_run_id", "latest_successful_run_id")
+)
 # A json text that a jsonb would not give back.
 ODD_JSON = ' {"b" : 1,\n\t"a": [1.0, 1e2, 1E+2, -0],  "b":2, "\\u0061": "\\/é", "b": null } '
 

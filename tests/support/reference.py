@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -106,6 +107,7 @@ class Model:
     def __init__(self, versions: dict[str, dict[str, str | None]]) -> None:
         self.versions = versions
         self.keeps_outputs = True
+        self.allows_unfinish = False
         self.rows: dict[str, dict[int, Row]] = {"report": {}, "simulation": {}}
         self.impacts: dict[int, dict[str, Any]] = {}
         self.ended: dict[tuple[str, int, int], Ended] = {}
@@ -220,9 +222,18 @@ class Model:
         row = self.row(kind, row_id, country)
         if run_sequence is not None and run_sequence != row.run:
             raise Refused("RR011", f"{kind.capitalize()} #{row_id}", f"run {row.run},", f"run {run_sequence}.")
+        if row.status in ("complete", "error"):
+            # What is given is compared with what is there; json equal as text or by its values.
+            is_same = status in (None, row.status) and error_message in (None, row.error)
+            if output is not None and output != row.output:
+                is_same = is_same and row.output is not None and json.loads(output) == json.loads(row.output)
+            if is_same:
+                return
+            if not self.allows_unfinish:
+                raise Refused("RR020", f"{kind.capitalize()} #{row_id}", row.status)
         row.status = status or row.status
         row.output = row.output if output is None else output
-        row.error = row.error if error_message is None else error_message
+        row.error = error_message if status == "complete" else row.error if error_message is None else error_message
         if kind == "simulation":
             row.version = self.versions[row.facts["country_id"]]["package"] or row.version
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from werkzeug.http import HTTP_STATUS_CODES
 from werkzeug.test import TestResponse
 
 
@@ -26,11 +27,15 @@ def succeeded(response: TestResponse, status: int = 200) -> Any:
 
 
 def refused(response: TestResponse, status: int, code: str) -> dict[str, Any]:
-    """The envelope of a request that was not done."""
+    """The envelope of a request that was not done; its message without the status that it begins with."""
     assert response.status_code == status, response.text
     envelope = _envelope(response)
     assert envelope.keys() - {"hint"} == {"status", "message", "result", "code"}
     assert (envelope["status"], envelope["result"], envelope["code"]) == ("error", None, code)
+    if code != "RR008":
+        prefix = f"{status} {HTTP_STATUS_CODES[status]}: "
+        assert envelope["message"].startswith(prefix)
+        envelope["message"] = envelope["message"].removeprefix(prefix)
     assert envelope["message"]
     assert envelope.get("hint", "given") is not None
     assert ("Retry-After" in response.headers) == (status == 503)

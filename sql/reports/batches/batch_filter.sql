@@ -36,7 +36,8 @@ begin
              when 'country' then exists (
                select from pgreprise.country as country where to_jsonb(country.country_id) = element.value)
              when 'status' then element.value in ('"pending"', '"running"', '"complete"', '"error"')
-             when 'year' then jsonb_typeof(element.value) = 'string' and element.value #>> '{}' ~ '^[0-9]{4}$'
+             when 'year' then jsonb_typeof(element.value) = 'string'
+               and length(element.value #>> '{}') between 1 and 255
              when 'api_version' then jsonb_typeof(element.value) = 'string'
              when 'report_type' then element.value in ('"household"', '"geography"')
              -- A bigint: no fraction, no exponent, and not too large.

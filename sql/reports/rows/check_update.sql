@@ -11,7 +11,7 @@ declare
 begin
   refused := case
     when check_update.status is null and check_update.output is null and check_update.error_message is null
-      then 'There is nothing to update.'
+      then 'No fields to update'
     when check_update.status not in ('pending', 'running', 'complete', 'error')
       then format('Status "%s" is not one of pending, running, complete and error.', check_update.status)
     when check_update.status = 'complete' and coalesce(json_typeof(check_update.output), 'null') = 'null'

@@ -5,7 +5,7 @@
 -- serializable a caller may get 40001; it finds the row when it tries again.
 -- Returns (stored, created). select (found.stored).*, found.created
 --   from get_or_create_report('us', 2, 3, year => '2026') as found;
--- Raises RR002, RR003, RR004 when the new report could never be computed, RR008 no such country, RR009 no current
+-- Raises RR002, RR003, RR004, RR005 when the new report could never be computed, RR008 no such country, RR009 no current
 -- report version, RR016 an impossible year or no simulation, RR017 the caller's token may not.
 create or replace function public.get_or_create_report(
   country_id text,
@@ -31,10 +31,10 @@ begin
   perform pgreprise.enter('reports:write');
   perform pgreprise.require_country(get_or_create_report.country_id);
 
-  if get_or_create_report.simulation_1_id is null or wanted_year !~ '^[0-9]{4}$' then
+  if get_or_create_report.simulation_1_id is null or length(wanted_year) not between 1 and 255 then
     raise exception using
       errcode = 'RR016',
-      message = 'A report needs a simulation_1_id and a year of four digits.',
+      message = 'A report needs a simulation_1_id and a year of 1 to 255 characters.',
       detail = jsonb_build_object('simulation_1_id', get_or_create_report.simulation_1_id, 'year', wanted_year),
       hint = 'Leave the year out for the current calendar year.';
   end if;
@@ -85,6 +85,9 @@ begin
       get_or_create_report.simulation_2_id, report_version, 'pending', wanted_year)
     returning report.id into newest_id;
     perform pgreprise.skip_used_run_numbers(array[newest_id], '{}');
+    if (select setting.has_run_tables from pgreprise.setting as setting) then
+      perform pgreprise.add_host_runs('initial', array[newest_id]);
+    end if;
   end if;
 
   select found_row.* into stored from pgreprise.stored_report(newest_id) as found_row;

@@ -1,4 +1,5 @@
--- report_row: a report as the routines return it: the columns of report_outputs.
+-- report_row: a report as the routines return it: the columns of report_outputs, and the times of the shown run.
+-- What the application's table has no column for is null, and so are the times without its table of runs.
 create type pgreprise.report_row as (
   id bigint,
   country_id text,
@@ -9,5 +10,14 @@ create type pgreprise.report_row as (
   output json,
   error_message text,
   year text,
-  run_sequence integer
+  run_sequence integer,
+  report_kind text,
+  report_spec_json json,
+  report_spec_schema_version bigint,
+  report_spec_status text,
+  active_run_id text,
+  latest_successful_run_id text,
+  requested_at timestamptz,
+  started_at timestamptz,
+  finished_at timestamptz
 );

@@ -1,4 +1,5 @@
--- simulation_row: a simulation as the routines return it: the columns of simulations.
+-- simulation_row: a simulation as the routines return it: the columns of simulations. What the application's table has
+-- no column for is null.
 create type pgreprise.simulation_row as (
   id bigint,
   country_id text,
@@ -9,5 +10,9 @@ create type pgreprise.simulation_row as (
   status text,
   output json,
   error_message text,
-  run_sequence integer
+  run_sequence integer,
+  simulation_spec_json json,
+  simulation_spec_schema_version bigint,
+  active_run_id text,
+  latest_successful_run_id text
 );

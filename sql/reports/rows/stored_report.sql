@@ -1,5 +1,9 @@
 -- stored_report(report_id, country_id): the row of a report as the routines return it, of that country where one is
--- given; no row when there is none.
+-- given; no row when there is none. All routines that return a report read it here.
+-- The application's table may lack some columns, today or until its next migration. A name without a table binds to
+-- the innermost row that has a column of this name: to that of "present", which has the table's columns, or else to
+-- "absent", where all of them are null. So the statement is the same for every age of the table, and needs no look
+-- into the catalog: PostgreSQL plans it anew when the table changes. stored_simulation() does the same.
 create or replace function pgreprise.stored_report(report_id bigint, country_id text default null)
 returns setof pgreprise.report_row
 language plpgsql
@@ -10,9 +14,21 @@ begin
   return query
     select report.id::bigint, report.country_id::text, report.simulation_1_id::bigint,
         report.simulation_2_id::bigint, report.api_version::text, report.status::text, report.output::json,
-        report.error_message::text, report.year::text,
-        report.run_sequence
+        report.error_message::text, report.year::text, report.run_sequence, host.*, shown.*
       from public.report_outputs as report
+     cross join (
+       values (null::text, null::json, null::bigint, null::text, null::text, null::text)
+     ) as absent (
+       report_kind, report_spec_json, report_spec_schema_version, report_spec_status, active_run_id,
+       latest_successful_run_id
+     )
+     cross join lateral (
+       select report_kind::text, report_spec_json::json, report_spec_schema_version::bigint,
+           report_spec_status::text, active_run_id::text, latest_successful_run_id::text
+         from (select report.*) as present
+     ) as host
+      left join lateral pgreprise.shown_run(report.id, report.status::text, host.active_run_id,
+        host.latest_successful_run_id) as shown on true
      where report.id = stored_report.report_id
        and (stored_report.country_id is null or report.country_id = stored_report.country_id);
 end;

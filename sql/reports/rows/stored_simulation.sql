@@ -1,5 +1,5 @@
 -- stored_simulation(simulation_id, country_id): the row of a simulation as the routines return it, of that country
--- where one is given; no row when there is none.
+-- where one is given; no row when there is none. stored_report() tells how columns that the table may lack are read.
 create or replace function pgreprise.stored_simulation(simulation_id bigint, country_id text default null)
 returns setof pgreprise.simulation_row
 language plpgsql
@@ -10,9 +10,17 @@ begin
   return query
     select simulation.id::bigint, simulation.country_id::text, simulation.api_version::text,
         simulation.population_id::text, simulation.population_type::text, simulation.policy_id::bigint,
-        simulation.status::text, simulation.output::json, simulation.error_message::text,
-        simulation.run_sequence
+        simulation.status::text, simulation.output::json, simulation.error_message::text, simulation.run_sequence,
+        host.*
       from public.simulations as simulation
+     cross join (values (null::json, null::bigint, null::text, null::text)) as absent (
+       simulation_spec_json, simulation_spec_schema_version, active_run_id, latest_successful_run_id
+     )
+     cross join lateral (
+       select simulation_spec_json::json, simulation_spec_schema_version::bigint, active_run_id::text,
+           latest_successful_run_id::text
+         from (select simulation.*) as present
+     ) as host
      where simulation.id = stored_simulation.simulation_id
        and (stored_simulation.country_id is null or simulation.country_id = stored_simulation.country_id);
 end;
