@@ -110,7 +110,7 @@ DIFFERENCES = {
     "update report_output_runs set status = 'pending' where report_output_id = 103": ("status", "report", 103, None),
     "update simulations set status = 'complete' where id = 8": ("status", "simulation", 8, None),
     "insert into report_outputs (country_id, simulation_1_id, simulation_2_id, api_version, year) "
-    "values ('us', 1, 2, 'r1cccccccc', '2026')": ("same_key", "report", 103, 107),
+    "values ('us', 1, 2, 'r1cccccccc', '2026')": ("same_key", "report", 103, 108),
 }
 
 
