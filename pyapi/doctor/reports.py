@@ -110,6 +110,11 @@ _DIFFERENCES = {
         "point to a run that does not exist (active_run_id)",
         "Somebody deleted runs. Rerun the reports, or set active_run_id to null.",
     ),
+    "newer_run": (
+        "has a newer run than the active one (active_run_id)",
+        "have a newer run than the active one (active_run_id)",
+        "The application and pgreprise both started a run. Start runs in one place, and rerun the reports there.",
+    ),
     "status": (
         "has another status than its run in the application's tables",
         "have another status than their run in the application's tables",

@@ -16,7 +16,7 @@ from pyapi.cli import cli
 from pyapi.schema.files import sql_folder
 from tests.support import transcripts
 from tests.support.command import Run
-from tests.support.databases import Connection
+from tests.support.databases import Connection, connect
 from tests.support.projects import PROJECT
 
 PAGES = [*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md"), *(PROJECT / "sql").glob("*.md")]
@@ -295,7 +295,12 @@ def test_what_a_page_shows_is_what_happens(page: Path, database: URL, pgreprise:
 
 
 def test_an_adopter_who_follows_the_page_gets_a_new_result(empty_database: URL) -> None:
-    assert differences(ADOPTER, empty_database) == []
+    try:
+        assert differences(ADOPTER, empty_database) == []
+    finally:
+        # A role belongs to the whole cluster.
+        with connect(empty_database) as connection:
+            connection.execute("drop role if exists report_service_api")
 
 
 def test_the_readme_and_the_pages_to_do_things_by_show_transcripts() -> None:

@@ -29,6 +29,7 @@ def failed(connection: Connection) -> list[tuple[int, int, str]]:
         ({"status": "error", "reform_impact_json": {"budget": "x" * 5000}}, True),
         ({"status": "ok", "reform_impact_json": {}}, True),
         ({"status": "ok", "reform_impact_json": " null "}, True),
+        ({"status": "ok", "reform_impact_json": "{\n}"}, True),
         ({"status": "ok", "reform_impact_json": {"budget": 1}}, False),
         ({"status": "ok", "reform_impact_json": {"budget": "x" * 5000}}, False),
         ({"status": "computing", "reform_impact_json": {}}, False),

@@ -10,23 +10,25 @@ from sqlalchemy import URL
 
 from pyapi.database import connect_engine
 from pyapi.doctor import Finding, examine, reports
-from tests.support.databases import Connection, connect, rows
-from tests.support.report_host import CASES
+from pyapi.schema import migrate
+from tests.support.databases import Connection, connect, engine, rows
+from tests.support.report_host import CASES, load_host
+from tests.support.statements import one
 
 
 def findings(url: URL) -> list[Finding]:
     """What the doctor finds in the tables of the reports; it has other checks too."""
-    engine = connect_engine(url)
+    pooled = connect_engine(url)
     try:
         with connect(url) as connection:
             return [
-                *reports.mismatched_caches(engine),
-                *reports.failed_caches(engine),
-                *reports.lost_runs(engine),
-                *reports.run_tables(engine, connection),
+                *reports.mismatched_caches(pooled),
+                *reports.failed_caches(pooled),
+                *reports.lost_runs(pooled),
+                *reports.run_tables(pooled, connection),
             ]
     finally:
-        engine.dispose()
+        pooled.dispose()
 
 
 def of(url: URL, check: str) -> list[str]:
@@ -56,9 +58,9 @@ def test_the_doctor_does_not_advise_an_older_version(adopted: Callable[[str], UR
         else:
             connection.execute("select set_cache_versions('us', 'e2604ee281', 'r1b01baee2', '1.764.6')")
             connection.execute("select set_cache_versions('uk', 'e25843f7a8', 'r194bae189', '2.89.2')")
-    engine = connect_engine(url)
-    found = examine(engine)
-    engine.dispose()
+    pooled = connect_engine(url)
+    found = examine(pooled)
+    pooled.dispose()
     assert {finding.check for finding in findings(url)} <= {finding.check for finding in found}
     assert not any("cache-version set" in finding.remedy for finding in found if finding.check == "cache rows")
     assert not [finding for finding in found if finding.severity == "problem"]
@@ -101,10 +103,14 @@ def test_a_report_of_a_lost_worker_is_listed_with_the_time_when_its_run_was_star
 DIFFERENCES = {
     "update report_outputs set active_run_id = 'gone' where id = 103": ("pointer", "report", 103, None),
     "delete from simulation_runs where simulation_id = 9": ("pointer", "simulation", 9, None),
+    "insert into report_output_runs (id, report_output_id, run_sequence, status, trigger_type) "
+    "values ('newer', 106, 2, 'running', 'initial')": ("newer_run", "report", 106, None),
+    "insert into simulation_runs (id, simulation_id, run_sequence, status, trigger_type) "
+    "values ('newer', 9, 2, 'running', 'initial')": ("newer_run", "simulation", 9, None),
     "update report_output_runs set status = 'pending' where report_output_id = 103": ("status", "report", 103, None),
     "update simulations set status = 'complete' where id = 8": ("status", "simulation", 8, None),
     "insert into report_outputs (country_id, simulation_1_id, simulation_2_id, api_version, year) "
-    "values ('us', 1, 2, 'r1cccccccc', '2026')": ("same_key", "report", 103, 107),
+    "values ('us', 1, 2, 'r1cccccccc', '2026')": ("same_key", "report", 103, 108),
 }
 
 
@@ -118,6 +124,29 @@ def test_what_the_application_and_its_tables_of_runs_do_not_agree_about_is_found
     assert [tuple(row.values()) for row in rows(host, query)] == [DIFFERENCES[change]]
     [_, message] = of(host, "runs")
     assert f"{DIFFERENCES[change][1]} #{DIFFERENCES[change][2]}" in message
+
+
+def test_only_a_run_that_is_not_over_tells_since_when_a_report_waits(host: URL) -> None:
+    since = "select since, host_run_id from lost_runs() where report_id = 106"
+    run = "update report_output_runs set {} where report_output_id = 106"
+    with connect(host) as connection:
+        # As the application leaves it where it has no active run: the newest one counts.
+        connection.execute("update report_outputs set active_run_id = null where id = 106")
+        assert one(connection, since)["since"] == datetime(2026, 8, 14, 15, 17, 37, tzinfo=UTC)
+        # A worker has not taken it yet.
+        connection.execute(run.format("started_at = null, requested_at = '2026-08-14 12:00:00'").encode())
+        assert one(connection, since)["since"] == datetime(2026, 8, 14, 12, tzinfo=UTC)
+        connection.execute(run.format("status = 'complete'").encode())
+        assert one(connection, since) == {"since": None, "host_run_id": None}
+
+
+def test_the_doctor_is_silent_where_reports_have_no_pointers_to_tables_of_runs(empty_database: URL) -> None:
+    load_host("ours", empty_database)
+    with connect(empty_database) as connection:
+        connection.execute("alter table report_outputs drop column latest_successful_run_id")
+    migrate.upgrade(engine(empty_database))
+    assert rows(empty_database, "select has_run_tables from pgreprise.setting") == [{"has_run_tables": False}]
+    assert of(empty_database, "runs") == []
 
 
 @pytest.mark.parametrize("name", ["ours", "real"])

@@ -113,6 +113,7 @@ def _hash(*parts: str) -> str:
 _P1 = _hash(f"dataset={_GS}", "model_version=1.2.0", "runtime_app_name=app-a")
 _P2 = _hash("dataset=default", "model_version=1.3.0", "policyengine_version=4.0", "runtime_app_name=app-a")
 _P2_B = _P2.replace("app-a", "app-b")
+_P2_ASKED = _P2.replace("dataset=default", "dataset=invented_cps")
 
 # id: population, kind, policy, status
 _SIMULATIONS = {
@@ -134,7 +135,10 @@ _REPORTS: dict[int, tuple[int, int | None, str, str, str, str | None]] = {
     104: (5, 6, "r1cccccccc", "error", "2026", "economy_comparison"),
     105: (7, 8, "r1cccccccc", "error", "2026", "household_comparison"),
     106: (9, None, "r1cccccccc", "running", "2027", "economy_single"),
+    107: (3, 4, "r1cccccccc", "complete", "2026", "economy_comparison"),
 }
+# Somebody asked for another dataset than the default one.
+_DATASETS = {107: "invented_cps"}
 # id: policies, region, dataset, year, options_hash, version, status
 _CACHE = {
     1: (2, 11, "us", "default", "2026", "[]", "e1aaaaaaaa", "ok"),
@@ -159,6 +163,11 @@ _CACHE = {
     28: (2, 13, "state/NY", "default", "2026", _P2, "e2cccccccc", "ok"),
     29: (2, 2, "place/NJ-57000", "default", "2027", _P2, "e2cccccccc", "computing"),
     30: (2, 2, "place/NJ-57000", "default", "2026", _P2, "e2cccccccc", "ok"),
+    31: (2, 12, "state/ca", "invented_cps", "2026", _P2_ASKED, "e2cccccccc", "ok"),
+    32: (2, 12, "state/ca", "invented_cps", "2026", "[]", "e2cccccccc", "ok"),
+    33: (2, 12, "state/ca", "default", "2026", _P2, "e2cccccccc", "ok"),
+    # The hash and the column name different datasets.
+    34: (2, 12, "state/ca", "invented_cps", "2026", _P2, "e2cccccccc", "ok"),
 }
 CASES = [
     Case("first", FIRST, "us", 101, "geography", [1, 2], {1}),
@@ -167,6 +176,7 @@ CASES = [
     Case("default again", DEFAULT_AGAIN, "us", 104, "geography", [5, 6], {27}),
     Case("default again", DEFAULT_AGAIN, "us", 105, "household", [7, 8], set()),
     Case("default again", DEFAULT_AGAIN, "us", 106, "geography", [9], {29}),
+    Case("default again", DEFAULT_AGAIN, "us", 107, "geography", [3, 4], {31, 32}),
     # The database has no rows of this version but one that was left by accident.
     Case("redis", REDIS, "us", 103, "geography", [1, 2], {25}),
     Case("redis", REDIS, "us", 104, "geography", [5, 6], set()),
@@ -228,7 +238,7 @@ def load(connection: Connection) -> None:
         run_id = _run_id("reports", row_id) if report_kind else None
         specification = {"country_id": "us", "report_kind": report_kind, "time_period": year}
         if (report_kind or "").startswith("economy"):
-            specification |= {"region": _SIMULATIONS[first][0], "dataset": "default"}
+            specification |= {"region": _SIMULATIONS[first][0], "dataset": _DATASETS.get(row_id, "default")}
         result = {
             "status": status,
             "output": {"budget": row_id} if status == "complete" else None,

@@ -26,7 +26,7 @@ begin
          cached.status = 'error'
          -- The size tells it of long results without reading them.
          or (cached.status = 'ok' and pg_column_size(impact.reform_impact_json) < 30
-           and btrim(impact.reform_impact_json::text) in ('{}', '[]', 'null', '""'))
+           and translate(impact.reform_impact_json::text, E' \t\r\n', '') in ('{}', '[]', 'null', '""'))
        )
      order by linked.report_id, cached.reform_impact_id;
 end;

@@ -1,6 +1,6 @@
 -- lost_runs(older_than, as_of): reports that have been pending or running for longer than older_than at the time
 -- as_of, the oldest first: probably the worker that computed them is gone. since is when the run was started, or else
--- requested, in the application's own tables of runs; without such tables, when the act that started the run was done.
+-- requested, in the application's own tables of runs; without such a run, when the act that started the run was done.
 -- It is null where neither is known; these reports come last. Changes nothing.
 -- Raises RR016 for an older_than that is null or negative, RR017 when the caller's token may not read.
 create or replace function public.lost_runs(
@@ -41,8 +41,15 @@ begin
     select report.id::bigint, report.country_id::text, report.status::text, report.run_sequence, known.since,
         run.id::text
       from public.report_outputs as report
-      left join public.report_output_runs as run
-        on run.report_output_id = report.id and run.id = report.active_run_id
+      -- The current run is the active one, or else the newest. One that is over tells nothing of a report that waits.
+      left join lateral (
+        select candidate.id, candidate.status, candidate.started_at, candidate.requested_at
+          from public.report_output_runs as candidate
+         where candidate.report_output_id = report.id
+           and (report.active_run_id is null or candidate.id = report.active_run_id)
+         order by candidate.run_sequence desc
+         limit 1
+      ) as run on run.status in ('pending', 'running')
       left join pgreprise.rerun as act
         on act.report_id = report.id and act.run_sequence = report.run_sequence
      cross join lateral (

@@ -2,6 +2,7 @@
 -- the application and pgreprise, or two versions of the application, do the same at the same time. One row for each:
 -- difference is
 -- - pointer: active_run_id of a report or a simulation names no run of it;
+-- - newer_run: active_run_id names a run of it, and there is a newer one;
 -- - status: the current run, the active or else the newest one, has another status than its row;
 -- - same_key: a report of the current version for which there is a newer one with the same key; the application shows
 --   the newer one (other_id).
@@ -35,7 +36,7 @@ begin
 
     current_run as (
       select 'report' as row_kind, report.id, report.country_id, report.status, report.active_run_id,
-          active.id as active_id, case when report.active_run_id is null then newest.status else active.status end
+          active.id as active_id, newest.run_id as newest_id, case when report.active_run_id is null then newest.status else active.status end
             as run_status
         from public.report_outputs as report
         left join newest on newest.id = report.id
@@ -43,7 +44,7 @@ begin
           on active.report_output_id = report.id and active.id = report.active_run_id
       union all
       select 'simulation', simulation.id, simulation.country_id, simulation.status, simulation.active_run_id,
-          active.id, case when simulation.active_run_id is null then newest.status else active.status end
+          active.id, newest.run_id, case when simulation.active_run_id is null then newest.status else active.status end
         from public.simulations as simulation
         left join newest_of_simulation as newest on newest.id = simulation.id
         left join public.simulation_runs as active
@@ -53,6 +54,10 @@ begin
     select 'pointer', current_run.row_kind, current_run.id::bigint, current_run.country_id::text, null::bigint
       from current_run
      where current_run.active_run_id is not null and current_run.active_id is null
+    union all
+    select 'newer_run', current_run.row_kind, current_run.id::bigint, current_run.country_id::text, null
+      from current_run
+     where current_run.active_id <> current_run.newest_id
     union all
     select 'status', current_run.row_kind, current_run.id::bigint, current_run.country_id::text, null
       from current_run
