@@ -36,8 +36,8 @@ begin
 
     current_run as (
       select 'report' as row_kind, report.id, report.country_id, report.status, report.active_run_id,
-          active.id as active_id, newest.run_id as newest_id, case when report.active_run_id is null then newest.status else active.status end
-            as run_status
+          active.id as active_id, newest.run_id as newest_id,
+          case when report.active_run_id is null then newest.status else active.status end as run_status
         from public.report_outputs as report
         left join newest on newest.id = report.id
         left join public.report_output_runs as active
