@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sqlalchemy import URL, make_url
 
@@ -27,6 +28,36 @@ def database_url(text: str) -> URL:
     if url.get_backend_name() not in ("postgresql", "postgres"):
         raise ValueError(f"pgreprise needs PostgreSQL, not {url.get_backend_name()}.")
     return url.set(drivername="postgresql+psycopg")
+
+
+def _is_redis_url(text: str) -> bool:
+    if any(character.isspace() or not character.isprintable() for character in text):
+        return False
+    try:
+        url = urlsplit(text)
+        parse_qsl(url.query, strict_parsing=bool(url.query))
+        # Reading the port checks it. A password that is not percent-encoded often ends up there.
+        port = url.port
+    except ValueError:
+        return False
+    if url.fragment:
+        return False
+    if url.scheme == "unix":
+        return url.path not in ("", "/") and not url.hostname
+    path = unquote(url.path).removeprefix("/")
+    return url.scheme in ("redis", "rediss") and bool(url.hostname) and port != 0 and (not path or path.isdecimal())
+
+
+def _redis_url(text: str | None) -> str | None:
+    """The URL of a Redis. Raises ValueError, without any part of the text: it may hold a password."""
+    url = _given("PGREPRISE_REDIS_URL", text)
+    if url is not None and not _is_redis_url(url):
+        raise ValueError(
+            "PGREPRISE_REDIS_URL is not the URL of a Redis. Write it as redis://user:password@host:6379/0, as "
+            "rediss://... for TLS or as unix:///path/to/socket?db=0. In a password, write : / ? # @ and % as %3A %2F "
+            "%3F %23 %40 and %25."
+        )
+    return url
 
 
 def _given(name: str, value: str | None) -> str | None:
@@ -79,6 +110,9 @@ class Settings:
     PGREPRISE_JWT_SECRET: the secret that tokens are signed with (HS256), or
     PGREPRISE_JWT_JWKS: the file with the public keys of the issuer of the tokens (RS256, ES256).
     PGREPRISE_JWT_AUDIENCE, PGREPRISE_JWT_ISSUER: the claims aud and iss that tokens must have.
+    PGREPRISE_REDIS_URL: the Redis in which the application keeps its economy cache, if it does.
+    RUNTIME_CACHE_ENVIRONMENT, RUNTIME_CACHE_SERVICE: names in the keys of that cache. They have the names and the
+    values that the application has them under; without the URL they are not read.
     PGREPRISE_CORS_ORIGINS: the origins of the web pages that may call the API, or ``*``.
     """
 
@@ -90,6 +124,9 @@ class Settings:
     jwt_jwks: Path | None = None
     jwt_audience: str | None = None
     jwt_issuer: str | None = None
+    redis_url: str | None = field(default=None, repr=False)
+    cache_environment: str | None = None
+    cache_service: str | None = None
     cors_origins: tuple[str, ...] = ()
 
     @classmethod
@@ -116,6 +153,15 @@ class Settings:
                 f"PGREPRISE_JWT_SECRET is too short. HS256 needs {_SHORTEST_SECRET_BYTES} bytes or more, "
                 "for example the output of `openssl rand -base64 32`."
             )
+        redis_url = _redis_url(os.environ.get("PGREPRISE_REDIS_URL"))
+        names = {
+            "RUNTIME_CACHE_ENVIRONMENT": os.environ.get("RUNTIME_CACHE_ENVIRONMENT"),
+            "RUNTIME_CACHE_SERVICE": os.environ.get("RUNTIME_CACHE_SERVICE"),
+        }
+        if redis_url is not None and (missing := [name for name, value in names.items() if not (value or "").strip()]):
+            raise ValueError(
+                f"PGREPRISE_REDIS_URL needs {' and '.join(missing)} too: the values that the application itself has."
+            )
         return cls(
             database=database_url(database) if database else None,
             migration_database=database_url(migration) if migration else None,
@@ -125,5 +171,8 @@ class Settings:
             jwt_jwks=Path(key_file).absolute() if key_file is not None else None,
             jwt_audience=audience,
             jwt_issuer=issuer,
+            redis_url=redis_url,
+            cache_environment=names["RUNTIME_CACHE_ENVIRONMENT"],
+            cache_service=names["RUNTIME_CACHE_SERVICE"],
             cors_origins=_origins(os.environ.get("PGREPRISE_CORS_ORIGINS", ""), has_key=not secret is key_file is None),
         )

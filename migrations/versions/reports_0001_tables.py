@@ -21,6 +21,7 @@ TABLES = (
     "rerun",
     "rerun_key",
     "rerun_feed_counter",
+    "feed_reader",
     "report_run",
     "simulation_run",
     "reform_impact_archive",
@@ -30,6 +31,7 @@ TABLES = (
     "rerun_batch_item",
     "rerun_batch_simulation",
     "rerun_batch_cache_key",
+    "imported_row",
 )
 
 

@@ -17,9 +17,11 @@ from pyapi.api.carbon import carbon
 from pyapi.api.documentation import documentation
 from pyapi.api.errors import register_error_handlers
 from pyapi.api.health import NEEDS, Needs, health
+from pyapi.api.invalidation import INVALIDATION, Invalidation
 from pyapi.api.reports import reports
 from pyapi.api.requests import ENGINE
 from pyapi.api.simulations import simulations
+from pyapi.economy_cache import EconomyCache
 
 __all__ = ["LARGEST_BODY_BYTES", "create_app"]
 
@@ -52,13 +54,19 @@ def _refuse_encoded_slashes() -> None:
         raise NotFound("There is no path with an encoded slash.")
 
 
-def create_app(engine: Engine, authentication: Authentication | None = None, *, origins: Collection[str] = ()) -> Flask:
+def create_app(
+    engine: Engine,
+    authentication: Authentication | None = None,
+    *,
+    economy_cache: EconomyCache | None = None,
+    origins: Collection[str] = (),
+) -> Flask:
     """The API for the database of ``engine``, which has autocommit (``connect_engine`` makes one).
 
-    Without ``authentication`` every request acts as the local operator, who may do everything. Web pages of
-    ``origins`` may call the API.
+    Without ``authentication`` every request acts as the local operator, who may do everything. With ``economy_cache``
+    the application's cache in Redis forgets what a rerun has emptied. Web pages of ``origins`` may call the API.
+    The database and Redis are first used by the first request, so the API may start before them.
     Raises ValueError for every origin (``*``) without ``authentication``.
-    The database is first used by the first request, so the API may start before the database.
     """
     if authentication is None and ANY_ORIGIN in origins:
         raise ValueError("Without authentication every web page could act as the local operator.")
@@ -71,6 +79,7 @@ def create_app(engine: Engine, authentication: Authentication | None = None, *, 
 
     app.extensions[ENGINE] = engine
     app.extensions[NEEDS] = Needs.of_this_version()
+    app.extensions[INVALIDATION] = Invalidation(economy_cache)
     for blueprint in (reports, simulations, carbon, health, documentation):
         app.register_blueprint(blueprint)
     register_browsers(app, origins)

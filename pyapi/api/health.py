@@ -10,9 +10,11 @@ from typing import Any
 from flask import Blueprint, current_app
 from sqlalchemy.exc import DBAPIError
 
+from pyapi.api.invalidation import INVALIDATION, Invalidation
 from pyapi.api.openapi import Stored, describes
 from pyapi.api.requests import Reply, call, failure, success
 from pyapi.database import sqlstate
+from pyapi.economy_cache import READER
 from pyapi.schema import migrate
 from pyapi.schema.files import live_routines
 
@@ -27,6 +29,9 @@ _DOMAINS = ("reports", "carbon")
 # A database without any domain is reported to lack this one.
 _DEFAULT = "reports"
 _INSUFFICIENT_PRIVILEGE = "42501"
+# The follower of the feed looks every few seconds, and a large batch keeps it busy for a while.
+_BEHIND_SECONDS = 60
+_FEED_POSITION = "feed_position"
 _MIGRATE = "Run `pgreprise migrate` with this version of pgreprise."
 
 
@@ -92,10 +97,25 @@ class Needs:
 
 
 class Installed(Stored):
-    """The migration revisions and routine versions of the database."""
+    """The migration revisions and routine versions of the database. Warnings do not keep the API from working."""
 
     revisions: list[str]
     routines: dict[str, int]
+    warnings: list[str]
+
+
+def _warnings(routines: dict[str, int]) -> list[str]:
+    """What is wrong with the economy cache in Redis, and with `pgreprise invalidate`, where there is one."""
+    invalidation: Invalidation = current_app.extensions[INVALIDATION]
+    if not invalidation.is_configured or f"reports/{_FEED_POSITION}" not in routines:
+        return []
+    warnings = invalidation.warnings()
+    [reader] = call(f"public.{_FEED_POSITION}", reader=READER)
+    if reader["waiting_since"] is not None and reader["waiting_seconds"] > _BEHIND_SECONDS:
+        has = "has never run" if reader["feed_position"] is None else "is behind"
+        since = reader["waiting_since"].isoformat(timespec="seconds")
+        warnings.append(f"Redis: `pgreprise invalidate` {has}. An act has been waiting for it since {since}.")
+    return warnings
 
 
 @health.get("/liveness-check")
@@ -108,7 +128,7 @@ def liveness() -> Reply:
 @health.get("/readiness-check")
 @describes(Installed, is_open=True)
 def readiness() -> Reply:
-    """200 when the API can work with the database, else 503 with the reason."""
+    """200 when the API can work with the database, else 503 with the reason. Warnings tell of Redis."""
     needs: Needs = current_app.extensions[NEEDS]
     try:
         [row] = call("pgreprise.status", columns="status")
@@ -129,4 +149,4 @@ def readiness() -> Reply:
             f"Not ready: the database is not migrated to this version: {'; '.join(missing)}.",
             hint=_MIGRATE,
         )
-    return success("Ready", status)
+    return success("Ready", {**status, "warnings": _warnings(status["routines"])})

@@ -6,10 +6,11 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from flask import Blueprint, request
+from flask import Blueprint, current_app, request
 from pydantic import BaseModel, Field
 
 from pyapi.api import rows
+from pyapi.api.invalidation import INVALIDATION
 from pyapi.api.openapi import Stored, describes
 from pyapi.api.requests import (
     Body,
@@ -87,7 +88,7 @@ class StoredReport(Stored):
 
 
 class CacheScope(Stored):
-    """The cache rows of one request, which a cache outside the database has to forget too."""
+    """A scope of the economy cache that was emptied, for caches outside the database."""
 
     country_id: str
     baseline_policy_id: int
@@ -178,6 +179,7 @@ class Undone(Stored):
     run_sequence: int
     simulation_ids: list[int]
     economy_cache_rows_restored: int
+    cache_scopes: list[CacheScope]
 
 
 @reports.post("/<country_id>/report")
@@ -226,6 +228,7 @@ def rerun_report(country_id: str, report_id: int) -> Reply:
         country_id=country_id,
         idempotency_key=request.headers.get("Idempotency-Key"),
     )
+    current_app.extensions[INVALIDATION].forget(result["cache_scopes"], result["rerun_id"])
     return success("Report rerun reset successfully", result)
 
 
@@ -262,4 +265,5 @@ def undo_rerun(country_id: str, report_id: int, rerun_id: int) -> Reply:
     result = call_procedure(
         "public.undo_rerun", rerun_id=rerun_id, report_id=report_id, country_id=country_id, force=undo.force
     )
+    current_app.extensions[INVALIDATION].forget(result["cache_scopes"], result["undo_id"])
     return success("Rerun undone successfully", result)

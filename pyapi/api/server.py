@@ -19,6 +19,7 @@ from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication
 from pyapi.api.turns import in_turn
 from pyapi.database import connect_engine
+from pyapi.economy_cache import EconomyCache
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -70,12 +71,14 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         self,
         database: URL,
         authentication: Authentication | None,
+        economy_cache: EconomyCache | None,
         origins: Collection[str],
         connections: int,
         options: dict[str, object],
     ) -> None:
         self._database = database
         self._authentication = authentication
+        self._economy_cache = economy_cache
         self._origins = origins
         self._connections = connections
         self._options = options
@@ -88,7 +91,8 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
     def load(self) -> WSGIApplication:
         # Runs in each worker after the fork, so that no two processes share a connection.
         engine = connect_engine(self._database, pool_size=self._connections, pool_timeout_seconds=_POOL_SECONDS)
-        return in_turn(create_app(engine, self._authentication, origins=self._origins))
+        app = create_app(engine, self._authentication, economy_cache=self._economy_cache, origins=self._origins)
+        return in_turn(app)
 
 
 def serve(
@@ -96,6 +100,7 @@ def serve(
     address: Address,
     authentication: Authentication | None,
     *,
+    economy_cache: EconomyCache | None = None,
     origins: Collection[str] = (),
     workers: int = 2,
     connections: int = 8,
@@ -129,4 +134,4 @@ def serve(
     if when_ready is not None:
         options["when_ready"] = lambda _server: when_ready()
     _let_newborn_workers_hear_their_end()
-    _Gunicorn(database, authentication, origins, connections, options).run()
+    _Gunicorn(database, authentication, economy_cache, origins, connections, options).run()

@@ -13,11 +13,11 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.api.address import AddressTakenError, UnprotectedAddressError
-from pyapi.cli import batches, carbon, installation, reports, serving, upkeep
+from pyapi.cli import batches, carbon, installation, invalidation, reports, serving, upkeep
 from pyapi.cli.output import explain, print_error
 from pyapi.embedded import EmbeddedUnavailableError
 from pyapi.schema.files import TextError
-from pyapi.schema.legacy_import import ImportRefused
+from pyapi.schema.legacy import ImportRefused
 
 __all__ = ["cli", "main"]
 
@@ -32,7 +32,7 @@ def cli() -> None:
     """
 
 
-for group in (serving, installation, reports, batches, carbon, upkeep):
+for group in (serving, installation, reports, batches, invalidation, carbon, upkeep):
     for command in group.COMMANDS:
         cli.add_command(command)
 

@@ -11,6 +11,7 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.database import call, connect_engine, sqlstate
+from pyapi.economy_cache import EconomyCache
 from pyapi.embedded import Embedded, embedded
 from pyapi.schema.migrate import NOT_INSTALLED
 from pyapi.settings import Settings
@@ -23,6 +24,7 @@ __all__ = [
     "administrator",
     "administrator_url",
     "authentication_of",
+    "economy_cache_of",
     "embedded_server",
     "installed_domains",
     "is_installed",
@@ -51,6 +53,14 @@ def authentication_of(settings: Settings) -> Authentication | None:
 
     try:
         return Authentication.of(settings)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+def economy_cache_of(settings: Settings) -> EconomyCache | None:
+    """The application's economy cache in Redis, None where no setting names one. Raises SettingsError."""
+    try:
+        return EconomyCache.of(settings)
     except ValueError as error:
         raise SettingsError(str(error)) from error
 

@@ -16,7 +16,7 @@ from pyapi.cli.connections import administrator, installed_domains, is_installed
 from pyapi.cli.output import ERR, JSON_OPTION, explain, print_error, print_rows
 from pyapi.database import run_script, sqlstate
 from pyapi.schema import files, migrate, versions
-from pyapi.schema.legacy_import import import_legacy
+from pyapi.schema.legacy import import_legacy
 from pyapi.wording import counted
 
 __all__ = ["COMMANDS", "load_sample_where_empty"]
@@ -59,30 +59,49 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
 
 @click.command("import-legacy")
 @click.argument("url")
+@click.option("--since-last", is_flag=True, help="Bring over what is new, changed or deleted since the last import.")
 @click.option("--invalid-json", type=click.Choice(["stop", "null"]), default="stop", show_default=True,
               help="What to do with text that is not JSON.")  # fmt: skip
-def import_command(url: str, invalid_json: str) -> None:
+def import_command(url: str, since_last: bool, invalid_json: str) -> None:
     """Copy the reports of a legacy database (sqlite:///FILE or mysql://USER:PASSWORD@HOST/NAME) into this one.
 
-    Everything is copied, with the same ids, or nothing. The import is refused when a table here already holds rows.
+    Everything is copied, with the same ids, or nothing. The import is refused when a table here already holds rows,
+    but for --since-last, which leaves alone and lists the rows that were worked on here.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with administrator() as engine, Progress(*columns, console=ERR) as progress:
         tasks: dict[str, Any] = {}
 
-        def show(table: str, done: int, total: int) -> None:
-            if table not in tasks:
-                tasks[table] = progress.add_task(table, total=total)
-            progress.update(tasks[table], completed=done)
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total)
+            progress.update(tasks[what], completed=done)
 
-        result = import_legacy(url, engine, invalid_json_to_null=invalid_json == "null", progress=show)
+        result = import_legacy(
+            url, engine, since_last=since_last, invalid_json_to_null=invalid_json == "null", progress=show
+        )
     for table, count in result.rows.items():
-        click.echo(f"{table}: {counted(count, 'row')} imported")
+        if since_last:
+            updated, deleted = result.updated[table], result.deleted[table]
+            click.echo(f"{table}: {counted(count, 'row')} imported, {updated} updated, {deleted} deleted")
+        else:
+            click.echo(f"{table}: {counted(count, 'row')} imported")
+    for table in result.changing:
+        click.echo(f"not in one snapshot: table {table} is not InnoDB; nobody should have written to it meanwhile")
+    for line in result.filled_in:
+        click.echo(f"filled in: {line}")
     for replacement in result.replaced:
         click.echo(f"replaced: {replacement}")
+    if result.replaced_count > len(result.replaced):
+        click.echo(f"and {result.replaced_count - len(result.replaced)} more replaced")
+    for kept in result.kept:
+        click.echo(f"left alone: {kept}")
+    if result.kept_count > len(result.kept):
+        click.echo(f"and {result.kept_count - len(result.kept)} more left alone")
     for left in result.not_copied:
         click.echo(f"not copied: {left}")
-    click.echo("Say which cache versions are current: pgreprise cache-version set COUNTRY ...")
+    if not since_last:
+        click.echo("Say which cache versions are current: pgreprise cache-version set COUNTRY ...")
 
 
 @click.group()

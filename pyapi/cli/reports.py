@@ -230,4 +230,30 @@ def defects(as_json: bool) -> None:
         raise SystemExit(1)
 
 
-COMMANDS = (rerun, preview, runs, undo, defects)
+@click.command("failed-caches")
+@JSON_OPTION
+def failed_caches(as_json: bool) -> None:
+    """List economy cache rows of reports that hold no result. A rerun of the report deletes them."""
+    with administrator() as engine:
+        rows = call(engine, "public.failed_cache_rows")
+    print_rows(rows, as_json, empty="No cache row of a report failed.")
+    if rows:
+        raise SystemExit(1)
+
+
+@click.command()
+@click.option("--older-than", metavar="INTERVAL", default="1 hour", show_default=True, help="For example '1 day'.")
+@JSON_OPTION
+def lost(older_than: str, as_json: bool) -> None:
+    """List reports that have been pending or running for long, the oldest first. The exit code is 1 when there is one.
+
+    Probably the worker that computed them is gone. Rerun them, when no worker computes them any more.
+    """
+    with administrator() as engine:
+        rows = call(engine, "public.lost_runs", older_than=older_than)
+    print_rows(rows, as_json, empty="No report has been pending or running for so long.")
+    if rows:
+        raise SystemExit(1)
+
+
+COMMANDS = (rerun, preview, runs, undo, defects, failed_caches, lost)

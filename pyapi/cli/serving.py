@@ -18,6 +18,7 @@ from pyapi.cli.connections import (
     SettingsError,
     administrator_url,
     authentication_of,
+    economy_cache_of,
     embedded_server,
     installed_domains,
     read_settings,
@@ -71,6 +72,7 @@ def up(port: int) -> None:
 
     settings = read_settings()
     authentication = authentication_of(settings)
+    economy_cache = economy_cache_of(settings)
     address = Address(port=port)
     address.require_free()
     with administrator_url() as (administrator, server):
@@ -85,7 +87,14 @@ def up(port: int) -> None:
         text = _announcement(administrator, server, address.url, engine, wants_token=authentication is not None)
         text += unit_to_try(engine, address.url, settings)
         engine.dispose()
-        serve(api, address, authentication, origins=settings.cors_origins, when_ready=lambda: click.echo(text))
+        serve(
+            api,
+            address,
+            authentication,
+            economy_cache=economy_cache,
+            origins=settings.cors_origins,
+            when_ready=lambda: click.echo(text),
+        )
 
 
 @click.command()
@@ -111,12 +120,14 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
 
     The API connects to DATABASE_URL. Its role needs to be a member of pgreprise_api and nothing more.
     With PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS every request needs a token. Without a key the API
-    listens only on an address that no other machine can reach, such as 127.0.0.1.
+    listens only on an address that no other machine can reach, such as 127.0.0.1. With PGREPRISE_REDIS_URL
+    the application's economy cache in Redis forgets what reruns empty.
     """
     from pyapi.api.server import serve as serve_api
 
     settings = read_settings()
     authentication = authentication_of(settings)
+    economy_cache = economy_cache_of(settings)
     address = Address(host, port)
     if authentication is None:
         address.require_loopback()
@@ -127,6 +138,7 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
             database,
             address,
             authentication,
+            economy_cache=economy_cache,
             origins=settings.cors_origins,
             workers=workers,
             connections=connections,

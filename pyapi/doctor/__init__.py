@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.database import call, sqlstate
-from pyapi.doctor import history, installation, privileges, reports
+from pyapi.doctor import economy_cache, history, installation, privileges, reports
 from pyapi.doctor.finding import Finding
 from pyapi.schema.migrate import NOT_INSTALLED
 
@@ -52,7 +52,11 @@ def examine(engine: Engine) -> list[Finding]:
             *findings,
             *_run("cache versions", lambda: reports.missing_versions(engine)),
             *_run("cache rows", lambda: reports.mismatched_caches(engine)),
+            *_run("cache rows", lambda: reports.failed_caches(engine)),
             *_run("reports", lambda: reports.defects(engine)),
+            *_run("lost runs", lambda: reports.lost_runs(engine)),
+            *_run("runs", lambda: reports.run_tables(engine, database)),
+            *_run("economy cache", lambda: economy_cache.unread_feed(engine, database)),
             *_run("batches", lambda: history.unfinished_batches(engine)),
             *_run("archive", lambda: history.archive(engine)),
         ]

@@ -108,15 +108,28 @@ def _read(path: Path) -> str:
 def sql_files() -> dict[str, Path]:
     """Every live file by ``domain/name``. Raises TextError when two files have one name."""
     found: dict[str, Path] = {}
-    for path in sorted(sql_folder().glob("*/*/*.sql")):
+    for path in sorted(sql_folder().glob("*/*/*.sql"), key=str):
         domain = path.parent.parent.name
         if domain == _RELEASED:
             continue
         name = f"{domain}/{path.stem}"
         if name in found:
-            raise TextError(f"{path} and {found[name]} have one name; a name is used once in a domain. Rename one.")
+            raise _one_name(path, found[name])
         found[name] = path
     return found
+
+
+def _one_name(path: Path, other: Path) -> TextError:
+    return TextError(f"{path} and {other} have one name; a name is used once in a domain. Rename one.")
+
+
+def _live_file(name: str) -> Path | None:
+    """The live file ``domain/name``, without a look at the others: a migration asks for each of them."""
+    domain, _, short = name.partition("/")
+    found = sorted(sql_folder().glob(f"{domain}/*/{short}.sql"), key=str)
+    if len(found) > 1:
+        raise _one_name(found[1], found[0])
+    return found[0] if found else None
 
 
 def domains() -> list[str]:
@@ -126,10 +139,10 @@ def domains() -> list[str]:
 
 def sql_text(name: str) -> str:
     """The text of the live file ``domain/name``. Raises NoTextError when there is no such file."""
-    try:
-        return _read(sql_files()[name])
-    except KeyError:
-        raise NoTextError(f"There is no file {name} under {sql_folder()}.") from None
+    path = _live_file(name)
+    if path is None:
+        raise NoTextError(f"There is no file {name} under {sql_folder()}.")
+    return _read(path)
 
 
 @dataclass(frozen=True)
@@ -215,14 +228,17 @@ def _superseded() -> dict[str, list[RoutineFile]]:
     return found
 
 
+def _live_routine(name: str, path: Path, superseded: dict[str, list[RoutineFile]]) -> RoutineFile | None:
+    if not _IS_ROUTINE.search(_read(path)):
+        return None
+    return RoutineFile(name, superseded[name][-1].version + 1 if name in superseded else 1, path)
+
+
 def live_routines() -> list[RoutineFile]:
     """The newest version of every routine, sorted by name."""
     superseded = _superseded()
-    return [
-        RoutineFile(name, superseded[name][-1].version + 1 if name in superseded else 1, path)
-        for name, path in sorted(sql_files().items())
-        if _IS_ROUTINE.search(_read(path))
-    ]
+    found = [_live_routine(name, path, superseded) for name, path in sorted(sql_files().items())]
+    return [file for file in found if file is not None]
 
 
 def routine_file(name: str, version: int | None = None) -> RoutineFile:
@@ -230,7 +246,9 @@ def routine_file(name: str, version: int | None = None) -> RoutineFile:
 
     Raises NoTextError when there is no such file.
     """
-    versions = [*_superseded().get(name, []), *(file for file in live_routines() if file.name == name)]
+    superseded, path = _superseded(), _live_file(name)
+    live = None if path is None else _live_routine(name, path, superseded)
+    versions = [*superseded.get(name, []), *([live] if live is not None else [])]
     found = [file for file in versions if version in (None, file.version)]
     if not found:
         wanted = name if version is None else f"{name} version {version}"

@@ -16,7 +16,7 @@ from pyapi.cli import cli
 from pyapi.schema.files import sql_folder
 from tests.support import transcripts
 from tests.support.command import Run
-from tests.support.databases import Connection
+from tests.support.databases import Connection, connect
 from tests.support.projects import PROJECT
 
 PAGES = [*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md"), *(PROJECT / "sql").glob("*.md")]
@@ -271,21 +271,36 @@ def names_in(rows: list[dict[str, object]], schema: str) -> set[object]:
 
 # --- what is shown ---------------------------------------------------------------------------
 
+# It brings its own tables.
+ADOPTER = PROJECT / "docs" / "how-to" / "adopt-a-report-service.md"
 # What CONTRIBUTING.md shows needs a checkout of its own; tests/migrations/test_contributing.py runs it.
-SHOWN = [page for page in PAGES if page.name != "CONTRIBUTING.md" and transcripts.blocks_of(page)]
+SHOWN = [page for page in PAGES if page.name != "CONTRIBUTING.md" and page != ADOPTER and transcripts.blocks_of(page)]
 
 
-@pytest.mark.parametrize("page", SHOWN, ids=lambda page: str(page.relative_to(PROJECT)))
-def test_what_a_page_shows_is_what_happens(page: Path, database: URL, pgreprise: Run) -> None:
-    assert pgreprise("sample", "load").returncode == 0
+def differences(page: Path, database: URL) -> list[str]:
+    """Where a page shows something else than what happens on a database."""
     with transcripts.Session(database) as session:
-        differs = [
+        return [
             "\n".join([f"line {step.line}: {step.command}", "--- shown", *step.output, "--- happened", *happened])
             for block in transcripts.blocks_of(page)
             for step, happened in session.run(block)
             if not transcripts.agrees(step.output, happened)
         ]
-    assert differs == []
+
+
+@pytest.mark.parametrize("page", SHOWN, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_what_a_page_shows_is_what_happens(page: Path, database: URL, pgreprise: Run) -> None:
+    assert pgreprise("sample", "load").returncode == 0
+    assert differences(page, database) == []
+
+
+def test_an_adopter_who_follows_the_page_gets_a_new_result(empty_database: URL) -> None:
+    try:
+        assert differences(ADOPTER, empty_database) == []
+    finally:
+        # A role belongs to the whole cluster.
+        with connect(empty_database) as connection:
+            connection.execute("drop role if exists report_service_api")
 
 
 def test_the_readme_and_the_pages_to_do_things_by_show_transcripts() -> None:

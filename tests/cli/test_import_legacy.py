@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,100 +17,18 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.database import connect_engine
 from pyapi.schema import migrate
-from pyapi.schema.legacy_import import ImportRefused, import_legacy
+from pyapi.schema.legacy import ImportRefused, import_legacy
 from tests.support import legacy as real
 from tests.support.command import Run
 from tests.support.databases import Connection
 from tests.support.factories import VERSIONS, add_reform_impact, add_report, add_row, add_simulation
+from tests.support.legacy_sources import TABLES, Legacy
 from tests.support.snapshots import snapshot
-
-# Without types or constraints, so that a test can store what a legacy database should not hold.
-TABLES = {
-    "simulations": {
-        "id": 1,
-        "country_id": "us",
-        "api_version": "0.0.0",
-        "population_id": "state/ny",
-        "population_type": "geography",
-        "policy_id": 2,
-        "status": "complete",
-        "output": '{"budget": 1}',
-        "error_message": None,
-    },
-    "report_outputs": {
-        "id": 1,
-        "country_id": "us",
-        "simulation_1_id": 1,
-        "simulation_2_id": None,
-        "api_version": "r147f26ed1",
-        "status": "complete",
-        "output": '{"budget": 2}',
-        "error_message": None,
-        "year": "2025",
-    },
-    "reform_impact": {
-        "reform_impact_id": 1,
-        "baseline_policy_id": 2,
-        "reform_policy_id": 2,
-        "country_id": "us",
-        "region": "state/ny",
-        "dataset": "default",
-        "time_period": "2025",
-        "options_json": "{}",
-        "options_hash": "[]",
-        "api_version": "e158e63ef1",
-        "reform_impact_json": '{"budget": 3}',
-        "status": "ok",
-        "message": None,
-        "start_time": "2026-04-01 00:01:00",
-        "end_time": None,
-        "execution_id": "job",
-    },
-}
-
-
-class Legacy:
-    """A legacy database in SQLite with one valid row a table, to which a test adds others."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        for table, values in TABLES.items():
-            self.execute(f"create table {table} ({', '.join(values)})")
-            self.add(table)
-
-    def execute(self, statement: str, values: tuple[Any, ...] = ()) -> None:
-        with closing(sqlite3.connect(self.path)) as connection, connection:
-            connection.execute("pragma synchronous = off")
-            connection.execute(statement, values)
-
-    def add(self, table: str, **values: Any) -> None:
-        row = {**TABLES[table], **values}
-        places = ", ".join("?" * len(row))
-        self.execute(f"insert into {table} ({', '.join(row)}) values ({places})", tuple(row.values()))  # noqa: S608
 
 
 @pytest.fixture
 def legacy(tmp_path: Path) -> Legacy:
     return Legacy(tmp_path / "legacy.sqlite")
-
-
-@pytest.fixture
-def new_engine(database: URL) -> Iterator[Callable[..., Engine]]:
-    """Makes engines of the test's database; ``new_engine("-c lock_timeout=1s")`` adds settings."""
-    made: list[Engine] = []
-
-    def make(options: str = "", **arguments: Any) -> Engine:
-        made.append(connect_engine(database.update_query_dict({"options": options}), **arguments))
-        return made[-1]
-
-    yield make
-    for engine in made:
-        engine.dispose()
-
-
-@pytest.fixture
-def target(new_engine: Callable[..., Engine]) -> Engine:
-    return new_engine()
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +119,8 @@ def test_progress_is_shown_of_an_empty_table_too(legacy: Legacy, target: Engine)
     legacy.execute("delete from reform_impact")
     shown: list[tuple[str, int, int]] = []
     import_legacy(str(legacy.path), target, progress=lambda *call: shown.append(call))
-    assert sorted(shown) == [("reform_impact", 0, 0), ("report_outputs", 1, 1), ("simulations", 1, 1)]
+    steps = [("report_outputs", 1, 1), ("simulations", 1, 1), ("reform_impact", 0, 0)]
+    assert shown == [(f"check {table}", done, total) for table, done, total in steps] + steps
 
 
 def test_what_is_not_copied_is_told(legacy: Legacy, target: Engine) -> None:
@@ -385,14 +302,17 @@ def test_text_that_is_not_json_is_replaced_by_null_where_that_is_asked_for(
     ("table", "column", "value", "reason"),
     [
         ("simulations", "country_id", "usa-west", "too long"),
-        ("simulations", "policy_id", "many", "invalid input syntax"),
-        ("simulations", "policy_id", 2**40, "out of range"),
+        ("simulations", "policy_id", "many", "'many' is not an integer"),
+        ("simulations", "policy_id", 2.5, "'2.5' is not an integer"),
+        ("simulations", "policy_id", 2**40, "out of range for type integer"),
         ("simulations", "status", None, "not-null"),
         ("simulations", "error_message", "a\0b", "NUL"),
         ("simulations", "error_message", b"\xff\xfe", "not UTF-8"),
         ("report_outputs", "year", "2" * 300, "too long"),
-        ("reform_impact", "start_time", "0000-00-00 00:00:00", "out of range"),
-        ("reform_impact", "start_time", "yesterday at noon", "invalid input syntax"),
+        ("reform_impact", "start_time", "2026-02-30 00:01:00", "there is no time 2026-02-30 00:01:00"),
+        ("reform_impact", "start_time", "2026-00-15", "there is no time 2026-00-15"),
+        ("reform_impact", "start_time", "now", "'now' is not a time like"),
+        ("reform_impact", "start_time", "2026-04-01 00:01:00+02:00", "has a time zone"),
         ("reform_impact", "reform_impact_json", None, "not-null"),
     ],
 )
@@ -523,7 +443,8 @@ def test_nobody_writes_to_the_target_while_an_import_runs(
             refused.append(table)
 
     import_legacy(str(legacy.path), target, progress=write)
-    assert len(refused) == 3
+    # While it checks and while it copies.
+    assert len(refused) == 6
     assert len(snapshot(dba)["simulations"]) == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import URL
 
 from pyapi.database import connect_engine
-from pyapi.schema.legacy_import import import_legacy
+from pyapi.schema.legacy import import_legacy
 from tests.support.databases import Connection
 from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.refusals import refusal

@@ -12,6 +12,7 @@ from sqlalchemy import URL, Engine
 from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication
 from pyapi.database import connect_engine
+from pyapi.economy_cache import EconomyCache
 
 NewEngine = Callable[..., Engine]
 NewClient = Callable[..., FlaskClient]
@@ -23,10 +24,16 @@ def as_api(database: URL, options: str = "") -> URL:
 
 
 @contextmanager
-def api_over(database: URL, verifier: Authentication | None = None, *, options: str = "") -> Iterator[Flask]:
+def api_over(
+    database: URL,
+    verifier: Authentication | None = None,
+    *,
+    options: str = "",
+    economy_cache: EconomyCache | None = None,
+) -> Iterator[Flask]:
     """An API over a database; with a verifier it wants tokens."""
     engine = connect_engine(as_api(database, options))
     try:
-        yield create_app(engine, verifier)
+        yield create_app(engine, verifier, economy_cache=economy_cache)
     finally:
         engine.dispose()

@@ -8,6 +8,7 @@ a run cannot miss tests in silence.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Generator
 from functools import cache
 from typing import TypeVar
@@ -16,6 +17,7 @@ import pytest
 
 from pyapi.settings import Settings
 from tests.support.databases import rows
+from tests.support.mariadb import PROGRAMS, program
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -34,8 +36,21 @@ def root() -> str | None:
     return None if os.geteuid() == 0 else "only root can be somebody else"
 
 
+def redis() -> str | None:
+    """The server of Redis, as Debian's package redis-server has it."""
+    return None if shutil.which("redis-server") else "there is no redis-server on the PATH"
+
+
+def mariadb() -> str | None:
+    """Debian's MariaDB server; the tests start one of their own."""
+    absent = [name for name in PROGRAMS if program(name) is None]
+    return f"{' and '.join(absent)} not found; Debian's package mariadb-server has them" if absent else None
+
+
 # Each gives the reason why it is absent, or None where it is there. A new thing is one more function here.
-THINGS: dict[str, Callable[[], str | None]] = {function.__name__: cache(function) for function in (plpgsql_check, root)}
+THINGS: dict[str, Callable[[], str | None]] = {
+    function.__name__: cache(function) for function in (mariadb, plpgsql_check, redis, root)
+}
 
 
 def needed(item: pytest.Item) -> set[str]:

@@ -6,7 +6,15 @@ returns jsonb
 language sql
 stable
 begin atomic
-  select to_jsonb(cache_scope.cache_key) || jsonb_build_object('api_version', cache_scope.api_version) as scope;
+  select jsonb_build_object(
+    'country_id', (cache_scope.cache_key).country_id,
+    'baseline_policy_id', (cache_scope.cache_key).baseline_policy_id,
+    'reform_policy_id', (cache_scope.cache_key).reform_policy_id,
+    'region', (cache_scope.cache_key).region,
+    'dataset', (cache_scope.cache_key).dataset,
+    'time_period', (cache_scope.cache_key).time_period,
+    'api_version', cache_scope.api_version
+  ) as scope;
 end;
 
 comment on function pgreprise.cache_scope(pgreprise.cache_key, text) is

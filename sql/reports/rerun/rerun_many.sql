@@ -28,6 +28,7 @@ declare
   key_reports   bigint[];
   keys          pgreprise.cache_key[];
   key_versions  text[];
+  scopes        jsonb[];
   found_ids     bigint[];
   found_for_ids bigint[];
   removed_ids   bigint[] := array[]::bigint[];
@@ -111,16 +112,20 @@ begin
   end loop;
 
   select coalesce(array_agg(new_key.report_id), '{}'), coalesce(array_agg(new_key.cache_key), '{}'),
-      coalesce(array_agg(new_key.economy_impact_version), '{}')
-    into key_reports, keys, key_versions
+      coalesce(array_agg(new_key.economy_impact_version), '{}'),
+      coalesce(array_agg(pgreprise.cache_scope(new_key.cache_key, new_key.economy_impact_version)), '{}')
+    into key_reports, keys, key_versions, scopes
     from pgreprise.new_cache_keys(own.linked, rerun_many.batch_id) as new_key;
   select coalesce(array_agg(cached.reform_impact_id), '{}'), coalesce(array_agg(cached.report_id), '{}')
     into found_ids, found_for_ids
     from (
       select found_row.reform_impact_id, min(new_key.report_id) as report_id
-        from generate_subscripts(own.keys, 1) as place
-       cross join lateral (select own.key_reports[place] as report_id) as new_key
-       cross join lateral pgreprise.report_cache_rows(own.keys[place], own.key_versions[place]) as found_row
+        from unnest(own.key_reports, own.keys, own.key_versions) as new_key(report_id, country_id,
+          baseline_policy_id, reform_policy_id, region, dataset, time_period, version)
+       cross join lateral pgreprise.report_cache_rows(
+         row(new_key.country_id, new_key.baseline_policy_id, new_key.reform_policy_id, new_key.region,
+           new_key.dataset, new_key.time_period)::pgreprise.cache_key, new_key.version
+       ) as found_row
        group by found_row.reform_impact_id
     ) as cached;
   if cardinality(found_ids) > 0 then
@@ -160,12 +165,9 @@ begin
   ),
 
   scopes as (
-    select new_key.report_id, jsonb_agg(pgreprise.cache_scope(new_key.cache_key, new_key.version)) as cache_scopes
-      from (
-        select own.key_reports[place] as report_id, own.keys[place] as cache_key, own.key_versions[place] as version
-          from generate_subscripts(own.keys, 1) as place
-      ) as new_key
-     group by new_key.report_id
+    -- A report has one key, and a key is emptied for one report.
+    select emptied_for.report_id, jsonb_build_array(emptied_for.scope) as cache_scopes
+      from unnest(own.key_reports, own.scopes) as emptied_for(report_id, scope)
   ),
 
   acts as (

@@ -8,6 +8,8 @@ returns bigint[]
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+-- The rows are found by their key, so one plan is right for all values; callers for many reports plan each statement.
+set plan_cache_mode = 'force_generic_plan'
 as $$
 begin
   if same_key_reports.simulation_2_id is null then

@@ -85,6 +85,9 @@ begin
       get_or_create_report.simulation_2_id, report_version, 'pending', wanted_year)
     returning report.id into newest_id;
     perform pgreprise.skip_used_run_numbers(array[newest_id], '{}');
+    if (select setting.has_run_tables from pgreprise.setting as setting) then
+      perform pgreprise.add_host_runs('initial', array[newest_id]);
+    end if;
   end if;
 
   select found_row.* into stored from pgreprise.stored_report(newest_id) as found_row;

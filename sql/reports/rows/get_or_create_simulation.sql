@@ -79,6 +79,9 @@ begin
       get_or_create_simulation.population_type, get_or_create_simulation.policy_id, 'pending')
     returning simulation.id into newest_id;
     perform pgreprise.skip_used_run_numbers('{}', array[newest_id]);
+    if (select setting.has_run_tables from pgreprise.setting as setting) then
+      perform pgreprise.add_host_runs('initial', '{}', array[newest_id]);
+    end if;
   end if;
 
   select found_row.* into stored from pgreprise.stored_simulation(newest_id) as found_row;

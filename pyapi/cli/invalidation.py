@@ -1,0 +1,232 @@
+"""The command that follows the feed of reruns and lets the application's economy cache in Redis forget the same."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from types import FrameType
+
+import click
+import psycopg
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from pyapi.cli.chunks import STOPPED
+from pyapi.cli.connections import SettingsError, administrator, economy_cache_of, read_settings
+from pyapi.cli.output import explain, print_json
+from pyapi.database import call, sqlstate
+from pyapi.economy_cache import READER, EconomyCache, EconomyCacheAwayError
+from pyapi.wording import counted
+
+__all__ = ["COMMANDS"]
+
+# One transaction of the feed, and one round trip to Redis.
+_PAGE = 500
+# How many tries --once makes, and the pauses between tries.
+_ATTEMPTS = 4
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 30.0
+# How soon a signal is noticed.
+_SLICE_SECONDS = 0.1
+# SQLSTATEs, or their beginnings, of a database that is away, read only or busy. It may come back.
+_PASSING = ("08", "25006", "40001", "40P01", "53", "55P03", "57")
+
+
+class _Stop:
+    """Whether SIGTERM or Ctrl-C has asked to stop, and which of them."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def ask(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None:
+            signal.default_int_handler(number, frame)
+        self.signal = number
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, but no longer than until somebody asks to stop. Returns whether somebody has."""
+        until = time.monotonic() + seconds
+        while self.signal is None and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, _SLICE_SECONDS))
+        return self.signal is not None
+
+
+@contextmanager
+def _stoppable() -> Iterator[_Stop]:
+    """Let SIGTERM and Ctrl-C stop the work after the current page. The second one ends it at once."""
+    stop = _Stop()
+    before = {number: signal.signal(number, stop.ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@dataclass
+class _Done:
+    """What was done since the command began; position is where the next page begins, None before the first."""
+
+    position: int | None = None
+    acts: int = 0
+    scopes: int = 0
+    deleted: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{counted(self.acts, 'act')} read up to position {self.position or 0}, with "
+            f"{counted(self.scopes, 'cache scope')}; {counted(self.deleted, 'key')} deleted."
+        )
+
+
+def _kept_position(engine: Engine) -> int | None:
+    [reader] = call(engine, "public.feed_position", reader=READER)
+    position: int | None = reader["feed_position"]
+    return position
+
+
+def _keep(engine: Engine, position: int, deleted: int) -> int:
+    [row] = call(
+        engine,
+        "public.keep_feed_position",
+        columns="keep_feed_position as kept",
+        reader=READER,
+        feed_position=position,
+        handled=deleted,
+    )
+    kept: int = row["kept"]
+    return kept
+
+
+def _end_of_feed(engine: Engine) -> int:
+    """The position of the newest act. Reading the feed gives each act its position."""
+    position = 0
+    while True:
+        [page] = call(
+            engine, "public.rerun_feed", columns="max(feed_position) as last", after=position, max_rows="10000"
+        )
+        if page["last"] is None:
+            return position
+        position = page["last"]
+
+
+def _begin(engine: Engine, *, from_now: bool) -> int:
+    """Where to begin: at the position that is kept, else at the beginning, so that no act is missed."""
+    kept = _kept_position(engine)
+    if kept is not None:
+        return kept
+    return _keep(engine, _end_of_feed(engine), 0) if from_now else 0
+
+
+def _forgotten(cache: EconomyCache, act_ids: Iterable[int]) -> set[int]:
+    """The acts whose scopes the API has deleted already; none where Redis does not say it."""
+    try:
+        return cache.forgotten(act_ids)
+    except EconomyCacheAwayError:
+        # Perhaps the user of the URL may only delete. Where Redis is away, the deletion fails too.
+        return set()
+
+
+def _do_page(engine: Engine, cache: EconomyCache, done: _Done) -> int:
+    """Delete the keys of the next page of the feed, then keep the position. Returns the number of acts.
+
+    A crash in between repeats the deletions, which costs a computation at most.
+    """
+    page = call(
+        engine,
+        "public.rerun_feed",
+        columns="feed_position, rerun_id, cache_scopes",
+        after=done.position,
+        max_rows=str(_PAGE),
+    )
+    if page:
+        acts = {act["rerun_id"]: act["cache_scopes"] for act in page if act["cache_scopes"]}
+        scopes = [scope for act_id in acts.keys() - _forgotten(cache, acts) for scope in acts[act_id]]
+        deleted = cache.delete(cache.key(scope) for scope in scopes)
+        # Another process with the same position may be further on.
+        done.position = _keep(engine, page[-1]["feed_position"], deleted)
+        done.acts += len(page)
+        done.scopes += len(scopes)
+        done.deleted += deleted
+    return len(page)
+
+
+def _passing(error: DBAPIError | EconomyCacheAwayError) -> str | None:
+    """Why it failed, where it may go by itself; else None."""
+    if isinstance(error, EconomyCacheAwayError):
+        return f"Redis: {error}"
+    code = sqlstate(error)
+    lost = code is None and isinstance(error.orig, psycopg.OperationalError | psycopg.InterfaceError)
+    if lost or str(code).startswith(_PASSING):
+        return f"The database: {' '.join(str(explain(error)['message']).split())}"
+    return None
+
+
+def _follow(
+    engine: Engine, cache: EconomyCache, stop: _Stop, *, once: bool, from_now: bool, interval: float, as_json: bool
+) -> _Done:
+    """Do page after page until the end of the feed, or until somebody asks to stop."""
+    done = _Done()
+    failures = 0
+    while not stop.signal:
+        try:
+            if done.position is None:
+                done.position = _begin(engine, from_now=from_now)
+            acts = _do_page(engine, cache, done)
+        except (DBAPIError, EconomyCacheAwayError) as error:
+            reason = _passing(error)
+            if reason is None:
+                raise
+            failures += 1
+            if once and failures == _ATTEMPTS:
+                raise click.ClickException(f"{reason}. The position is kept: run the command again.") from error
+            # Several followers do not come back all at once.
+            pause = min(_FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 10), _LONGEST_PAUSE_SECONDS)
+            pause *= 0.5 + random.random() / 2
+            click.echo(f"{reason}. Trying again in {pause:.1f} s.", err=True)
+            # A pool may hold connections to a server that has become read only.
+            engine.dispose()
+            stop.wait(pause)
+            continue
+        failures = 0
+        if acts and not once:
+            _print(done, as_json, state="following")
+        if acts < _PAGE and (once or stop.wait(interval)):
+            break
+    return done
+
+
+def _print(done: _Done, as_json: bool, *, state: str) -> None:
+    if as_json:
+        print_json({"state": state, **asdict(done)})
+    else:
+        click.echo(str(done))
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Stop at the end of the feed.")
+@click.option("--from-now", is_flag=True, help="Skip the acts so far, if this is the first run.")
+@click.option("--interval", type=click.FloatRange(0.1, 3600), default=5, show_default=True,
+              help="Seconds between two looks at the feed.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of sentences.")
+def invalidate(once: bool, from_now: bool, interval: float, as_json: bool) -> None:
+    """Let the application's economy cache in Redis (PGREPRISE_REDIS_URL) forget what reruns emptied.
+
+    Follows the feed of all reruns, also of those made in psql and by batches, and goes on where it stopped. SIGTERM and
+    Ctrl-C stop it after the current page. While Redis or the database is away it tries again, ever less often.
+    """
+    cache = economy_cache_of(read_settings())
+    if cache is None:
+        raise SettingsError("PGREPRISE_REDIS_URL is not set. It names the Redis with the economy cache.")
+    with administrator() as engine, _stoppable() as stop:
+        done = _follow(engine, cache, stop, once=once, from_now=from_now, interval=interval, as_json=as_json)
+    _print(done, as_json, state="stopped" if stop.signal else "finished")
+    if stop.signal == signal.SIGINT:
+        raise SystemExit(STOPPED)
+
+
+COMMANDS = (invalidate,)

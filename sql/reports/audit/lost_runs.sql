@@ -1,0 +1,70 @@
+-- lost_runs(older_than, as_of): reports that have been pending or running for longer than older_than at the time
+-- as_of, the oldest first: probably the worker that computed them is gone. since is when the run was started, or else
+-- requested, in the application's own tables of runs; without such a run, when the act that started the run was done.
+-- It is null where neither is known; these reports come last. Changes nothing.
+-- Raises RR016 for an older_than that is null or negative, RR017 when the caller's token may not read.
+create or replace function public.lost_runs(
+  older_than interval default '1 hour', as_of timestamptz default now()
+)
+returns table (
+  report_id bigint, country_id text, status text, run_sequence integer, since timestamptz, host_run_id text
+)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pgreprise.enter('reports:read');
+  if lost_runs.older_than is null or lost_runs.older_than < interval '0' then
+    raise exception using
+      errcode = 'RR016',
+      message = 'older_than must be an interval that is not negative.',
+      detail = jsonb_build_object('older_than', lost_runs.older_than),
+      hint = 'select * from lost_runs(interval ''1 hour'')';
+  end if;
+
+  if not (select setting.has_run_tables from pgreprise.setting as setting) then
+    return query
+      select report.id::bigint, report.country_id::text, report.status::text, report.run_sequence, act.created_at,
+          null::text
+        from public.report_outputs as report
+        left join pgreprise.rerun as act
+          on act.report_id = report.id and act.run_sequence = report.run_sequence
+       where report.status in ('pending', 'running')
+         and coalesce(act.created_at < lost_runs.as_of - lost_runs.older_than, true)
+       order by act.created_at nulls last, report.id;
+    return;
+  end if;
+
+  return query
+    select report.id::bigint, report.country_id::text, report.status::text, report.run_sequence, known.since,
+        run.id::text
+      from public.report_outputs as report
+      -- The current run is the active one, or else the newest. One that is over tells nothing of a report that waits.
+      left join lateral (
+        select candidate.id, candidate.status, candidate.started_at, candidate.requested_at
+          from public.report_output_runs as candidate
+         where candidate.report_output_id = report.id
+           and (report.active_run_id is null or candidate.id = report.active_run_id)
+         order by candidate.run_sequence desc
+         limit 1
+      ) as run on run.status in ('pending', 'running')
+      left join pgreprise.rerun as act
+        on act.report_id = report.id and act.run_sequence = report.run_sequence
+     cross join lateral (
+       select coalesce(
+         case when report.status = 'running' then run.started_at at time zone 'utc' end,
+         run.requested_at at time zone 'utc', act.created_at
+       ) as since
+     ) as known
+     where report.status in ('pending', 'running')
+       and coalesce(known.since < lost_runs.as_of - lost_runs.older_than, true)
+     order by known.since nulls last, report.id;
+end;
+$$;
+
+comment on function public.lost_runs(interval, timestamptz) is
+'Reports that have been pending or running for long, the oldest first; select * from lost_runs(interval ''1 day'').';
+
+grant execute on function public.lost_runs(interval, timestamptz) to pgreprise_reader, pgreprise_api, pgreprise_dba;

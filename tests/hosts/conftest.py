@@ -1,0 +1,53 @@
+"""The report application's database: a small one of ours, and the real one where it is at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from pytest_postgresql.janitor import DatabaseJanitor
+from sqlalchemy import URL
+
+from pyapi.schema import migrate
+from tests.support.databases import engine
+from tests.support.report_host import load_host
+
+
+@pytest.fixture(params=["ours", "real"])
+def untouched(request: pytest.FixtureRequest, empty_database: URL) -> URL:
+    """A host's database of the test's own, without pgreprise."""
+    load_host(request.param, empty_database)
+    return empty_database
+
+
+@pytest.fixture(scope="session")
+def adopted_templates(server: URL, new_database: Callable[..., DatabaseJanitor]) -> Iterator[Callable[[str], str]]:
+    """Gives the name of a host's database that pgreprise has adopted, for tests to clone; it is made once."""
+    made: dict[str, str] = {}
+    with ExitStack() as closing:
+
+        def template(name: str) -> str:
+            if name not in made:
+                janitor = closing.enter_context(new_database())
+                url = server.set(database=janitor.dbname)
+                load_host(name, url)
+                migrate.upgrade(engine(url))
+                made[name] = janitor.dbname
+            return made[name]
+
+        yield template
+
+
+@pytest.fixture
+def adopted(
+    server: URL, new_database: Callable[..., DatabaseJanitor], adopted_templates: Callable[[str], str]
+) -> Iterator[Callable[[str], URL]]:
+    """Makes a clone of an adopted host for the test: ``adopted("ours")`` or ``adopted("real")``."""
+    with ExitStack() as closing:
+
+        def clone(name: str) -> URL:
+            janitor = closing.enter_context(new_database(adopted_templates(name)))
+            return server.set(database=janitor.dbname)
+
+        yield clone
