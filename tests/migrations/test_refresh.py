@@ -171,12 +171,12 @@ def test_a_text_that_postgresql_refuses_is_named_and_nothing_is_changed(
 def test_a_database_that_is_not_at_the_head_keeps_its_texts(project: Path, empty_database: URL) -> None:
     migrate.upgrade(engine(empty_database), "reports@head")
     edit(project, "carbon/explore/explore_report_is_stale", "24 hours", "a day")
-    edit(project, CHECK, "nothing to update", "nothing at all to update")
+    edit(project, CHECK, "No fields to update", "nothing at all to update")
     assert migrate.upgrade(engine(empty_database), "reports@head") == [
         f"updated reports/check_update from sql/{CHECK}.sql"
     ]
     migrate.downgrade(engine(empty_database), "reports_0006")
-    edit(project, CHECK, "nothing at all to update", "nothing to update")
+    edit(project, CHECK, "nothing at all to update", "No fields to update")
     assert migrate.upgrade(engine(empty_database), "reports_0006") == []
     assert rows(empty_database, "select from pgreprise.routine_version where name like 'reports/%'") == []
 

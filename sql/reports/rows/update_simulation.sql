@@ -28,8 +28,7 @@ begin
 
   -- Locked before it is judged, so that nobody finishes or reruns it in between.
   select simulation.id::bigint as id, simulation.run_sequence, simulation.status::text as status,
-      simulation.output::json as output,
-      simulation.error_message::text as error_message
+      simulation.output::json as output, simulation.error_message::text as error_message
     into target
     from public.simulations as simulation
    where simulation.id = update_simulation.simulation_id
