@@ -13,6 +13,8 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+-- The application's times are UTC, with or without a zone of their own.
+set timezone = 'UTC'
 as $$
 begin
   perform pgreprise.enter('reports:read');
@@ -54,8 +56,8 @@ begin
         on act.report_id = report.id and act.run_sequence = report.run_sequence
      cross join lateral (
        select coalesce(
-         case when report.status = 'running' then run.started_at at time zone 'utc' end,
-         run.requested_at at time zone 'utc', act.created_at
+         case when report.status = 'running' then run.started_at::timestamptz end,
+         run.requested_at::timestamptz, act.created_at
        ) as since
      ) as known
      where report.status in ('pending', 'running')

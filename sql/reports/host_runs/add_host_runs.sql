@@ -15,6 +15,8 @@ create or replace function pgreprise.add_host_runs(
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
+-- The application's times are UTC, with or without a zone of their own.
+set timezone = 'UTC'
 as $$
 begin
   with former as (

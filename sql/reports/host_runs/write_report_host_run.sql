@@ -7,6 +7,8 @@ create or replace function pgreprise.write_report_host_run(report_id bigint)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
+-- The application's times are UTC, with or without a zone of their own.
+set timezone = 'UTC'
 as $$
 <<own>>
 declare

@@ -8,6 +8,8 @@ create or replace function pgreprise.write_simulation_host_run(simulation_id big
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
+-- The application's times are UTC, with or without a zone of their own.
+set timezone = 'UTC'
 as $$
 <<own>>
 declare

@@ -36,6 +36,8 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+-- The application's times are UTC, with or without a zone of their own.
+set timezone = 'UTC'
 as $$
 begin
   perform pgreprise.enter('reports:read', report_history.country_id);
@@ -91,8 +93,8 @@ begin
         left join own_run on own_run.id = recorded.host_run_id
       union all
       select null, false, own_run.status, own_run.has_output, own_run.has_output, own_run.error_message,
-          own_run.report_cache_version, own_run.trigger_type, null, own_run.requested_at at time zone 'utc',
-          own_run.finished_at at time zone 'utc', null, null, null, null, null, null, null, null, null, null,
+          own_run.report_cache_version, own_run.trigger_type, null, own_run.requested_at::timestamptz,
+          own_run.finished_at::timestamptz, null, null, null, null, null, null, null, null, null, null,
           own_run.id, own_run.run_sequence
         from own_run
        where not exists (select from recorded where recorded.host_run_id = own_run.id)
