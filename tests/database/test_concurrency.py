@@ -65,6 +65,7 @@ def test_a_writer_waits_five_seconds_at_most_or_as_long_as_its_caller_said(sandb
         "select purge_chunk(interval '0')",
         "select set_setting('archive_outputs', 'off')",
         "select * from rerun_feed(0)",
+        "select keep_feed_position('someone', 0)",
     ]
     # The other domains' are tested by themselves.
     writers = sandbox.execute(
