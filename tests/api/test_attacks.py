@@ -42,6 +42,7 @@ VALID = {
     "data_entry_type_id": 1,
     "item_id": 1,
     "carbon_project_type": 0,
+    "max_results": 100,
 }
 
 
@@ -143,6 +144,8 @@ def test_sql_in_any_text_is_only_text(client: FlaskClient, dba: Connection) -> N
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_text_that_looks_like_sql_is_stored_as_it_is(client: FlaskClient, dba: Connection, hostile: str) -> None:
+    # A finished run is not written.
+    assert client.post("/us/report/4/rerun").status_code == 200
     body = {"id": 4, "status": "error", "error_message": hostile, "output": {hostile: hostile}}
     assert client.patch("/us/report", json=body).status_code == 200
     stored = one(dba, "select error_message, output from public.report_outputs where id = 4")
