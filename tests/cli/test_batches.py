@@ -138,7 +138,7 @@ def test_wrong_usage_of_a_batch_is_told(pgreprise: Run, arguments: list[str]) ->
     [
         (["--country", "zz"], "RR015"),
         (["--status", "done"], "RR015"),
-        (["--year", "25", "--dry-run"], "RR015"),
+        (["--year", "", "--dry-run"], "RR015"),
         (["--resume", "77"], "RR018"),
     ],
     ids=str,

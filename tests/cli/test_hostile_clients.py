@@ -79,8 +79,9 @@ def statuses(received: bytes) -> list[int]:
 
 @pytest.fixture(scope="module")
 def database(shared_database: URL, shared_connection: Connection) -> URL:
-    """The module's database, with the sample."""
+    """The module's database, with the sample; report 4 waits for a result, so that it can be written."""
     load_sample(shared_connection)
+    shared_connection.execute("call rerun_report(4)")
     return shared_database
 
 

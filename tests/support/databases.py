@@ -23,9 +23,17 @@ def folder_of_a_server() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="pgreprise-test-")
 
 
+class _Janitor(DatabaseJanitor):
+    """Copies the files of a template: that takes half the time of writing the copy to the log, which is the default."""
+
+    def _build_create_database_sql(self) -> psycopg.sql.Composed:
+        query = super()._build_create_database_sql()
+        return query + psycopg.sql.SQL(" STRATEGY file_copy") if self.template_dbname else query
+
+
 def janitor(server: URL, name: str, template: str | None = None, *, as_template: bool = False) -> DatabaseJanitor:
     """Creates database ``name`` on entering, drops it on leaving."""
-    return DatabaseJanitor(
+    return _Janitor(
         user=server.username or "postgres",
         host=server.host or str(server.query.get("host", "127.0.0.1")),
         port=server.port or 5432,
