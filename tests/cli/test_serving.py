@@ -276,6 +276,7 @@ def test_an_api_that_is_stopped_while_its_workers_are_born_waits_for_none(
     assert ended(process) == (0, "")
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_many_starts_and_stops_in_a_row_all_end_without_a_word(
     start: Start, port: int, database: URL, number: signal.Signals

@@ -269,6 +269,7 @@ def accepts_connections(url: URL) -> bool:
     return True
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("crash", CRASHES)
 def test_a_batch_goes_on_after_a_crash_of_the_server_in_the_middle_of_a_chunk(
     own_server: OwnServer, crash: str

@@ -143,6 +143,7 @@ def test_a_project_that_is_not_the_units_calculator_refuses_all(dba: Connection,
     assert len(bulk(dba, {"unit_id": units[0], "year": 2025, "carbon_project_id": own})) == 1
 
 
+@pytest.mark.needs("time")
 def test_a_hundred_thousand_reports_are_created_in_one_call(dba: Connection) -> None:
     dba.execute("insert into public.units (name) select 'unit' from generate_series(1, 100000)")
     first = one(dba, "select min(id) as id from public.units")["id"]

@@ -152,6 +152,7 @@ def read(connection: Connection) -> dict[str, int]:
     )
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("plans", ["auto", "force_generic_plan"])
 def test_totals_of_one_report_among_100_000_read_that_reports_rows_only(
     many: tuple[Connection, int], plans: str

@@ -257,7 +257,8 @@ def test_reruns_and_updates_of_the_same_rows_leave_no_row_half_reset(rows: Conne
                 callers[number].execute(calls[number])
             except psycopg.Error as error:
                 # What was finished before, with another result.
-                assert error.sqlstate == "RR020"
+                if error.sqlstate != "RR020":
+                    raise
 
     at_once(CALLERS, work)
     after = snapshot(rows)

@@ -717,7 +717,7 @@ class Calls(RuleBasedStateMachine):
         self.compare()
 
 
-@pytest.mark.parametrize("part", range(2))
+@pytest.mark.parametrize("part", [0, pytest.param(1, marks=pytest.mark.needs("time"))])
 def test_any_sequence_of_calls_does_what_the_model_says(dba: Connection, part: int) -> None:
     chosen = settings(
         max_examples=int(EXAMPLES or 25),

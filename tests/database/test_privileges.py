@@ -191,13 +191,12 @@ AS_THE_CALLER = COMMITTING | {"pgreprise.add_counts"}
 SAFE_PATH = "search_path=pg_catalog, pg_temp"
 TEXT_THERE_AND_BACK = ["DateStyle=ISO, YMD", "IntervalStyle=postgres", "extra_float_digits=1"]
 FURTHER_SETTINGS = {
-    **dict.fromkeys(
-        (
-            *("pgreprise.add_host_runs", "pgreprise.shown_run", "pgreprise.write_report_host_run"),
-            *("pgreprise.write_simulation_host_run", "public.lost_runs", "public.report_history"),
-        ),
-        ["TimeZone=UTC"],
-    ),
+    "pgreprise.add_host_runs": ["TimeZone=UTC"],
+    "pgreprise.shown_run": ["TimeZone=UTC"],
+    "pgreprise.write_report_host_run": ["TimeZone=UTC"],
+    "pgreprise.write_simulation_host_run": ["TimeZone=UTC"],
+    "public.lost_runs": ["TimeZone=UTC"],
+    "public.report_history": ["TimeZone=UTC"],
     "pgreprise.archived_outputs": ["plan_cache_mode=force_custom_plan"],
     "pgreprise.batch_reports": ["plan_cache_mode=force_custom_plan"],
     "pgreprise.archive_host_columns": TEXT_THERE_AND_BACK,

@@ -61,6 +61,7 @@ def test_going_back_to_nothing_and_forward_again_gives_the_same_schema(empty_dat
     assert state(empty_database) == before
 
 
+@pytest.mark.needs("time")
 def test_every_revision_alone_goes_back_and_forward_again(empty_database: URL) -> None:
     database = engine(empty_database)
     before = None

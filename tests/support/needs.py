@@ -31,6 +31,11 @@ def plpgsql_check() -> str | None:
     return None if available else "the server of DATABASE_URL has no plpgsql_check"
 
 
+def time() -> str | None:
+    """Time: the tests that take longest, of things that seldom break. .ci/run has it."""
+    return None if os.environ.get("PGREPRISE_ALL_TESTS") == "1" else "it takes long; PGREPRISE_ALL_TESTS=1 runs it too"
+
+
 def root() -> str | None:
     """The rights of root."""
     return None if os.geteuid() == 0 else "only root can be somebody else"
@@ -49,7 +54,7 @@ def mariadb() -> str | None:
 
 # Each gives the reason why it is absent, or None where it is there. A new thing is one more function here.
 THINGS: dict[str, Callable[[], str | None]] = {
-    function.__name__: cache(function) for function in (mariadb, plpgsql_check, redis, root)
+    function.__name__: cache(function) for function in (mariadb, plpgsql_check, redis, root, time)
 }
 
 
