@@ -44,7 +44,7 @@ declare
   report_runs      integer[];
   simulation_runs  integer[];
   cache_key        pgreprise.cache_key;
-  cache_scopes     jsonb := '[]';
+  cache_scopes     jsonb := jsonb_build_array();
   removed_ids      bigint[] := array[]::bigint[];
 begin
   perform pgreprise.enter('reports:rerun', rerun_report.country_id);
