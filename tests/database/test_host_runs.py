@@ -351,3 +351,51 @@ def test_numbers_of_runs_are_the_only_thing_that_an_undo_leaves(host: Connection
     before = without_runs(snapshot(host))
     undo(host, rerun(host, stored.report)["rerun_id"])
     assert without_runs(snapshot(host)) == before
+
+
+# --- what was found by others ----------------------------------------------------------------
+
+
+def test_a_report_with_the_id_of_a_deleted_one_gets_its_first_run(host: Connection, stored: Host) -> None:
+    create = "select (found.stored).id, found.created from get_or_create_report('us', %s, null, '2031') as found"
+    made = one(host, create, stored.simulations[0])
+    host.execute("delete from public.report_output_runs where report_output_id = %s", (made["id"],))
+    host.execute("delete from public.report_outputs where id = %s", (made["id"],))
+    host.execute("select setval(pg_get_serial_sequence('public.report_outputs', 'id'), %s)", (made["id"] - 1,))
+    assert one(host, create, stored.simulations[0]) == made
+    assert [run["trigger_type"] for run in stored.runs(row_id=made["id"])] == ["initial"]
+
+
+def test_a_result_is_not_written_to_the_finished_run_of_an_earlier_one(host: Connection, stored: Host) -> None:
+    # The tables were attached after the rerun.
+    host.execute("update pgreprise.setting set has_run_tables = false")
+    rerun(host, stored.report)
+    host.execute("update pgreprise.setting set has_run_tables = true")
+    before = stored.runs()
+    host.execute("select update_report(%s, status => 'complete', output => '{}')", (stored.report,))
+    assert stored.runs() == before
+
+
+def test_no_pointer_is_put_back_to_a_run_that_is_gone(host: Connection, stored: Host) -> None:
+    older, newer = (rerun(host, stored.report)["rerun_id"] for _ in range(2))
+    undo(host, older, force=True)
+    undo(host, newer, force=True)
+    assert stored.stored()["active_run_id"] is None
+    found = host.execute("select * from run_table_differences() where difference = 'pointer'").fetchall()
+    assert found == []
+
+
+def test_an_undo_waits_for_an_application_that_is_writing_to_the_run(host: Connection, stored: Host) -> None:
+    done = rerun(host, stored.report)
+    info = host.info
+    with connect_to(
+        URL.create(
+            "postgresql+psycopg", username=info.user, database=info.dbname, port=info.port, query={"host": info.host}
+        ),
+        autocommit=False,
+    ) as application:
+        application.execute(WRITTEN["has been written (status running)"].encode())
+        host.execute("set lock_timeout = '100ms'")
+        assert refusal(host, "call undo_rerun(%s)", done["rerun_id"]).code == "55P03"
+        application.commit()
+    assert refusal(host, "call undo_rerun(%s)", done["rerun_id"]).code == "RR010"

@@ -105,7 +105,7 @@ begin
       join found_columns
         on found_columns.table_name = needed.table_name and found_columns.column_name = needed.column_name
      where found_columns.type_name <> all (needed.types)
-        or (found_columns.type_name = 'character varying' and found_columns.length < needed.length)
+        or (found_columns.type_name in ('character varying', 'character') and found_columns.length < needed.length)
     union all
     select needed.table_name, 4, format('column %s may be null (alter column %s set not null)',
         needed.column_name, needed.column_name)

@@ -22,8 +22,8 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
         {"name": "error_message", "type": "text"},
         {"name": "simulation_spec_json", "type": "json", "optional": true},
         {"name": "simulation_spec_schema_version", "type": "integer", "optional": true},
-        {"name": "active_run_id", "type": "uuid", "optional": true},
-        {"name": "latest_successful_run_id", "type": "uuid", "optional": true}
+        {"name": "active_run_id", "type": "uuid", "length": 36, "optional": true},
+        {"name": "latest_successful_run_id", "type": "uuid", "length": 36, "optional": true}
       ],
       "reserved": ["run_sequence"],
       "uniques": [["id"]]
@@ -44,8 +44,8 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
         {"name": "report_spec_json", "type": "json", "optional": true},
         {"name": "report_spec_schema_version", "type": "integer", "optional": true},
         {"name": "report_spec_status", "type": "text", "optional": true},
-        {"name": "active_run_id", "type": "uuid", "optional": true},
-        {"name": "latest_successful_run_id", "type": "uuid", "optional": true}
+        {"name": "active_run_id", "type": "uuid", "length": 36, "optional": true},
+        {"name": "latest_successful_run_id", "type": "uuid", "length": 36, "optional": true}
       ],
       "reserved": ["run_sequence"],
       "uniques": [["id"]]

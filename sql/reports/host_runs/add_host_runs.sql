@@ -54,6 +54,11 @@ begin
         former.active_run_id, former.latest_successful_run_id
       from former
       join added on added.report_output_id = former.id
+    -- A deleted row that had this id may have left one.
+    on conflict on constraint host_run_pkey do update
+      set host_run_id = excluded.host_run_id, host_run_sequence = excluded.host_run_sequence,
+          ended_host_run_id = excluded.ended_host_run_id, active_run_id = excluded.active_run_id,
+          latest_successful_run_id = excluded.latest_successful_run_id, removed = null
   )
 
   update public.report_outputs as report
@@ -99,6 +104,11 @@ begin
         former.active_run_id, former.latest_successful_run_id
       from former
       join added on added.simulation_id = former.id
+    -- A deleted row that had this id may have left one.
+    on conflict on constraint host_run_pkey do update
+      set host_run_id = excluded.host_run_id, host_run_sequence = excluded.host_run_sequence,
+          ended_host_run_id = excluded.ended_host_run_id, active_run_id = excluded.active_run_id,
+          latest_successful_run_id = excluded.latest_successful_run_id, removed = null
   )
 
   update public.simulations as simulation

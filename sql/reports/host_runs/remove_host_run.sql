@@ -36,9 +36,16 @@ begin
         'error_message', run.error_message, 'trigger_type', run.trigger_type, 'requested_at', run.requested_at,
         'started_at', run.started_at, 'finished_at', run.finished_at, 'source_run_id', run.source_run_id)
       into removed_run;
+    -- Only to a run that is still there.
     update public.report_outputs as report
-       set active_run_id = own.added.active_run_id,
-           latest_successful_run_id = own.added.latest_successful_run_id
+       set active_run_id = (
+             select run.id from public.report_output_runs as run
+              where run.report_output_id = report.id and run.id = own.added.active_run_id
+           ),
+           latest_successful_run_id = (
+             select run.id from public.report_output_runs as run
+              where run.report_output_id = report.id and run.id = own.added.latest_successful_run_id
+           )
      where report.id = remove_host_run.row_id;
   else
     delete from public.simulation_runs as run
@@ -50,9 +57,16 @@ begin
         'started_at', run.started_at, 'finished_at', run.finished_at, 'source_run_id', run.source_run_id,
         'report_output_run_id', run.report_output_run_id, 'input_position', run.input_position)
       into removed_run;
+    -- Only to a run that is still there.
     update public.simulations as simulation
-       set active_run_id = own.added.active_run_id,
-           latest_successful_run_id = own.added.latest_successful_run_id
+       set active_run_id = (
+             select run.id from public.simulation_runs as run
+              where run.simulation_id = simulation.id and run.id = own.added.active_run_id
+           ),
+           latest_successful_run_id = (
+             select run.id from public.simulation_runs as run
+              where run.simulation_id = simulation.id and run.id = own.added.latest_successful_run_id
+           )
      where simulation.id = remove_host_run.row_id;
   end if;
 

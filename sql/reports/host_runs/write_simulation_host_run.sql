@@ -34,6 +34,9 @@ begin
         order by newest.run_sequence desc
         limit 1
      ))
+     -- A run that is over belongs to an earlier result, unless finished rows may be written again.
+     and (run.status not in ('complete', 'error')
+       or (select setting.allow_unfinish from pgreprise.setting as setting))
   returning run.id, run.status in ('complete', 'error') into written_id, is_over;
   if not found then
     return;
