@@ -21,6 +21,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 
 from pyapi.api.address import is_loopback
+from pyapi.api.browsers import is_allowed
 from pyapi.api.health import health
 from pyapi.api.requests import act_as
 from pyapi.settings import Settings
@@ -289,7 +290,7 @@ def _require_local_operator(origins: Collection[str]) -> None:
     """
     host = urlsplit(f"//{request.host}").hostname or ""
     origin = request.headers.get("Origin")
-    is_foreign = origin is not None and urlsplit(origin).netloc != request.host and origin not in origins
+    is_foreign = origin is not None and urlsplit(origin).netloc != request.host and not is_allowed(origin, origins)
     if not is_loopback(host) or is_foreign:
         raise Forbidden(
             "Without a key the API answers only requests to 127.0.0.1 or localhost, and none from a web page of "
