@@ -36,11 +36,12 @@ begin
 
   if update_data_entry.data is not null then
     update public.data_entries as entry
-       set data = update_data_entry.data
+       set data = update_data_entry.data, updated_at = update_data_entry.as_of at time zone 'UTC'
      where entry.id = update_data_entry.item_id;
   end if;
   if update_data_entry.emissions is not null then
-    perform pgreprise.replace_emissions(update_data_entry.item_id, update_data_entry.emissions);
+    perform pgreprise.replace_emissions(update_data_entry.item_id, update_data_entry.data_entry_type_id,
+      update_data_entry.emissions, update_data_entry.as_of);
   end if;
   perform pgreprise.record_module_change(target.report_id, target.module_type_id, update_data_entry.as_of);
 

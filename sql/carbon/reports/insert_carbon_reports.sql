@@ -17,10 +17,10 @@ begin
 
   with created as (
     insert into public.carbon_reports as report (
-      unit_id, carbon_project_id, year, reference_year, last_updated, completion_progress, overall_status
+      unit_id, carbon_project_id, year, reference_year, last_updated, completion_progress, overall_status, stats
     )
     select wanted.unit_id, wanted.project_id, wanted.year, wanted.reference_year,
-        pgreprise.epoch_seconds(insert_carbon_reports.as_of), format('0/%s', modules), 0
+        pgreprise.epoch_seconds(insert_carbon_reports.as_of), format('0/%s', modules), 0, 'null'
       from unnest(insert_carbon_reports.unit_ids, insert_carbon_reports.project_ids, insert_carbon_reports.years,
         insert_carbon_reports.reference_years) as wanted(unit_id, project_id, year, reference_year)
      order by wanted.project_id, wanted.year
@@ -30,8 +30,8 @@ begin
 
   select array_agg(created.id::bigint) into created_ids from created;
 
-  insert into public.carbon_report_modules (carbon_report_id, module_type_id, status)
-  select created.id, module_type.module_type_id, 0
+  insert into public.carbon_report_modules (carbon_report_id, module_type_id, status, stats)
+  select created.id, module_type.module_type_id, 0, 'null'
     from unnest(created_ids) as created(id)
    cross join pgreprise.carbon_module_type as module_type
    order by created.id, module_type.module_type_id;
