@@ -1,6 +1,6 @@
--- replace_emissions(entry_id, data_entry_type_id, emissions, as_of): delete the emissions of an entry and write these in
--- their place, as the carbon calculator does: the scope is that of the type where none is given, and an entry of people
--- or rooms (types 1, 2 and 30) with more than one emission gets a roll-up, their sum.
+-- replace_emissions(entry_id, data_entry_type_id, emissions, as_of): delete the emissions of an entry and write these
+-- in their place, as the carbon calculator does: the scope is that of the type where none is given, and an entry of
+-- people or rooms (types 1, 2 and 30) with more than one emission gets a roll-up, their sum.
 -- The calling routine has checked them (check_data_entry) and has locked the row of the report.
 create or replace function pgreprise.replace_emissions(
   entry_id bigint, data_entry_type_id bigint, emissions jsonb, as_of timestamptz

@@ -1,5 +1,5 @@
--- dataentrystatusenum: the status of an entry, as the carbon calculator has it. pgreprise writes PENDING, and reads none.
--- A type that exists already is kept as it is.
+-- dataentrystatusenum: the status of an entry, as the carbon calculator has it. pgreprise writes PENDING for new
+-- entries. A type that exists already is kept as it is.
 do $$
 begin
   if to_regtype('public.dataentrystatusenum') is null then

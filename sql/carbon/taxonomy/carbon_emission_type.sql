@@ -1,8 +1,8 @@
--- carbon_emission_type: the types of emissions, a tree. These are facts of the carbon calculator (EPFL-ENAC/co2-calculator,
--- July 2026). Names are paths: a type belongs under the type whose name is the part before the last '__'.
--- scope and category are null for types that only sum others. it_category says which part of the IT figures a type
--- counts in; the calculator counts research_facilities there beside its own parts, and so does it_total_kg here.
--- unit is that of additional_value.
+-- carbon_emission_type: the types of emissions, a tree. These are facts of the carbon calculator
+-- (EPFL-ENAC/co2-calculator, July 2026). Names are paths: a type belongs under the type whose name is the part before
+-- the last '__'. scope and category are null for types that only sum others. it_category says which part of the IT
+-- figures a type counts in; the calculator counts research_facilities there beside its own parts, and so does
+-- it_total_kg here. unit is that of additional_value.
 create table pgreprise.carbon_emission_type (
   emission_type_id integer not null,
   name text not null,
@@ -173,7 +173,8 @@ select
     when 'waste' then 'kg'
   end as unit
 from listed
-left join listed as parent on parent.name = regexp_replace(listed.name, '__(?!.*__).*$', '') and parent.name <> listed.name
+left join listed as parent
+  on parent.name = regexp_replace(listed.name, '__(?!.*__).*$', '') and parent.name <> listed.name
 order by listed.emission_type_id;
 
 grant select on table pgreprise.carbon_emission_type to pgreprise_owner;

@@ -1,6 +1,6 @@
--- is_rollup(emission_type_id): whether emissions of this type are sums of other emissions of the same entry, which every
--- sum must leave out. The carbon calculator writes such a row for people (headcount) and for rooms, where an entry has
--- more than one emission, and goes by the type alone. This is the only place that knows the types.
+-- is_rollup(emission_type_id): whether emissions of this type are sums of other emissions of the same entry, which
+-- every sum must leave out. The carbon calculator writes such a row for people (headcount) and for rooms, where an
+-- entry has more than one emission, and goes by the type alone. All sums ask this routine.
 create or replace function pgreprise.is_rollup(emission_type_id bigint)
 returns boolean
 language sql

@@ -1,6 +1,6 @@
 -- carbon_totals(report_id, validated_only): the totals of a carbon report in tonnes and FTE:
--- {"modules": {"1": 25.5, "2": 15.0}, "total_tonnes_co2eq": 15.0, "total_fte": 25.5}. Headcount (1) shows its FTE when it
--- has entries, another module its tonnes when it has emissions; otherwise it does not appear. total_tonnes_co2eq
+-- {"modules": {"1": 25.5, "2": 15.0}, "total_tonnes_co2eq": 15.0, "total_fte": 25.5}. Headcount (1) shows its FTE when
+-- it has entries, another module its tonnes when it has emissions; otherwise it does not appear. total_tonnes_co2eq
 -- includes the emissions of headcount. With validated_only only validated modules count, otherwise all.
 create or replace function pgreprise.carbon_totals(report_id bigint, validated_only boolean)
 returns jsonb
