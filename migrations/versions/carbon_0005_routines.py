@@ -63,6 +63,8 @@ ROUTINES = (
     "update_data_entry",
     "delete_data_entry",
     "get_validated_totals",
+    "different_figures",
+    "carbon_stats_differences",
     "example_units",
 )
 

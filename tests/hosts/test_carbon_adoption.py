@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import URL
 
 from pyapi.schema import migrate
-from tests.support.databases import Connection, connect, engine, rows
+from tests.support.databases import connect, engine, rows
 from tests.support.dumps import dump, public
 from tests.support.refusals import detail, refused_with
 from tests.support.statements import one
@@ -57,13 +57,6 @@ def test_reading_changes_no_row(carbon: URL) -> None:
     assert public(carbon)[1] == content
 
 
-def newest(connection: Connection, table: str) -> str:
-    """A row as text, without its id."""
-    found = one(connection, f"select to_jsonb(t) - 'id' as row from public.{table} as t order by id desc limit 1")
-    text: str = found["row"]
-    return text
-
-
 @pytest.fixture
 def unit(carbon: URL) -> int:
     """A unit that has neither projects nor reports yet."""
@@ -101,9 +94,7 @@ def test_every_kind_of_report_of_a_new_unit_can_be_created(carbon: URL, unit: in
             unit,
         )
         assert stale["is_stale"]
-        fresh = one(
-            connection, "select * from refresh_explore_report(%s, %s, 2025, '2026-01-03')", unit, stale["id"]
-        )
+        fresh = one(connection, "select * from refresh_explore_report(%s, %s, 2025, '2026-01-03')", unit, stale["id"])
         assert fresh["id"] != stale["id"]
 
 

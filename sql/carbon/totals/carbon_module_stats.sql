@@ -1,8 +1,8 @@
 -- carbon_module_stats(report_id, module_type_id, as_of): the figures of a module, as the carbon calculator stores them
 -- in the column stats: {"scope1", "scope2", "scope3", "total", "by_emission_type", "by_additional_value",
--- "computed_at", "entry_count"}, in kilograms. The scope is that of the emission type, not of the row. by_emission_type and
--- by_additional_value have the types that are not 0, and those above them with the sums of their leaves. Emissions of
--- types that do not belong to the module do not count.
+-- "computed_at", "entry_count"}, in kilograms. The scope is that of the emission type, not of the row. by_emission_type
+-- and by_additional_value have the types that are not 0, and those above them with the sums of their leaves. Emissions
+-- of types that do not belong to the module do not count.
 create or replace function pgreprise.carbon_module_stats(report_id bigint, module_type_id bigint, as_of timestamptz)
 returns json
 language plpgsql
