@@ -1,7 +1,7 @@
--- carbon_emission_sums(report_id): the sums of the emissions of a carbon report, one row for each module and emission
--- type, in kilograms and in the unit of the type (carbon_emission_type). Roll-ups are left out. All sums of emissions
--- come from here. Only rows of this report are read.
-create or replace function pgreprise.carbon_emission_sums(report_id bigint)
+-- carbon_emission_sums(report_id, only_module_type_id): the sums of the emissions of a carbon report, one row for each
+-- module and emission type, in kilograms and in the unit of the type (carbon_emission_type); with only_module_type_id
+-- those of one module. Roll-ups are left out. All sums of emissions come from here. Only rows of this report are read.
+create or replace function pgreprise.carbon_emission_sums(report_id bigint, only_module_type_id bigint default null)
 returns table (
   module_type_id bigint, emission_type_id bigint, kg_co2eq double precision, additional_value double precision
 )
@@ -22,9 +22,11 @@ begin
         where entry.carbon_report_module_id = module.id and not pgreprise.is_rollup(emission.emission_type_id)
         group by emission.emission_type_id
      ) as total
-     where module.carbon_report_id = carbon_emission_sums.report_id;
+     where module.carbon_report_id = carbon_emission_sums.report_id
+       and (carbon_emission_sums.only_module_type_id is null
+         or module.module_type_id = carbon_emission_sums.only_module_type_id);
 end;
 $$;
 
-comment on function pgreprise.carbon_emission_sums(bigint) is
+comment on function pgreprise.carbon_emission_sums(bigint, bigint) is
 'The sums of the emissions of a carbon report, by module and emission type, without roll-ups.';

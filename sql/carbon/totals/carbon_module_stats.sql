@@ -14,11 +14,10 @@ begin
     with own as (
       select emission_type.emission_type_id, emission_type.name, emission_type.is_leaf, emission_type.scope,
           sums.kg_co2eq, sums.additional_value
-        from pgreprise.carbon_emission_sums(carbon_module_stats.report_id) as sums
+        from pgreprise.carbon_emission_sums(carbon_module_stats.report_id, carbon_module_stats.module_type_id) as sums
         join pgreprise.carbon_emission_type as emission_type
           on emission_type.emission_type_id = sums.emission_type_id
              and emission_type.module_type_id = sums.module_type_id
-       where sums.module_type_id = carbon_module_stats.module_type_id
     ),
 
     scopes as (
