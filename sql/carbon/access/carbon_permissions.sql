@@ -1,7 +1,7 @@
 -- carbon_permissions(unit_ids): who calls, and what the caller may do, for an application that asks. Returns {"sub",
--- "institutional_id", "roles", "permissions"}; permissions are {"modules.<name>/<institutional id>": ["view", ...]},
--- with /own at the end for a role of that kind, "module.status/..." and "reports/...", and nothing after the name for
--- a global role. With unit_ids, only those of these units and of global roles.
+-- "institutional_id", "roles", "permissions"}; permissions are {"modules.<name>/<institutional id>": ["view", ...],
+-- "module.status/...": ["edit"], "reports/...": [...]}, with /own at the end for modules of a role of that kind, and
+-- nothing after the name for a global role. With unit_ids, only those of these units and of global roles.
 -- Raises RR017.
 create or replace function public.carbon_permissions(unit_ids bigint[] default null)
 returns jsonb

@@ -19,7 +19,7 @@ begin
            end as institutional_id
          from (
            select case
-             when entry.value -> 'on' ? 'kind' then entry.value -> 'on' ->> 'kind'
+             when entry.value -> 'on' ? 'kind' then nullif(entry.value -> 'on' ->> 'kind', 'unlabelled')
              -- As the application wrote roles before they had a kind.
              when entry.value -> 'on' ->> 'scope' = 'global' then 'global'
              when entry.value -> 'on' ->> 'affiliation' is null then 'unlabelled'
