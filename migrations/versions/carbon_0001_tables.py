@@ -22,8 +22,14 @@ TABLES = (
     "data_entries",
     "data_entry_emissions",
 )
-# Tables of pgreprise, in the order in which they refer to each other; the first hold what the calculator has in its code.
-OWN_TABLES = ("carbon_module_type", "carbon_emission_category", "carbon_emission_type", "failed_refresh")
+# Tables of pgreprise, in the order in which they refer to each other; most hold what the calculator has in its code.
+OWN_TABLES = (
+    "carbon_module_type",
+    "carbon_emission_category",
+    "carbon_emission_type",
+    "carbon_role_right",
+    "failed_refresh",
+)
 
 
 def upgrade() -> None:

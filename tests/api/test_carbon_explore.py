@@ -86,6 +86,19 @@ def test_get_simulator_explore_found_fresh_no_refresh(client: FlaskClient, dba: 
     }
 
 
+def test_the_refresh_is_called_for_a_stale_report_and_not_for_a_fresh_one(
+    client: FlaskClient, dba: Connection, unit: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = add_report(dba, unit, 2025, "Simulator_Explore")
+    # A call leaves a line in the log, since it is refused.
+    dba.execute("revoke execute on function public.refresh_explore_report from pgreprise_api")
+    for age, calls in ((DAY - 60, 0), (DAY + 60, 1)):
+        updated_before(dba, report, age)
+        client.get(path(unit)).close()
+        settle(client)
+        assert len(caplog.records) == calls
+
+
 def test_get_simulator_explore_not_found_raises_404(client: FlaskClient, dba: Connection, unit: int) -> None:
     add_report(dba, unit, 2025, "Calculator")
     before = snapshot(dba)

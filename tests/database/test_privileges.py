@@ -135,6 +135,7 @@ EXPECTED = {
     "pgreprise.undo_act": INTERNAL,
     # The carbon domain.
     "public.bulk_upsert_carbon_reports": API,
+    "public.carbon_permissions": API,
     "public.create_carbon_project": API,
     "public.convert_explore_report": API,
     "public.get_or_create_explore_report": API,
@@ -158,6 +159,8 @@ EXPECTED = {
     "public.require_unit_access": API,
     "public.set_carbon_module_status": API,
     "public.update_data_entry": API,
+    "pgreprise.carbon_access": INTERNAL,
+    "pgreprise.carbon_caller_rights": INTERNAL,
     "pgreprise.carbon_emission_sums": INTERNAL,
     "pgreprise.carbon_module_stats": INTERNAL,
     "pgreprise.carbon_module_sums": INTERNAL,
@@ -165,7 +168,9 @@ EXPECTED = {
     "pgreprise.carbon_report_id": INTERNAL,
     "pgreprise.carbon_report_stats": INTERNAL,
     "pgreprise.carbon_report_type": INTERNAL,
+    "pgreprise.carbon_role_rights": INTERNAL,
     "pgreprise.carbon_totals": INTERNAL,
+    "pgreprise.is_own_entry": INTERNAL,
     "pgreprise.check_data_entry": INTERNAL,
     "pgreprise.delete_data_entries": INTERNAL,
     "pgreprise.ensure_carbon_projects": INTERNAL,
@@ -176,6 +181,10 @@ EXPECTED = {
     "pgreprise.insert_carbon_reports": INTERNAL,
     "pgreprise.lock_carbon_module": INTERNAL,
     "pgreprise.raise_carbon_not_found": INTERNAL,
+    "pgreprise.raise_permission_denied": INTERNAL,
+    "pgreprise.require_module_access": INTERNAL,
+    "pgreprise.require_own_entry": INTERNAL,
+    "pgreprise.require_status_access": INTERNAL,
     "pgreprise.raise_invalid_carbon_value": INTERNAL,
     "pgreprise.replace_emissions": INTERNAL,
     "pgreprise.require_carbon_report": INTERNAL,
@@ -404,6 +413,7 @@ def test_what_only_looks_is_stable(dba: Connection) -> None:
         "public.rerun_batch_refusals",
         "public.rerun_batch_preview",
         "pgreprise.status",
+        "public.carbon_permissions",
         "public.carbon_stats_differences",
         "public.example_units",
         "public.get_carbon_module",
@@ -415,6 +425,7 @@ def test_what_only_looks_is_stable(dba: Connection) -> None:
         "public.get_data_entries",
         "public.get_explore_report",
         "public.get_validated_totals",
+        "public.pick_role_for_institutional_id",
         "public.require_unit_access",
     }
     stable = {routine["name"] for routine in routines(dba) if routine["volatility"] == "s" and routine["is_definer"]}
@@ -660,6 +671,7 @@ CALLS = [
     "select * from public.carbon_stats_differences()",
     "select public.require_unit_access({unit})",
     "select public.pick_role_for_institutional_id('[]', 'x')",
+    "select public.carbon_permissions()",
 ]
 # As the caller, outside a transaction block.
 CALLS_AS_THE_CALLER = [

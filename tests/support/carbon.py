@@ -28,6 +28,8 @@ ROLLUP = 40000
 
 PRINCIPAL = "calco2.user.principal"
 STANDARD = "calco2.user.standard"
+METIER = "calco2.backoffice.metier"
+ADMIN = "calco2.backoffice.admin"
 READ = "reports:read"
 WRITE = "reports:read reports:write"
 
@@ -43,7 +45,8 @@ def claims(*roles: dict[str, Any], scope: str = WRITE) -> dict[str, Any]:
     return {"sub": "alice", "scope": scope, "roles": list(roles)}
 
 
-EVERYWHERE = claims(role("calco2.backoffice.admin", "global"))
+# Who calls an API without tokens: the one role that may do everything everywhere.
+EVERYWHERE = claims(role("pgreprise.operator", "global"))
 
 
 @contextmanager

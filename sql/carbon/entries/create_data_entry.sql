@@ -26,6 +26,7 @@ begin
   select wanted.* into target
     from pgreprise.lock_carbon_module(create_data_entry.unit_id, create_data_entry.year, create_data_entry.module,
       create_data_entry.carbon_project_type) as wanted;
+  perform pgreprise.require_own_entry(create_data_entry.data, target.own_institutional_id, create_data_entry.module);
   perform pgreprise.check_data_entry(create_data_entry.data_entry_type_id, create_data_entry.data,
     create_data_entry.emissions);
 

@@ -46,7 +46,7 @@ begin
     from jsonb_to_recordset(bulk_upsert_carbon_reports.reports)
       as wanted(unit_id bigint, year bigint, reference_year bigint, carbon_project_id bigint);
 
-  perform public.require_unit_access(distinct_unit.id)
+  perform public.require_unit_access(distinct_unit.id, 'edit')
     from (select distinct wanted.id from unnest(unit_ids) as wanted(id) order by wanted.id) as distinct_unit;
 
   select array_agg(ensured.carbon_project_id order by wanted.position) into project_ids

@@ -23,7 +23,7 @@ declare
 begin
   perform pgreprise.enter('reports:write');
   report_type := pgreprise.carbon_report_type(create_carbon_report.carbon_project_type);
-  perform public.require_unit_access(create_carbon_report.unit_id);
+  perform public.require_unit_access(create_carbon_report.unit_id, 'edit');
   perform pgreprise.require_carbon_year(create_carbon_report.year);
   if create_carbon_report.reference_year is not null then
     perform pgreprise.require_carbon_year(create_carbon_report.reference_year);
