@@ -29,6 +29,7 @@ ROUTINES = (
     "is_own_entry",
     "require_own_entry",
     "carbon_permissions",
+    "carbon_rights",
     "raise_carbon_not_found",
     "raise_invalid_carbon_value",
     "require_carbon_report",
