@@ -28,6 +28,7 @@ ROUTINES = (
     "require_status_access",
     "require_own_entry",
     "carbon_permissions",
+    "carbon_rights",
     "raise_carbon_not_found",
     "raise_invalid_carbon_value",
     "require_carbon_report",

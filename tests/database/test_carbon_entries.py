@@ -493,11 +493,11 @@ def test_a_status_or_module_type_that_is_none_is_refused(
     assert refusal(sandbox, STATUS, report_of(sandbox, unit)["id"], module_type, status, NOW).code == "RC006"
 
 
-def test_only_the_principal_or_a_global_role_sets_a_status(sandbox: Connection, unit: int) -> None:
+def test_only_the_principal_or_the_operator_sets_a_status(sandbox: Connection, unit: int) -> None:
     report = report_of(sandbox, unit)["id"]
     with acting(sandbox, claims(role(STANDARD, "unit", "0184"), role(PRINCIPAL, "unit", "0999"))):
         said = refusal(sandbox, STATUS, report, 1, 2, NOW)
-    assert (said.code, said.message) == ("RC002", f"Only the principal of unit #{unit} may do this.")
+    assert (said.code, said.message) == ("RC002", "Permission denied: module.status.edit required")
     for who in (claims(role(PRINCIPAL, "unit", "0184")), EVERYWHERE):
         with acting(sandbox, who):
             one(sandbox, STATUS, report, 1, 2, NOW)

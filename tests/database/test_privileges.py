@@ -136,6 +136,7 @@ EXPECTED = {
     # The carbon domain.
     "public.bulk_upsert_carbon_reports": API,
     "public.carbon_permissions": API,
+    "public.carbon_rights": DBA,
     "public.create_carbon_project": API,
     "public.convert_explore_report": API,
     "public.get_or_create_explore_report": API,
@@ -418,6 +419,7 @@ def test_what_only_looks_is_stable(dba: Connection) -> None:
         "public.rerun_batch_preview",
         "pgreprise.status",
         "public.carbon_permissions",
+        "public.carbon_rights",
         "public.carbon_stats_differences",
         "public.example_units",
         "public.get_carbon_module",
@@ -676,6 +678,7 @@ CALLS = [
     "select public.require_unit_access({unit})",
     "select public.pick_role_for_institutional_id('[]', 'x')",
     "select public.carbon_permissions()",
+    "select * from public.carbon_rights()",
 ]
 # As the caller, outside a transaction block.
 CALLS_AS_THE_CALLER = [
