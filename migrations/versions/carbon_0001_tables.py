@@ -23,7 +23,7 @@ TABLES = (
     "data_entry_emissions",
 )
 # What the calculator has in its code: tables of pgreprise, in the order in which they refer to each other.
-FACTS = ("carbon_module_type", "carbon_emission_category", "carbon_emission_type")
+FACTS = ("carbon_module_type", "carbon_emission_category", "carbon_emission_type", "carbon_setting")
 
 
 def upgrade() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +76,9 @@ ENDPOINTS = [
     Endpoint("PATCH", ENTRIES + "/{entry}", "write", 200, lambda _: ENTRY),
     Endpoint("DELETE", ENTRIES + "/{entry}", "write", 204),
     Endpoint("GET", "/api/v1/modules-stats/{report}/validated-totals", "read"),
+    Endpoint("GET", "/api/v1/modules-stats/{report}/results-summary", "read"),
+    Endpoint("GET", "/api/v1/modules-stats/{report}/emission-breakdown", "read"),
+    Endpoint("GET", "/api/v1/modules-stats/{report}/it-breakdown", "read"),
 ]
 
 # What each caller may do to the unit; {id} is its institutional_id.
@@ -221,7 +225,7 @@ def test_a_claim_that_is_no_list_of_roles_gives_none(
 
 # --- the type of report ----------------------------------------------------------------------
 
-MODULE_ENDPOINTS = [each for each in ENDPOINTS if "/modules" in each.path]
+MODULE_ENDPOINTS = [each for each in ENDPOINTS if re.search(r"/modules(/|$)", each.path)]
 
 
 def everyone(place: tuple[Place, str]) -> str:

@@ -9,18 +9,8 @@ from sqlalchemy import URL
 
 from tests.support.carbon_host import expected
 from tests.support.databases import Connection, connect, rows
+from tests.support.figures import same
 from tests.support.statements import one
-
-
-def same(value: Any) -> Any:
-    """As the value, with numbers that are compared to 1e-9."""
-    if isinstance(value, dict):
-        return {key: same(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [same(inner) for inner in value]
-    if isinstance(value, float):
-        return pytest.approx(value, rel=1e-9, abs=1e-9)
-    return value
 
 
 def test_the_validated_totals_are_those_of_the_calculator(carbon: URL, carbon_host_name: str) -> None:
