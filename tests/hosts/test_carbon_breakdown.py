@@ -10,7 +10,7 @@ from sqlalchemy import URL
 
 from tests.support.carbon_host import expected
 from tests.support.databases import Connection, connect
-from tests.support.figures import same
+from tests.support.numbers import same
 from tests.support.statements import one
 
 Row = dict[str, Any]
@@ -367,7 +367,8 @@ def test_embodied_energy_is_told_by_building_where_buildings_are_validated(carbo
         report = one(connection, "select min(id) as id from public.carbon_reports")["id"]
         connection.execute(
             "with entry as (insert into public.data_entries "
-            "(data_entry_type_id, carbon_report_module_id, data, status, created_at, updated_at) select 32, module.id, given.data::json, 'PENDING', now(), now() "
+            "(data_entry_type_id, carbon_report_module_id, data, status, created_at, updated_at) "
+            "select 32, module.id, given.data::json, 'PENDING', now(), now() "
             "from public.carbon_report_modules as module, "
             '(values (\'{"building_name": "CE"}\'), (\'{"building_name": "AA"}\'), '
             '(\'{"building_name": "CE"}\'), (\'{"building_name": ""}\'), (\'{}\')) as given(data) '

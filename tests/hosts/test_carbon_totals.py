@@ -9,7 +9,7 @@ from sqlalchemy import URL
 
 from tests.support.carbon_host import expected
 from tests.support.databases import Connection, connect, rows
-from tests.support.figures import same
+from tests.support.numbers import same
 from tests.support.statements import one
 
 

@@ -5,7 +5,7 @@ returns boolean
 language sql
 immutable
 begin atomic
-  select counts_validated_only.report_type is distinct from 'Simulator_Explore';
+  select coalesce(counts_validated_only.report_type, 'Calculator') <> 'Simulator_Explore';
 end;
 
 comment on function pgreprise.counts_validated_only(text) is

@@ -1,4 +1,4 @@
-"""Figures that were computed twice: numbers are compared to 1e-9, everything else exactly."""
+"""Numbers that two programs computed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 
 def same(value: Any) -> Any:
-    """As the value, with numbers that are compared to 1e-9."""
+    """As the value, a JSON document, with numbers that are compared to 1e-9."""
     if isinstance(value, dict):
         return {key: same(inner) for key, inner in value.items()}
     if isinstance(value, list):
