@@ -22,8 +22,14 @@ TABLES = (
     "data_entries",
     "data_entry_emissions",
 )
-# What the calculator has in its code: tables of pgreprise, in the order in which they refer to each other.
-FACTS = ("carbon_module_type", "carbon_emission_category", "carbon_emission_type", "carbon_setting")
+# Tables of pgreprise, in the order in which they refer to each other; the first hold what the calculator has in its code.
+OWN_TABLES = (
+    "carbon_module_type",
+    "carbon_emission_category",
+    "carbon_emission_type",
+    "carbon_setting",
+    "failed_refresh",
+)
 
 
 def upgrade() -> None:
@@ -34,12 +40,12 @@ def upgrade() -> None:
     for table in TABLES:
         op.run_sql(f"carbon/{table}")
     op.run_sql("core/grant_tables")
-    for facts in FACTS:
-        op.run_sql(f"carbon/{facts}")
+    for table in OWN_TABLES:
+        op.run_sql(f"carbon/{table}")
 
 
 def downgrade() -> None:
-    for facts in reversed(FACTS):
-        op.execute(f"drop table pgreprise.{facts}")
+    for table in reversed(OWN_TABLES):
+        op.execute(f"drop table pgreprise.{table}")
     op.run_sql("carbon/wanted_tables")
     op.run_sql("core/drop_created")

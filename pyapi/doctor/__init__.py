@@ -50,6 +50,7 @@ def examine(engine: Engine) -> list[Finding]:
             findings += [
                 *_run("carbon figures", lambda: carbon.differing_stats(engine)),
                 *_run("carbon figures", lambda: carbon.unknown_emission_types(database)),
+                *_run("explore reports", lambda: carbon.failing_refreshes(database)),
                 *_run("carbon entries", lambda: carbon.unwritten_audit(database)),
             ]
             if "reports" not in domains:

@@ -12,7 +12,7 @@ from pyapi.database import call
 from pyapi.doctor.finding import Finding, ask
 from pyapi.wording import counted
 
-__all__ = ["differing_stats", "unknown_emission_types", "unwritten_audit"]
+__all__ = ["differing_stats", "failing_refreshes", "unknown_emission_types", "unwritten_audit"]
 
 # So many are counted; more are "at least".
 _COUNTED = 1000
@@ -51,6 +51,19 @@ def unknown_emission_types(database: psycopg.Connection[Any]) -> Iterator[Findin
             f"Emissions have types that pgreprise does not know: {types}. They count in totals, and not in stats, "
             "scopes and breakdowns.",
             "Install the version of pgreprise that knows the calculator of this date.",
+        )
+
+
+def failing_refreshes(database: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Stale explore reports whose refresh failed again and again."""
+    for found in ask(database, "failing_refreshes", domain="carbon"):
+        yield Finding(
+            "explore reports",
+            "problem",
+            f"The refresh of explore report #{found['report_id']} of unit #{found['unit_id']} failed "
+            f"{found['failures']} times, last {found['last_failed_at']:%Y-%m-%d %H:%M %Z}: {found['message']}",
+            "Readers get the stale report as long as this lasts. Take away what the message names; the next reader "
+            "causes the refresh.",
         )
 
 

@@ -45,13 +45,12 @@ begin
       as created;
   select ensured.carbon_project_id into project
     from pgreprise.ensure_carbon_projects(array[photonics], 'Calculator') as ensured;
-  perform pgreprise.insert_carbon_reports(array[photonics], array[project], array[2024], array[null::bigint], long_ago);
+  perform pgreprise.insert_carbon_reports(array[photonics], array[project], array[2024], array[null::bigint]);
   select created.id into reported
-    from pgreprise.insert_carbon_reports(array[photonics], array[project], array[2025], array[null::bigint], long_ago)
-      as created;
+    from pgreprise.insert_carbon_reports(array[photonics], array[project], array[2025], array[null::bigint]) as created;
   select ensured.carbon_project_id into project
     from pgreprise.ensure_carbon_projects(array[chemistry], 'Calculator') as ensured;
-  perform pgreprise.insert_carbon_reports(array[chemistry], array[project], array[2025], array[null::bigint], long_ago);
+  perform pgreprise.insert_carbon_reports(array[chemistry], array[project], array[2025], array[null::bigint]);
 
   for sample in
     select listed.report_id, listed.module_type_id, listed.entry_type, listed.data, listed.emissions,

@@ -49,7 +49,7 @@ begin
       from pgreprise.insert_carbon_reports(array[create_carbon_report.unit_id], array[project_id],
         array[create_carbon_report.year],
         array[case when report_type <> 'Simulator_Explore' then create_carbon_report.reference_year end],
-        create_carbon_report.as_of) as created;
+        case when report_type = 'Simulator_Explore' then create_carbon_report.as_of end) as created;
 
   if not found then
     raise exception using
