@@ -22,7 +22,8 @@ TABLES = (
     "data_entries",
     "data_entry_emissions",
 )
-# Tables of pgreprise, in the order in which they refer to each other; most hold what the calculator has in its code.
+# Tables of pgreprise, in the order in which they refer to each other. The first hold what the calculator has in its
+# code and its configuration.
 OWN_TABLES = (
     "carbon_module_type",
     "carbon_emission_category",
@@ -30,6 +31,7 @@ OWN_TABLES = (
     "carbon_entry_type",
     "carbon_entry_field",
     "carbon_role_right",
+    "carbon_setting",
     "failed_refresh",
 )
 

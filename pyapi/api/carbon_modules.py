@@ -53,7 +53,7 @@ def _call(routine: str, path: dict[str, Any], *, columns: str = "*", **values: A
     return call(routine, columns=columns, **path, carbon_project_type=carbon_project_type(), **values)
 
 
-def _given() -> dict[str, str | None]:
+def _given() -> dict[str, Any]:
     """The fields and the emissions of the body, as JSON texts."""
     given = body(Entry).root
     parts = given if given.keys() & {"data", "emissions"} else {"data": given}

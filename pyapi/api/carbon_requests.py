@@ -22,6 +22,7 @@ __all__ = [
     "StoredCarbonReport",
     "body",
     "carbon_project_type",
+    "integers",
 ]
 
 UNUSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -70,6 +71,17 @@ def carbon_project_type() -> int:
     if _INTEGER.fullmatch(given) is None:
         raise UnprocessableEntity("carbon_project_type in the query is not an integer.")
     return int(given)
+
+
+def integers(name: str) -> list[int]:
+    """All values of a parameter of the query that may be repeated. An unknown number is for the database to ignore.
+
+    Raises UnprocessableEntity when one is not an integer.
+    """
+    given = request.args.getlist(name)
+    if not all(map(_INTEGER.fullmatch, given)):
+        raise UnprocessableEntity(f"{name} in the query is not an integer.")
+    return [int(value) for value in given]
 
 
 class CarbonBody(BaseModel):

@@ -42,6 +42,7 @@ VALID = {
     "data_entry_type_id": 1,
     "item_id": 1,
     "carbon_project_type": 0,
+    "exclude_modules": 6,
     "max_results": 100,
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -57,11 +58,17 @@ class Endpoint:
 
 
 EXPLORE = "/api/v1/carbon-reports/simulator/explore/unit/{unit}/reference-year"
-ENTRIES = "/api/v1/modules/{unit}/2025/professional-travel/7"
+ENTRIES = "/api/v1/modules/{unit}/2025/professional-travel/plane"
 ME = "100002"
 ENTRY = {
-    "data": {"km": 12, "user_institutional_id": ME},
-    "emissions": [{"emission_type_id": 50200, "scope": 3, "kg_co2eq": 1.5}],
+    "data": {
+        "user_institutional_id": ME,
+        "origin_iata": "GVA",
+        "destination_iata": "BOS",
+        "cabin_class": "economy",
+        "number_of_trips": 12,
+    },
+    "emissions": [{"emission_type_id": 50203, "kg_co2eq": 1.5}],
 }
 
 ENDPOINTS = [
@@ -83,6 +90,9 @@ ENDPOINTS = [
     Endpoint("PATCH", ENTRIES + "/{entry}", "change travel", 200, lambda _: ENTRY),
     Endpoint("DELETE", ENTRIES + "/{entry}", "change travel", 204),
     Endpoint("GET", "/api/v1/modules-stats/{report}/validated-totals", "read"),
+    Endpoint("GET", "/api/v1/modules-stats/{report}/results-summary", "read"),
+    Endpoint("GET", "/api/v1/modules-stats/{report}/emission-breakdown", "read"),
+    Endpoint("GET", "/api/v1/modules-stats/{report}/it-breakdown", "read"),
 ]
 
 # What each caller may do to the unit; {id} is its institutional_id.
@@ -355,7 +365,7 @@ def test_an_application_can_ask_what_the_caller_may_do(guarded: FlaskClient) -> 
 
 # --- the type of report ----------------------------------------------------------------------
 
-MODULE_ENDPOINTS = [each for each in ENDPOINTS if "/modules" in each.path]
+MODULE_ENDPOINTS = [each for each in ENDPOINTS if re.search(r"/modules(/|$)", each.path)]
 
 
 def everyone(place: tuple[Place, str]) -> str:

@@ -459,7 +459,6 @@ def test_an_invalid_type_is_refused(sandbox: Connection, unit: int, number: int 
         ("select create_carbon_project(%s, %s::bigint)", (unit, number)),
         ("select create_carbon_report(%s, 2030, carbon_project_type => %s::bigint)", (unit, number)),
         ("select get_carbon_report_modules(%s, %s::bigint)", (report, number)),
-        ("select get_validated_totals(%s, %s::bigint)", (report, number)),
         ("select set_carbon_module_status(%s, 1, 1, %s::bigint)", (report, number)),
     ):
         assert refusal(sandbox, statement, *values).code == "RC005"

@@ -297,6 +297,9 @@ GETS = [
     "select * from get_data_entries({unit}, 2025, 'headcount', 1)",
     "select * from get_data_entries({unit}, 2025, 'headcount', 1, item_id => {entry})",
     "select * from get_validated_totals({report})",
+    "select * from get_results_summary({report})",
+    "select * from get_emission_breakdown({report})",
+    "select * from get_it_breakdown({report})",
     "select * from example_units()",
 ]
 

@@ -121,6 +121,12 @@ def test_a_report_in_no_project_counts_what_is_validated(dba: Connection) -> Non
     assert totals(dba, report) == VALIDATED
 
 
+@pytest.mark.parametrize("kilograms", ["0", "-0.1", "'NaN'", "'infinity'", "null"])
+def test_a_car_emits_a_positive_number_of_kilograms(dba: Connection, kilograms: str) -> None:
+    assert refusal(dba, f"select set_co2_per_km({kilograms})").code == "RC008"
+    assert one(dba, "select set_co2_per_km(0.25) as before") == {"before": 0.2996}
+
+
 # --- among many ------------------------------------------------------------------------------
 
 REPORTS = 100_000
@@ -189,13 +195,14 @@ def test_totals_of_one_report_among_100_000_read_that_reports_rows_only(
         rows.items()
         >= {
             "carbon_reports": 1,
-            "carbon_report_modules": 8,
+            # For their entries, and for their emissions.
+            "carbon_report_modules": 2 * 8,
             "data_entries": 4,
             "data_entry_emissions": 6,
         }.items()
     )
     # The unit and the project, which the planner may look at once more.
-    assert sum(rows.values()) <= 1 + 8 + 4 + 6 + 4
+    assert sum(rows.values()) <= 1 + 16 + 4 + 6 + 4
 
 
 @pytest.mark.parametrize("plans", ["auto", "force_generic_plan"])
@@ -223,6 +230,9 @@ def test_every_call_about_one_report_goes_by_an_index(many: tuple[Connection, in
         "select get_carbon_report_of_year({unit}, 2025)",
         "select get_carbon_report({report})",
         "select get_carbon_report_modules({report})",
+        "select get_results_summary({report})",
+        "select get_emission_breakdown({report})",
+        "select get_it_breakdown({report})",
         "select get_carbon_module({unit}, 2025, 'professional-travel')",
         "select get_data_entries({unit}, 2025, 'headcount', 1)",
         "select create_data_entry({unit}, 2025, 'headcount', 1)",
