@@ -1,12 +1,8 @@
 // Somebody writes a page that reruns reports, against the API with its sample, as `make run` starts it.
 import assert from "node:assert/strict";
-import { webcrypto } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { ReportError, reportClient } from "../reports.js";
 import { api, losingProxy, pgreprise, recorder } from "./support/servers.js";
-
-// Browsers and node 20 have it by itself, Debian's node 18 has not.
-globalThis.crypto ??= /** @type {Crypto} */ (webcrypto);
 
 const program = pgreprise();
 const absent = program === undefined && "there is no .venv/bin/pgreprise; `make run` or `make test` installs it";

@@ -71,7 +71,7 @@ async function closed(server) {
 
 /** The command of the checkout, or undefined where `make` has not installed it. */
 export function pgreprise() {
-  const program = process.env.PGREPRISE_PROGRAM ?? path.join(PROJECT, ".venv", "bin", "pgreprise");
+  const program = path.join(PROJECT, ".venv", "bin", "pgreprise");
   return existsSync(program) ? program : undefined;
 }
 
