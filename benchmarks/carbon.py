@@ -52,7 +52,7 @@ def _explore_and_totals(bench: Bench, connection: Connection) -> list[Figure]:
           returning id
         )
         insert into public.data_entry_emissions (data_entry_id, emission_type_id, scope, kg_co2eq)
-        select entry.id, 1, 3, 12.5 from entry
+        select entry.id, 50203, 3, 12.5 from entry
         """,
         {"entries": entries},
     )
@@ -68,7 +68,7 @@ def _explore_and_totals(bench: Bench, connection: Connection) -> list[Figure]:
         "select sum(emission.kg_co2eq) from public.data_entry_emissions as emission "
         "join public.data_entries as entry on entry.id = emission.data_entry_id "
         "join public.carbon_report_modules as module on module.id = entry.carbon_report_module_id "
-        "where module.status = 2 and not emission.is_rollup"
+        "where module.status = 2 and emission.emission_type_id not in (40000, 60100)"
     )
     explored, totalled, summed = in_turn(
         bench.rounds,

@@ -12,6 +12,7 @@ depends_on = ("core_0001",)
 # Runs before everything that the migration changes, schema pgreprise included.
 check_first = ("carbon/wanted_tables", "core/check_tables")
 
+ENUMS = ("carbon_report_type_enum", "dataentrystatusenum")
 # A table comes after those that it refers to.
 TABLES = (
     "units",
@@ -21,20 +22,30 @@ TABLES = (
     "data_entries",
     "data_entry_emissions",
 )
+# Tables of pgreprise, in the order in which they refer to each other; most hold what the calculator has in its code.
+OWN_TABLES = (
+    "carbon_module_type",
+    "carbon_emission_category",
+    "carbon_emission_type",
+    "carbon_role_right",
+    "failed_refresh",
+)
 
 
 def upgrade() -> None:
     op.run_sql("carbon/wanted_tables")
     op.run_sql("core/record_created")
-    op.run_sql("carbon/carbon_report_type_enum")
+    for enum in ENUMS:
+        op.run_sql(f"carbon/{enum}")
     for table in TABLES:
         op.run_sql(f"carbon/{table}")
     op.run_sql("core/grant_tables")
-    op.run_sql("carbon/add_columns")
-    op.run_sql("carbon/carbon_module_type")
+    for table in OWN_TABLES:
+        op.run_sql(f"carbon/{table}")
 
 
 def downgrade() -> None:
-    op.execute("drop table pgreprise.carbon_module_type")
+    for table in reversed(OWN_TABLES):
+        op.execute(f"drop table pgreprise.{table}")
     op.run_sql("carbon/wanted_tables")
     op.run_sql("core/drop_created")

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from werkzeug.exceptions import NotFound
 
 from pyapi.api.auth import Authentication, register_authentication
+from pyapi.api.background import BACKGROUND, Background
 from pyapi.api.browsers import ANY_ORIGIN, register_browsers
 from pyapi.api.carbon import carbon
 from pyapi.api.documentation import documentation
@@ -80,6 +81,7 @@ def create_app(
     app.extensions[ENGINE] = engine
     app.extensions[NEEDS] = Needs.of_this_version()
     app.extensions[INVALIDATION] = Invalidation(economy_cache)
+    app.extensions[BACKGROUND] = Background()
     for blueprint in (reports, simulations, carbon, health, documentation):
         app.register_blueprint(blueprint)
     register_browsers(app, origins)

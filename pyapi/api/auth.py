@@ -35,7 +35,7 @@ LOCAL_OPERATOR = json.dumps(
     {
         "sub": "operator",
         "scope": "reports:read reports:write reports:rerun reports:admin",
-        "roles": [{"role": "operator", "on": {"kind": "global"}}],
+        "roles": [{"role": "pgreprise.operator", "on": {"kind": "global"}}],
     }
 )
 

@@ -5,11 +5,12 @@ from flask import Blueprint
 from pyapi.api.carbon_explore import explore
 from pyapi.api.carbon_modules import modules
 from pyapi.api.carbon_reports import reports
+from pyapi.api.carbon_session import session
 from pyapi.api.carbon_totals import totals
 from pyapi.api.requests import DETAIL_PREFIX
 
 __all__ = ["carbon"]
 
 carbon = Blueprint("carbon", __name__, url_prefix=DETAIL_PREFIX)
-for resource in (explore, reports, modules, totals):
+for resource in (session, explore, reports, modules, totals):
     carbon.register_blueprint(resource)

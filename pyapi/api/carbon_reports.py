@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Blueprint, jsonify
-from pydantic import RootModel
+from pydantic import BeforeValidator, RootModel
 
 from pyapi.api.carbon_requests import (
     UNUSABLE,
@@ -22,16 +23,26 @@ from pyapi.api.requests import Reply, call
 
 __all__ = ["reports"]
 
+_DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
+
 reports = Blueprint("reports", __name__, url_prefix="/carbon-reports")
+
+
+def _number(value: object) -> object:
+    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+
+
+# A whole number, also as a string of digits.
+Whole = Annotated[int, BeforeValidator(_number)]
 
 
 class NewCarbonReport(CarbonBody):
     """A report to create. Without carbon_project_id it belongs to the unit's project, which is created if needed."""
 
-    unit_id: int
-    year: int
-    reference_year: int | None = None
-    carbon_project_id: int | None = None
+    unit_id: Whole
+    year: Whole
+    reference_year: Whole | None = None
+    carbon_project_id: Whole | None = None
 
 
 class NewCarbonReports(RootModel[list[dict[str, Any]]]):
@@ -62,15 +73,17 @@ def get_report_of_year(unit_id: int, year: int) -> Reply:
 @reports.post("/", strict_slashes=False)
 @describes(
     {HTTPStatus.CREATED: StoredCarbonReport},
-    "RC001 RC002 RC004 RC005 RC008",
+    "RC001 RC002 RC004 RC008",
     body=NewCarbonReport,
-    query=CarbonQuery,
     unusable=UNUSABLE,
 )
 def create_report() -> Reply:
-    """Create a report with all its modules, or answer 409 when there is one of that year."""
+    """Create a Calculator report with all its modules, or answer 409 when there is one of that year.
+
+    With carbon_project_id it belongs to that project of the unit, of whatever type. The query is not read.
+    """
     wanted = body(NewCarbonReport)
-    [report] = call("public.create_carbon_report", carbon_project_type=carbon_project_type(), **wanted.model_dump())
+    [report] = call("public.create_carbon_report", **wanted.model_dump())
     return jsonify(report), HTTPStatus.CREATED
 
 
@@ -90,6 +103,14 @@ def create_reports() -> Reply:
 def get_report(report_id: int) -> Reply:
     """The report. It may have any type."""
     [report] = call("public.get_carbon_report", report_id=report_id)
+    return jsonify(report), HTTPStatus.OK
+
+
+@reports.post("/<int:report_id>/convert", strict_slashes=False)
+@describes(StoredCarbonReport, "RC002 RC003 RC004 RC008")
+def convert_report(report_id: int) -> Reply:
+    """Make a plan of an explore report, with its modules and entries."""
+    [report] = call("public.convert_explore_report", report_id=report_id)
     return jsonify(report), HTTPStatus.OK
 
 

@@ -44,7 +44,7 @@ class StoredCarbonReport(Stored):
     year: int
     reference_year: int | None
     unit_id: int
-    carbon_project_id: int
+    carbon_project_id: int | None
     stats: Any
     last_updated: int | None
     completion_progress: str | None

@@ -36,6 +36,21 @@ def duplicates(as_json: bool) -> None:
         raise SystemExit(1)
 
 
+@carbon.command("differences")
+@click.option("--max-rows", type=click.IntRange(1), default=100, show_default=True, help="List so many at most.")
+@JSON_OPTION
+def differences(max_rows: int, as_json: bool) -> None:
+    """List modules and reports whose stored stats are not what their rows add up to.
+
+    Each is listed with one figure that differs, in kilograms. The exit code is 1 when there are any.
+    """
+    with administrator() as engine:
+        rows = call(engine, "public.carbon_stats_differences", max_rows=max_rows)
+    print_rows(rows, as_json, empty="The stats of every carbon module and report are what their rows add up to.")
+    if rows:
+        raise SystemExit(1)
+
+
 def unit_to_try(engine: Engine, address_url: str, settings: Settings) -> str:
     """Text that names a unit and a command that gets its explore report. A token is included when the API needs one.
 

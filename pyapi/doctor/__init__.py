@@ -1,7 +1,7 @@
 """The doctor finds what is wrong with an installation, and gives the remedy for each finding.
 
-Each module checks one subject: what the migrations installed, the rights, the tables of the reports, and the batches
-and archives that reruns left.
+Each module checks one subject: what the migrations installed, the rights, the tables of the reports, the batches and
+archives that reruns left, and the figures of carbon reports.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.database import call, sqlstate
-from pyapi.doctor import economy_cache, history, installation, privileges, reports
+from pyapi.doctor import carbon, economy_cache, history, installation, privileges, reports
 from pyapi.doctor.finding import Finding
 from pyapi.schema.migrate import NOT_INSTALLED
 
@@ -46,8 +46,15 @@ def examine(engine: Engine) -> list[Finding]:
         domains = installation.installed_domains(revisions) | {
             name.split("/")[0] for name in status["status"]["routines"]
         }
-        if "carbon" in domains and "reports" not in domains:
-            return findings
+        if "carbon" in domains:
+            findings += [
+                *_run("carbon figures", lambda: carbon.differing_stats(engine)),
+                *_run("carbon figures", lambda: carbon.unknown_emission_types(database)),
+                *_run("explore reports", lambda: carbon.failing_refreshes(database)),
+                *_run("carbon entries", lambda: carbon.unwritten_audit(database)),
+            ]
+            if "reports" not in domains:
+                return findings
         return [
             *findings,
             *_run("cache versions", lambda: reports.missing_versions(engine)),

@@ -24,12 +24,14 @@ class Finding:
     remedy: str
 
 
-def ask(database: psycopg.Connection[Any], query: str, arguments: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Run a query of ``sql/core/doctor``, named without folder and ending, and return its rows."""
-    return database.cursor(row_factory=dict_row).execute(_text(query), arguments).fetchall()
+def ask(
+    database: psycopg.Connection[Any], query: str, arguments: dict[str, Any] | None = None, *, domain: str = "core"
+) -> list[dict[str, Any]]:
+    """Run a query of ``sql/core/doctor``, or of another domain, named without folder and ending; return its rows."""
+    return database.cursor(row_factory=dict_row).execute(_text(f"{domain}/{query}"), arguments).fetchall()
 
 
 @cache
 def _text(query: str) -> bytes:
     # One query is asked twice for each routine.
-    return sql_text(f"core/{query}").encode()
+    return sql_text(query).encode()

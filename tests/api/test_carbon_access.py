@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,9 @@ from werkzeug.test import TestResponse
 from pyapi.api.auth import Authentication, issue_token
 from tests.support.api import api_over
 from tests.support.carbon import (
+    ADMIN,
+    EVERYWHERE,
+    METIER,
     PRINCIPAL,
     READ,
     STANDARD,
@@ -43,7 +47,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A request; ``needs`` is read, write or principal, ``done`` the status of one that is done."""
+    """A request; ``needs`` is what a caller must be able to do, ``done`` the status of one that is done."""
 
     method: str
     path: str
@@ -54,7 +58,8 @@ class Endpoint:
 
 EXPLORE = "/api/v1/carbon-reports/simulator/explore/unit/{unit}/reference-year"
 ENTRIES = "/api/v1/modules/{unit}/2025/professional-travel/7"
-ENTRY = {"data": {"km": 12}, "emissions": [{"emission_type_id": 50200, "scope": 3, "kg_co2eq": 1.5}]}
+ME = "100002"
+ENTRY = {"data": {"km": 12, "user_institutional_id": ME}, "emissions": [{"emission_type_id": 50200, "scope": 3, "kg_co2eq": 1.5}]}
 
 ENDPOINTS = [
     Endpoint("GET", f"{EXPLORE}/2025/", "read"),
@@ -67,34 +72,49 @@ ENDPOINTS = [
     ),
     Endpoint("GET", "/api/v1/carbon-reports/{report}", "read"),
     Endpoint("GET", "/api/v1/carbon-reports/{report}/modules/", "read"),
-    Endpoint("PATCH", "/api/v1/carbon-reports/{report}/modules/2/status", "principal", 200, lambda _: {"status": 2}),
-    Endpoint("GET", "/api/v1/modules/{unit}/2025/headcount", "read"),
-    Endpoint("GET", ENTRIES, "read"),
-    Endpoint("POST", ENTRIES, "write", 201, lambda _: ENTRY),
-    Endpoint("GET", ENTRIES + "/{entry}", "read"),
-    Endpoint("PATCH", ENTRIES + "/{entry}", "write", 200, lambda _: ENTRY),
-    Endpoint("DELETE", ENTRIES + "/{entry}", "write", 204),
+    Endpoint("PATCH", "/api/v1/carbon-reports/{report}/modules/2/status", "status", 200, lambda _: {"status": 2}),
+    Endpoint("GET", "/api/v1/modules/{unit}/2025/headcount", "headcount"),
+    Endpoint("GET", ENTRIES, "see travel"),
+    Endpoint("POST", ENTRIES, "change travel", 201, lambda _: ENTRY),
+    Endpoint("GET", ENTRIES + "/{entry}", "see travel"),
+    Endpoint("PATCH", ENTRIES + "/{entry}", "change travel", 200, lambda _: ENTRY),
+    Endpoint("DELETE", ENTRIES + "/{entry}", "change travel", 204),
     Endpoint("GET", "/api/v1/modules-stats/{report}/validated-totals", "read"),
 ]
 
 # What each caller may do to the unit; {id} is its institutional_id.
-ALL = {"read", "write", "principal"}
-USER = {"read", "write"}
-CALLERS: dict[str, tuple[list[tuple[str, str, str | None]], str, set[str]]] = {
-    "global": ([("calco2.backoffice.admin", "global", None)], WRITE, ALL),
-    "a global role of any name": ([("anything", "global", None)], WRITE, ALL),
+REPORTS = {"read", "write"}
+ALL = {*REPORTS, "status", "headcount", "see travel", "change travel"}
+USER = {*REPORTS, "see travel", "change travel"}
+CALLERS: dict[str, tuple[list[tuple[Any, str, str | None]], str, set[str]]] = {
+    "operator": ([("pgreprise.operator", "global", None)], WRITE, ALL),
+    "admin everywhere": ([(ADMIN, "global", None)], WRITE, REPORTS),
+    "metier everywhere": ([(METIER, "global", None)], WRITE, REPORTS),
+    "standard everywhere": ([(STANDARD, "global", None)], WRITE, REPORTS),
+    "principal everywhere": ([(PRINCIPAL, "global", None)], WRITE, REPORTS),
+    "a global role of another name": ([("anything", "global", None)], WRITE, set()),
+    "a global role without a name": ([(None, "global", None)], WRITE, set()),
     "principal of the unit": ([(PRINCIPAL, "unit", "{id}")], WRITE, ALL),
-    "standard on the unit": ([(STANDARD, "unit", "{id}")], WRITE, USER),
+    "principal with own scope": ([(PRINCIPAL, "own", "{id}")], WRITE, REPORTS),
+    "standard on the unit": ([(STANDARD, "unit", "{id}")], WRITE, REPORTS),
     "standard with own scope": ([(STANDARD, "own", "{id}")], WRITE, USER),
-    "another role on the unit": ([("calco2.visitor", "unit", "{id}")], WRITE, USER),
+    "metier on the unit": ([(METIER, "unit", "{id}")], WRITE, REPORTS),
+    "metier of the affiliation": ([(METIER, "affiliation", "{id}")], WRITE, set()),
+    "another role on the unit": ([("calco2.visitor", "unit", "{id}")], WRITE, set()),
+    "a role on the unit without a name": ([(None, "unit", "{id}")], WRITE, set()),
     "standard first, principal second": ([(STANDARD, "own", "{id}"), (PRINCIPAL, "unit", "{id}")], WRITE, ALL),
     "principal of another unit": ([(PRINCIPAL, "unit", "0999")], WRITE, set()),
-    "principal there, standard here": ([(PRINCIPAL, "unit", "0999"), (STANDARD, "unit", "{id}")], WRITE, USER),
+    "principal there, standard here": ([(PRINCIPAL, "unit", "0999"), (STANDARD, "own", "{id}")], WRITE, USER),
+    "principal there, admin everywhere": ([(PRINCIPAL, "unit", "0999"), (ADMIN, "global", None)], WRITE, REPORTS),
     "affiliation": ([(PRINCIPAL, "affiliation", "{id}")], WRITE, set()),
     "no role": ([], WRITE, set()),
-    "principal who may only read": ([(PRINCIPAL, "unit", "{id}")], READ, {"read"}),
-    "principal who may only write": ([(PRINCIPAL, "unit", "{id}")], "reports:write", {"write", "principal"}),
-    "global without a scope": ([("calco2.backoffice.admin", "global", None)], "", set()),
+    "principal who may only read": ([(PRINCIPAL, "unit", "{id}")], READ, {"read", "headcount", "see travel"}),
+    "principal who may only write": (
+        [(PRINCIPAL, "unit", "{id}")],
+        "reports:write",
+        {"write", "status", "change travel"},
+    ),
+    "global without a scope": ([("pgreprise.operator", "global", None)], "", set()),
 }
 
 # In the path or in the body; the unit of a report's path is the report's.
@@ -119,7 +139,16 @@ def place(shared_connection: Connection) -> tuple[Place, str]:
     entry, explore_entry = (
         add_entry(shared_connection, each, 2, 10, data_entry_type_id=7) for each in (report, explore)
     )
+    own_by(shared_connection, ME, entry, explore_entry)
     return Place(unit, report, explore, entry, explore_entry), institutional_id
+
+
+def own_by(connection: Connection, institutional_id: str, *entries: int) -> None:
+    """Let entries be of that person."""
+    connection.execute(
+        "update public.data_entries set data = %s where id = any (%s)",
+        (json.dumps({"user_institutional_id": institutional_id}), list(entries)),
+    )
 
 
 def send(client: FlaskClient, endpoint: Endpoint, place: Place, token: str | None, **arguments: Any) -> TestResponse:
@@ -136,7 +165,7 @@ def send(client: FlaskClient, endpoint: Endpoint, place: Place, token: str | Non
 
 
 def token_of(who: dict[str, Any]) -> str:
-    return issue_token(SETTINGS, who, lifetime_seconds=60)
+    return issue_token(SETTINGS, {"institutional_id": ME, **who}, lifetime_seconds=60)
 
 
 def each_endpoint(endpoint: Endpoint) -> str:
@@ -203,8 +232,7 @@ def test_a_unit_without_an_institutional_id_admits_nobody_but_global_roles(
     for on in ({"kind": "unit"}, {"kind": "unit", "institutional_id": None}, {"kind": "own", "institutional_id": ""}):
         who = {**claims(), "roles": [{"role": PRINCIPAL, "on": on}]}
         assert send(guarded, endpoint, where, token_of(who)).status_code == 403
-    everywhere = token_of(claims(role("calco2.backoffice.admin", "global")))
-    assert send(guarded, endpoint, where, everywhere).status_code == endpoint.done
+    assert send(guarded, endpoint, where, token_of(EVERYWHERE)).status_code == endpoint.done
 
 
 @pytest.mark.parametrize(
@@ -217,6 +245,109 @@ def test_a_claim_that_is_no_list_of_roles_gives_none(
 ) -> None:
     response = send(guarded, ENDPOINTS[0], place[0], token_of({**claims(), "roles": roles}))
     assert response.status_code == 403, response.text
+
+
+# --- modules and own entries -----------------------------------------------------------------
+
+MODULES = [
+    "headcount",
+    "professional-travel",
+    "buildings",
+    "equipment",
+    "purchase",
+    "research-facilities",
+    "external-cloud-and-ai",
+    "process-emissions",
+]
+
+
+@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize(
+    ("name", "on", "may"),
+    [
+        (PRINCIPAL, {"kind": "unit"}, MODULES),
+        (PRINCIPAL, {}, MODULES),
+        (PRINCIPAL, {"kind": "own"}, []),
+        (STANDARD, {"kind": "own"}, ["professional-travel", "external-cloud-and-ai"]),
+        (STANDARD, {}, ["professional-travel"]),
+        (STANDARD, {"kind": "unit"}, []),
+        (METIER, {"kind": "unit"}, []),
+        (METIER, {"kind": "affiliation"}, []),
+        (ADMIN, {"kind": "global"}, []),
+        (ADMIN, {"scope": "global"}, []),
+    ],
+    ids=str,
+)
+def test_each_module_for_each_kind_of_role(
+    guarded: FlaskClient, place: tuple[Place, str], name: str, on: dict[str, Any], may: list[str], module: str
+) -> None:
+    who = {**claims(), "roles": [{"role": name, "on": {**on, "institutional_id": place[1]}}]}
+    response = send(guarded, Endpoint("GET", f"/api/v1/modules/{{unit}}/2025/{module}", ""), place[0], token_of(who))
+    if module in may:
+        assert response.status_code == 200, response.text
+    else:
+        path = f"modules.{module.replace('-', '_')}.view"
+        assert response.status_code == 403, response.text
+        assert response.get_json() == {"detail": f"Permission denied: {path} required"}
+
+
+def test_a_standard_user_sees_and_writes_own_travel_only(
+    guarded: FlaskClient, shared_connection: Connection, place: tuple[Place, str]
+) -> None:
+    where, institutional_id = place
+    other = add_entry(shared_connection, where.report, 2, 20, data_entry_type_id=7)
+    nobodys = add_entry(shared_connection, where.report, 2, 30, data_entry_type_id=7)
+    own_by(shared_connection, "100003", other)
+    token = token_of(claims(role(STANDARD, "own", institutional_id)))
+
+    def shown(path: str) -> str:
+        return send(guarded, Endpoint("GET", path, ""), where, token).text
+
+    listed = shown(ENTRIES)
+    assert ME in listed
+    assert "100003" not in listed
+    assert "100003" not in shown("/api/v1/modules/{unit}/2025/professional-travel")
+    before = snapshot(shared_connection)
+    theirs = {**ENTRY, "data": {"user_institutional_id": "100003"}}
+    for entry in (other, nobodys):
+        at = Place(**{**vars(where), "entry": entry})
+        for method, body in (("GET", None), ("PATCH", ENTRY), ("DELETE", None)):
+            asked = Endpoint(method, ENTRIES + "/{entry}", "", body=body and (lambda _: ENTRY))
+            assert send(guarded, asked, at, token).status_code == 404
+    for method, path in (("POST", ENTRIES), ("PATCH", ENTRIES + "/{entry}")):
+        for sent in (theirs, {**ENTRY, "data": {"user_institutional_id": None}}):
+            response = send(guarded, Endpoint(method, path, "", body=lambda _, sent=sent: sent), where, token)
+            assert response.status_code == 403, response.text
+            assert response.get_json() == {"detail": "Permission denied: modules.professional_travel.edit required"}
+    assert snapshot(shared_connection) == before
+
+
+def test_nobody_but_the_principal_sets_a_status_and_the_reply_says_so(
+    guarded: FlaskClient, place: tuple[Place, str]
+) -> None:
+    [status] = [endpoint for endpoint in ENDPOINTS if endpoint.needs == "status"]
+    for name, kind in ((STANDARD, "own"), (STANDARD, "unit"), (ADMIN, "global"), (METIER, "unit")):
+        response = send(guarded, status, place[0], token_of(claims(role(name, kind, place[1]))))
+        assert response.status_code == 403
+        assert response.get_json() == {"detail": "Permission denied: module.status.edit required"}
+
+
+def test_an_application_can_ask_what_the_caller_may_do(guarded: FlaskClient) -> None:
+    roles = [role(STANDARD, "own", "0184")]
+    token = token_of(claims(*roles))
+    response = guarded.get("/api/v1/session", headers={"Authorization": f"Bearer {token}"})
+    assert response.status_code == 200
+    assert response.get_json() == {
+        "sub": "alice",
+        "institutional_id": ME,
+        "roles": roles,
+        "permissions": {
+            "reports/0184": ["edit", "view"],
+            "modules.professional_travel/0184/own": ["edit", "view"],
+            "modules.external_cloud_and_ai/0184/own": ["edit", "view"],
+        },
+    }
+    assert guarded.get("/api/v1/session").status_code == 401
 
 
 # --- the type of report ----------------------------------------------------------------------

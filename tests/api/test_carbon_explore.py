@@ -13,7 +13,9 @@ from sqlalchemy import URL
 
 from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication, issue_token
+from pyapi.api.background import BACKGROUND
 from pyapi.database import connect_engine
+from pyapi.doctor.carbon import failing_refreshes
 from tests.support.api import api_over, as_api
 from tests.support.carbon import (
     DAY,
@@ -52,6 +54,12 @@ def stale(dba: Connection, unit: int) -> int:
     return report
 
 
+def settle(client: FlaskClient | Flask) -> None:
+    """Wait for what was left to be done after the replies."""
+    app = client if isinstance(client, Flask) else client.application
+    app.extensions[BACKGROUND].wait()
+
+
 def reports(connection: Connection) -> list[int]:
     return [row["id"] for row in connection.execute("select id from public.carbon_reports order by id").fetchall()]
 
@@ -76,6 +84,19 @@ def test_get_simulator_explore_found_fresh_no_refresh(client: FlaskClient, dba: 
         "completion_progress": "0/8",
         "overall_status": 0,
     }
+
+
+def test_the_refresh_is_called_for_a_stale_report_and_not_for_a_fresh_one(
+    client: FlaskClient, dba: Connection, unit: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    report = add_report(dba, unit, 2025, "Simulator_Explore")
+    # A call leaves a line in the log, since it is refused.
+    dba.execute("revoke execute on function public.refresh_explore_report from pgreprise_api")
+    for age, calls in ((DAY - 60, 0), (DAY + 60, 1)):
+        updated_before(dba, report, age)
+        client.get(path(unit)).close()
+        settle(client)
+        assert len(caplog.records) == calls
 
 
 def test_get_simulator_explore_not_found_raises_404(client: FlaskClient, dba: Connection, unit: int) -> None:
@@ -104,6 +125,7 @@ def test_get_simulator_explore_expired_schedules_background_refresh(
     assert snapshot(dba) == before
     # The server closes a response when it has sent it.
     response.close()
+    settle(client)
     [fresh] = set(reports(dba)) - set(neighbours)
     assert fresh != stale
     assert snapshot(dba)["data_entries"] == []
@@ -122,6 +144,7 @@ def test_get_simulator_explore_null_last_updated_schedules_refresh(
     assert (response.get_json()["id"], response.get_json()["last_updated"]) == (report, None)
     assert reports(dba) == [report]
     response.close()
+    settle(client)
     [fresh] = reports(dba)
     assert fresh != report
     assert one(dba, "select last_updated from public.carbon_reports")["last_updated"] is not None
@@ -135,6 +158,51 @@ def test_create_simulator_explore_commits_and_returns(client: FlaskClient, dba: 
     assert response.get_json() == stored
     assert len(snapshot(dba)["carbon_report_modules"]) == 8
     assert client.get(path(unit)).get_json() == stored
+
+
+def test_a_put_creates_the_report_once(client: FlaskClient, dba: Connection, unit: int) -> None:
+    created = client.put(path(unit))
+    before = snapshot(dba)
+    again = client.put(path(unit))
+    assert (created.status_code, again.status_code) == (201, 200)
+    assert created.get_json() == again.get_json() == client.get(path(unit)).get_json()
+    assert snapshot(dba) == before
+
+
+def test_a_put_of_a_stale_report_answers_with_it_and_has_it_refreshed(
+    client: FlaskClient, dba: Connection, unit: int, stale: int
+) -> None:
+    response = client.put(path(unit))
+    assert (response.status_code, response.get_json()["id"]) == (200, stale)
+    response.close()
+    settle(client)
+    assert reports(dba) != [stale]
+
+
+def test_a_refresh_that_fails_is_kept_for_the_doctor_until_one_succeeds(
+    client: FlaskClient, dba: Connection, unit: int, stale: int
+) -> None:
+    kept = "select report_id, failures, message from pgreprise.failed_refresh"
+    dba.execute("create table public.bookmark (report_id bigint references public.carbon_reports (id))")
+    dba.execute("insert into public.bookmark values (%s)", (stale,))
+    for failures in (1, 2):
+        client.get(path(unit)).close()
+        settle(client)
+        assert one(dba, kept) == {
+            "report_id": stale,
+            "failures": failures,
+            "message": 'update or delete on table "carbon_reports" violates foreign key constraint '
+            '"bookmark_report_id_fkey" on table "bookmark"',
+        }
+        found = [finding.message for finding in failing_refreshes(dba)]
+        assert len(found) == failures - 1
+    assert f"The refresh of explore report #{stale} of unit #{unit} failed 2 times" in found[0]
+
+    dba.execute("drop table public.bookmark")
+    client.get(path(unit)).close()
+    settle(client)
+    assert dba.execute(kept).fetchall() == []
+    assert list(failing_refreshes(dba)) == []
 
 
 def test_a_second_post_is_a_conflict(client: FlaskClient, dba: Connection, unit: int) -> None:
@@ -156,6 +224,7 @@ def test_what_a_head_request_asks_for_is_not_refreshed_before_it_is_read(
 ) -> None:
     response = client.head(path(unit))
     response.close()
+    settle(client)
     assert response.status_code == 200
     assert len(reports(dba)) == 1
     assert stale
@@ -173,6 +242,7 @@ def test_a_failed_refresh_is_logged_and_the_next_get_tries_again(
     with caplog.at_level(logging.ERROR):
         response = client.get(path(unit))
         response.close()
+        settle(client)
     assert response.status_code == 200
     assert f"The refresh of explore report #{stale} of unit #{unit} failed." in caplog.text
     assert "ForeignKeyViolation" in caplog.text
@@ -180,6 +250,7 @@ def test_a_failed_refresh_is_logged_and_the_next_get_tries_again(
 
     dba.execute("drop table public.bookmark")
     client.get(path(unit)).close()
+    settle(client)
     assert reports(dba) != [stale]
 
 
@@ -189,8 +260,10 @@ def test_a_refresh_that_has_to_wait_too_long_is_logged_and_harmless(
     holder = connect(autocommit=False)
     holder.execute("select from public.carbon_reports for update")
     engine = connect_engine(as_api(database, "-c lock_timeout=20ms"))
-    response = create_app(engine).test_client().get(path(unit))
+    app = create_app(engine)
+    response = app.test_client().get(path(unit))
     response.close()
+    settle(app)
     engine.dispose()
     holder.rollback()
     assert response.status_code == 200
@@ -221,6 +294,7 @@ def test_the_claims_of_the_reader_travel_with_the_refresh(
     token = issue_token(SETTINGS, claims(role(STANDARD, "own", "0184"), scope=READ), lifetime_seconds=60)
     response = guarded.test_client().get(path(unit), headers={"Authorization": f"Bearer {token}"})
     response.close()
+    settle(guarded)
     assert reports(dba) != [stale]
     seen = one(dba, "select claims from public.seen")["claims"]
     assert (seen["sub"], seen["scope"]) == ("alice", READ)
@@ -234,6 +308,7 @@ def test_a_reader_who_has_lost_access_meanwhile_refreshes_nothing(
     dba.execute("update public.units set institutional_id = '0999'")
     before = snapshot(dba)
     response.close()
+    settle(guarded)
     assert response.status_code == 200
     assert snapshot(dba) == before
     assert f"#{stale}" in caplog.text
@@ -266,6 +341,7 @@ def test_a_hundred_gets_of_a_stale_report_refresh_it_once(
 
     started = time.perf_counter()
     seen = at_once(READERS, read)
+    settle(app)
     print(f"{READERS} GETs and one refresh: {time.perf_counter() - started:.2f} s")
     engine.dispose()
     [fresh] = reports(dba)

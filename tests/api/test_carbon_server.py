@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -13,6 +14,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,8 +36,8 @@ def log() -> list[str]:
 
 
 @pytest.fixture
-def address(database: URL, port: int, log: list[str]) -> Iterator[str]:
-    """The address of `pgreprise serve` on the test's database."""
+def serving(database: URL, port: int, log: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """`pgreprise serve` on the test's database."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PGREPRISE_JWT")}
     process = subprocess.Popen(
         [sys.executable, "-m", "pyapi", "serve", "--port", str(port)],
@@ -56,13 +59,26 @@ def address(database: URL, port: int, log: list[str]) -> Iterator[str]:
     reader.start()
     try:
         assert ready.wait(START_SECONDS), "".join(log)
-        yield f"http://127.0.0.1:{port}"
+        yield process
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
         reader.join()
         assert process.stdout is not None
         process.stdout.close()
+
+
+@pytest.fixture
+def address(serving: subprocess.Popen[str], port: int) -> str:
+    """The address of the server."""
+    assert serving.poll() is None
+    return f"http://127.0.0.1:{port}"
+
+
+def workers(server: subprocess.Popen[str]) -> list[int]:
+    """The processes that answer requests."""
+    listed = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text(encoding="ascii")
+    return [int(number) for number in listed.split()]
 
 
 def get(address: str, unit: int) -> dict[str, Any]:
@@ -101,6 +117,71 @@ def test_a_stale_report_arrives_while_its_refresh_still_waits(
     until(dba, "select not exists (select from public.carbon_reports where id = %s) as answer", stale)
     assert get(address, unit)["id"] != stale
     assert not re.search("Traceback|failed", "".join(log))
+
+
+class Connected:
+    """One connection to the server, which is kept for several requests."""
+
+    def __init__(self, address: str) -> None:
+        self._connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=START_SECONDS)
+        self._connection.connect()
+        self._socket = self._connection.sock
+        self.close = self._connection.close
+
+    def get(self, unit: int) -> int:
+        """The id of the unit's explore report."""
+        self._connection.request("GET", f"/api/v1/carbon-reports/simulator/explore/unit/{unit}/reference-year/2025/")
+        response = self._connection.getresponse()
+        found: int = json.load(response)["id"]
+        # The server has not closed it meanwhile.
+        assert self._connection.sock is self._socket
+        return found
+
+
+def test_the_next_request_on_a_connection_does_not_wait_for_the_refresh(
+    address: str, dba: Connection, connect: Connect
+) -> None:
+    unit = add_unit(dba)
+    stale = add_report(dba, unit, 2025, "Simulator_Explore")
+    updated_before(dba, stale, DAY + 1)
+    writer = connect(autocommit=False)
+    writer.execute("select from public.carbon_reports for update")
+    with closing(Connected(address)) as connected:
+        assert connected.get(unit) == stale
+        until(dba, REFRESHING)
+        # The refresh waits for the writer, and nobody waits for the refresh.
+        for _ in range(3):
+            assert connected.get(unit) == stale
+            assert one(dba, REFRESHING)["answer"]
+        writer.rollback()
+        until(dba, "select not exists (select from public.carbon_reports where id = %s) as answer", stale)
+        assert connected.get(unit) != stale
+    assert one(dba, "select count(*) as reports from public.carbon_reports")["reports"] == 1
+
+
+def test_the_next_reader_refreshes_what_a_killed_worker_was_to_refresh(
+    serving: subprocess.Popen[str], address: str, dba: Connection, connect: Connect, log: list[str]
+) -> None:
+    unit = add_unit(dba)
+    stale = add_report(dba, unit, 2025, "Simulator_Explore")
+    updated_before(dba, stale, DAY + 1)
+    writer = connect(autocommit=False)
+    writer.execute("select from public.carbon_reports for update")
+    assert get(address, unit)["id"] == stale
+    until(dba, REFRESHING)
+    for worker in workers(serving):
+        os.kill(worker, signal.SIGKILL)
+    # PostgreSQL notices that the client is gone when it wants to answer it.
+    dba.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where query like '%%refresh_explore_report%%' "
+        "and pid <> pg_backend_pid()"
+    )
+    writer.rollback()
+    # Another worker answers, and does what the first could not.
+    assert get(address, unit)["id"] == stale
+    until(dba, "select not exists (select from public.carbon_reports where id = %s) as answer", stale)
+    assert one(dba, "select count(*) as reports from public.carbon_reports")["reports"] == 1
+    assert "failed" not in "".join(log)
 
 
 def test_a_refresh_that_fails_is_in_the_servers_log_and_the_server_goes_on(

@@ -176,7 +176,8 @@ def test_writers_and_refreshers_of_one_report_leave_it_whole(dba: Connection, co
     assert len(snapshot(dba)["carbon_report_modules"]) == 8
     entries = len(snapshot(dba)["data_entries"])
     counted = one(
-        dba, "select (stats ->> 'entries')::int as entries from public.carbon_report_modules where module_type_id = 5"
+        dba,
+        "select (stats ->> 'entry_count')::int as entries from public.carbon_report_modules where module_type_id = 5",
     )
     assert (counted["entries"] or 0) == entries
 

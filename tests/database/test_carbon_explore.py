@@ -129,7 +129,8 @@ def test_a_report_is_stale_when_it_is_older_than_24_hours_to_the_second_or_has_n
 def test_create_explore_creates_report_and_modules(sandbox: Connection, unit: int) -> None:
     # Nothing is taken from the Calculator's report.
     calculator = add_report(sandbox, unit, 2025)
-    add_entry(sandbox, calculator, 2, 1500)
+    for module_type_id in range(1, 9):
+        add_entry(sandbox, calculator, module_type_id, 1500)
     created = create(sandbox, unit)
     project = one(sandbox, "select * from get_carbon_project(%s, 1)", unit)
     assert created == {
@@ -140,7 +141,7 @@ def test_create_explore_creates_report_and_modules(sandbox: Connection, unit: in
         "carbon_project_id": project["id"],
         "stats": None,
         "last_updated": NOW_EPOCH,
-        "completion_progress": "0/8",
+        "completion_progress": None,
         "overall_status": 0,
     }
     assert project["carbon_report_type"] == "Simulator_Explore"
@@ -148,7 +149,7 @@ def test_create_explore_creates_report_and_modules(sandbox: Connection, unit: in
     assert [(module["module_type_id"], module["status"], module["stats"]) for module in modules] == [
         (number, 0, None) for number in range(1, 9)
     ]
-    assert len(snapshot(sandbox)["data_entries"]) == 1
+    assert len(snapshot(sandbox)["data_entries"]) == 8
 
 
 def test_reports_of_several_years_share_the_units_explore_project(sandbox: Connection, unit: int) -> None:
@@ -315,7 +316,92 @@ def test_what_only_looks_runs_in_a_read_only_transaction(sandbox: Connection, un
 def test_all_gets_are_stable_and_are_tried_above(sandbox: Connection) -> None:
     found = sandbox.execute(
         "select proname, provolatile from pg_proc join pgreprise.routine_version as registered "
-        "on registered.routine = 'public.' || proname where registered.name ~ '^carbon/(get|example)_'"
+        "on registered.routine = 'public.' || proname where registered.name ~ '^carbon/(get|example)_(?!or_create)'"
     ).fetchall()
     assert {row["provolatile"] for row in found} == {"s"}
     assert {row["proname"] for row in found} == {statement.split()[3].split("(")[0] for statement in GETS}
+
+
+# --- getting or creating ---------------------------------------------------------------------
+
+
+def get_or_create(connection: Connection, unit_id: int, as_of: str = NOW) -> dict[str, Any]:
+    return one(
+        connection,
+        "select (found.stored).*, is_stale, is_new from get_or_create_explore_report(%s, 2025, %s) as found",
+        unit_id,
+        as_of,
+    )
+
+
+def test_get_or_create_creates_once_and_changes_nothing_then(sandbox: Connection, unit: int) -> None:
+    created = get_or_create(sandbox, unit)
+    assert (created["is_new"], created["is_stale"], created["last_updated"]) == (True, False, NOW_EPOCH)
+    before = snapshot(sandbox)
+    assert get_or_create(sandbox, unit) == {**created, "is_new": False}
+    # A stale one is returned as it is.
+    later = get_or_create(sandbox, unit, "2026-05-07 12:00:00+00")
+    assert (later["id"], later["is_stale"], later["is_new"]) == (created["id"], True, False)
+    assert snapshot(sandbox) == before
+
+
+def test_get_or_create_needs_a_year_and_access(sandbox: Connection, unit: int) -> None:
+    assert refusal(sandbox, "select get_or_create_explore_report(%s, 25)", unit).code == "RC008"
+    assert refusal(sandbox, "select get_or_create_explore_report(%s, 2025)", unit + 1000).code == "RC001"
+    with acting(sandbox, claims(role(STANDARD, "own", "0999"))):
+        assert refusal(sandbox, "select get_or_create_explore_report(%s, 2025)", unit).code == "RC002"
+
+
+# --- failures --------------------------------------------------------------------------------
+
+
+def test_a_failure_is_kept_only_of_a_stale_report_of_that_unit(sandbox: Connection, unit: int, stale: int) -> None:
+    record = "select record_failed_refresh(%s, %s, %s, 'why', %s)"
+    other = add_report(sandbox, unit, 2024)
+    fresh = add_report(sandbox, unit, 2026, "Simulator_Explore")
+    kept = "select report_id, failures from pgreprise.failed_refresh"
+    for report_id, year in ((other, 2024), (fresh, 2026), (stale, 2024), (stale + 1000, 2025)):
+        sandbox.execute(record, (unit, report_id, year, NOW))
+        assert sandbox.execute(kept).fetchall() == []
+    for failures in (1, 2):
+        sandbox.execute(record, (unit, stale, 2025, NOW))
+        assert sandbox.execute(kept).fetchall() == [{"report_id": stale, "failures": failures}]
+    with acting(sandbox, claims(role(STANDARD, "own", "0999"), scope=READ)):
+        assert refusal(sandbox, record, unit, stale, 2025, NOW).code == "RC002"
+
+
+# --- a plan of it ----------------------------------------------------------------------------
+
+
+def test_a_plan_is_made_of_an_explore_report_with_all_that_is_in_it(sandbox: Connection, unit: int, stale: int) -> None:
+    sandbox.execute("select record_failed_refresh(%s, %s, 2025, 'why', %s)", (unit, stale, NOW))
+    before = snapshot(sandbox)
+    converted = one(sandbox, "select * from convert_explore_report(%s::bigint, %s)", stale, NOW)
+    plan = one(sandbox, "select * from get_carbon_project(%s, 2)", unit)
+    assert (converted["id"], converted["carbon_project_id"]) == (stale, plan["id"])
+    assert converted["last_updated"] == NOW_EPOCH
+    after = snapshot(sandbox)
+    for table in ("carbon_report_modules", "data_entries", "data_entry_emissions"):
+        assert after[table] == before[table]
+    assert get(sandbox, unit) == []
+    assert one(sandbox, "select count(*) as n from pgreprise.failed_refresh")["n"] == 0
+    # It is found as a plan, never stale, and there may be a new explore report.
+    module = one(
+        sandbox, "select (stored).carbon_report_id as id from get_carbon_module(%s, 2025, 'headcount', 2)", unit
+    )
+    assert module["id"] == stale
+    assert refresh(sandbox, unit, stale, as_of="2030-01-01") == []
+    assert create(sandbox, unit)["id"] != stale
+
+
+def test_only_an_explore_report_is_converted_and_a_plan_is_not_overwritten(
+    sandbox: Connection, unit: int, stale: int
+) -> None:
+    convert = "select convert_explore_report(%s::bigint)"
+    calculator = add_report(sandbox, unit, 2025)
+    plan = add_report(sandbox, unit, 2025, "Simulator_Plan")
+    for report_id, code in ((calculator, "RC008"), (plan, "RC008"), (plan + 1000, "RC003"), (stale, "RC004")):
+        assert refusal(sandbox, convert, report_id).code == code
+    assert refusal(sandbox, convert, stale).message == f"Unit #{unit} already has a Simulator_Plan report of 2025."
+    with acting(sandbox, claims(role(STANDARD, "own", "0999"))):
+        assert refusal(sandbox, convert, stale).code == "RC002"

@@ -67,7 +67,7 @@ def test_a_module_that_is_reopened_counts_no_longer(dba: Connection) -> None:
     assert totals(dba, report) == {"modules": {"2": 15.0}, "total_tonnes_co2eq": 15.0, "total_fte": 0}
 
 
-def test_fte_counts_in_headcount_only_and_only_where_it_is_a_number(dba: Connection) -> None:
+def test_fte_counts_where_it_is_a_number_and_is_shown_in_headcount(dba: Connection) -> None:
     report = add_report(dba, add_unit(dba), 2025, "Simulator_Explore")
     add_entry(dba, report, 4, 1000, fte=7)
     add_entry(dba, report, 1, fte=2)
@@ -76,14 +76,34 @@ def test_fte_counts_in_headcount_only_and_only_where_it_is_a_number(dba: Connect
         entry = add_entry(dba, report, 1)
         dba.execute("update public.data_entries set data = %s where id = %s", (text, entry))
     dba.execute("update public.data_entries set data = null where id = %s", (add_entry(dba, report, 1),))
-    assert totals(dba, report) == {"modules": {"1": 2, "4": 1.0}, "total_tonnes_co2eq": 1.0, "total_fte": 2}
+    assert totals(dba, report) == {"modules": {"1": 2, "4": 1.0}, "total_tonnes_co2eq": 1.0, "total_fte": 9}
 
 
-def test_kilograms_are_added_exactly(dba: Connection) -> None:
+def test_a_module_with_entries_and_no_emissions_is_absent_and_headcount_shows_its_fte(dba: Connection) -> None:
     report = add_report(dba, add_unit(dba), 2025, "Simulator_Explore")
-    add_entry(dba, report, 2, *[0.1] * 10)
-    found = one(dba, "select (get_validated_totals(%s::bigint) -> 'total_tonnes_co2eq')::text as tonnes", report)
-    assert found["tonnes"] == "0.0010"
+    for module in (1, 2):
+        add_entry(dba, report, module)
+    assert totals(dba, report) == {"modules": {"1": 0}, "total_tonnes_co2eq": 0, "total_fte": 0}
+    add_entry(dba, report, 2, 0)
+    assert totals(dba, report)["modules"] == {"1": 0, "2": 0}
+
+
+@pytest.mark.parametrize("rollup", [40000, 60100])
+def test_a_rollup_is_told_by_its_type_whatever_else_the_row_says(dba: Connection, rollup: int) -> None:
+    report = add_report(dba, add_unit(dba), 2025, "Simulator_Explore")
+    add_entry(dba, report, 3, 1000)
+    for meta in (None, "{}", '{"is_rollup": false}'):
+        dba.execute(
+            "insert into public.data_entry_emissions (data_entry_id, emission_type_id, kg_co2eq, scope, meta) "
+            "select max(id), %s, 500, 3, %s from public.data_entries",
+            (rollup, meta),
+        )
+    # A leaf that the calculator wrote before its rows had a scope, and with a meta that looks like a roll-up.
+    dba.execute(
+        "insert into public.data_entry_emissions (data_entry_id, emission_type_id, kg_co2eq, meta) "
+        "select max(id), 6010101, 7, '{\"is_rollup\": true}' from public.data_entries"
+    )
+    assert totals(dba, report)["modules"] == {"3": 1.007}
 
 
 def test_the_totals_of_a_report_need_access_to_its_unit(dba: Connection) -> None:

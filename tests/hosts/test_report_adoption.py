@@ -13,26 +13,20 @@ from sqlalchemy import URL
 
 from pyapi.schema import migrate
 from pyapi.schema.files import sql_text
-from tests.support.databases import connect, engine, plain, rows
-from tests.support.dumps import dump, run
+from tests.support.databases import connect, engine, rows
+from tests.support.dumps import dump, public
 from tests.support.report_host import CASES, load_host
 from tests.support.statements import one, undo
 
 RUN_TABLES = "select has_run_tables from pgreprise.setting"
 
 
-def public(url: URL, part: str) -> str:
-    """The schema or the rows of the host's tables, as pg_dump writes them (part is schema-only or data-only)."""
-    text = run("pg_dump", f"--{part}", "--schema", "public", "--inserts", plain(url))
-    return "\n".join(line for line in text.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
-
-
 def test_a_downgrade_gives_the_tables_back_to_the_byte(untouched: URL) -> None:
-    before = [public(untouched, part) for part in ("schema-only", "data-only")]
+    before = public(untouched)
     migrate.upgrade(engine(untouched))
-    assert [public(untouched, part) for part in ("schema-only", "data-only")] != before
+    assert public(untouched) != before
     migrate.downgrade(engine(untouched), "base")
-    assert [public(untouched, part) for part in ("schema-only", "data-only")] == before
+    assert public(untouched) == before
 
 
 def test_no_column_of_the_application_changes_and_one_is_added(untouched: URL) -> None:
@@ -45,14 +39,14 @@ def test_no_column_of_the_application_changes_and_one_is_added(untouched: URL) -
         "and attrelid::regclass::text not like 'data_%' and attrelid::regclass::text <> 'units'"
     )
     before = {row["name"]: row for row in rows(untouched, columns)}
-    content = public(untouched, "data-only")
+    content = public(untouched)[1]
     migrate.upgrade(engine(untouched), "reports@head")
     after = {row["name"]: row for row in rows(untouched, columns)}
     assert after.keys() - before.keys() == {"report_outputs.run_sequence", "simulations.run_sequence"}
     assert {name: after[name] for name in before} == before
     for table in ("report_output_runs", "reform_impact", "policy", "household", "alembic_version"):
         assert [line for line in content.splitlines() if f"public.{table} " in line] == [
-            line for line in public(untouched, "data-only").splitlines() if f"public.{table} " in line
+            line for line in public(untouched)[1].splitlines() if f"public.{table} " in line
         ]
 
 
@@ -129,7 +123,7 @@ def test_their_migrations_and_ours_live_side_by_side(
     untouched: URL, theirs: Callable[..., None], *, is_theirs_first: bool
 ) -> None:
     [now] = rows(untouched, THEIR_VERSION)
-    before = [public(untouched, part) for part in ("schema-only", "data-only")]
+    before = public(untouched)
     if is_theirs_first:
         theirs(command.upgrade, "head")
         migrate.upgrade(engine(untouched))
@@ -150,13 +144,13 @@ def test_their_migrations_and_ours_live_side_by_side(
     for step in reversed(steps) if is_theirs_first else steps:
         step()
     assert rows(untouched, THEIR_VERSION) == [now]
-    for part, was in zip(("schema-only", "data-only"), before, strict=True):
+    for is_now, was in zip(public(untouched), before, strict=True):
         # The rerun and its undo have moved rows within their tables.
-        assert sorted(public(untouched, part).splitlines()) == sorted(was.splitlines())
+        assert sorted(is_now.splitlines()) == sorted(was.splitlines())
 
 
 def test_a_downgrade_after_reruns_and_their_undo_gives_every_row_back(untouched: URL) -> None:
-    before = sorted(public(untouched, "data-only").splitlines())
+    before = sorted(public(untouched)[1].splitlines())
     migrate.upgrade(engine(untouched))
     with connect(untouched) as connection:
         for country in ("us", "uk"):
@@ -166,7 +160,7 @@ def test_a_downgrade_after_reruns_and_their_undo_gives_every_row_back(untouched:
         for act in connection.execute("select rerun_id from pgreprise.rerun order by rerun_id desc").fetchall():
             undo(connection, act["rerun_id"])
     migrate.downgrade(engine(untouched), "base", drop_tables_with_rows=True)
-    assert sorted(public(untouched, "data-only").splitlines()) == before
+    assert sorted(public(untouched)[1].splitlines()) == before
 
 
 @pytest.fixture

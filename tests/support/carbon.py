@@ -22,8 +22,14 @@ DAY = 24 * 3600
 NOW = "2026-05-05 12:00:00+00"
 NOW_EPOCH = 1777982400
 
+# A type of emissions for each module, and one of sums.
+EMISSION_TYPES = {1: 10001, 2: 50203, 3: 6010101, 4: 80100, 5: 90600, 6: 100100, 7: 110102, 8: 70200}
+ROLLUP = 40000
+
 PRINCIPAL = "calco2.user.principal"
 STANDARD = "calco2.user.standard"
+METIER = "calco2.backoffice.metier"
+ADMIN = "calco2.backoffice.admin"
 READ = "reports:read"
 WRITE = "reports:read reports:write"
 
@@ -39,7 +45,8 @@ def claims(*roles: dict[str, Any], scope: str = WRITE) -> dict[str, Any]:
     return {"sub": "alice", "scope": scope, "roles": list(roles)}
 
 
-EVERYWHERE = claims(role("calco2.backoffice.admin", "global"))
+# Who calls an API without tokens: the one role that may do everything everywhere.
+EVERYWHERE = claims(role("pgreprise.operator", "global"))
 
 
 @contextmanager
@@ -123,13 +130,13 @@ def add_entry(
             "data": {} if fte is None else {"fte": fte},
         },
     )
-    emissions = [(kg, False) for kg in kilograms] + ([] if rollup is None else [(rollup, True)])
-    for kg, is_rollup in emissions:
+    emissions = [(EMISSION_TYPES[module_type_id], kg) for kg in kilograms]
+    for emission_type_id, kg in emissions if rollup is None else [*emissions, (ROLLUP, rollup)]:
         insert(
             connection,
             "data_entry_emissions",
             "id",
-            {"data_entry_id": entry, "emission_type_id": 50000, "scope": 3, "kg_co2eq": kg, "is_rollup": is_rollup},
+            {"data_entry_id": entry, "emission_type_id": emission_type_id, "kg_co2eq": kg},
         )
     return entry
 

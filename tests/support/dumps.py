@@ -36,13 +36,25 @@ def run_script(url: URL, script: Path) -> None:
 
 def dump(url: URL) -> str:
     """The schema of a database, grants and comments included."""
-    text = run("pg_dump", "--schema-only", plain(url))
-    # Newer versions frame a dump with a random key, and tell the version of a column's statistics settings.
+    return _lasting(run("pg_dump", "--schema-only", plain(url)))
+
+
+def _lasting(text: str) -> str:
+    """Without what newer versions add: a random key as a frame, and the version of a column's statistics settings."""
     return "\n".join(
         line
         for line in text.splitlines()
         if not line.startswith(("\\restrict", "\\unrestrict")) and "SET (pg_attver" not in line
     )
+
+
+def public(url: URL) -> tuple[str, str]:
+    """Schema public with its grants, and the rows of its tables, as pg_dump writes them."""
+    schema, content = (
+        run("pg_dump", f"--{part}", "--schema", "public", "--inserts", plain(url))
+        for part in ("schema-only", "data-only")
+    )
+    return _lasting(schema), _lasting(content)
 
 
 def state(url: URL) -> tuple[str, list[dict[str, Any]]]:

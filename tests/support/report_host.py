@@ -7,16 +7,14 @@ for a clone without it. ``CASES`` and ``real_cases`` tell what each rerun must d
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 from sqlalchemy import URL
 
 from tests.support.databases import Connection, connect
+from tests.support.shared import DATA, need
 
 TABLES = """
 create table household (
@@ -274,8 +272,7 @@ def load(connection: Connection) -> None:
 
 # --- the real one, where it is at hand -------------------------------------------------------
 
-SHARED = Path(os.environ.get("PGREPRISE_SHARED") or Path(__file__).parents[3] / "shared") / "data"
-REAL = SHARED / "policyengine-host.sql"
+REAL = DATA / "policyengine-host.sql"
 
 
 def real_cases() -> list[Case]:
@@ -304,10 +301,8 @@ def real_cases() -> list[Case]:
 
 def load_host(name: str, url: URL) -> None:
     """Fill an empty database with the tables and rows of a host, ``ours`` or ``real``."""
-    if name == "real" and not REAL.is_file():
-        pytest.skip(f"the real report database is absent: {REAL} (PGREPRISE_SHARED names the folder that holds data/)")
     with connect(url) as connection:
         if name == "real":
-            connection.execute(REAL.read_bytes())
+            connection.execute(need(REAL).read_bytes())
         else:
             load(connection)

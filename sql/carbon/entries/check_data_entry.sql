@@ -28,23 +28,34 @@ begin
           or coalesce(jsonb_typeof(emission.value -> 'emission_type_id'), 'null') <> 'number'
           or coalesce(jsonb_typeof(emission.value -> 'kg_co2eq'), 'null') <> 'number'
           or coalesce(jsonb_typeof(emission.value -> 'scope'), 'null') not in ('number', 'null')
-          or coalesce(jsonb_typeof(emission.value -> 'is_rollup'), 'null') not in ('boolean', 'null')
-    ) then 'Each emission needs the numbers emission_type_id and kg_co2eq; scope (a number) and is_rollup are optional.'
+          or coalesce(jsonb_typeof(emission.value -> 'additional_value'), 'null') not in ('number', 'null')
+          or coalesce(jsonb_typeof(emission.value -> 'primary_factor_id'), 'null') not in ('number', 'null')
+          or coalesce(jsonb_typeof(emission.value -> 'meta'), 'object') <> 'object'
+    ) then 'Each emission needs the numbers emission_type_id and kg_co2eq. The numbers scope, additional_value and '
+      'primary_factor_id, and the object meta, are optional.'
     when exists (
       select from jsonb_to_recordset(check_data_entry.emissions)
-          as emission(emission_type_id numeric, scope numeric, kg_co2eq numeric)
+          as emission(emission_type_id numeric, scope numeric, kg_co2eq numeric, additional_value numeric,
+            primary_factor_id numeric)
        where emission.emission_type_id not between 0 and 2147483647
           or emission.emission_type_id <> trunc(emission.emission_type_id)
           or emission.scope not between 0 and 2147483647
           or emission.scope <> trunc(emission.scope)
+          or emission.primary_factor_id not between 0 and 2147483647
+          or emission.primary_factor_id <> trunc(emission.primary_factor_id)
           or emission.kg_co2eq not between -1e15 and 1e15
-          or scale(emission.kg_co2eq) > 30
-    ) then 'emission_type_id and scope must be whole numbers from 0 to 2147483647, kg_co2eq between -1e15 and 1e15.'
+          or emission.additional_value not between -1e15 and 1e15
+    ) then 'emission_type_id, scope and primary_factor_id must be whole numbers from 0 to 2147483647, kg_co2eq and '
+      'additional_value between -1e15 and 1e15.'
+    when exists (
+      select from jsonb_to_recordset(check_data_entry.emissions) as emission(emission_type_id bigint)
+       where pgreprise.is_rollup(emission.emission_type_id)
+    ) then 'Emissions of the types 40000 and 60100 are sums of others. They are written by themselves.'
   end;
 
   if refused is not null then
     perform pgreprise.raise_invalid_carbon_value(refused, jsonb_build_object(),
-      'Send {"data": {...}, "emissions": [{"emission_type_id", "scope", "kg_co2eq", "is_rollup"}]}.');
+      'Send {"data": {...}, "emissions": [{"emission_type_id", "kg_co2eq"}]}.');
   end if;
 end;
 $$;

@@ -23,7 +23,7 @@ begin
     from pgreprise.lock_carbon_module(delete_data_entry.unit_id, delete_data_entry.year, delete_data_entry.module,
       delete_data_entry.carbon_project_type) as wanted;
   perform pgreprise.require_data_entry(target.module_id, delete_data_entry.data_entry_type_id,
-    delete_data_entry.item_id);
+    delete_data_entry.item_id, target.own_institutional_id);
 
   perform pgreprise.delete_data_entries(array[delete_data_entry.item_id]);
   perform pgreprise.record_module_change(target.report_id, target.module_type_id, delete_data_entry.as_of);

@@ -24,13 +24,14 @@ begin
       get_data_entries.carbon_project_type) as wanted;
   if get_data_entries.item_id is not null then
     perform pgreprise.require_data_entry(target.module_id, get_data_entries.data_entry_type_id,
-      get_data_entries.item_id);
+      get_data_entries.item_id, target.own_institutional_id);
   end if;
 
   return query
     select entry.*
       from pgreprise.stored_data_entries(target.module_id, get_data_entries.data_entry_type_id,
-        get_data_entries.item_id) as entry;
+        get_data_entries.item_id) as entry
+     where pgreprise.is_own_entry(entry.data, target.own_institutional_id);
 end;
 $$;
 

@@ -1,6 +1,10 @@
--- replace_emissions(entry_id, emissions): delete the emissions of an entry and write these in their place.
+-- replace_emissions(entry_id, data_entry_type_id, emissions, as_of): delete the emissions of an entry and write these
+-- in their place, as the carbon calculator does: the scope is that of the type where none is given, and an entry of
+-- people or rooms (types 1, 2 and 30) with more than one emission gets a roll-up, their sum.
 -- The calling routine has checked them (check_data_entry) and has locked the row of the report.
-create or replace function pgreprise.replace_emissions(entry_id bigint, emissions jsonb)
+create or replace function pgreprise.replace_emissions(
+  entry_id bigint, data_entry_type_id bigint, emissions jsonb, as_of timestamptz
+)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -8,14 +12,32 @@ as $$
 begin
   delete from public.data_entry_emissions as emission where emission.data_entry_id = replace_emissions.entry_id;
 
-  insert into public.data_entry_emissions (data_entry_id, emission_type_id, scope, kg_co2eq, is_rollup)
-  select replace_emissions.entry_id, wanted.emission_type_id, wanted.scope, wanted.kg_co2eq,
-      coalesce(wanted.is_rollup, false)
+  insert into public.data_entry_emissions (
+    data_entry_id, emission_type_id, primary_factor_id, kg_co2eq, additional_value, scope, meta, computed_at
+  )
+  select replace_emissions.entry_id, wanted.emission_type_id, wanted.primary_factor_id, wanted.kg_co2eq,
+      wanted.additional_value, coalesce(wanted.scope, emission_type.scope), coalesce(wanted.meta, '{}'),
+      replace_emissions.as_of
     from rows from (jsonb_to_recordset(replace_emissions.emissions)
-      as (emission_type_id bigint, scope bigint, kg_co2eq numeric, is_rollup boolean))
-      with ordinality as wanted(emission_type_id, scope, kg_co2eq, is_rollup, position)
+      as (emission_type_id bigint, primary_factor_id bigint, kg_co2eq double precision,
+        additional_value double precision, scope bigint, meta json))
+      with ordinality as wanted(emission_type_id, primary_factor_id, kg_co2eq, additional_value, scope, meta, position)
+    left join pgreprise.carbon_emission_type as emission_type
+      on emission_type.emission_type_id = wanted.emission_type_id
    order by wanted.position;
+
+  insert into public.data_entry_emissions (
+    data_entry_id, emission_type_id, primary_factor_id, kg_co2eq, additional_value, scope, meta, computed_at
+  )
+  select replace_emissions.entry_id, rollup.emission_type_id, min(emission.primary_factor_id), sum(emission.kg_co2eq),
+      null, null, '{"is_rollup": true}', replace_emissions.as_of
+    from (values (1, 40000), (2, 40000), (30, 60100)) as rollup(data_entry_type_id, emission_type_id)
+    join public.data_entry_emissions as emission on emission.data_entry_id = replace_emissions.entry_id
+   where rollup.data_entry_type_id = replace_emissions.data_entry_type_id
+   group by rollup.emission_type_id
+  having count(*) > 1;
 end;
 $$;
 
-comment on function pgreprise.replace_emissions(bigint, jsonb) is 'Replaces the emissions of an entry.';
+comment on function pgreprise.replace_emissions(bigint, bigint, jsonb, timestamptz) is
+'Replaces the emissions of an entry, and writes their roll-up where the calculator has one.';

@@ -16,7 +16,7 @@ begin
      cross join lateral (
        select jsonb_agg(jsonb_build_object(
            'emission_type_id', emission.emission_type_id, 'scope', emission.scope, 'kg_co2eq', emission.kg_co2eq,
-           'is_rollup', emission.is_rollup
+           'is_rollup', pgreprise.is_rollup(emission.emission_type_id)
          ) order by emission.id) as emissions
          from public.data_entry_emissions as emission
         where emission.data_entry_id = entry.id

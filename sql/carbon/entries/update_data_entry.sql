@@ -26,7 +26,7 @@ begin
     from pgreprise.lock_carbon_module(update_data_entry.unit_id, update_data_entry.year, update_data_entry.module,
       update_data_entry.carbon_project_type) as wanted;
   perform pgreprise.require_data_entry(target.module_id, update_data_entry.data_entry_type_id,
-    update_data_entry.item_id);
+    update_data_entry.item_id, target.own_institutional_id);
   if update_data_entry.data is null and update_data_entry.emissions is null then
     perform pgreprise.raise_invalid_carbon_value('Neither data nor emissions are given.', jsonb_build_object(),
       'Send data, emissions, or both.');
@@ -35,12 +35,14 @@ begin
     update_data_entry.emissions);
 
   if update_data_entry.data is not null then
+    perform pgreprise.require_own_entry(update_data_entry.data, target.own_institutional_id, update_data_entry.module);
     update public.data_entries as entry
-       set data = update_data_entry.data
+       set data = update_data_entry.data, updated_at = update_data_entry.as_of at time zone 'UTC'
      where entry.id = update_data_entry.item_id;
   end if;
   if update_data_entry.emissions is not null then
-    perform pgreprise.replace_emissions(update_data_entry.item_id, update_data_entry.emissions);
+    perform pgreprise.replace_emissions(update_data_entry.item_id, update_data_entry.data_entry_type_id,
+      update_data_entry.emissions, update_data_entry.as_of);
   end if;
   perform pgreprise.record_module_change(target.report_id, target.module_type_id, update_data_entry.as_of);
 

@@ -41,6 +41,7 @@ begin
   delete from public.carbon_report_modules as module
    where module.carbon_report_id = refresh_explore_report.old_report_id;
   delete from public.carbon_reports as report where report.id = refresh_explore_report.old_report_id;
+  delete from pgreprise.failed_refresh as failed where failed.report_id = refresh_explore_report.old_report_id;
 
   return query
     select created.*

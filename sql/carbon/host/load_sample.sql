@@ -45,13 +45,12 @@ begin
       as created;
   select ensured.carbon_project_id into project
     from pgreprise.ensure_carbon_projects(array[photonics], 'Calculator') as ensured;
-  perform pgreprise.insert_carbon_reports(array[photonics], array[project], array[2024], array[null::bigint], long_ago);
+  perform pgreprise.insert_carbon_reports(array[photonics], array[project], array[2024], array[null::bigint]);
   select created.id into reported
-    from pgreprise.insert_carbon_reports(array[photonics], array[project], array[2025], array[null::bigint], long_ago)
-      as created;
+    from pgreprise.insert_carbon_reports(array[photonics], array[project], array[2025], array[null::bigint]) as created;
   select ensured.carbon_project_id into project
     from pgreprise.ensure_carbon_projects(array[chemistry], 'Calculator') as ensured;
-  perform pgreprise.insert_carbon_reports(array[chemistry], array[project], array[2025], array[null::bigint], long_ago);
+  perform pgreprise.insert_carbon_reports(array[chemistry], array[project], array[2025], array[null::bigint]);
 
   for sample in
     select listed.report_id, listed.module_type_id, listed.entry_type, listed.data, listed.emissions,
@@ -59,25 +58,25 @@ begin
       from (
         values
           (1, reported, 1, 1, '{"name": "Professor", "fte": 1}',
-            '[{"emission_type_id": 10000, "scope": 3, "kg_co2eq": 420.5}]'),
+            '[{"emission_type_id": 10001, "kg_co2eq": 120.5}, {"emission_type_id": 30004, "kg_co2eq": 300}]'),
           (2, reported, 1, 1, '{"name": "Doctoral students", "fte": 6.5}',
-            '[{"emission_type_id": 10000, "scope": 3, "kg_co2eq": 2733.25}]'),
+            '[{"emission_type_id": 10001, "kg_co2eq": 783.25}, {"emission_type_id": 30004, "kg_co2eq": 1950}]'),
           (3, reported, 2, 20, '{"from": "Geneva", "to": "Boston", "class": "eco"}',
-            '[{"emission_type_id": 50203, "scope": 3, "kg_co2eq": 1890},
-              {"emission_type_id": 50000, "scope": 3, "kg_co2eq": 1890, "is_rollup": true}]'),
-          (4, reported, 3, 30, '{"room": "A 204"}', '[{"emission_type_id": 60100, "scope": 2, "kg_co2eq": 612}]'),
+            '[{"emission_type_id": 50203, "kg_co2eq": 1890, "additional_value": 11800}]'),
+          (4, reported, 3, 30, '{"room": "A 204"}', '[{"emission_type_id": 6010101, "kg_co2eq": 612}]'),
           (5, explored, 2, 20, '{"from": "Geneva", "to": "Paris", "class": "train"}',
-            '[{"emission_type_id": 50100, "scope": 3, "kg_co2eq": 9.8}]')
+            '[{"emission_type_id": 50102, "kg_co2eq": 9.8}]')
       ) as listed(position, report_id, module_type_id, entry_type, data, emissions)
       join public.carbon_report_modules as module
         on module.carbon_report_id = listed.report_id and module.module_type_id = listed.module_type_id
      order by listed.position
   loop
-    insert into public.data_entries (carbon_report_module_id, data_entry_type_id, data)
-    values (sample.module_id, sample.entry_type, sample.data::json)
+    insert into public.data_entries (carbon_report_module_id, data_entry_type_id, data, status, created_at, updated_at)
+    values (sample.module_id, sample.entry_type, sample.data::json, 'PENDING', long_ago at time zone 'UTC',
+      long_ago at time zone 'UTC')
     returning id into entry_id;
-    perform pgreprise.replace_emissions(entry_id, sample.emissions::jsonb);
-    perform pgreprise.record_module_change(sample.report_id, sample.module_type_id, long_ago, 1);
+    perform pgreprise.replace_emissions(entry_id, sample.entry_type, sample.emissions::jsonb, long_ago);
+    perform pgreprise.record_module_change(sample.report_id, sample.module_type_id, long_ago);
   end loop;
   perform pgreprise.record_module_change(reported, module.type_id, long_ago, 2)
     from unnest(array[1, 2]) as module(type_id);

@@ -1,11 +1,14 @@
 -- wanted_tables: the tables of the carbon domain, for the files of core/adoption that check, record, grant and drop
 -- tables (check_tables, record_created, grant_tables, drop_created). A table is listed after those that it refers to.
--- A column is "required" when it must be not null, "given" when pgreprise writes it in each new row, and "added" when
--- the upgrade adds it to a table that lacks it. Constraints may exist already.
+-- A column is "required" when it must be not null, and "given" when pgreprise writes it in each new row. Constraints
+-- may exist already. The calculator keeps times without a time zone in UTC; only that type can be written so.
 select pg_catalog.set_config('pgreprise.wanted_tables', $json$
 {
   "domain": "carbon",
-  "enums": {"carbon_report_type_enum": ["Calculator", "Simulator_Explore", "Simulator_Plan"]},
+  "enums": {
+    "carbon_report_type_enum": ["Calculator", "Simulator_Explore", "Simulator_Plan"],
+    "dataentrystatusenum": ["PENDING"]
+  },
   "tables": [
     {
       "name": "units", "key": "id", "privileges": "select", "inserted": false,
@@ -41,7 +44,7 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
         {"name": "last_updated", "type": "id", "given": true},
         {"name": "completion_progress", "type": "text", "given": true},
         {"name": "overall_status", "type": "integer", "given": true},
-        {"name": "stats", "type": "json"}
+        {"name": "stats", "type": "json", "given": true}
       ],
       "uniques": [["id"]],
       "constraints": {"uq_carbon_reports_project_year": ["carbon_project_id", "year"]}
@@ -54,7 +57,7 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
         {"name": "module_type_id", "type": "integer", "required": true},
         {"name": "status", "type": "integer", "required": true},
         {"name": "last_updated", "type": "id"},
-        {"name": "stats", "type": "json"}
+        {"name": "stats", "type": "json", "given": true}
       ],
       "uniques": [["id"], ["carbon_report_id", "module_type_id"]]
     },
@@ -64,7 +67,10 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
         {"name": "id", "type": "id", "required": true},
         {"name": "carbon_report_module_id", "type": "id", "required": true},
         {"name": "data_entry_type_id", "type": "integer", "required": true},
-        {"name": "data", "type": "json", "given": true}
+        {"name": "data", "type": "json", "given": true},
+        {"name": "status", "type": "public.dataentrystatusenum", "given": true},
+        {"name": "created_at", "type": "timestamp without time zone", "given": true},
+        {"name": "updated_at", "type": "timestamp without time zone", "given": true}
       ],
       "uniques": [["id"]]
     },
@@ -74,9 +80,12 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
         {"name": "id", "type": "id", "required": true},
         {"name": "data_entry_id", "type": "id", "required": true},
         {"name": "emission_type_id", "type": "integer", "required": true},
-        {"name": "scope", "type": "integer"},
-        {"name": "kg_co2eq", "type": "number", "given": true},
-        {"name": "is_rollup", "type": "boolean", "required": true, "added": true}
+        {"name": "primary_factor_id", "type": "id", "given": true},
+        {"name": "kg_co2eq", "type": "double precision", "given": true},
+        {"name": "additional_value", "type": "double precision", "given": true},
+        {"name": "scope", "type": "integer", "given": true},
+        {"name": "meta", "type": "json", "given": true},
+        {"name": "computed_at", "type": "timestamp with time zone", "given": true}
       ],
       "uniques": [["id"]]
     }

@@ -1,5 +1,5 @@
 -- get_carbon_module(unit_id, year, module, carbon_project_type): a module of a unit's report of a year, with its
--- entries as a JSON array.
+-- entries as a JSON array; a caller who is limited to own entries gets those.
 -- Returns (stored, entries). select (found.stored).*, found.entries from get_carbon_module(1, 2025, 'headcount')
 -- as found;
 -- Raises RR017, RC005, RC001, RC002, RC006, RC003.
@@ -24,6 +24,7 @@ begin
     select module_row, (
         select coalesce(jsonb_agg(to_jsonb(entry) order by entry.id), '[]')
           from pgreprise.stored_data_entries(target.module_id) as entry
+         where pgreprise.is_own_entry(entry.data, target.own_institutional_id)
       )
       from pgreprise.stored_carbon_modules(target.report_id, target.module_type_id) as module_row;
 end;

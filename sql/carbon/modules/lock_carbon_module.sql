@@ -1,9 +1,10 @@
--- lock_carbon_module(unit_id, year, module, carbon_project_type): as find_carbon_module, and lock the row of the
--- report for a write. When a refresh replaces the report while this waits, the new report is locked instead.
+-- lock_carbon_module(unit_id, year, module, carbon_project_type): as find_carbon_module for a caller who edits, and
+-- lock the row of the report for a write. When a refresh replaces the report while this waits, the new report is
+-- locked instead.
 -- Raises what find_carbon_module raises, and 40001 when the report is replaced three times.
 create or replace function pgreprise.lock_carbon_module(
   unit_id bigint, year bigint, module text, carbon_project_type bigint,
-  out report_id bigint, out module_id bigint, out module_type_id bigint
+  out report_id bigint, out module_id bigint, out module_type_id bigint, out own_institutional_id text
 )
 returns record
 language plpgsql
@@ -11,10 +12,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   for attempt in 1..3 loop
-    select target.report_id, target.module_id, target.module_type_id
-      into lock_carbon_module.report_id, lock_carbon_module.module_id, lock_carbon_module.module_type_id
+    select target.report_id, target.module_id, target.module_type_id, target.own_institutional_id
+      into lock_carbon_module.report_id, lock_carbon_module.module_id, lock_carbon_module.module_type_id,
+        lock_carbon_module.own_institutional_id
       from pgreprise.find_carbon_module(lock_carbon_module.unit_id, lock_carbon_module.year,
-        lock_carbon_module.module, lock_carbon_module.carbon_project_type) as target;
+        lock_carbon_module.module, lock_carbon_module.carbon_project_type, 'edit') as target;
 
     perform from public.carbon_reports as report where report.id = lock_carbon_module.report_id for update;
     if found then

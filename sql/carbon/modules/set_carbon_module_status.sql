@@ -1,6 +1,6 @@
 -- set_carbon_module_status(report_id, module_type_id, status, carbon_project_type, as_of): set the status of a module:
--- 0 not started, 1 in progress, 2 validated. Only the principal of the unit or a global role may do this. Updates the
--- report's completion_progress, overall_status and last_updated. Returns the module.
+-- 0 not started, 1 in progress, 2 validated. Only who has the right module_status may do this (require_status_access).
+-- Updates the report's completion_progress, overall_status and last_updated. Returns the module.
 -- The report has a type itself, so carbon_project_type is only checked to be one that exists.
 -- Raises RR017, RC005, RC003 for a report or module that does not exist, RC002, RC006 for an unknown status or type.
 create or replace function public.set_carbon_module_status(
@@ -20,7 +20,7 @@ declare
 begin
   perform pgreprise.enter('reports:write');
   perform pgreprise.carbon_report_type(set_carbon_module_status.carbon_project_type);
-  perform pgreprise.require_carbon_report(set_carbon_module_status.report_id, principal_only => true);
+  perform pgreprise.require_carbon_report(set_carbon_module_status.report_id, sets_status => true);
 
   refused := case
     when set_carbon_module_status.status is null or set_carbon_module_status.status not between 0 and 2

@@ -1,9 +1,9 @@
--- bulk_upsert_carbon_reports(reports, as_of): create the Calculator reports of many units and years that do not exist
+-- bulk_upsert_carbon_reports(reports): create the Calculator reports of many units and years that do not exist
 -- yet, with all their modules. reports is an array of {"unit_id", "year", "reference_year", "carbon_project_id"}; the
 -- last two are optional. The project of each unit is found or created first. Reports that exist do not change. The
 -- access to every unit is checked, and one refusal refuses the whole call. Returns the reports that were created.
 -- Raises RR017, RC008 for an element that cannot be used, RC001, RC002.
-create or replace function public.bulk_upsert_carbon_reports(reports jsonb, as_of timestamptz default now())
+create or replace function public.bulk_upsert_carbon_reports(reports jsonb)
 returns setof pgreprise.carbon_report_row
 language plpgsql
 security definer
@@ -46,7 +46,7 @@ begin
     from jsonb_to_recordset(bulk_upsert_carbon_reports.reports)
       as wanted(unit_id bigint, year bigint, reference_year bigint, carbon_project_id bigint);
 
-  perform public.require_unit_access(distinct_unit.id)
+  perform public.require_unit_access(distinct_unit.id, 'edit')
     from (select distinct wanted.id from unnest(unit_ids) as wanted(id) order by wanted.id) as distinct_unit;
 
   select array_agg(ensured.carbon_project_id order by wanted.position) into project_ids
@@ -66,12 +66,11 @@ begin
 
   return query
     select created.*
-      from pgreprise.insert_carbon_reports(unit_ids, project_ids, years, reference_years,
-        bulk_upsert_carbon_reports.as_of) as created;
+      from pgreprise.insert_carbon_reports(unit_ids, project_ids, years, reference_years) as created;
 end;
 $$;
 
-comment on function public.bulk_upsert_carbon_reports(jsonb, timestamptz) is
+comment on function public.bulk_upsert_carbon_reports(jsonb) is
 'Creates those Calculator reports of a list that do not exist yet, and returns the created ones.';
 
-grant execute on function public.bulk_upsert_carbon_reports(jsonb, timestamptz) to pgreprise_api, pgreprise_dba;
+grant execute on function public.bulk_upsert_carbon_reports(jsonb) to pgreprise_api, pgreprise_dba;

@@ -23,7 +23,7 @@ declare
 begin
   perform pgreprise.enter('reports:write');
   report_type := pgreprise.carbon_report_type(create_carbon_report.carbon_project_type);
-  perform public.require_unit_access(create_carbon_report.unit_id);
+  perform public.require_unit_access(create_carbon_report.unit_id, 'edit');
   perform pgreprise.require_carbon_year(create_carbon_report.year);
   if create_carbon_report.reference_year is not null then
     perform pgreprise.require_carbon_year(create_carbon_report.reference_year);
@@ -49,7 +49,7 @@ begin
       from pgreprise.insert_carbon_reports(array[create_carbon_report.unit_id], array[project_id],
         array[create_carbon_report.year],
         array[case when report_type <> 'Simulator_Explore' then create_carbon_report.reference_year end],
-        create_carbon_report.as_of) as created;
+        case when report_type = 'Simulator_Explore' then create_carbon_report.as_of end) as created;
 
   if not found then
     raise exception using

@@ -1,26 +1,25 @@
--- insert_carbon_reports(unit_ids, project_ids, years, reference_years, as_of): create carbon reports with all their
--- modules, which are not started. Elements at the same position of the arrays make one report. A report that exists
--- does not change. All routines that create reports use this; it can create one report or a hundred thousand. Does not
--- check access. Returns the reports that were created.
+-- insert_carbon_reports(unit_ids, project_ids, years, reference_years, last_updated): create carbon reports with all
+-- their modules, which are not started. As the calculator leaves them, stats are the JSON value null, and last_updated
+-- is null but for explore reports, whose age begins at once. Elements at the same position of the arrays make one
+-- report. A report that exists does not change. All routines that create reports use this; it can create one report or
+-- a hundred thousand. Does not check access. Returns the reports that were created.
 create or replace function pgreprise.insert_carbon_reports(
-  unit_ids bigint[], project_ids bigint[], years bigint[], reference_years bigint[], as_of timestamptz
+  unit_ids bigint[], project_ids bigint[], years bigint[], reference_years bigint[],
+  last_updated timestamptz default null
 )
 returns setof pgreprise.carbon_report_row
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  modules     integer;
   created_ids bigint[];
 begin
-  select count(*) into modules from pgreprise.carbon_module_type as module_type;
-
   with created as (
     insert into public.carbon_reports as report (
-      unit_id, carbon_project_id, year, reference_year, last_updated, completion_progress, overall_status
+      unit_id, carbon_project_id, year, reference_year, last_updated, overall_status, stats
     )
     select wanted.unit_id, wanted.project_id, wanted.year, wanted.reference_year,
-        pgreprise.epoch_seconds(insert_carbon_reports.as_of), format('0/%s', modules), 0
+        pgreprise.epoch_seconds(insert_carbon_reports.last_updated), 0, 'null'
       from unnest(insert_carbon_reports.unit_ids, insert_carbon_reports.project_ids, insert_carbon_reports.years,
         insert_carbon_reports.reference_years) as wanted(unit_id, project_id, year, reference_year)
      order by wanted.project_id, wanted.year
@@ -30,8 +29,8 @@ begin
 
   select array_agg(created.id::bigint) into created_ids from created;
 
-  insert into public.carbon_report_modules (carbon_report_id, module_type_id, status)
-  select created.id, module_type.module_type_id, 0
+  insert into public.carbon_report_modules (carbon_report_id, module_type_id, status, stats)
+  select created.id, module_type.module_type_id, 0, 'null'
     from unnest(created_ids) as created(id)
    cross join pgreprise.carbon_module_type as module_type
    order by created.id, module_type.module_type_id;

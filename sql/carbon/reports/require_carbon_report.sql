@@ -1,7 +1,8 @@
--- require_carbon_report(report_id, principal_only): refuses an id that no carbon report has, and a caller without
--- access to the unit of the report (see require_unit_access).
+-- require_carbon_report(report_id, sets_status): refuses an id that no carbon report has, and a caller without
+-- access to the unit of the report (require_unit_access), or without the right to set the status of its modules
+-- (require_status_access).
 -- Raises RC003, RC002.
-create or replace function pgreprise.require_carbon_report(report_id bigint, principal_only boolean default false)
+create or replace function pgreprise.require_carbon_report(report_id bigint, sets_status boolean default false)
 returns void
 language plpgsql
 stable
@@ -18,7 +19,11 @@ begin
     perform pgreprise.raise_carbon_not_found(jsonb_build_object('carbon_report_id',
       require_carbon_report.report_id));
   end if;
-  perform public.require_unit_access(unit_id, require_carbon_report.principal_only);
+  if require_carbon_report.sets_status then
+    perform pgreprise.require_status_access(unit_id);
+  else
+    perform public.require_unit_access(unit_id);
+  end if;
 end;
 $$;
 

@@ -19,7 +19,7 @@ declare
 begin
   perform pgreprise.enter('reports:write');
   report_type := pgreprise.carbon_report_type(create_carbon_project.carbon_project_type);
-  perform public.require_unit_access(create_carbon_project.unit_id);
+  perform public.require_unit_access(create_carbon_project.unit_id, 'edit');
   perform pgreprise.require_carbon_year(given.year)
     from (values (create_carbon_project.start_year), (create_carbon_project.end_year)) as given(year)
    where given.year is not null;

@@ -8,8 +8,8 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  insert into public.carbon_projects as project (unit_id, carbon_report_type)
-  select distinct wanted.id, ensure_carbon_projects.report_type::public.carbon_report_type_enum
+  insert into public.carbon_projects as project (unit_id, carbon_report_type, is_viewable_by_unit_members)
+  select distinct wanted.id, ensure_carbon_projects.report_type::public.carbon_report_type_enum, false
     from unnest(ensure_carbon_projects.unit_ids) as wanted(id)
    where not exists (
      select from public.carbon_projects as existing

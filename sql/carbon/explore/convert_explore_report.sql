@@ -1,0 +1,59 @@
+-- convert_explore_report(report_id, as_of): make a plan of an explore report: it moves to the unit's Simulator_Plan
+-- project, which is created when there is none. Its id, its year, its modules and its entries stay, and it is never
+-- stale again. A new explore report of that year can be created afterwards.
+-- Raises RR017, RC003, RC002, RC004 when the unit has a plan of that year, RC008 for a report of another type.
+create or replace function public.convert_explore_report(report_id bigint, as_of timestamptz default now())
+returns setof pgreprise.carbon_report_row
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  target  record;
+  plan_id bigint;
+begin
+  perform pgreprise.enter('reports:write');
+  perform pgreprise.require_carbon_report(convert_explore_report.report_id);
+
+  -- A refresh or another conversion may hold it: then this waits, and looks at what that one left.
+  select report.unit_id::bigint as unit_id, report.year::bigint as year, report.carbon_project_id into target
+    from public.carbon_reports as report
+   where report.id = convert_explore_report.report_id
+     for update;
+  if not found then
+    perform pgreprise.raise_carbon_not_found(jsonb_build_object('carbon_report_id', convert_explore_report.report_id));
+  end if;
+  perform from public.carbon_projects as project
+    where project.id = target.carbon_project_id and project.carbon_report_type = 'Simulator_Explore';
+  if not found then
+    perform pgreprise.raise_invalid_carbon_value(
+      format('Carbon report #%s is not an explore report.', convert_explore_report.report_id),
+      jsonb_build_object('carbon_report_id', convert_explore_report.report_id),
+      'Only an explore report can be made a plan.');
+  end if;
+
+  select ensured.carbon_project_id into plan_id
+    from pgreprise.ensure_carbon_projects(array[target.unit_id], 'Simulator_Plan') as ensured;
+  begin
+    update public.carbon_reports as report
+       set carbon_project_id = plan_id, last_updated = pgreprise.epoch_seconds(convert_explore_report.as_of)
+     where report.id = convert_explore_report.report_id;
+  exception
+    when unique_violation then
+      raise exception using
+        errcode = 'RC004',
+        message = format('Unit #%s already has a Simulator_Plan report of %s.', target.unit_id, target.year),
+        detail = jsonb_build_object('unit_id', target.unit_id, 'carbon_project_id', plan_id, 'year', target.year),
+        hint = 'Use the existing plan, or create the plan of another year.';
+  end;
+  delete from pgreprise.failed_refresh as failed where failed.report_id = convert_explore_report.report_id;
+
+  return query
+    select stored.* from pgreprise.stored_carbon_reports(array[convert_explore_report.report_id]) as stored;
+end;
+$$;
+
+comment on function public.convert_explore_report(bigint, timestamptz) is
+'Makes a plan of an explore report, with its modules and entries; refuses when there is a plan of that year (RC004).';
+
+grant execute on function public.convert_explore_report(bigint, timestamptz) to pgreprise_api, pgreprise_dba;

@@ -1,0 +1,32 @@
+-- carbon_emission_sums(report_id, only_module_type_id): the sums of the emissions of a carbon report, one row for each
+-- module and emission type, in kilograms and in the unit of the type (carbon_emission_type); with only_module_type_id
+-- those of one module. Roll-ups are left out. All sums of emissions come from here. Only rows of this report are read.
+create or replace function pgreprise.carbon_emission_sums(report_id bigint, only_module_type_id bigint default null)
+returns table (
+  module_type_id bigint, emission_type_id bigint, kg_co2eq double precision, additional_value double precision
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Lateral, so that the sums are computed only for the modules of this report, by an index.
+  return query
+    select module.module_type_id::bigint, total.emission_type_id, total.kg_co2eq, total.additional_value
+      from public.carbon_report_modules as module
+     cross join lateral (
+       select emission.emission_type_id::bigint, sum(emission.kg_co2eq) as kg_co2eq,
+           sum(emission.additional_value) as additional_value
+         from public.data_entries as entry
+         join public.data_entry_emissions as emission on emission.data_entry_id = entry.id
+        where entry.carbon_report_module_id = module.id and not pgreprise.is_rollup(emission.emission_type_id)
+        group by emission.emission_type_id
+     ) as total
+     where module.carbon_report_id = carbon_emission_sums.report_id
+       and (carbon_emission_sums.only_module_type_id is null
+         or module.module_type_id = carbon_emission_sums.only_module_type_id);
+end;
+$$;
+
+comment on function pgreprise.carbon_emission_sums(bigint, bigint) is
+'The sums of the emissions of a carbon report, by module and emission type, without roll-ups.';

@@ -1,0 +1,87 @@
+-- carbon_module_stats(report_id, module_type_id, as_of): the figures of a module, as the carbon calculator stores them
+-- in the column stats: {"scope1", "scope2", "scope3", "total", "by_emission_type", "by_additional_value",
+-- "computed_at", "entry_count"}, in kilograms. The scope is that of the emission type, not of the row. by_emission_type
+-- and by_additional_value have the types that are not 0, and those above them with the sums of their leaves. Emissions
+-- of types that do not belong to the module do not count.
+create or replace function pgreprise.carbon_module_stats(report_id bigint, module_type_id bigint, as_of timestamptz)
+returns json
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    with own as (
+      select emission_type.emission_type_id, emission_type.name, emission_type.is_leaf, emission_type.scope,
+          sums.kg_co2eq, sums.additional_value
+        from pgreprise.carbon_emission_sums(carbon_module_stats.report_id, carbon_module_stats.module_type_id) as sums
+        join pgreprise.carbon_emission_type as emission_type
+          on emission_type.emission_type_id = sums.emission_type_id
+             and emission_type.module_type_id = sums.module_type_id
+    ),
+
+    scopes as (
+      select coalesce(sum(own.kg_co2eq) filter (where own.scope = 1), 0) as scope1,
+          coalesce(sum(own.kg_co2eq) filter (where own.scope = 2), 0) as scope2,
+          coalesce(sum(own.kg_co2eq) filter (where own.scope = 3), 0) as scope3
+        from own
+    ),
+
+    figures as (
+      select own.emission_type_id, own.name, own.kg_co2eq, own.additional_value, true as is_own
+        from own
+      union all
+      select above.emission_type_id, above.name, sum(own.kg_co2eq), sum(own.additional_value), false
+        from own
+        join pgreprise.carbon_emission_type as above on starts_with(own.name, above.name || '__')
+       where own.is_leaf
+       group by above.emission_type_id, above.name
+    ),
+
+    -- Where emissions stand at a type that has others below it, the sum of those wins, as in the calculator.
+    kilograms as (
+      select distinct on (figures.emission_type_id) figures.emission_type_id, figures.kg_co2eq as value, figures.is_own
+        from figures
+       where figures.kg_co2eq <> 0
+       order by figures.emission_type_id, figures.is_own
+    ),
+
+    additional as (
+      select distinct on (figures.emission_type_id) figures.emission_type_id, figures.additional_value as value,
+          figures.is_own
+        from figures
+       where figures.additional_value <> 0
+       order by figures.emission_type_id, figures.is_own
+    )
+
+    select json_build_object(
+        'scope1', scopes.scope1,
+        'scope2', scopes.scope2,
+        'scope3', scopes.scope3,
+        'total', scopes.scope1 + scopes.scope2 + scopes.scope3,
+        'by_emission_type', (
+          select coalesce(json_object_agg(kilograms.emission_type_id, kilograms.value
+              order by kilograms.is_own desc, kilograms.emission_type_id), '{}')
+            from kilograms
+        ),
+        'by_additional_value', (
+          select coalesce(json_object_agg(additional.emission_type_id, additional.value
+              order by additional.is_own desc, additional.emission_type_id), '{}')
+            from additional
+        ),
+        'computed_at', pgreprise.utc_text(carbon_module_stats.as_of),
+        'entry_count', (
+          select count(*)
+            from public.carbon_report_modules as module
+            join public.data_entries as entry on entry.carbon_report_module_id = module.id
+           where module.carbon_report_id = carbon_module_stats.report_id
+             and module.module_type_id = carbon_module_stats.module_type_id
+        )
+      )
+      from scopes
+  );
+end;
+$$;
+
+comment on function pgreprise.carbon_module_stats(bigint, bigint, timestamptz) is
+'The figures of a module, as the carbon calculator stores them in the column stats.';
