@@ -80,8 +80,19 @@ function withType(sent, getRoute) {
  * @returns {Promise<Request>}
  */
 async function copyOf(request, url) {
-  const { method, headers, mode, credentials, cache, redirect, referrer, referrerPolicy, integrity, keepalive, signal } =
-    request;
+  const {
+    method,
+    headers,
+    mode,
+    credentials,
+    cache,
+    redirect,
+    referrer,
+    referrerPolicy,
+    integrity,
+    keepalive,
+    signal,
+  } = request;
   const mayHaveBody = method !== "GET" && method !== "HEAD";
   const bytes = mayHaveBody ? await request.arrayBuffer() : undefined;
   return new Request(url, {

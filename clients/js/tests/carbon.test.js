@@ -100,7 +100,7 @@ describe("ky", () => {
     ]);
   });
 
-  test("sends method, headers and JSON body of a POST and a PATCH with the type, and a DELETE without a body", async () => {
+  test("sends method, headers and JSON body of POST and PATCH with the type, and a DELETE without body", async () => {
     const json = { name: "Zoé", fte: 0.5, note: null };
     const headers = { "X-Mine": "kept" };
     await client().post("modules/12/2025/headcount/member", { json, headers }).json();
@@ -130,11 +130,17 @@ describe("ky", () => {
     assert.equal(renewals, 1);
     const line = "POST /api/v1/modules/12/2025/headcount/member?carbon_project_type=1";
     assert.deepEqual(sent(), [line, line]);
-    assert.deepEqual(server.requests.map(({ body }) => body), ['{"fte":1}', '{"fte":1}']);
+    assert.deepEqual(
+      server.requests.map(({ body }) => body),
+      ['{"fte":1}', '{"fte":1}'],
+    );
   });
 
   test("keeps the type of a request whose page was left while it was under way", async () => {
-    for (const [from, to, type] of [[EXPLORE, MODULE, 1], [MODULE, EXPLORE, 0]]) {
+    for (const [from, to, type] of [
+      [EXPLORE, MODULE, 1],
+      [MODULE, EXPLORE, 0],
+    ]) {
       await router.push(String(from));
       server.requests.length = 0;
       statuses = [401];
@@ -152,20 +158,37 @@ describe("ky", () => {
       await router.push(path);
       await made.get("modules/12/2025/headcount").json();
     }
-    assert.deepEqual(sent(), [0, 1, 2].map((type) => `GET /api/v1/modules/12/2025/headcount?carbon_project_type=${type}`));
+    assert.deepEqual(
+      sent(),
+      [0, 1, 2].map((type) => `GET /api/v1/modules/12/2025/headcount?carbon_project_type=${type}`),
+    );
   });
 
-  test("asks for the route before the body is read", async () => {
-    const asked = [];
-    const hook = withCarbonProjectType(() => void asked.push("route"));
-    const request = new Request(`${server.url}/api/v1/modules/1/2025/headcount/member`, { method: "POST", body: "{}" });
-    const read = request.arrayBuffer.bind(request);
-    request.arrayBuffer = () => {
-      asked.push("body");
-      return read();
+  test("takes the page at the moment when its hook is called", async () => {
+    let route = { name: "simulation-explore" };
+    const hook = withCarbonProjectType(() => route);
+    const post = { method: "POST", body: "{}" };
+    const hooked = hook(new Request(`${server.url}/api/v1/modules/1/2025/headcount/member`, post));
+    route = { name: "module" };
+    assert.equal(new URL(String((await hooked)?.url)).search, "?carbon_project_type=1");
+  });
+
+  test("keeps everything else that a request says", async () => {
+    /** @type {RequestInit} */
+    const said = {
+      method: "PATCH",
+      mode: "same-origin",
+      credentials: "include",
+      cache: "no-store",
+      redirect: "manual",
+      referrerPolicy: "no-referrer",
+      integrity: "sha256-abc",
+      keepalive: true,
     };
-    await hook(request);
-    assert.deepEqual(asked, ["route", "body"]);
+    const request = new Request(`${server.url}/api/v1/modules/1/2025/headcount/member/7`, { ...said, body: "{}" });
+    const copy = await withCarbonProjectType(getRoute)(request);
+    for (const [name, value] of Object.entries(said))
+      assert.equal(Reflect.get(/** @type {Request} */ (copy), name), value);
   });
 
   test("leaves every path alone that is not of the modules", async () => {
@@ -177,18 +200,24 @@ describe("ky", () => {
       "session",
     ];
     for (const path of paths) await client().get(path).json();
-    await ky.get(`${server.url}/modules/1/2025/headcount`, { hooks: { beforeRequest: [withCarbonProjectType(getRoute)] } });
+    await ky.get(`${server.url}/modules/1/2025/headcount`, {
+      hooks: { beforeRequest: [withCarbonProjectType(getRoute)] },
+    });
     assert.deepEqual(sent(), [...paths.map((path) => `GET /api/v1/${path}`), "GET /modules/1/2025/headcount"]);
   });
 
   test("leaves a parameter alone that is there, 0 too, from the path and from the option searchParams", async () => {
     await client().get("modules/12/2025/headcount?carbon_project_type=0").json();
-    await client().get("modules/12/2025/headcount", { searchParams: { carbon_project_type: 0 } }).json();
+    await client()
+      .get("modules/12/2025/headcount", { searchParams: { carbon_project_type: 0 } })
+      .json();
     assert.deepEqual(sent(), Array(2).fill("GET /api/v1/modules/12/2025/headcount?carbon_project_type=0"));
   });
 
   test("adds the type to the option searchParams, which replaces the query of the path", async () => {
-    await client().get("modules/12/2025/headcount?preview_limit=0", { searchParams: { page: 2 } }).json();
+    await client()
+      .get("modules/12/2025/headcount?preview_limit=0", { searchParams: { page: 2 } })
+      .json();
     assert.deepEqual(sent(), ["GET /api/v1/modules/12/2025/headcount?page=2&carbon_project_type=1"]);
   });
 
@@ -250,18 +279,22 @@ describe("fetch", () => {
     await send(request, init);
     await send(explicit);
     await send("no address");
-    assert.deepEqual(calls, [[request, init], [explicit, undefined], ["no address", undefined]]);
+    assert.deepEqual(calls, [
+      [request, init],
+      [explicit, undefined],
+      ["no address", undefined],
+    ]);
   });
 
   test("of a page resolves an address by the page's", async (context) => {
     const page = globalThis.location;
-    Object.defineProperty(globalThis, "location", { value: { href: "https://app.example.org/en/" }, configurable: true });
+    Object.defineProperty(globalThis, "location", {
+      value: { href: "https://app.example.org/en/" },
+      configurable: true,
+    });
     context.after(() => Object.defineProperty(globalThis, "location", { value: page, configurable: true }));
     const send = fetchWithCarbonProjectType(getRoute, async (input) => new Response(String(input)));
     const answer = await send("/api/v1/modules/12/2025/headcount");
-    assert.equal(
-      await answer.text(),
-      "https://app.example.org/api/v1/modules/12/2025/headcount?carbon_project_type=1",
-    );
+    assert.equal(await answer.text(), "https://app.example.org/api/v1/modules/12/2025/headcount?carbon_project_type=1");
   });
 });

@@ -24,12 +24,19 @@ describe("the API with its sample", { skip: absent }, () => {
     const touched = await reports.preview("us", 4);
     assert.deepEqual(
       touched.slice(0, 3).map(({ kind, id, action }) => [kind, id, action]),
-      [["report", 4, "pending, as run 2"], ["simulation", 5, "pending, as run 2"], ["simulation", 6, "pending, as run 2"]],
+      [
+        ["report", 4, "pending, as run 2"],
+        ["simulation", 5, "pending, as run 2"],
+        ["simulation", 6, "pending, as run 2"],
+      ],
     );
-    assert.deepEqual((await reports.runs("us", 4)).map(({ run_sequence: run }) => run), [1]);
+    assert.deepEqual(
+      (await reports.runs("us", 4)).map(({ run_sequence: run }) => run),
+      [1],
+    );
   });
 
-  test("the last good result is shown before a rerun, during it and after the undo, and is then the new run's", async () => {
+  test("the last good result is shown before a rerun, during it, and as a new run after the undo", async () => {
     const output = { budget: { budgetary_impact: -2500000000 }, poverty: { change: -0.011 } };
     const before = await reports.lastGoodResult("us", 4);
     assert.deepEqual([before?.run_sequence, before?.is_current, before?.output], [1, true, output]);
@@ -107,7 +114,7 @@ test("a token, or what gives one, is sent with each request", async (context) =>
   context.after(server.close);
   let number = 0;
   for (const token of ["fixed", async () => `token ${(number += 1)}`]) {
-    const reports = reportClient({ url: server.url, token });
+    const reports = reportClient({ url: `${server.url}/`, token });
     await errorOf(reports.runs("us", 1));
     await errorOf(reports.rerun("us", 1, { idempotencyKey: "key" }));
   }
@@ -115,7 +122,36 @@ test("a token, or what gives one, is sent with each request", async (context) =>
     server.requests.map(({ headers }) => headers.authorization),
     ["Bearer fixed", "Bearer fixed", "Bearer token 1", "Bearer token 2"],
   );
-  assert.deepEqual(server.requests.map(({ headers }) => headers["idempotency-key"]), [undefined, "key", undefined, "key"]);
+  assert.deepEqual(
+    server.requests.map(({ headers }) => headers["idempotency-key"]),
+    [undefined, "key", undefined, "key"],
+  );
+  assert.deepEqual(
+    server.requests.slice(2).map(({ url }) => url),
+    ["/us/report/1/runs", "/us/report/1/rerun"],
+  );
+});
+
+test("the last good result is looked for in runs that can have one, and is none that was just purged", async () => {
+  const listed = [
+    { run_sequence: 5, status: "pending", has_output: false },
+    { run_sequence: 4, status: "error", has_output: true },
+    { run_sequence: null, status: "complete", has_output: true },
+    { run_sequence: 3, status: "complete", has_output: false },
+    { run_sequence: 2, status: "complete", has_output: true },
+    { run_sequence: 1, status: "complete", has_output: true },
+  ];
+  /** @type {string[]} */
+  const asked = [];
+  const { lastGoodResult } = reportClient({
+    fetch: async (url) => {
+      asked.push(url);
+      const run = { run_sequence: Number(url.slice(-1)), status: "complete", output: url.endsWith("/2") ? null : "{}" };
+      return Response.json({ status: "ok", message: null, result: url.endsWith("/runs") ? listed : run });
+    },
+  });
+  assert.equal((await lastGoodResult("us", 4))?.run_sequence, 1);
+  assert.deepEqual(asked, ["/us/report/4/runs", "/us/report/4/runs/2", "/us/report/4/runs/1"]);
 });
 
 test("each rerun without a key of the caller's has one of its own", async (context) => {

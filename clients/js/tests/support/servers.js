@@ -41,15 +41,19 @@ export async function recorder(status) {
 export async function losingProxy(target, lost) {
   let left = lost;
   const server = http.createServer((request, response) => {
-    const onward = http.request(target + request.url, { method: request.method, headers: request.headers }, (answer) => {
-      if (left > 0) {
-        left -= 1;
-        answer.resume().on("end", () => request.socket.destroy());
-      } else {
-        response.writeHead(answer.statusCode ?? 500, answer.headers);
-        answer.pipe(response);
-      }
-    });
+    const onward = http.request(
+      target + request.url,
+      { method: request.method, headers: request.headers },
+      (answer) => {
+        if (left > 0) {
+          left -= 1;
+          answer.resume().on("end", () => request.socket.destroy());
+        } else {
+          response.writeHead(answer.statusCode ?? 500, answer.headers);
+          answer.pipe(response);
+        }
+      },
+    );
     request.pipe(onward);
   });
   server.listen(0, "127.0.0.1");
@@ -83,7 +87,9 @@ export function pgreprise() {
 export async function api(program) {
   const folder = await mkdtemp(path.join(os.tmpdir(), "pgreprise-test-"));
   const port = await unusedPort();
-  const kept = Object.entries(process.env).filter(([name]) => name !== "DATABASE_URL" && !name.startsWith("PGREPRISE_"));
+  const kept = Object.entries(process.env).filter(
+    ([name]) => name !== "DATABASE_URL" && !name.startsWith("PGREPRISE_"),
+  );
   const server = spawn(program, ["up", "--port", String(port)], {
     cwd: folder,
     env: { ...Object.fromEntries(kept), PGREPRISE_DATA: folder },
