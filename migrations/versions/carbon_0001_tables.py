@@ -27,6 +27,8 @@ OWN_TABLES = (
     "carbon_module_type",
     "carbon_emission_category",
     "carbon_emission_type",
+    "carbon_entry_type",
+    "carbon_entry_field",
     "carbon_role_right",
     "failed_refresh",
 )

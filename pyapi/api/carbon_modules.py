@@ -1,6 +1,7 @@
 """The modules of carbon reports and their entries.
 
-A path names a unit, a year and a module. The query's carbon_project_type says which of the unit's reports is meant.
+A path names a unit, a year, a module and a type of entries. The query's carbon_project_type says which of the unit's
+reports is meant.
 """
 
 from __future__ import annotations
@@ -9,54 +10,36 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
+from pydantic import RootModel
 
-from pyapi.api.carbon_requests import (
-    UNUSABLE,
-    CarbonBody,
-    CarbonQuery,
-    JsonText,
-    Module,
-    body,
-    carbon_project_type,
-)
+from pyapi.api.carbon_requests import UNUSABLE, CarbonQuery, Module, body, carbon_project_type
 from pyapi.api.openapi import Stored, describes
-from pyapi.api.requests import Reply, call
+from pyapi.api.requests import Reply, call, json_text
 
 __all__ = ["modules"]
 
 modules = Blueprint("modules", __name__, url_prefix="/modules/<int:unit_id>/<int:year>/<module>")
 
-_ENTRIES = "/<int:data_entry_type_id>"
+_ENTRIES = "/<entry_type>"
 _ENTRY = f"{_ENTRIES}/<int:item_id>"
-# The SQLSTATEs of each routine here; those that write a value may also raise the last.
+# The SQLSTATEs of each routine here, of those for entries, and of those that write a value.
 _READ = "RC001 RC002 RC003 RC005 RC006"
-_WRITE = f"{_READ} RC008"
+_ENTRY_READ = f"{_READ} RC015"
+_WRITE = f"{_ENTRY_READ} RC008 RC013 RC014"
 
 
-class Entry(CarbonBody):
-    """An entry: the values that the user gave, and the emissions in kilograms that the application computed."""
-
-    data: JsonText = None
-    emissions: JsonText = None
-
-
-class Emission(Stored):
-    """An emission of an entry. A roll-up is the sum of others of the same entry."""
-
-    emission_type_id: int
-    scope: int | None
-    kg_co2eq: float
-    is_rollup: bool
+class Entry(RootModel[dict[str, Any]]):
+    """The fields of an entry; or {"data": the fields, "emissions": [...]} of a caller that has computed emissions."""
 
 
 class StoredEntry(Stored):
-    """An entry with its emissions."""
+    """An entry. data has its fields, primary_factor_id and kg_co2eq. status is 0 (pending) for new entries."""
 
     id: int
-    carbon_report_module_id: int
     data_entry_type_id: int
-    data: Any
-    emissions: list[Emission]
+    carbon_report_module_id: int
+    status: int | None
+    data: dict[str, Any]
 
 
 class ModuleWithEntries(Module):
@@ -70,6 +53,13 @@ def _call(routine: str, path: dict[str, Any], *, columns: str = "*", **values: A
     return call(routine, columns=columns, **path, carbon_project_type=carbon_project_type(), **values)
 
 
+def _given() -> dict[str, str | None]:
+    """The fields and the emissions of the body, as JSON texts."""
+    given = body(Entry).root
+    parts = given if given.keys() & {"data", "emissions"} else {"data": given}
+    return {name: None if parts.get(name) is None else json_text(parts[name]) for name in ("data", "emissions")}
+
+
 @modules.get("", strict_slashes=False)
 @describes(ModuleWithEntries, _READ, query=CarbonQuery, unusable=UNUSABLE)
 def get_module(**path: Any) -> Reply:
@@ -78,39 +68,32 @@ def get_module(**path: Any) -> Reply:
     return jsonify(module), HTTPStatus.OK
 
 
-@modules.get(_ENTRIES, strict_slashes=False)
-@describes(list[StoredEntry], _READ, query=CarbonQuery, unusable=UNUSABLE)
-def list_entries(**path: Any) -> Reply:
-    """The entries of one type in the module."""
-    return jsonify(_call("public.get_data_entries", path)), HTTPStatus.OK
-
-
 @modules.post(_ENTRIES, strict_slashes=False)
 @describes({HTTPStatus.CREATED: StoredEntry}, _WRITE, body=Entry, query=CarbonQuery, unusable=UNUSABLE)
 def create_entry(**path: Any) -> Reply:
-    """Create an entry in the module."""
-    [entry] = _call("public.create_data_entry", path, **body(Entry).model_dump())
+    """Create an entry in the module. Its emissions are not computed here."""
+    [entry] = _call("public.create_data_entry", path, **_given())
     return jsonify(entry), HTTPStatus.CREATED
 
 
 @modules.get(_ENTRY, strict_slashes=False)
-@describes(StoredEntry, _READ, query=CarbonQuery, unusable=UNUSABLE)
+@describes(StoredEntry, _ENTRY_READ, query=CarbonQuery, unusable=UNUSABLE)
 def get_entry(**path: Any) -> Reply:
-    """One entry."""
-    [entry] = _call("public.get_data_entries", path)
+    """One entry, which is found only in its own unit, year, module and type."""
+    [entry] = _call("public.get_data_entry", path)
     return jsonify(entry), HTTPStatus.OK
 
 
 @modules.patch(_ENTRY, strict_slashes=False)
 @describes(StoredEntry, _WRITE, body=Entry, query=CarbonQuery, unusable=UNUSABLE)
 def update_entry(**path: Any) -> Reply:
-    """Replace the data or the emissions of an entry, or both."""
-    [entry] = _call("public.update_data_entry", path, **body(Entry).model_dump())
+    """Change the given fields of an entry; others stay. Emissions of fields that changed are deleted."""
+    [entry] = _call("public.update_data_entry", path, **_given())
     return jsonify(entry), HTTPStatus.OK
 
 
 @modules.delete(_ENTRY, strict_slashes=False)
-@describes({HTTPStatus.NO_CONTENT: None}, _READ, query=CarbonQuery, unusable=UNUSABLE)
+@describes({HTTPStatus.NO_CONTENT: None}, _ENTRY_READ, query=CarbonQuery, unusable=UNUSABLE)
 def delete_entry(**path: Any) -> Reply:
     """Delete an entry. The reply has no content."""
     _call("public.delete_data_entry", path)

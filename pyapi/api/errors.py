@@ -109,6 +109,9 @@ HTTP_STATUS: dict[str, int] = {
     "RC005": 422,
     "RC006": 422,
     "RC008": 422,
+    "RC013": 400,
+    "RC014": 422,
+    "RC015": 404,
     **{code: condition.http_status for code, condition in _CONDITIONS.items()},
 }
 

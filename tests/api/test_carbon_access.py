@@ -59,7 +59,10 @@ class Endpoint:
 EXPLORE = "/api/v1/carbon-reports/simulator/explore/unit/{unit}/reference-year"
 ENTRIES = "/api/v1/modules/{unit}/2025/professional-travel/7"
 ME = "100002"
-ENTRY = {"data": {"km": 12, "user_institutional_id": ME}, "emissions": [{"emission_type_id": 50200, "scope": 3, "kg_co2eq": 1.5}]}
+ENTRY = {
+    "data": {"km": 12, "user_institutional_id": ME},
+    "emissions": [{"emission_type_id": 50200, "scope": 3, "kg_co2eq": 1.5}],
+}
 
 ENDPOINTS = [
     Endpoint("GET", f"{EXPLORE}/2025/", "read"),

@@ -1,4 +1,4 @@
-"""Who may do what in the carbon domain: each name of a role with each kind, and claims that are not as they should be."""
+"""Who may do what in the carbon domain: each name of a role with each kind, and malformed claims."""
 
 from __future__ import annotations
 

@@ -25,6 +25,8 @@ NOW_EPOCH = 1777982400
 # A type of emissions for each module, and one of sums.
 EMISSION_TYPES = {1: 10001, 2: 50203, 3: 6010101, 4: 80100, 5: 90600, 6: 100100, 7: 110102, 8: 70200}
 ROLLUP = 40000
+# A type of entries for each module.
+ENTRY_TYPES = {1: 1, 2: 20, 3: 30, 4: 10, 5: 60, 6: 70, 7: 40, 8: 50}
 
 PRINCIPAL = "calco2.user.principal"
 STANDARD = "calco2.user.standard"
@@ -116,7 +118,7 @@ def add_entry(
     module_type_id: int,
     *kilograms: float,
     fte: float | None = None,
-    data_entry_type_id: int = 1,
+    data_entry_type_id: int | None = None,
     rollup: float | None = None,
 ) -> int:
     """An entry with an emission of each of the kilograms, and perhaps a roll-up; returns its id."""
@@ -126,7 +128,7 @@ def add_entry(
         "id",
         {
             "carbon_report_module_id": module_id(connection, report_id, module_type_id),
-            "data_entry_type_id": data_entry_type_id,
+            "data_entry_type_id": data_entry_type_id or ENTRY_TYPES[module_type_id],
             "data": {} if fte is None else {"fte": fte},
         },
     )

@@ -11,7 +11,9 @@ begin
     select held.*
       from pgreprise.carbon_role_rights(case
         when pgreprise.is_operator() then '[{"role": "pgreprise.operator", "on": {"kind": "global"}}]'::jsonb
-        else pgreprise.claims() -> 'roles' end) as held;
+        else pgreprise.claims() -> 'roles' end) as held
+     -- A token that has a role of this name gives nothing.
+     where held.role <> 'pgreprise.operator' or pgreprise.is_operator();
 end;
 $$;
 

@@ -41,6 +41,7 @@ begin
 end;
 $$;
 
-comment on function public.carbon_permissions(bigint[]) is 'Who calls, and what the caller may do in the carbon domain.';
+comment on function public.carbon_permissions(bigint[]) is
+'Who calls, and what the caller may do in the carbon domain.';
 
 grant execute on function public.carbon_permissions(bigint[]) to pgreprise_api, pgreprise_dba;

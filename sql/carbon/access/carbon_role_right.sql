@@ -17,18 +17,26 @@ comment on table pgreprise.carbon_role_right is 'What each role of the carbon do
 
 -- Reports: every role that the application knows, everywhere or on the unit. Roles on an affiliation see none.
 insert into pgreprise.carbon_role_right (role, kind, resource, action)
-select name.role, place.kind, 'reports', verb.action
+select
+  name.role,
+  place.kind,
+  'reports',
+  verb.action
   from unnest(array['calco2.user.standard', 'calco2.user.principal', 'calco2.backoffice.metier',
-      'calco2.backoffice.admin']) as name(role)
- cross join unnest(array['global', 'unit', 'own', 'unlabelled']) as place(kind)
- cross join unnest(array['view', 'edit']) as verb(action);
+      'calco2.backoffice.admin']) as name (role)
+ cross join unnest(array['global', 'unit', 'own', 'unlabelled']) as place (kind)
+ cross join unnest(array['view', 'edit']) as verb (action);
 
 -- The principal of a unit: all its modules, and their status.
 insert into pgreprise.carbon_role_right (role, kind, resource, action)
-select 'calco2.user.principal', place.kind, module_type.name, verb.action
+select
+  'calco2.user.principal',
+  place.kind,
+  module_type.name,
+  verb.action
   from pgreprise.carbon_module_type as module_type
- cross join unnest(array['unit', 'unlabelled']) as place(kind)
- cross join unnest(array['view', 'edit', 'sync']) as verb(action);
+ cross join unnest(array['unit', 'unlabelled']) as place (kind)
+ cross join unnest(array['view', 'edit', 'sync']) as verb (action);
 
 insert into pgreprise.carbon_role_right (role, kind, resource, action)
 values
@@ -47,9 +55,13 @@ values
 
 -- The operator of an API on this computer, and a member of pgreprise_dba without a token.
 insert into pgreprise.carbon_role_right (role, kind, resource, action)
-select 'pgreprise.operator', 'global', module_type.name, verb.action
+select
+  'pgreprise.operator',
+  'global',
+  module_type.name,
+  verb.action
   from pgreprise.carbon_module_type as module_type
- cross join unnest(array['view', 'edit', 'sync']) as verb(action);
+ cross join unnest(array['view', 'edit', 'sync']) as verb (action);
 
 insert into pgreprise.carbon_role_right (role, kind, resource, action)
 values

@@ -1,15 +1,19 @@
--- create_data_entry(unit_id, year, module, data_entry_type_id, data, emissions, carbon_project_type, as_of): create
--- an entry in a module. data is a JSON object (with fte for headcount), emissions an array of {"emission_type_id",
--- "kg_co2eq"} with further columns of data_entry_emissions. Like every write to a module, it updates stats and
--- last_updated of module and report, and the module is in progress (record_module_change). Returns the entry.
--- Raises RR017, RC005, RC001, RC002, RC006, RC003, RC008 for values that an entry cannot have.
+-- create_data_entry(unit_id, year, module, entry_type, data, emissions, carbon_project_type, as_of): create an entry
+-- in a module. entry_type is the name or number of a type, data its fields as a JSON object (carbon_entry_field).
+-- emissions are an array of {"emission_type_id", "kg_co2eq"} with further columns of data_entry_emissions, for a
+-- caller that has computed them; without them the entry has none, until the application computes them. Like every
+-- write to a module, it updates stats and last_updated of module and report, and the module is in progress
+-- (record_module_change).
+-- Returns the entry.
+-- Raises RR017, RC005, RC001, RC002, RC006, RC015, RC003, RC013 for fields and RC008 for emissions that an entry
+-- cannot have, RC014 for a person who is a member already.
 create or replace function public.create_data_entry(
   unit_id bigint,
   year bigint,
   module text,
-  data_entry_type_id bigint,
-  data jsonb default '{}',
-  emissions jsonb default '[]',
+  entry_type text,
+  data jsonb,
+  emissions jsonb default null,
   carbon_project_type bigint default 0,
   as_of timestamptz default now()
 )
@@ -20,24 +24,28 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   target   record;
+  type_id  bigint;
+  fields   jsonb;
   entry_id bigint;
 begin
   perform pgreprise.enter('reports:write');
   select wanted.* into target
     from pgreprise.lock_carbon_module(create_data_entry.unit_id, create_data_entry.year, create_data_entry.module,
       create_data_entry.carbon_project_type) as wanted;
-  perform pgreprise.require_own_entry(create_data_entry.data, target.own_institutional_id, create_data_entry.module);
-  perform pgreprise.check_data_entry(create_data_entry.data_entry_type_id, create_data_entry.data,
-    create_data_entry.emissions);
+  type_id := pgreprise.carbon_entry_type_id(target.module_type_id, create_data_entry.entry_type);
+  fields := pgreprise.checked_entry_fields(type_id, create_data_entry.data, is_new => true);
+  perform pgreprise.check_emissions(create_data_entry.emissions);
+  perform pgreprise.require_own_entry(fields, target.own_institutional_id, create_data_entry.module);
+  perform pgreprise.require_fitting_entry(target.module_id, type_id, fields);
 
   insert into public.data_entries as entry (
     carbon_report_module_id, data_entry_type_id, data, status, created_at, updated_at
   )
-  values (target.module_id, create_data_entry.data_entry_type_id, coalesce(create_data_entry.data, '{}'), 'PENDING',
-    create_data_entry.as_of at time zone 'UTC', create_data_entry.as_of at time zone 'UTC')
+  values (target.module_id, type_id, fields, 'PENDING', create_data_entry.as_of at time zone 'UTC',
+    create_data_entry.as_of at time zone 'UTC')
   returning entry.id into entry_id;
-  perform pgreprise.replace_emissions(entry_id, create_data_entry.data_entry_type_id,
-    coalesce(create_data_entry.emissions, '[]'), create_data_entry.as_of);
+  perform pgreprise.replace_emissions(entry_id, type_id, coalesce(create_data_entry.emissions, '[]'),
+    create_data_entry.as_of);
   perform pgreprise.record_module_change(target.report_id, target.module_type_id, create_data_entry.as_of);
 
   return query
@@ -45,8 +53,8 @@ begin
 end;
 $$;
 
-comment on function public.create_data_entry(bigint, bigint, text, bigint, jsonb, jsonb, bigint, timestamptz) is
-'Creates an entry with its emissions in a module.';
+comment on function public.create_data_entry(bigint, bigint, text, text, jsonb, jsonb, bigint, timestamptz) is
+'Creates an entry in a module, with its emissions where the caller has computed them.';
 
-grant execute on function public.create_data_entry(bigint, bigint, text, bigint, jsonb, jsonb, bigint, timestamptz)
+grant execute on function public.create_data_entry(bigint, bigint, text, text, jsonb, jsonb, bigint, timestamptz)
 to pgreprise_api, pgreprise_dba;

@@ -1,12 +1,14 @@
--- update_data_entry(unit_id, year, module, data_entry_type_id, item_id, data, emissions, carbon_project_type,
--- as_of): replace the data or the emissions of an entry, or both. A value that is null does not change. Updates stats
--- and last_updated of module and report as create_data_entry does. Returns the entry.
--- Raises RR017, RC005, RC001, RC002, RC006, RC003, RC008 for values that an entry cannot have, or when both are null.
+-- update_data_entry(unit_id, year, module, entry_type, item_id, data, emissions, carbon_project_type, as_of): change
+-- the fields of an entry that are given in data, or replace its emissions, or both. When a field changes from which
+-- emissions are computed, and no emissions are given, those of the entry are deleted with the factor that it had, so
+-- that nobody sees the figures of other fields; the application computes them again. Updates stats and last_updated as
+-- create_data_entry does. Returns the entry.
+-- Raises what create_data_entry raises, RC003 also for an entry that does not exist, RC013 also when nothing is given.
 create or replace function public.update_data_entry(
   unit_id bigint,
   year bigint,
   module text,
-  data_entry_type_id bigint,
+  entry_type text,
   item_id bigint,
   data jsonb default null,
   emissions jsonb default null,
@@ -19,30 +21,47 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  target record;
+  target        record;
+  type_id       bigint;
+  stored        jsonb;
+  fields        jsonb := '{}';
+  new_emissions jsonb := update_data_entry.emissions;
 begin
   perform pgreprise.enter('reports:write');
   select wanted.* into target
     from pgreprise.lock_carbon_module(update_data_entry.unit_id, update_data_entry.year, update_data_entry.module,
       update_data_entry.carbon_project_type) as wanted;
-  perform pgreprise.require_data_entry(target.module_id, update_data_entry.data_entry_type_id,
-    update_data_entry.item_id, target.own_institutional_id);
-  if update_data_entry.data is null and update_data_entry.emissions is null then
-    perform pgreprise.raise_invalid_carbon_value('Neither data nor emissions are given.', jsonb_build_object(),
-      'Send data, emissions, or both.');
-  end if;
-  perform pgreprise.check_data_entry(update_data_entry.data_entry_type_id, update_data_entry.data,
-    update_data_entry.emissions);
+  type_id := pgreprise.carbon_entry_type_id(target.module_type_id, update_data_entry.entry_type);
+  perform pgreprise.require_data_entry(target.module_id, type_id, update_data_entry.item_id,
+    target.own_institutional_id);
 
-  if update_data_entry.data is not null then
-    perform pgreprise.require_own_entry(update_data_entry.data, target.own_institutional_id, update_data_entry.module);
-    update public.data_entries as entry
-       set data = update_data_entry.data, updated_at = update_data_entry.as_of at time zone 'UTC'
-     where entry.id = update_data_entry.item_id;
+  if update_data_entry.data is null and update_data_entry.emissions is null then
+    perform pgreprise.raise_invalid_entry('Neither fields nor emissions are given.');
   end if;
-  if update_data_entry.emissions is not null then
-    perform pgreprise.replace_emissions(update_data_entry.item_id, update_data_entry.data_entry_type_id,
-      update_data_entry.emissions, update_data_entry.as_of);
+  if update_data_entry.data is not null then
+    fields := pgreprise.checked_entry_fields(type_id, update_data_entry.data, is_new => false);
+  end if;
+  perform pgreprise.check_emissions(update_data_entry.emissions);
+
+  select case jsonb_typeof(entry.data::jsonb) when 'object' then entry.data::jsonb else '{}' end into stored
+    from public.data_entries as entry
+   where entry.id = update_data_entry.item_id;
+  if update_data_entry.emissions is null and exists (
+    select from jsonb_each(fields) as given(name, value)
+      join pgreprise.carbon_entry_field as field on field.data_entry_type_id = type_id and field.name = given.name
+     where field.changes_emissions and coalesce(stored -> given.name, 'null') <> given.value
+  ) then
+    new_emissions := '[]';
+    fields := jsonb_build_object('primary_factor_id', null) || fields;
+  end if;
+  perform pgreprise.require_own_entry(stored || fields, target.own_institutional_id, update_data_entry.module);
+  perform pgreprise.require_fitting_entry(target.module_id, type_id, stored || fields, update_data_entry.item_id);
+
+  update public.data_entries as entry
+     set data = stored || fields, updated_at = update_data_entry.as_of at time zone 'UTC'
+   where entry.id = update_data_entry.item_id;
+  if new_emissions is not null then
+    perform pgreprise.replace_emissions(update_data_entry.item_id, type_id, new_emissions, update_data_entry.as_of);
   end if;
   perform pgreprise.record_module_change(target.report_id, target.module_type_id, update_data_entry.as_of);
 
@@ -52,8 +71,8 @@ begin
 end;
 $$;
 
-comment on function public.update_data_entry(bigint, bigint, text, bigint, bigint, jsonb, jsonb, bigint, timestamptz) is
-'Replaces the data or the emissions of an entry, or both.';
+comment on function public.update_data_entry(bigint, bigint, text, text, bigint, jsonb, jsonb, bigint, timestamptz) is
+'Changes the given fields of an entry, or replaces its emissions, or both.';
 
 grant execute on function public.update_data_entry
 to pgreprise_api, pgreprise_dba;

@@ -14,7 +14,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pgreprise.enter('reports:write');
-  perform public.require_unit_access(get_or_create_explore_report.unit_id);
+  perform public.require_unit_access(get_or_create_explore_report.unit_id, 'edit');
   perform pgreprise.require_carbon_year(get_or_create_explore_report.reference_year);
 
   for attempt in 1..3 loop

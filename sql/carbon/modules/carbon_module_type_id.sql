@@ -1,4 +1,4 @@
--- carbon_module_type_id(module): the module type that has this name. Hyphens and underscores are the same.
+-- carbon_module_type_id(module): the module type that has this name, or had it. Hyphens and underscores are the same.
 -- Raises RC006 for an unknown name.
 create or replace function pgreprise.carbon_module_type_id(module text)
 returns bigint
@@ -12,7 +12,7 @@ declare
 begin
   select module_type.module_type_id into type_id
     from pgreprise.carbon_module_type as module_type
-   where module_type.name = replace(carbon_module_type_id.module, '-', '_');
+   where replace(carbon_module_type_id.module, '-', '_') in (module_type.name, module_type.former_name);
 
   if not found then
     select string_agg(module_type.name, ', ' order by module_type.module_type_id) into known

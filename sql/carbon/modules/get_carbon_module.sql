@@ -23,8 +23,8 @@ begin
   return query
     select module_row, (
         select coalesce(jsonb_agg(to_jsonb(entry) order by entry.id), '[]')
-          from pgreprise.stored_data_entries(target.module_id) as entry
-         where pgreprise.is_own_entry(entry.data, target.own_institutional_id)
+          from pgreprise.stored_data_entries(target.module_id,
+            own_institutional_id => target.own_institutional_id) as entry
       )
       from pgreprise.stored_carbon_modules(target.report_id, target.module_type_id) as module_row;
 end;

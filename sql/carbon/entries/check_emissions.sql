@@ -1,7 +1,6 @@
--- check_data_entry(data_entry_type_id, data, emissions): refuses values that an entry cannot have. Data or emissions
--- that are null are not written, so they are not checked. All routines that write entries use this check.
+-- check_emissions(emissions): refuses emissions that an entry cannot have. Null is allowed, it means none.
 -- Raises RC008.
-create or replace function pgreprise.check_data_entry(data_entry_type_id bigint, data jsonb, emissions jsonb)
+create or replace function pgreprise.check_emissions(emissions jsonb)
 returns void
 language plpgsql
 stable
@@ -11,19 +10,10 @@ declare
   refused text;
 begin
   refused := case
-    when check_data_entry.data_entry_type_id is null
-      or check_data_entry.data_entry_type_id not between 0 and 2147483647
-      then 'data_entry_type_id must be a whole number from 0 to 2147483647.'
-    when jsonb_typeof(check_data_entry.data) <> 'object'
-      then 'data must be a JSON object.'
-    when coalesce(jsonb_typeof(check_data_entry.data -> 'fte'), 'null') not in ('number', 'null')
-      then 'fte must be a number.'
-    when (check_data_entry.data ->> 'fte')::numeric not between 0 and 1000000
-      then 'fte must be between 0 and 1000000.'
-    when jsonb_typeof(check_data_entry.emissions) <> 'array'
+    when jsonb_typeof(check_emissions.emissions) <> 'array'
       then 'emissions must be a JSON array.'
     when exists (
-      select from jsonb_array_elements(check_data_entry.emissions) as emission(value)
+      select from jsonb_array_elements(check_emissions.emissions) as emission(value)
        where jsonb_typeof(emission.value) <> 'object'
           or coalesce(jsonb_typeof(emission.value -> 'emission_type_id'), 'null') <> 'number'
           or coalesce(jsonb_typeof(emission.value -> 'kg_co2eq'), 'null') <> 'number'
@@ -34,7 +24,7 @@ begin
     ) then 'Each emission needs the numbers emission_type_id and kg_co2eq. The numbers scope, additional_value and '
       'primary_factor_id, and the object meta, are optional.'
     when exists (
-      select from jsonb_to_recordset(check_data_entry.emissions)
+      select from jsonb_to_recordset(check_emissions.emissions)
           as emission(emission_type_id numeric, scope numeric, kg_co2eq numeric, additional_value numeric,
             primary_factor_id numeric)
        where emission.emission_type_id not between 0 and 2147483647
@@ -48,7 +38,7 @@ begin
     ) then 'emission_type_id, scope and primary_factor_id must be whole numbers from 0 to 2147483647, kg_co2eq and '
       'additional_value between -1e15 and 1e15.'
     when exists (
-      select from jsonb_to_recordset(check_data_entry.emissions) as emission(emission_type_id bigint)
+      select from jsonb_to_recordset(check_emissions.emissions) as emission(emission_type_id bigint)
        where pgreprise.is_rollup(emission.emission_type_id)
     ) then 'Emissions of the types 40000 and 60100 are sums of others. They are written by themselves.'
   end;
@@ -60,5 +50,4 @@ begin
 end;
 $$;
 
-comment on function pgreprise.check_data_entry(bigint, jsonb, jsonb) is
-'Refuses values that an entry cannot have (RC008).';
+comment on function pgreprise.check_emissions(jsonb) is 'Refuses emissions that an entry cannot have (RC008).';
