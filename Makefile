@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench stress lint format docs picture clean
+.PHONY: help run test client bench stress lint format docs picture clean
 
 help:  ## show these targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -18,6 +18,9 @@ run: $(VENV)/run  ## start PostgreSQL and the API on http://127.0.0.1:$PORT, wit
 # One process more than two processors, since some tests wait.
 test: $(VENV)/dev  ## run the whole test suite (ARGS='-k rerun' for a part of it)
 	$(BIN)/pytest --numprocesses 3 $(ARGS)
+
+client: $(VENV)/run  ## test clients/js, against the API too (needs node 20 or newer and npm)
+	cd clients/js && npm install --no-audit --no-fund --loglevel=error && npm test
 
 lint: $(VENV)/dev  ## ruff, mypy, sqlfluff, and squawk over the migrations' SQL
 	$(BIN)/ruff check .
