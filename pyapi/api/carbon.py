@@ -2,8 +2,9 @@
 
 from flask import Blueprint
 
+from pyapi.api.carbon_entries import entries
 from pyapi.api.carbon_explore import explore
-from pyapi.api.carbon_modules import modules
+from pyapi.api.carbon_lists import lists
 from pyapi.api.carbon_reports import reports
 from pyapi.api.carbon_session import session
 from pyapi.api.carbon_totals import totals
@@ -12,5 +13,5 @@ from pyapi.api.requests import DETAIL_PREFIX
 __all__ = ["carbon"]
 
 carbon = Blueprint("carbon", __name__, url_prefix=DETAIL_PREFIX)
-for resource in (session, explore, reports, modules, totals):
+for resource in (session, explore, reports, lists, entries, totals):
     carbon.register_blueprint(resource)

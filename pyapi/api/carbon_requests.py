@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from flask import request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from werkzeug.exceptions import UnprocessableEntity
 
 from pyapi.api import requests
@@ -23,6 +23,7 @@ __all__ = [
     "body",
     "carbon_project_type",
     "integers",
+    "query",
 ]
 
 UNUSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -63,11 +64,11 @@ class Module(Stored):
 
 
 def carbon_project_type() -> int:
-    """The query's carbon_project_type, 0 by default. The database checks that the type exists.
+    """The query's carbon_project_type, the last if it is repeated, 0 by default. The database checks that it exists.
 
     Raises UnprocessableEntity when it is not an integer.
     """
-    given = request.args.get("carbon_project_type", "0")
+    given = (request.args.getlist("carbon_project_type") or ["0"])[-1]
     if _INTEGER.fullmatch(given) is None:
         raise UnprocessableEntity("carbon_project_type in the query is not an integer.")
     return int(given)
@@ -98,6 +99,18 @@ def _text_or_none(value: object) -> str | None:
 JsonText = Annotated[str | None, BeforeValidator(_text_or_none), WithJsonSchema({"description": "Any JSON, or null."})]
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def query(model: type[Model]) -> Model:
+    """The parameters of the query but carbon_project_type. The last of a repeated one counts; others are ignored.
+
+    Raises UnprocessableEntity when a value cannot be used.
+    """
+    wanted = model.model_fields.keys() - {"carbon_project_type"}
+    try:
+        return model.model_validate({name: values[-1] for name, values in request.args.lists() if name in wanted})
+    except ValidationError as error:
+        raise UnprocessableEntity(f"The query cannot be used: {requests.problems(error)}.") from error
 
 
 def body(model: type[Model]) -> Model:

@@ -112,6 +112,7 @@ HTTP_STATUS: dict[str, int] = {
     "RC013": 400,
     "RC014": 422,
     "RC015": 404,
+    "RC016": 422,
     **{code: condition.http_status for code, condition in _CONDITIONS.items()},
 }
 

@@ -141,6 +141,13 @@ def _problem(error: ErrorDetails) -> str:
     return f"{place}: {error['msg']}" if place else error["msg"]
 
 
+def problems(error: ValidationError) -> str:
+    """What is wrong with each value, in words, without the values; the first few of many."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    shown = "; ".join(_problem(problem) for problem in found[:_PROBLEMS_SHOWN])
+    return f"{shown} (and {len(found) - _PROBLEMS_SHOWN} more)" if len(found) > _PROBLEMS_SHOWN else shown
+
+
 def optional_body(model: type[Model]) -> Model:
     """As ``body``, for a request that may have no body. Without a body all values have their defaults."""
     return body(model) if request.get_data() else model()
@@ -164,7 +171,4 @@ def body(model: type[Model], *, unusable: type[HTTPException] = BadRequest) -> M
     try:
         return model.model_validate_json(request.get_data(cache=False))
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False, include_input=False)
-        shown = "; ".join(_problem(problem) for problem in problems[:_PROBLEMS_SHOWN])
-        more = f" (and {len(problems) - _PROBLEMS_SHOWN} more)" if len(problems) > _PROBLEMS_SHOWN else ""
-        raise unusable(f"The body cannot be used: {shown}{more}.") from error
+        raise unusable(f"The body cannot be used: {problems(error)}.") from error

@@ -150,7 +150,7 @@ def place(shared_connection: Connection) -> tuple[Place, str]:
     unit = add_unit(shared_connection, institutional_id)
     report, explore = (add_report(shared_connection, unit, 2025, kind) for kind in ("Calculator", "Simulator_Explore"))
     entry, explore_entry = (
-        add_entry(shared_connection, each, 2, 10, data_entry_type_id=7) for each in (report, explore)
+        add_entry(shared_connection, each, 2, 10, data_entry_type_id=20) for each in (report, explore)
     )
     own_by(shared_connection, ME, entry, explore_entry)
     return Place(unit, report, explore, entry, explore_entry), institutional_id
@@ -241,7 +241,7 @@ def test_a_unit_without_an_institutional_id_admits_nobody_but_global_roles(
     unit = add_unit(shared_connection, None)
     report = add_report(shared_connection, unit, 2025)
     add_report(shared_connection, unit, 2025, "Simulator_Explore")
-    where = Place(unit, report, report, add_entry(shared_connection, report, 2, 10, data_entry_type_id=7), 0)
+    where = Place(unit, report, report, add_entry(shared_connection, report, 2, 10, data_entry_type_id=20), 0)
     for on in ({"kind": "unit"}, {"kind": "unit", "institutional_id": None}, {"kind": "own", "institutional_id": ""}):
         who = {**claims(), "roles": [{"role": PRINCIPAL, "on": on}]}
         assert send(guarded, endpoint, where, token_of(who)).status_code == 403
@@ -308,8 +308,8 @@ def test_a_standard_user_sees_and_writes_own_travel_only(
     guarded: FlaskClient, shared_connection: Connection, place: tuple[Place, str]
 ) -> None:
     where, institutional_id = place
-    other = add_entry(shared_connection, where.report, 2, 20, data_entry_type_id=7)
-    nobodys = add_entry(shared_connection, where.report, 2, 30, data_entry_type_id=7)
+    other = add_entry(shared_connection, where.report, 2, 20, data_entry_type_id=20)
+    nobodys = add_entry(shared_connection, where.report, 2, 30, data_entry_type_id=20)
     own_by(shared_connection, "100003", other)
     token = token_of(claims(role(STANDARD, "own", institutional_id)))
 

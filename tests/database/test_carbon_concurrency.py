@@ -94,7 +94,7 @@ def test_of_many_callers_that_refresh_one_report_one_does(
 
 
 REFRESH = "select * from refresh_explore_report(%s, %s, 2025, %s)"
-CREATE_ENTRY = "select * from create_data_entry(%s, 2025, 'purchase', 1, carbon_project_type => 1, as_of => %s)"
+CREATE_ENTRY = "select * from create_data_entry(%s, 2025, 'headcount', 'student', '{\"fte\": 1}', carbon_project_type => 1, as_of => %s)"
 
 
 @pytest.fixture
@@ -207,9 +207,9 @@ WRITERS = [
     "select refresh_explore_report({unit}, {report}, 2025)",
     'select bulk_upsert_carbon_reports(\'[{{"unit_id": {unit}, "year": 2031}}]\')',
     "select set_carbon_module_status({report}, 1, 2)",
-    "select create_data_entry({unit}, 2025, 'purchase', 1, carbon_project_type => 1)",
-    "select update_data_entry({unit}, 2025, 'purchase', 1, {entry}, '{{}}', carbon_project_type => 1)",
-    "select delete_data_entry({unit}, 2025, 'purchase', 1, {entry}, carbon_project_type => 1)",
+    "select create_data_entry({unit}, 2025, 'headcount', 'student', '{{\"fte\": 1}}', carbon_project_type => 1)",
+    "select update_data_entry({unit}, 2025, 'purchase', 'scientific_equipment', {entry}, '{{\"note\": \"n\"}}', carbon_project_type => 1)",
+    "select delete_data_entry({unit}, 2025, 'purchase', 'scientific_equipment', {entry}, carbon_project_type => 1)",
 ]
 
 

@@ -104,7 +104,7 @@ def test_an_entry_is_written_as_the_calculator_writes_it(carbon: URL, unit: int)
         connection.execute("select create_carbon_report(%s, 2025)", (unit,))
         created = one(
             connection,
-            """select * from create_data_entry(%s, 2025, 'headcount', 1,
+            """select * from create_data_entry(%s, 2025, 'headcount', 'member',
                '{"name": "Somebody", "sius_code": "51", "fte": 0.5}',
                '[{"emission_type_id": 10001, "kg_co2eq": 20, "additional_value": 16, "primary_factor_id": 1},
                  {"emission_type_id": 30004, "kg_co2eq": 30.5}]',

@@ -350,7 +350,7 @@ def test_breakdowns_and_summaries_stay_right_while_both_write(carbon: URL) -> No
             report["id"],
         )
         connection.execute(
-            "select delete_data_entry(%s, %s, 'headcount', %s, %s)",
+            "select delete_data_entry(%s, %s, 'headcount', %s::text, %s)",
             (report["unit_id"], report["year"], entry["type"], entry["id"]),
         )
         # Headcount is in progress now: no FTE.

@@ -138,7 +138,7 @@ def test_totals_stay_right_while_both_write(carbon: URL) -> None:
             report["id"],
         )
         connection.execute(
-            "select delete_data_entry(%s, %s, 'headcount', %s, %s)",
+            "select delete_data_entry(%s, %s, 'headcount', %s::text, %s)",
             (report["unit_id"], report["year"], entry["type"], entry["id"]),
         )
         # Headcount is in progress now, and counts again when it is validated.

@@ -1,7 +1,11 @@
--- carbon_emission_sums(report_id, only_module_type_id): the sums of the emissions of a carbon report, one row for each
--- module and emission type, in kilograms and in the unit of the type (carbon_emission_type); with only_module_type_id
--- those of one module. Roll-ups are left out. All sums of emissions come from here. Only rows of this report are read.
-create or replace function pgreprise.carbon_emission_sums(report_id bigint, only_module_type_id bigint default null)
+-- carbon_emission_sums(report_id, only_module_type_id, own_institutional_id): the sums of the emissions of a carbon
+-- report, one row for each module and emission type, in kilograms and in the unit of the type (carbon_emission_type).
+-- With only_module_type_id those of one module, with own_institutional_id those of the entries that a caller with this
+-- limit may see (is_own_entry). Roll-ups are left out. All sums of emissions come from here. Only rows of this report
+-- are read.
+create or replace function pgreprise.carbon_emission_sums(
+  report_id bigint, only_module_type_id bigint default null, own_institutional_id text default null
+)
 returns table (
   module_type_id bigint, emission_type_id bigint, kg_co2eq double precision, additional_value double precision
 )
@@ -20,6 +24,8 @@ begin
          from public.data_entries as entry
          join public.data_entry_emissions as emission on emission.data_entry_id = entry.id
         where entry.carbon_report_module_id = module.id and not pgreprise.is_rollup(emission.emission_type_id)
+          and (carbon_emission_sums.own_institutional_id is null
+            or pgreprise.is_own_entry(entry.data::jsonb, carbon_emission_sums.own_institutional_id))
         group by emission.emission_type_id
      ) as total
      where module.carbon_report_id = carbon_emission_sums.report_id
@@ -28,5 +34,5 @@ begin
 end;
 $$;
 
-comment on function pgreprise.carbon_emission_sums(bigint, bigint) is
+comment on function pgreprise.carbon_emission_sums(bigint, bigint, text) is
 'The sums of the emissions of a carbon report, by module and emission type, without roll-ups.';

@@ -1,4 +1,4 @@
-"""The modules of carbon reports and their entries.
+"""The entries of the modules of carbon reports: creating, getting, changing and deleting one.
 
 A path names a unit, a year, a module and a type of entries. The query's carbon_project_type says which of the unit's
 reports is meant.
@@ -12,20 +12,19 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from pydantic import RootModel
 
-from pyapi.api.carbon_requests import UNUSABLE, CarbonQuery, Module, body, carbon_project_type
+from pyapi.api.carbon_requests import UNUSABLE, CarbonQuery, body, carbon_project_type
 from pyapi.api.openapi import Stored, describes
 from pyapi.api.requests import Reply, call, json_text
 
-__all__ = ["modules"]
+__all__ = ["entries"]
 
-modules = Blueprint("modules", __name__, url_prefix="/modules/<int:unit_id>/<int:year>/<module>")
+entries = Blueprint("entries", __name__, url_prefix="/modules/<int:unit_id>/<int:year>/<module>")
 
 _ENTRIES = "/<entry_type>"
 _ENTRY = f"{_ENTRIES}/<int:item_id>"
-# The SQLSTATEs of each routine here, of those for entries, and of those that write a value.
-_READ = "RC001 RC002 RC003 RC005 RC006"
-_ENTRY_READ = f"{_READ} RC015"
-_WRITE = f"{_ENTRY_READ} RC008 RC013 RC014"
+# The SQLSTATEs of each routine here, and of those that write a value.
+_READ = "RC001 RC002 RC003 RC005 RC006 RC015"
+_WRITE = f"{_READ} RC008 RC013 RC014"
 
 
 class Entry(RootModel[dict[str, Any]]):
@@ -42,15 +41,9 @@ class StoredEntry(Stored):
     data: dict[str, Any]
 
 
-class ModuleWithEntries(Module):
-    """A module of a carbon report with its entries."""
-
-    entries: list[StoredEntry]
-
-
 # The parts of a path have the names of the routine's parameters, so each view passes its ``path`` on.
-def _call(routine: str, path: dict[str, Any], *, columns: str = "*", **values: Any) -> list[dict[str, Any]]:
-    return call(routine, columns=columns, **path, carbon_project_type=carbon_project_type(), **values)
+def _call(routine: str, path: dict[str, Any], **values: Any) -> list[dict[str, Any]]:
+    return call(routine, **path, carbon_project_type=carbon_project_type(), **values)
 
 
 def _given() -> dict[str, Any]:
@@ -60,15 +53,7 @@ def _given() -> dict[str, Any]:
     return {name: None if parts.get(name) is None else json_text(parts[name]) for name in ("data", "emissions")}
 
 
-@modules.get("", strict_slashes=False)
-@describes(ModuleWithEntries, _READ, query=CarbonQuery, unusable=UNUSABLE)
-def get_module(**path: Any) -> Reply:
-    """The module with its entries."""
-    [module] = _call("public.get_carbon_module", path, columns="(stored).*, entries")
-    return jsonify(module), HTTPStatus.OK
-
-
-@modules.post(_ENTRIES, strict_slashes=False)
+@entries.post(_ENTRIES, strict_slashes=False)
 @describes({HTTPStatus.CREATED: StoredEntry}, _WRITE, body=Entry, query=CarbonQuery, unusable=UNUSABLE)
 def create_entry(**path: Any) -> Reply:
     """Create an entry in the module. Its emissions are not computed here."""
@@ -76,15 +61,15 @@ def create_entry(**path: Any) -> Reply:
     return jsonify(entry), HTTPStatus.CREATED
 
 
-@modules.get(_ENTRY, strict_slashes=False)
-@describes(StoredEntry, _ENTRY_READ, query=CarbonQuery, unusable=UNUSABLE)
+@entries.get(_ENTRY, strict_slashes=False)
+@describes(StoredEntry, _READ, query=CarbonQuery, unusable=UNUSABLE)
 def get_entry(**path: Any) -> Reply:
     """One entry, which is found only in its own unit, year, module and type."""
     [entry] = _call("public.get_data_entry", path)
     return jsonify(entry), HTTPStatus.OK
 
 
-@modules.patch(_ENTRY, strict_slashes=False)
+@entries.patch(_ENTRY, strict_slashes=False)
 @describes(StoredEntry, _WRITE, body=Entry, query=CarbonQuery, unusable=UNUSABLE)
 def update_entry(**path: Any) -> Reply:
     """Change the given fields of an entry; others stay. Emissions of fields that changed are deleted."""
@@ -92,8 +77,8 @@ def update_entry(**path: Any) -> Reply:
     return jsonify(entry), HTTPStatus.OK
 
 
-@modules.delete(_ENTRY, strict_slashes=False)
-@describes({HTTPStatus.NO_CONTENT: None}, _ENTRY_READ, query=CarbonQuery, unusable=UNUSABLE)
+@entries.delete(_ENTRY, strict_slashes=False)
+@describes({HTTPStatus.NO_CONTENT: None}, _READ, query=CarbonQuery, unusable=UNUSABLE)
 def delete_entry(**path: Any) -> Reply:
     """Delete an entry. The reply has no content."""
     _call("public.delete_data_entry", path)

@@ -1,0 +1,85 @@
+-- get_module_classes(unit_id, year, module, shown_classes, carbon_project_type): the kilograms of a module by type of
+-- entries and, below, by the class of the entries: the cabin class of travel, the class of equipment, the code of a
+-- purchase (shown as its description where entries have one). With shown_classes, so many classes of a type, the
+-- largest first, and "rest" for the others.
+-- Returns [{"name": the type, "value", "children": [{"name", "value", "percentage": of the module}]}], the largest
+-- first. A caller who may see own entries only gets the figures of these.
+-- Raises RR017, RC005, RC001, RC002, RC006, RC003, RC016 for a module without classes.
+create or replace function public.get_module_classes(
+  unit_id bigint, year bigint, module text, shown_classes bigint default null, carbon_project_type bigint default 0
+)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  target      record;
+  class_field text;
+  label_field text;
+begin
+  perform pgreprise.enter('reports:read');
+  select wanted.* into target
+    from pgreprise.find_carbon_module(get_module_classes.unit_id, get_module_classes.year, get_module_classes.module,
+      get_module_classes.carbon_project_type) as wanted;
+
+  select listed.class_field, listed.label_field into class_field, label_field
+    from (values
+      (2, 'cabin_class', 'cabin_class'),
+      (4, 'equipment_class', 'equipment_class'),
+      (5, 'purchase_institutional_code', 'purchase_institutional_description')
+    ) as listed(module_type_id, class_field, label_field)
+   where listed.module_type_id = target.module_type_id;
+  if not found then
+    perform pgreprise.raise_invalid_list(format('The entries of the module %s have no classes.',
+      get_module_classes.module));
+  end if;
+
+  return (
+    with emitted as (
+      select entry_type.name as type_name, entry.data ->> class_field as class, entry.data ->> label_field as label,
+          (entry.data ->> 'kg_co2eq')::double precision as kg_co2eq
+        from pgreprise.stored_data_entries(target.module_id, own_institutional_id => target.own_institutional_id)
+          as entry
+        join pgreprise.carbon_entry_type as entry_type on entry_type.data_entry_type_id = entry.data_entry_type_id
+       where (entry.data ->> 'kg_co2eq')::double precision > 0
+    ),
+
+    ranked as (
+      select emitted.type_name, coalesce(max(emitted.label), emitted.class, 'unknown') as name,
+          sum(emitted.kg_co2eq) as kg_co2eq,
+          row_number() over (partition by emitted.type_name order by sum(emitted.kg_co2eq) desc, emitted.class) as rank
+        from emitted
+       group by emitted.type_name, emitted.class
+    ),
+
+    classes as (
+      select ranked.type_name, least(ranked.rank, get_module_classes.shown_classes + 1) as rank,
+          case when min(ranked.rank) > get_module_classes.shown_classes then 'rest' else min(ranked.name) end as name,
+          sum(ranked.kg_co2eq) as kg_co2eq
+        from ranked
+       group by 1, 2
+    ),
+
+    types as (
+      select classes.type_name, sum(classes.kg_co2eq) as kg_co2eq,
+          jsonb_agg(jsonb_build_object('name', classes.name, 'value', classes.kg_co2eq,
+            'percentage', classes.kg_co2eq / total.kg_co2eq * 100) order by classes.rank) as children
+        from classes
+       cross join (select sum(ranked.kg_co2eq) as kg_co2eq from ranked) as total
+       group by classes.type_name
+    )
+
+    select coalesce(jsonb_agg(jsonb_build_object('name', types.type_name, 'value', types.kg_co2eq,
+        'children', types.children) order by types.kg_co2eq desc, types.type_name), '[]')
+      from types
+  );
+end;
+$$;
+
+comment on function public.get_module_classes(bigint, bigint, text, bigint, bigint) is
+'The kilograms of a module by type and class of its entries.';
+
+grant execute on function public.get_module_classes(bigint, bigint, text, bigint, bigint)
+to pgreprise_api, pgreprise_dba;
