@@ -7,10 +7,10 @@ reports is meant.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify
-from pydantic import RootModel
+from pydantic import AfterValidator, RootModel
 
 from pyapi.api.carbon_requests import UNUSABLE, CarbonQuery, body, carbon_project_type
 from pyapi.api.openapi import Stored, describes
@@ -27,7 +27,12 @@ _READ = "RC001 RC002 RC003 RC005 RC006 RC015"
 _WRITE = f"{_READ} RC008 RC013 RC014"
 
 
-class Entry(RootModel[dict[str, Any]]):
+def _json(fields: dict[str, Any]) -> dict[str, Any]:
+    json_text(fields)
+    return fields
+
+
+class Entry(RootModel[Annotated[dict[str, Any], AfterValidator(_json)]]):
     """The fields of an entry; or {"data": the fields, "emissions": [...]} of a caller that has computed emissions."""
 
 

@@ -39,7 +39,7 @@ VALID = {
     "year": 2025,
     "module": "headcount",
     "module_type_id": 1,
-    "data_entry_type_id": 1,
+    "entry_type": "member",
     "item_id": 1,
     "carbon_project_type": 0,
     "exclude_modules": 6,

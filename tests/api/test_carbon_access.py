@@ -321,17 +321,19 @@ def test_a_standard_user_sees_and_writes_own_travel_only(
     assert "100003" not in listed
     assert "100003" not in shown("/api/v1/modules/{unit}/2025/professional-travel")
     before = snapshot(shared_connection)
-    theirs = {**ENTRY, "data": {"user_institutional_id": "100003"}}
+    theirs = {**ENTRY, "data": {**ENTRY["data"], "user_institutional_id": "100003"}}
     for entry in (other, nobodys):
         at = Place(**{**vars(where), "entry": entry})
         for method, body in (("GET", None), ("PATCH", ENTRY), ("DELETE", None)):
             asked = Endpoint(method, ENTRIES + "/{entry}", "", body=body and (lambda _: ENTRY))
             assert send(guarded, asked, at, token).status_code == 404
     for method, path in (("POST", ENTRIES), ("PATCH", ENTRIES + "/{entry}")):
-        for sent in (theirs, {**ENTRY, "data": {"user_institutional_id": None}}):
-            response = send(guarded, Endpoint(method, path, "", body=lambda _, sent=sent: sent), where, token)
-            assert response.status_code == 403, response.text
-            assert response.get_json() == {"detail": "Permission denied: modules.professional_travel.edit required"}
+        response = send(guarded, Endpoint(method, path, "", body=lambda _: theirs), where, token)
+        assert response.status_code == 403, response.text
+        assert response.get_json() == {"detail": "Permission denied: modules.professional_travel.edit required"}
+        nobodys_trip = {"data": {**ENTRY["data"], "user_institutional_id": None}}
+        response = send(guarded, Endpoint(method, path, "", body=lambda _, sent=nobodys_trip: sent), where, token)
+        assert response.status_code == 400, response.text
     assert snapshot(shared_connection) == before
 
 
@@ -411,7 +413,13 @@ def test_the_type_in_the_query_says_which_report_is_meant_and_0_is_the_default(
         assert response.status_code == (endpoint.done if report else 404), response.text
         assert reports_that_changed(before) == ({report} if report and endpoint.method != "GET" else set())
         if report and endpoint.path.endswith("headcount"):
-            assert response.get_json()["carbon_report_id"] == report
+            module = response.get_json()["carbon_report_module_id"]
+            [module_row] = [
+                row["entry"]
+                for row in snapshot(shared_connection)["carbon_report_modules"]
+                if row["entry"].startswith(f"({module},")
+            ]
+            assert module_row.startswith(f"({module},{report},")
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=each_endpoint)

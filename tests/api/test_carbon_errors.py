@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from flask.testing import FlaskClient
+from psycopg.types.json import Jsonb
 from sqlalchemy import URL
 from werkzeug.test import TestResponse
 
@@ -19,7 +20,7 @@ from pyapi.api.errors import HTTP_STATUS
 from pyapi.database import connect_engine
 from pyapi.schema.files import sql_folder
 from tests.support.api import NewClient, as_api
-from tests.support.carbon import PRINCIPAL, add_report, add_unit, claims, role, snapshot
+from tests.support.carbon import PRINCIPAL, add_entry, add_report, add_unit, claims, role, snapshot
 from tests.support.databases import Connect, Connection
 from tests.support.tokens import SETTINGS
 
@@ -64,6 +65,8 @@ def post(path: str, body: Any = None) -> Callable[[FlaskClient], TestResponse]:
 STATUS = "/api/v1/carbon-reports/1/modules/1/status"
 NO_ACCESS = "RC002"
 
+MEMBER = {"name": "A", "sius_code": "51", "fte": 1, "user_institutional_id": "1001"}
+
 REFUSALS: list[tuple[Callable[[FlaskClient], TestResponse], str, str]] = [
     (get("/carbon-reports/unit/7/"), "RC001", "Unit #7 not found."),
     (get("/carbon-reports/unit/2/"), NO_ACCESS, "The caller has no access to unit #2."),
@@ -88,13 +91,28 @@ REFUSALS: list[tuple[Callable[[FlaskClient], TestResponse], str, str]] = [
     ),
     (post("/carbon-reports/", {"unit_id": 1, "year": 7}), "RC008", "7 is not a year."),
     (post("/carbon-reports/bulk", [{}]), "RC008", "Element 1 of the list is not a valid report."),
+    (post("/modules/1/2025/headcount/student", {}), "RC013", "fte is missing: fte must be a number of 0 or more."),
+    (post("/modules/1/2025/headcount/student", {"fte": "x"}), "RC013", "fte must be a number of 0 or more."),
+    (post("/modules/1/2025/headcount/member", MEMBER), "RC014", "DUPLICATE_INSTITUTIONAL_ID"),
+    (
+        get("/modules/1/2025/headcount/plane"),
+        "RC015",
+        "The module has no entries of a type plane. Its types are: member, student.",
+    ),
+    (
+        get("/modules/1/2025/headcount/student?sort_by=name"),
+        "RC016",
+        "Entries of this type have no field name. Their fields are: fte, primary_factor_id.",
+    ),
 ]
 
 
 @pytest.fixture
 def principal(database: URL, dba: Connection) -> FlaskClient:
     """A client whose token is for the principal of unit 1, which has a report of 2025; unit 2 is another's."""
-    add_report(dba, add_unit(dba, "0184"))
+    report = add_report(dba, add_unit(dba, "0184"))
+    entry = add_entry(dba, report, 1)
+    dba.execute("update public.data_entries set data = %s where id = %s", (Jsonb(MEMBER), entry))
     add_unit(dba, "0207")
     client = create_app(connect_engine(as_api(database)), Authentication.of(SETTINGS)).test_client()
     token = issue_token(SETTINGS, claims(role(PRINCIPAL, "unit", "0184")), lifetime_seconds=60)

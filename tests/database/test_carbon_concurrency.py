@@ -94,7 +94,10 @@ def test_of_many_callers_that_refresh_one_report_one_does(
 
 
 REFRESH = "select * from refresh_explore_report(%s, %s, 2025, %s)"
-CREATE_ENTRY = "select * from create_data_entry(%s, 2025, 'headcount', 'student', '{\"fte\": 1}', carbon_project_type => 1, as_of => %s)"
+CREATE_ENTRY = (
+    "select * from create_data_entry(%s, 2025, 'headcount', 'student', '{\"fte\": 1}', carbon_project_type => 1, "
+    "as_of => %s)"
+)
 
 
 @pytest.fixture
@@ -177,7 +180,7 @@ def test_writers_and_refreshers_of_one_report_leave_it_whole(dba: Connection, co
     entries = len(snapshot(dba)["data_entries"])
     counted = one(
         dba,
-        "select (stats ->> 'entry_count')::int as entries from public.carbon_report_modules where module_type_id = 5",
+        "select (stats ->> 'entry_count')::int as entries from public.carbon_report_modules where module_type_id = 1",
     )
     assert (counted["entries"] or 0) == entries
 
@@ -208,7 +211,8 @@ WRITERS = [
     'select bulk_upsert_carbon_reports(\'[{{"unit_id": {unit}, "year": 2031}}]\')',
     "select set_carbon_module_status({report}, 1, 2)",
     "select create_data_entry({unit}, 2025, 'headcount', 'student', '{{\"fte\": 1}}', carbon_project_type => 1)",
-    "select update_data_entry({unit}, 2025, 'purchase', 'scientific_equipment', {entry}, '{{\"note\": \"n\"}}', carbon_project_type => 1)",
+    "select update_data_entry({unit}, 2025, 'purchase', 'scientific_equipment', {entry}, '{{\"note\": \"n\"}}', "
+    "carbon_project_type => 1)",
     "select delete_data_entry({unit}, 2025, 'purchase', 'scientific_equipment', {entry}, carbon_project_type => 1)",
 ]
 
