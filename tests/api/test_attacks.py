@@ -44,6 +44,14 @@ VALID = {
     "carbon_project_type": 0,
     "exclude_modules": 6,
     "max_results": 100,
+    "page": 1,
+    "limit": 100,
+    "sort_by": "id",
+    "sort_order": "asc",
+    "filter": "x",
+    "field": "name",
+    "value": "x",
+    "exclude_id": 1,
 }
 
 

@@ -313,6 +313,7 @@ def test_what_only_looks_runs_in_a_read_only_transaction(sandbox: Connection, un
     add_report(sandbox, unit, 2025, "Simulator_Explore")
     report = add_report(sandbox, unit, 2025)
     entry = add_entry(sandbox, report, 1, fte=1)
+    sandbox.execute('update public.data_entries set data = data::jsonb || \'{"user_institutional_id": "1"}\'')
     before = snapshot(sandbox)
     with sandbox.transaction():
         sandbox.execute("set transaction read only")

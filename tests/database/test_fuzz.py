@@ -129,6 +129,7 @@ def arrays(elements: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 # By type; a routine with an argument of another one fails the test until it has values here.
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "bigint": integers(64),
+    "double precision": st.floats(),
     "integer": integers(32),
     "text": TEXTS,
     "boolean": st.booleans(),

@@ -24,6 +24,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import URL
 
 from pyapi.api.app import create_app
+from pyapi.api.background import BACKGROUND
 from pyapi.cli.connections import authentication_of
 from pyapi.database import connect_engine
 from pyapi.settings import Settings
@@ -209,6 +210,8 @@ class Session:
         printed = [f"HTTP/1.1 {response.status.upper()}", *(f"{k}: {v}" for k, v in response.headers), ""]
         text = response.get_data(as_text=True)
         response.close()
+        # A reader's next command comes later than what a reply leaves to be done.
+        self._client.application.extensions[BACKGROUND].wait()
         return [*(printed if with_headers else []), *text.splitlines()]
 
 

@@ -3,9 +3,12 @@
 -- is 0. Times are not compared.
 create or replace function pgreprise.different_figures(stored jsonb, computed jsonb)
 returns table (figure text, stored_value double precision, computed_value double precision)
-language sql
+language plpgsql
 immutable
-begin atomic
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
   with given as (
     select side.name as side, case jsonb_typeof(side.stats) when 'object' then side.stats else '{}' end as stats
       from (values ('stored', different_figures.stored), ('computed', different_figures.computed)) as side(name, stats)
@@ -41,6 +44,7 @@ begin atomic
    where abs(coalesce(compared.stored, 0) - coalesce(compared.computed, 0))
      > 1e-9 * greatest(1, abs(compared.stored), abs(compared.computed));
 end;
+$$;
 
 comment on function pgreprise.different_figures(jsonb, jsonb) is
 'The figures of two stats that are not the same number, to nine digits.';

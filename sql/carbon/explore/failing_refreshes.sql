@@ -9,4 +9,4 @@ select
 from pgreprise.failed_refresh as failed
 inner join public.carbon_reports as report on failed.report_id = report.id
 where failed.failures > 1 and pgreprise.explore_report_is_stale(report.last_updated, now())
-order by failed.failures desc, failed.report_id;
+order by failed.failures desc, failed.report_id asc;

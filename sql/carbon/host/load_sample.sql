@@ -57,14 +57,17 @@ begin
         module.id as module_id
       from (
         values
-          (1, reported, 1, 1, '{"name": "Professor", "fte": 1}',
+          (1, reported, 1, 1, '{"name": "Ada", "sius_code": "51", "fte": 1, "user_institutional_id": "100001"}',
             '[{"emission_type_id": 10001, "kg_co2eq": 120.5}, {"emission_type_id": 30004, "kg_co2eq": 300}]'),
-          (2, reported, 1, 1, '{"name": "Doctoral students", "fte": 6.5}',
+          (2, reported, 1, 2, '{"fte": 6.5}',
             '[{"emission_type_id": 10001, "kg_co2eq": 783.25}, {"emission_type_id": 30004, "kg_co2eq": 1950}]'),
-          (3, reported, 2, 20, '{"from": "Geneva", "to": "Boston", "class": "eco"}',
+          (3, reported, 2, 20, '{"user_institutional_id": "100001", "origin_iata": "GVA", "destination_iata": "BOS",
+            "cabin_class": "economy", "departure_date": "2025-03-04", "number_of_trips": 1, "note": null}',
             '[{"emission_type_id": 50203, "kg_co2eq": 1890, "additional_value": 11800}]'),
-          (4, reported, 3, 30, '{"room": "A 204"}', '[{"emission_type_id": 6010101, "kg_co2eq": 612}]'),
-          (5, explored, 2, 20, '{"from": "Geneva", "to": "Paris", "class": "train"}',
+          (4, reported, 3, 30, '{"building_name": "A", "room_name": "A 204", "room_type": "office"}',
+            '[{"emission_type_id": 6010101, "kg_co2eq": 612}]'),
+          (5, explored, 2, 21, '{"user_institutional_id": "100001", "origin_name": "Geneva", "destination_name": "Paris",
+            "cabin_class": "second", "departure_date": null, "number_of_trips": 1, "note": null}',
             '[{"emission_type_id": 50102, "kg_co2eq": 9.8}]')
       ) as listed(position, report_id, module_type_id, entry_type, data, emissions)
       join public.carbon_report_modules as module

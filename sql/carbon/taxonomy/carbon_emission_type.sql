@@ -152,7 +152,10 @@ select
   listed.emission_type_id,
   listed.name,
   parent.emission_type_id as parent_id,
-  not exists (select from listed as other where starts_with(other.name, listed.name || '__')) as is_leaf,
+  not exists (
+    select from listed as other
+    where starts_with(other.name, listed.name || '__')
+  ) as is_leaf,
   case split_part(listed.name, '__', 1)
     when 'professional_travel' then 2
     when 'buildings' then 3
@@ -174,7 +177,7 @@ select
   end as unit
 from listed
 left join listed as parent
-  on parent.name = regexp_replace(listed.name, '__(?!.*__).*$', '') and parent.name <> listed.name
+  on regexp_replace(listed.name, '__(?!.*__).*$', '') = parent.name and listed.name <> parent.name
 order by listed.emission_type_id;
 
 grant select on table pgreprise.carbon_emission_type to pgreprise_owner;
