@@ -1,6 +1,7 @@
 -- carbon_entry_field: the fields that people fill in, for each type of entries. These are facts of the carbon
 -- calculator (EPFL-ENAC/co2-calculator, July 2026). kind is text, number, whole (a number) or date. A text may have a
--- list of choices, a number limits. changes_emissions says whether emissions are computed from the field.
+-- list of choices, a number limits. changes_emissions says whether emissions are computed from the field. Values that
+-- the calculator had until May 2026 are taken too: the class eco, and other words for how often AI is used.
 create table pgreprise.carbon_entry_field (
   data_entry_type_id integer not null,
   name text not null,
@@ -50,7 +51,7 @@ from (
     (array[20, 21], 'user_institutional_id', 'text', true, null, null, null, false),
     (array[20], 'origin_iata', 'text', true, null, null, null, true),
     (array[20], 'destination_iata', 'text', true, null, null, null, true),
-    (array[20], 'cabin_class', 'text', true, array['first', 'business', 'economy'], null, null, true),
+    (array[20], 'cabin_class', 'text', true, array['first', 'business', 'economy', 'eco'], null, null, true),
     (array[20, 21], 'departure_date', 'date', false, null, null, null, false),
     (array[20, 21], 'number_of_trips', 'whole', false, null, 1, null, true),
     (array[21], 'origin_name', 'text', true, null, null, null, true),
@@ -73,7 +74,7 @@ from (
     (array[40], 'spent_amount', 'number', true, null, 0, null, true),
     (array[40, 60, 61, 62, 63, 64, 65, 66], 'currency', 'text', false, array['chf', 'eur', 'usd'], null, null, true),
     (array[41], 'usage_type', 'text', true, null, null, null, true),
-    (array[41], 'requests_per_user_per_day', 'text', true, array['1_5', '5_20', '20_100', 'gt_100'], null, null, true),
+    (array[41], 'requests_per_user_per_day', 'text', true, null, null, null, true),
     (array[41], 'fte_count', 'number', true, null, 0.1, null, true),
     (array[50], 'category', 'text', true, null, null, null, true),
     (array[50], 'subcategory', 'text', false, null, null, null, true),
