@@ -11,6 +11,9 @@ import pytest
 from tests.support.command import environment
 from tests.support.projects import PROJECT
 
+# Each runs pytest anew.
+pytestmark = pytest.mark.needs("time")
+
 # The embedded servers never have plpgsql_check.
 SUITE = """
 import pytest

@@ -224,6 +224,7 @@ FLOODS = {
 }
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize(("head", "piece"), FLOODS.values(), ids=FLOODS.keys())
 def test_a_client_that_sends_without_end_keeps_nobody_waiting(served: Server, head: bytes, piece: bytes) -> None:
     ends = threading.Event()

@@ -205,6 +205,7 @@ def test_totals_of_one_report_among_100_000_read_that_reports_rows_only(
     assert sum(rows.values()) <= 1 + 16 + 4 + 6 + 4
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("plans", ["auto", "force_generic_plan"])
 def test_every_call_about_one_report_goes_by_an_index(many: tuple[Connection, int], plans: str) -> None:
     connection, report = many

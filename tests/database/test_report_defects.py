@@ -179,6 +179,7 @@ def expected_state(before: dict[str, Any], report: dict[str, Any], current: dict
     }
 
 
+@pytest.mark.needs("time")
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(simulations=SIMULATIONS, reports=REPORTS, impacts=IMPACTS, current=CURRENT)
 def test_audit_and_rerun_agree_with_the_rules_on_any_database(

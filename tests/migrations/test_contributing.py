@@ -61,6 +61,7 @@ def run(folder: Path, variables: dict[str, str], command: str) -> subprocess.Com
     )  # fmt: skip
 
 
+@pytest.mark.needs("time")
 def test_the_loop_that_contributing_shows_is_what_happens(checkout: tuple[Path, dict[str, str]]) -> None:
     folder, variables = checkout
     shown = steps()

@@ -55,6 +55,7 @@ def installed(tmp_path: Path) -> Path:
     return programs
 
 
+@pytest.mark.needs("time")
 def test_the_installed_wheel_migrates_as_the_checkout_does(
     installed: Path, tmp_path: Path, empty_database: URL, database: URL
 ) -> None:

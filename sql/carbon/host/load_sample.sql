@@ -67,7 +67,8 @@ begin
           (4, reported, 3, 30, '{"building_name": "A", "room_name": "A 204", "room_type": "office"}',
             '[{"emission_type_id": 6010101, "kg_co2eq": 612}]'),
           (5, explored, 2, 21, '{"user_institutional_id": "100001", "origin_name": "Geneva",
-            "destination_name": "Paris", "cabin_class": "second", "departure_date": null, "number_of_trips": 1, "note": null}',
+            "destination_name": "Paris", "cabin_class": "second", "departure_date": null, "number_of_trips": 1,
+            "note": null}',
             '[{"emission_type_id": 50102, "kg_co2eq": 9.8}]')
       ) as listed(position, report_id, module_type_id, entry_type, data, emissions)
       join public.carbon_report_modules as module
