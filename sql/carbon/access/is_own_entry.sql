@@ -4,7 +4,6 @@ create or replace function pgreprise.is_own_entry(data jsonb, own_institutional_
 returns boolean
 language sql
 immutable
-set search_path = pg_catalog, pg_temp
 begin atomic
   select is_own_entry.own_institutional_id is null
     or coalesce(is_own_entry.data ->> 'user_institutional_id' = nullif(is_own_entry.own_institutional_id, ''), false);
