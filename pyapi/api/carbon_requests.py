@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from flask import request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import UnprocessableEntity
 
 from pyapi.api import requests
@@ -17,7 +17,6 @@ __all__ = [
     "UNUSABLE",
     "CarbonBody",
     "CarbonQuery",
-    "JsonText",
     "Module",
     "StoredCarbonReport",
     "body",
@@ -90,13 +89,6 @@ class CarbonBody(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
-
-def _text_or_none(value: object) -> str | None:
-    return None if value is None else requests.json_text(value)
-
-
-# Any JSON value as JSON text. The database checks the value.
-JsonText = Annotated[str | None, BeforeValidator(_text_or_none), WithJsonSchema({"description": "Any JSON, or null."})]
 
 Model = TypeVar("Model", bound=BaseModel)
 
