@@ -12,6 +12,7 @@ from sqlalchemy import URL
 
 from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication
+from pyapi.api.background import BACKGROUND
 from pyapi.cli import cli
 from pyapi.cli.carbon import unit_to_try
 from pyapi.database import connect_engine, run_script
@@ -43,6 +44,7 @@ def test_the_line_that_make_run_prints_works_and_shows_a_refresh(database: URL, 
     for _ in range(2):
         response = client.get(url.removeprefix(ADDRESS), headers={name: value})
         response.close()
+        client.application.extensions[BACKGROUND].wait()
         assert response.status_code == 200, response.text
         seen.append(response.get_json())
     api.dispose()
