@@ -12,7 +12,7 @@ declare
   field    record;
   value    jsonb;
   text_of  text;
-  checked  jsonb := '{}';
+  checked  jsonb := '{}'::jsonb;
   problems text[] := '{}';
   problem  text;
   names    text;
@@ -45,7 +45,7 @@ begin
     problem := null;
     if coalesce(jsonb_typeof(value), 'null') = 'null' or (jsonb_typeof(value) = 'string' and text_of = '') then
       problem := case when field.is_required then format('%s is missing: %s', field.name, field.expectation) end;
-      value := 'null';
+      value := 'null'::jsonb;
     elsif field.kind = 'text' then
       problem := case
         when jsonb_typeof(value) <> 'string' then field.expectation

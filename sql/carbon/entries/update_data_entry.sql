@@ -24,7 +24,7 @@ declare
   target        record;
   type_id       bigint;
   stored        jsonb;
-  fields        jsonb := '{}';
+  fields        jsonb := '{}'::jsonb;
   new_emissions jsonb := update_data_entry.emissions;
 begin
   perform pgreprise.enter('reports:write');
@@ -51,7 +51,7 @@ begin
       join pgreprise.carbon_entry_field as field on field.data_entry_type_id = type_id and field.name = given.name
      where field.changes_emissions and coalesce(stored -> given.name, 'null') <> given.value
   ) then
-    new_emissions := '[]';
+    new_emissions := '[]'::jsonb;
     fields := jsonb_build_object('primary_factor_id', null) || fields;
   end if;
   perform pgreprise.require_own_entry(stored || fields, target.own_institutional_id, update_data_entry.module);
