@@ -13,7 +13,7 @@ declare
   value    jsonb;
   text_of  text;
   checked  jsonb := '{}'::jsonb;
-  problems text[] := '{}';
+  problems text[] := array[]::text[];
   problem  text;
   names    text;
 begin
