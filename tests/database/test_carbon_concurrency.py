@@ -244,3 +244,25 @@ def test_a_writer_that_waits_too_long_fails_and_has_changed_nothing(
         with pytest.raises(psycopg.errors.LockNotAvailable):
             caller.execute(call.format(unit=unit, report=stale, entry=entry).encode())
     assert snapshot(dba) == before
+
+
+def test_a_change_of_an_entry_that_waited_for_the_calculator_merges_into_what_that_one_left(
+    dba: Connection, connect: Connect, unit: int
+) -> None:
+    report = add_report(dba, unit, 2024)
+    entry = add_entry(dba, report, 5)
+    calculator = connect(autocommit=False)
+    calculator.execute('update public.data_entries set data = \'{"name": "theirs"}\' where id = %s', (entry,))
+    change = "select data from update_data_entry(%s, 2024, 'purchase', 'scientific_equipment', %s, '{\"note\": \"n\"}')"
+
+    def work(number: int) -> dict[str, str]:
+        if number == 0:
+            while not one(dba, "select exists (select from pg_locks where not granted) as waits")["waits"]:
+                pass
+            calculator.commit()
+            return {}
+        found: dict[str, str] = one(connect(), change, unit, entry)["data"]
+        return found
+
+    [changed] = [found for found in at_once(2, work) if found]
+    assert (changed["name"], changed["note"]) == ("theirs", "n")

@@ -45,7 +45,12 @@ begin
 
   select case jsonb_typeof(entry.data::jsonb) when 'object' then entry.data::jsonb else '{}' end into stored
     from public.data_entries as entry
-   where entry.id = update_data_entry.item_id;
+   where entry.id = update_data_entry.item_id
+     -- The calculator may be changing it: then this waits, and merges into what that one left.
+     for update;
+  if not found then
+    perform pgreprise.raise_carbon_not_found(jsonb_build_object('item_id', update_data_entry.item_id), 'Entry');
+  end if;
   if update_data_entry.emissions is null and exists (
     select from jsonb_each(fields) as given(name, value)
       join pgreprise.carbon_entry_field as field on field.data_entry_type_id = type_id and field.name = given.name

@@ -1,6 +1,6 @@
 -- is_unique_in_module(unit_id, year, module, entry_type, field, value, exclude_id, carbon_project_type): whether no
 -- entry of this type in the module has this value in a field, for a form that asks before it sends. exclude_id is the
--- entry that is being changed. It looks at all entries, also for a caller who may see only own ones.
+-- entry that is being changed. A caller who may see own entries only is told of these.
 -- Raises RR017, RC005, RC001, RC002, RC006, RC015, RC003, RC016 for a field that the type does not have.
 create or replace function public.is_unique_in_module(
   unit_id bigint,
@@ -35,6 +35,7 @@ begin
        and entry.data_entry_type_id = type_id
        and entry.data::jsonb ->> is_unique_in_module.field = btrim(is_unique_in_module.value)
        and entry.id is distinct from is_unique_in_module.exclude_id
+       and pgreprise.is_own_entry(entry.data::jsonb, target.own_institutional_id)
   );
 end;
 $$;
