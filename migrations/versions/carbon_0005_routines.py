@@ -77,7 +77,6 @@ ROUTINES = (
     "get_carbon_report_modules",
     "set_carbon_module_status",
     "get_carbon_module",
-    "raise_invalid_list",
     "require_entry_field",
     "get_module_view",
     "get_data_entries",

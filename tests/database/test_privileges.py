@@ -193,7 +193,6 @@ EXPECTED = {
     "pgreprise.checked_entry_fields": INTERNAL,
     "pgreprise.check_emissions": INTERNAL,
     "pgreprise.raise_invalid_entry": INTERNAL,
-    "pgreprise.raise_invalid_list": INTERNAL,
     "pgreprise.require_entry_field": INTERNAL,
     "pgreprise.require_fitting_entry": INTERNAL,
     "pgreprise.delete_data_entries": INTERNAL,

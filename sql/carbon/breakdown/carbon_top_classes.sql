@@ -1,7 +1,6 @@
 -- carbon_top_classes(report_id, it_category): the three classes of a carbon report's entries that emit most of an
 -- it_category, and "rest" for all others, as an array [{"name", "value"}] in tonnes, the largest first and the rest
--- last. The class of equipment is its equipment_class. That of a purchase is the code of what was bought, shown as its
--- description where entries have one.
+-- last. carbon_module_type tells which field of an entry is its class, and which is shown.
 create or replace function pgreprise.carbon_top_classes(report_id bigint, it_category text)
 returns jsonb
 language plpgsql
@@ -11,27 +10,21 @@ as $$
 begin
   return (
     with emitted as (
-      select case
-          when carbon_top_classes.it_category = 'purchases_it' then entry.data::json ->> 'purchase_institutional_code'
-          else entry.data::json ->> 'equipment_class'
-        end as class,
-        case
-          when carbon_top_classes.it_category = 'purchases_it'
-            then entry.data::json ->> 'purchase_institutional_description'
-        end as description,
-        emission.kg_co2eq
+      select entry.data::json ->> module_type.class_field as class,
+          entry.data::json ->> module_type.label_field as label, emission.kg_co2eq
         from public.carbon_report_modules as module
         join public.data_entries as entry on entry.carbon_report_module_id = module.id
         join public.data_entry_emissions as emission on emission.data_entry_id = entry.id
         join pgreprise.carbon_emission_type as emission_type
           on emission_type.emission_type_id = emission.emission_type_id
+        join pgreprise.carbon_module_type as module_type on module_type.module_type_id = module.module_type_id
        where module.carbon_report_id = carbon_top_classes.report_id
          and module.module_type_id = emission_type.module_type_id
          and emission_type.it_category = carbon_top_classes.it_category and emission.kg_co2eq > 0
     ),
 
     ranked as (
-      select coalesce(max(coalesce(emitted.description, emitted.class)), 'unknown') as name,
+      select coalesce(max(coalesce(emitted.label, emitted.class)), 'unknown') as name,
           sum(emitted.kg_co2eq) as kg_co2eq,
           row_number() over (order by sum(emitted.kg_co2eq) desc, emitted.class) as rank
         from emitted

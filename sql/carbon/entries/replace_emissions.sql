@@ -1,7 +1,7 @@
 -- replace_emissions(entry_id, data_entry_type_id, emissions, as_of): delete the emissions of an entry and write these
 -- in their place, as the carbon calculator does: the scope is that of the type where none is given, and an entry of
--- people or rooms (types 1, 2 and 30) with more than one emission gets a roll-up, their sum.
--- The calling routine has checked them (check_data_entry) and has locked the row of the report.
+-- a type with a roll-up (carbon_entry_type) gets one, their sum, where it has more than one emission.
+-- The calling routine has checked them (check_emissions) and has locked the row of the report.
 create or replace function pgreprise.replace_emissions(
   entry_id bigint, data_entry_type_id bigint, emissions jsonb, as_of timestamptz
 )
@@ -29,12 +29,13 @@ begin
   insert into public.data_entry_emissions (
     data_entry_id, emission_type_id, primary_factor_id, kg_co2eq, additional_value, scope, meta, computed_at
   )
-  select replace_emissions.entry_id, rollup.emission_type_id, min(emission.primary_factor_id), sum(emission.kg_co2eq),
+  select replace_emissions.entry_id, entry_type.rollup_type_id, min(emission.primary_factor_id), sum(emission.kg_co2eq),
       null, null, '{"is_rollup": true}', replace_emissions.as_of
-    from (values (1, 40000), (2, 40000), (30, 60100)) as rollup(data_entry_type_id, emission_type_id)
+    from pgreprise.carbon_entry_type as entry_type
     join public.data_entry_emissions as emission on emission.data_entry_id = replace_emissions.entry_id
-   where rollup.data_entry_type_id = replace_emissions.data_entry_type_id
-   group by rollup.emission_type_id
+   where entry_type.data_entry_type_id = replace_emissions.data_entry_type_id
+     and entry_type.rollup_type_id is not null
+   group by entry_type.rollup_type_id
   having count(*) > 1;
 end;
 $$;

@@ -1,6 +1,7 @@
 -- convert_explore_report(report_id, as_of): make a plan of an explore report: it moves to the unit's Simulator_Plan
 -- project, which is created when there is none. Its id, its year, its modules and its entries stay, and it is never
--- stale again. A new explore report of that year can be created afterwards.
+-- stale again. A new explore report of that year can be created afterwards. Of a plan only validated modules count
+-- (counts_validated_only).
 -- Raises RR017, RC003, RC002, RC004 when the unit has a plan of that year, RC008 for a report of another type.
 create or replace function public.convert_explore_report(report_id bigint, as_of timestamptz default now())
 returns setof pgreprise.carbon_report_row

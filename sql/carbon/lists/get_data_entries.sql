@@ -37,7 +37,7 @@ begin
   if coalesce(get_data_entries.page, 0) not between 1 and 1000000000
     or coalesce(get_data_entries.page_size, 0) not between 1 and 1000
   then
-    perform pgreprise.raise_invalid_list('page must be 1 or more, and limit from 1 to 1000.');
+    perform pgreprise.raise_invalid_entry('page must be 1 or more, and limit from 1 to 1000.', 'RC016');
   end if;
   if get_data_entries.sort_by is null or get_data_entries.sort_by not in ('id', 'kg_co2eq') then
     perform pgreprise.require_entry_field(type_id, get_data_entries.sort_by);

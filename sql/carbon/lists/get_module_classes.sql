@@ -1,7 +1,6 @@
 -- get_module_classes(unit_id, year, module, shown_classes, carbon_project_type): the kilograms of a module by type of
--- entries and, below, by the class of the entries: the cabin class of travel, the class of equipment, the code of a
--- purchase (shown as its description where entries have one). With shown_classes, so many classes of a type, the
--- largest first, and "rest" for the others.
+-- entries and, below, by the class of the entries (carbon_module_type tells which field that is, and which is shown).
+-- With shown_classes, so many classes of a type, the largest first, and "rest" for the others.
 -- Returns [{"name": the type, "value", "children": [{"name", "value", "percentage": of the module}]}], the largest
 -- first. A caller who may see own entries only gets the figures of these.
 -- Raises RR017, RC005, RC001, RC002, RC006, RC003, RC016 for a module without classes.
@@ -16,29 +15,25 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   target      record;
-  class_field text;
-  label_field text;
+  module_type pgreprise.carbon_module_type;
 begin
   perform pgreprise.enter('reports:read');
   select wanted.* into target
     from pgreprise.find_carbon_module(get_module_classes.unit_id, get_module_classes.year, get_module_classes.module,
       get_module_classes.carbon_project_type) as wanted;
 
-  select listed.class_field, listed.label_field into class_field, label_field
-    from (values
-      (2, 'cabin_class', 'cabin_class'),
-      (4, 'equipment_class', 'equipment_class'),
-      (5, 'purchase_institutional_code', 'purchase_institutional_description')
-    ) as listed(module_type_id, class_field, label_field)
+  select listed.* into module_type
+    from pgreprise.carbon_module_type as listed
    where listed.module_type_id = target.module_type_id;
-  if not found then
-    perform pgreprise.raise_invalid_list(format('The entries of the module %s have no classes.',
-      get_module_classes.module));
+  if module_type.class_field is null then
+    perform pgreprise.raise_invalid_entry(format('The entries of the module %s have no classes.',
+      get_module_classes.module), 'RC016');
   end if;
 
   return (
     with emitted as (
-      select entry_type.name as type_name, entry.data ->> class_field as class, entry.data ->> label_field as label,
+      select entry_type.name as type_name, entry.data ->> module_type.class_field as class,
+          entry.data ->> module_type.label_field as label,
           (entry.data ->> 'kg_co2eq')::double precision as kg_co2eq
         from pgreprise.stored_data_entries(target.module_id, own_institutional_id => target.own_institutional_id)
           as entry

@@ -16,8 +16,8 @@ begin
     select string_agg(listed.name, ', ' order by listed.name) into known
       from pgreprise.carbon_entry_field as listed
      where listed.data_entry_type_id = require_entry_field.data_entry_type_id;
-    perform pgreprise.raise_invalid_list(format('Entries of this type have no field %s. Their fields are: %s.',
-      coalesce(require_entry_field.field, 'null'), known));
+    perform pgreprise.raise_invalid_entry(format('Entries of this type have no field %s. Their fields are: %s.',
+      coalesce(require_entry_field.field, 'null'), known), 'RC016');
   end if;
 end;
 $$;

@@ -27,31 +27,27 @@ begin
         from own
     ),
 
-    figures as (
-      select own.emission_type_id, own.name, own.kg_co2eq, own.additional_value, true as is_own
+    summed as (
+      select own.emission_type_id, own.kg_co2eq, own.additional_value, true as is_own
         from own
       union all
-      select above.emission_type_id, above.name, sum(own.kg_co2eq), sum(own.additional_value), false
+      select above.emission_type_id, sum(own.kg_co2eq), sum(own.additional_value), false
         from own
         join pgreprise.carbon_emission_type as above on starts_with(own.name, above.name || '__')
        where own.is_leaf
-       group by above.emission_type_id, above.name
+       group by above.emission_type_id
     ),
 
     -- Where emissions stand at a type that has others below it, the sum of those wins, as in the calculator.
-    kilograms as (
-      select distinct on (figures.emission_type_id) figures.emission_type_id, figures.kg_co2eq as value, figures.is_own
-        from figures
-       where figures.kg_co2eq <> 0
-       order by figures.emission_type_id, figures.is_own
-    ),
-
-    additional as (
-      select distinct on (figures.emission_type_id) figures.emission_type_id, figures.additional_value as value,
-          figures.is_own
-        from figures
-       where figures.additional_value <> 0
-       order by figures.emission_type_id, figures.is_own
+    figures as (
+      select distinct on (figure.kind, summed.emission_type_id) figure.kind, summed.emission_type_id, figure.value,
+          summed.is_own
+        from summed
+       cross join lateral (
+         values ('by_emission_type', summed.kg_co2eq), ('by_additional_value', summed.additional_value)
+       ) as figure(kind, value)
+       where figure.value <> 0
+       order by figure.kind, summed.emission_type_id, summed.is_own
     )
 
     select json_build_object(
@@ -60,14 +56,16 @@ begin
         'scope3', scopes.scope3,
         'total', scopes.scope1 + scopes.scope2 + scopes.scope3,
         'by_emission_type', (
-          select coalesce(json_object_agg(kilograms.emission_type_id, kilograms.value
-              order by kilograms.is_own desc, kilograms.emission_type_id), '{}')
-            from kilograms
+          select coalesce(json_object_agg(figures.emission_type_id, figures.value
+              order by figures.is_own desc, figures.emission_type_id), '{}')
+            from figures
+           where figures.kind = 'by_emission_type'
         ),
         'by_additional_value', (
-          select coalesce(json_object_agg(additional.emission_type_id, additional.value
-              order by additional.is_own desc, additional.emission_type_id), '{}')
-            from additional
+          select coalesce(json_object_agg(figures.emission_type_id, figures.value
+              order by figures.is_own desc, figures.emission_type_id), '{}')
+            from figures
+           where figures.kind = 'by_additional_value'
         ),
         'computed_at', pgreprise.utc_text(carbon_module_stats.as_of),
         'entry_count', (
