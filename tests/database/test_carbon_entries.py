@@ -144,6 +144,11 @@ def test_a_caller_that_computed_the_emissions_gives_them_and_people_get_a_rollup
     member = create(sandbox, unit, "headcount", "member", MEMBER, FOOD)
     assert member["data"]["kg_co2eq"] == 50.5
     assert emitted(sandbox, member["id"]) == [(10001, 20.0), (30004, 30.5), (40000, 50.5)]
+    # The sum has one factor of those that it is made of: the smallest.
+    factors = [{**FOOD[0], "primary_factor_id": 12}, {**FOOD[1], "primary_factor_id": 11}]
+    update(sandbox, unit, "headcount", "member", member["id"], emissions=factors)
+    stored = one(sandbox, "select primary_factor_id from public.data_entry_emissions where emission_type_id = 40000")
+    assert stored["primary_factor_id"] == 11
     # One emission needs no sum.
     student = create(sandbox, unit, "headcount", "student", {"fte": 2}, FOOD[:1])
     assert emitted(sandbox, student["id"]) == [(10001, 20.0)]
@@ -175,6 +180,8 @@ def test_an_update_changes_the_given_fields_and_leaves_the_rest(sandbox: Connect
     entry = create(sandbox, unit, "purchase", "services", SERVICE)
     changed = update(sandbox, unit, "purchase", "services", entry["id"], {"name": "Windows", "supplier": "X"})
     assert changed == {**entry, "data": {**entry["data"], "name": "Windows", "supplier": "X"}}
+    updated = "select updated_at at time zone 'UTC' = %s::timestamptz as is_now from public.data_entries"
+    assert one(sandbox, updated, NOW) == {"is_now": True}
     # Null takes a value away, where it may be missing.
     changed = update(sandbox, unit, "purchase", "services", entry["id"], {"supplier": None})
     assert changed["data"]["supplier"] is None

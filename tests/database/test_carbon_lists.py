@@ -258,3 +258,12 @@ def test_who_may_see_own_travel_only_gets_lists_and_figures_of_these(
         shown = one(sandbox, "select get_module_classes(%s, 2025, 'professional-travel') as classes", unit)
         assert shown["classes"][0]["value"] == 100
         assert one(sandbox, "select get_trips(%s, 2025) as trips", unit)["trips"] == {"legs": [], "dropped_count": 1}
+        for person, is_unique in (("7", False), ("8", True)):
+            told = one(
+                sandbox,
+                "select is_unique_in_module(%s, 2025, 'professional-travel', 'plane', 'user_institutional_id', %s) "
+                "as is_unique",
+                unit,
+                person,
+            )
+            assert told["is_unique"] is is_unique
