@@ -23,7 +23,7 @@ from sqlalchemy import URL
 from pyapi import postmaster
 from pyapi.postmaster import PORT, SUPERUSER, EmbeddedUnavailableError
 
-__all__ = ["API_LOGIN", "DATABASE", "Embedded", "EmbeddedUnavailableError", "embedded", "has_cluster"]
+__all__ = ["API_LOGIN", "DATABASE", "VERSIONS", "Embedded", "EmbeddedUnavailableError", "embedded", "has_cluster"]
 
 DATABASE = "pgreprise"
 # `serve` logs in as this role. It has the rights that the API needs and no others.
@@ -35,7 +35,7 @@ _CREATED_MEANWHILE = (psycopg.errors.DuplicateDatabase, psycopg.errors.Duplicate
 # What would interrupt the end of a command and leave its server running.
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-_VERSIONS = (16, 18)
+VERSIONS = (16, 18)
 
 
 class Embedded:

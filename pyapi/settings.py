@@ -132,8 +132,10 @@ class Settings:
     @classmethod
     def from_environment(cls) -> Settings:
         """Read the settings. Raises ValueError for a value that cannot be used."""
-        database = os.environ.get("DATABASE_URL") or None
-        migration = os.environ.get("PGREPRISE_MIGRATION_URL") or database
+        # Without a database the embedded server is used. Nobody who sets an empty URL means that.
+        database = _given("DATABASE_URL", os.environ.get("DATABASE_URL"))
+        migration = _given("PGREPRISE_MIGRATION_URL", os.environ.get("PGREPRISE_MIGRATION_URL")) or database
+        data_folder = _given("PGREPRISE_DATA", os.environ.get("PGREPRISE_DATA")) or ".pgreprise"
         version = os.environ.get("PGREPRISE_POSTGRES_VERSION", "18")
         if version not in ("16", "18"):
             raise ValueError(f"PGREPRISE_POSTGRES_VERSION is {version!r}. The embedded server has version 16 or 18.")
@@ -165,7 +167,7 @@ class Settings:
         return cls(
             database=database_url(database) if database else None,
             migration_database=database_url(migration) if migration else None,
-            data_folder=Path(os.environ.get("PGREPRISE_DATA", ".pgreprise")).absolute(),
+            data_folder=Path(data_folder).absolute(),
             postgres_version=int(version),
             jwt_secret=secret,
             jwt_jwks=Path(key_file).absolute() if key_file is not None else None,

@@ -12,33 +12,6 @@ import pytest
 from pyapi.embedded import EmbeddedUnavailableError, embedded
 from pyapi.settings import Settings
 
-# A process that meets another one where the account is created says so and fails.
-CREATES_ACCOUNT = """
-import os, sys, time
-from pathlib import Path
-from pyapi import embedded
-
-folder = Path(sys.argv[1])
-(folder / f"ready-{sys.argv[2]}").touch()
-while len(list(folder.glob("ready-*"))) < 2:
-    time.sleep(0.01)
-
-def get_server(*arguments, **options):
-    os.close(os.open(folder / "creating", os.O_CREAT | os.O_EXCL))
-    time.sleep(0.3)
-    (folder / "creating").unlink()
-    raise RuntimeError("enough")
-
-os.geteuid = lambda: 0
-embedded._ACCOUNT_LOCK = folder / "account.lock"
-embedded.get_server = get_server
-try:
-    with embedded.embedded(folder / sys.argv[2], 18):
-        pass
-except embedded.EmbeddedUnavailableError as error:
-    sys.exit(None if "enough" in str(error) else str(error))
-"""
-
 # A process that uses a folder for a moment, with others.
 USES = """
 import sys
