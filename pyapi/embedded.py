@@ -204,10 +204,11 @@ def _leave(lock: Path, users: int, cluster: Path, process: psutil.Process | None
         # Somebody may have deleted the data folder.
         with postmaster.alone(lock) if lock.exists() else nullcontext():
             if _is_last(users):
-                # Another process may have started it again after a crash.
-                now = postmaster.running(cluster) or (process if process and process.is_running() else None)
-                if now is not None:
-                    postmaster.stop(now, cluster)
+                if process is None or not process.is_running():
+                    # Perhaps another process has started it again after a crash.
+                    process = postmaster.running(cluster)
+                if process is not None:
+                    postmaster.stop(process, cluster)
     finally:
         os.close(users)
 
@@ -243,9 +244,7 @@ def embedded(data_folder: Path, postgres_version: int, *, settings: str = "") ->
             with postmaster.alone(lock):
                 cluster = _place(cluster, account)
                 programs = postmaster.programs_folder(postgres_version, account)
-                users = os.open(
-                    data_folder / f"users-{postgres_version}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600
-                )
+                users = postmaster.lock_file(data_folder / f"users-{postgres_version}")
                 fcntl.flock(users, fcntl.LOCK_SH)
                 if not cluster.exists():
                     postmaster.create_cluster(cluster, programs, account, settings)

