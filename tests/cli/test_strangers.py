@@ -13,8 +13,10 @@ import pytest
 from sqlalchemy import URL
 
 from pyapi.cli import cli
+from pyapi.embedded import embedded
+from pyapi.settings import Settings
 from tests.support.accounts import OTHER, Python, modes
-from tests.support.command import environment, run, run_here, succeeded
+from tests.support.command import environment, run, run_here
 from tests.support.databases import folder_of_a_server, plain
 
 # These make an embedded server where there is none.
@@ -112,10 +114,11 @@ def test_no_command_that_reads_imports_the_package_of_the_embedded_server(
 
 
 def test_serve_on_an_embedded_database_that_is_not_migrated_is_a_sentence(plain_folder: Path, port: int) -> None:
-    settings = {"PGREPRISE_DATA": str(plain_folder), "PORT": str(port)}
-    succeeded(run("migrate", **settings))
-    assert run("migrate", "--downgrade", "base", **settings).returncode == 0
-    done = run("serve", **settings)
+    version = Settings.from_environment().postgres_version
+    settings = {"PGREPRISE_DATA": str(plain_folder), "PORT": str(port), "PGREPRISE_POSTGRES_VERSION": str(version)}
+    with embedded(plain_folder, version) as server:
+        server.create_database()
+        done = run_here("serve", **settings)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         f"Error: pgreprise is not installed in the database in {plain_folder}. Run `pgreprise migrate` first.\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -78,7 +79,7 @@ class Python:
             env={**environment(**settings), **self._variables, "HOME": str(folder)},
             cwd=folder,
             user=OTHER,
-            group="nogroup",
+            group=pwd.getpwnam(OTHER).pw_gid,
             extra_groups=[],
             capture_output=True,
             encoding="utf-8",
