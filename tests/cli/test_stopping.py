@@ -99,12 +99,12 @@ def start(*command: str | Path, **settings: str) -> subprocess.Popen[str]:
     )
 
 
-def until_ready(process: subprocess.Popen[str]) -> str:
+def until_ready(process: subprocess.Popen[str], last: str = "psql> call") -> str:
     assert process.stdout is not None
     said = ""
     for line in process.stdout:
         said += line
-        if "psql> call" in line:
+        if last in line:
             return said
     pytest.fail(said + process.communicate()[1])
 
@@ -253,7 +253,7 @@ def test_psql_gets_passwords_by_the_environment_and_never_as_an_argument(
     given, variables = arguments_and_environment(
         "postgresql://u:s3cret%20%27x@db.example.org:6432/reports?sslmode=require"
     )
-    assert given == "user=u dbname=reports sslmode=require host=db.example.org port=6432\n-c\nselect 1\n"
+    assert given == "host=db.example.org dbname=reports user=u port=6432 sslmode=require\n-c\nselect 1\n"
     assert "PGPASSWORD=s3cret 'x\n" in variables
 
     given, variables = arguments_and_environment("postgresql://u@db/reports?password=s3cret&sslpassword=al%20so")
@@ -266,7 +266,7 @@ def test_psql_gets_passwords_by_the_environment_and_never_as_an_argument(
 def test_a_password_in_the_query_of_a_url_is_not_printed_by_up(port: int, database: URL) -> None:
     url = plain(database.update_query_dict({"password": "s3cret"}))
     process = start(PROGRAM, "up", DATABASE_URL=url, PORT=str(port))
-    said = until_ready(process)
+    said = until_ready(process, "pgreprise psql")
     process.terminate()
     process.communicate(timeout=60)
     assert "psql   " in said
