@@ -1,6 +1,7 @@
 """The ``pgreprise`` command. Each module here holds a group of commands.
 
-Exit codes: 0 done, 1 refused by the database or a problem found, 2 wrong usage, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 refused by the database or a problem found, 2 wrong usage, 130 stopped by Ctrl-C, 129 and 143 by
+SIGHUP and SIGTERM.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ __all__ = ["cli", "main"]
 def cli() -> None:
     """Rerun stored reports safely, by stored procedures in PostgreSQL.
 
-    DATABASE_URL is the URL of the database. Without it an embedded PostgreSQL in ./.pgreprise is used.
+    DATABASE_URL is the URL of the database. Without it an embedded PostgreSQL in ./.pgreprise is used;
+    `up` and `migrate` make it.
     PGREPRISE_MIGRATION_URL is the URL of the same database for a role that may migrate it.
     """
 
