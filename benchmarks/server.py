@@ -11,8 +11,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
-from pyapi.database import connect_engine
 from pyapi.embedded import Embedded, embedded
+from pyapi.pool import connect_engine
 from pyapi.schema import migrate
 from pyapi.settings import Settings
 
@@ -48,7 +48,7 @@ def create_database(server: Embedded, name: str) -> URL:
         connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     url = server.url(name)
-    engine = connect_engine(url, statement_timeout_seconds=0)
+    engine = connect_engine(url, call_timeout_seconds=0)
     try:
         migrate.upgrade(engine)
     finally:

@@ -10,9 +10,10 @@ import click
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.database import call, connect_engine, sqlstate
+from pyapi.database import call, sqlstate
 from pyapi.economy_cache import EconomyCache
 from pyapi.embedded import Embedded, embedded
+from pyapi.pool import connect_engine
 from pyapi.schema.migrate import NOT_INSTALLED
 from pyapi.settings import Settings
 
@@ -86,9 +87,10 @@ def administrator_url() -> Iterator[tuple[URL, Embedded | None]]:
 
 @contextmanager
 def administrator() -> Iterator[Engine]:
-    """An engine for the role that administers the database. It has no statement timeout."""
+    """An engine for the role that administers the database. Its calls may take any time."""
+    is_pooled = read_settings().is_pooled
     with administrator_url() as (url, _):
-        engine = connect_engine(url, statement_timeout_seconds=0)
+        engine = connect_engine(url, call_timeout_seconds=0, is_pooled=is_pooled)
         try:
             yield engine
         finally:

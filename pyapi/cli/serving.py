@@ -24,8 +24,9 @@ from pyapi.cli.connections import (
     read_settings,
 )
 from pyapi.cli.installation import load_sample_where_empty
-from pyapi.database import call, connect_engine
+from pyapi.database import call
 from pyapi.embedded import API_LOGIN, Embedded
+from pyapi.pool import connect_engine
 from pyapi.schema import migrate
 
 __all__ = ["COMMANDS"]
@@ -76,7 +77,7 @@ def up(port: int) -> None:
     address = Address(port=port)
     address.require_free()
     with administrator_url() as (administrator, server):
-        engine = connect_engine(administrator, statement_timeout_seconds=0)
+        engine = connect_engine(administrator, call_timeout_seconds=0, is_pooled=settings.is_pooled)
         before = installed_domains(engine)
         migrate.upgrade(engine)
         if server is not None:
@@ -93,6 +94,8 @@ def up(port: int) -> None:
             authentication,
             economy_cache=economy_cache,
             origins=settings.cors_origins,
+            read_database=settings.read_database,
+            is_pooled=settings.is_pooled,
             when_ready=lambda: click.echo(text),
         )
 
@@ -140,6 +143,8 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
             authentication,
             economy_cache=economy_cache,
             origins=settings.cors_origins,
+            read_database=settings.read_database,
+            is_pooled=settings.is_pooled,
             workers=workers,
             connections=connections,
             clients=clients,
