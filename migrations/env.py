@@ -15,6 +15,7 @@ from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
+from pyapi.pool import is_behind_pooler
 from pyapi.schema import operations  # importing it registers the operations
 from pyapi.schema.files import sql_text
 from pyapi.schema.migrate import complete_domains
@@ -70,6 +71,16 @@ def require_known_revisions() -> None:
         )
 
 
+def require_own_session(connection: Connection) -> None:
+    """Refuse a transaction pooler: the lock and the settings of a migration outlive its transactions."""
+    if is_behind_pooler(connection):
+        raise CommandError(
+            "The connection goes through a pooler (PgBouncer or its like) that gives each transaction another server "
+            "connection. A migration needs one of its own. Nothing was changed. Set PGREPRISE_MIGRATION_URL to the "
+            "address of the server itself; where it is that already, set PGREPRISE_POOLER=session."
+        )
+
+
 def checks() -> Iterator[str]:
     """The checks that the pending revisions name, as SQL."""
     migration = context.get_context()
@@ -88,6 +99,7 @@ def write_sql() -> None:
 
 
 def migrate(connection: Connection) -> None:
+    require_own_session(connection)
     # Each revision is one transaction, also on an engine that has autocommit.
     connection.execution_options(isolation_level="READ COMMITTED")
     execute = connection.execution_options(no_parameters=True).exec_driver_sql

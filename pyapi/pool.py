@@ -34,6 +34,8 @@ __all__ = [
 
 # A connection is asked whether its server still answers, and may write, when that was last known longer ago.
 CHECK_SECONDS = 5.0
+# How long a server may take to answer that.
+ANSWER_SECONDS = 5.0
 # A call that did not end when it was cancelled: the server cannot be reached, and the connection is cut.
 _CUT_SECONDS = 10.0
 _TICK_SECONDS = 0.25
@@ -109,7 +111,12 @@ def connect_engine(
     def get_to_know(connection: psycopg.Connection[Any], record: ConnectionPoolEntry) -> None:
         connection.adapters.register_loader("json", TextLoader)
         opened_at = time.monotonic()
-        process, _ = _look(connection)
+        try:
+            process, _ = _look(connection)
+        except BaseException:
+            # SQLAlchemy would leave it open.
+            connection.close()
+            raise
         pooled = process != connection.info.backend_pid if rules.is_pooled is None else rules.is_pooled
         if pooled:
             connection.prepare_threshold = None
@@ -123,7 +130,8 @@ def connect_engine(
         now = time.monotonic()
         if now - record.info[_CHECKED_AT] > CHECK_SECONDS:
             try:
-                _, is_read_only = _look(connection)
+                with _deadlines.limit(connection, ANSWER_SECONDS, is_cut=True):
+                    _, is_read_only = _look(connection)
             except psycopg.Error as error:
                 raise DisconnectionError(str(error)) from error
             if is_read_only and rules.wants_writer:
@@ -163,11 +171,17 @@ def driver_of(connection: Connection) -> psycopg.Connection[Any]:
 
 
 def is_behind_pooler(connection: Connection) -> bool:
-    """Whether a transaction pooler is between here and the server."""
+    """Whether a transaction pooler is between here and the server. Asked outside a transaction."""
     driver = driver_of(connection)
     record = connection.connection.record_info or {}
     known: bool | None = record.get(_IS_BEHIND_POOLER)
-    return _look(driver)[0] != driver.info.backend_pid if known is None else known
+    if known is not None:
+        return known
+    # An engine that was made elsewhere, as Alembic's command line has it, has not noted it.
+    process, _ = _look(driver)
+    if not driver.autocommit:
+        driver.rollback()
+    return process != driver.info.backend_pid
 
 
 def replayed_position(connection: Connection, wanted: int) -> int:
@@ -214,15 +228,16 @@ class _Deadlines:
     """
 
     def __init__(self) -> None:
-        self._running: dict[int, tuple[float, psycopg.Connection[Any]]] = {}
+        # Each with its deadline, and whether the connection is cut then and not asked to cancel.
+        self._running: dict[int, tuple[float, psycopg.Connection[Any], bool]] = {}
         self._has_some = threading.Event()
         self._is_started = False
         self._lock = threading.Lock()
 
     @contextmanager
-    def limit(self, connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
+    def limit(self, connection: psycopg.Connection[Any], seconds: float, *, is_cut: bool = False) -> Iterator[None]:
         key = id(connection)
-        self._running[key] = (time.monotonic() + seconds, connection)
+        self._running[key] = (time.monotonic() + seconds, connection, is_cut)
         if not self._is_started:
             self._start()
         if not self._has_some.is_set():
@@ -250,9 +265,12 @@ class _Deadlines:
                     continue
                 self._has_some.set()
             now = time.monotonic()
-            overdue = {key: (at, held) for key, (at, held) in list(self._running.items()) if at <= now}
-            for key, (deadline, connection) in overdue.items():
-                if cancelled.get(key) != deadline:
+            for key, (deadline, connection, is_cut) in list(self._running.items()):
+                if deadline > now:
+                    continue
+                if is_cut:
+                    _cut(connection)
+                elif cancelled.get(key) != deadline:
                     cancelled[key] = deadline
                     threading.Thread(target=_cancel, args=(connection,), daemon=True).start()
                 elif now - deadline > _CUT_SECONDS:

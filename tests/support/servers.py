@@ -36,7 +36,7 @@ class Programs:
             server,
             "select setting as folder, current_setting('data_directory') as data from pg_config where name = 'BINDIR'",
         )
-        owner = os.stat(found["data"])
+        owner = Path(found["data"]).stat()
         is_other = owner.st_uid != os.geteuid()
         return cls(Path(found["folder"]), owner.st_uid if is_other else None, owner.st_gid if is_other else None)
 
