@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.pool import driver_of, drop_connections, limited, prepare_nothing, replayed_position
 
-__all__ = ["BehindError", "call", "call_procedure", "run_script", "sqlstate"]
+__all__ = ["READ_ONLY", "BehindError", "call", "call_procedure", "run_script", "sqlstate"]
 
 # Serialization failure and deadlock. A call is one transaction, so it can be repeated after them.
 _RETRIED = {"40001", "40P01"}
@@ -23,7 +23,7 @@ _FIRST_PAUSE_SECONDS = 0.01
 # The statement was prepared before a migration changed what the routine returns.
 _STALE_PLAN = "0A000"
 # The server is a standby now. It refused the call before anything was done.
-_READ_ONLY = "25006"
+READ_ONLY = "25006"
 # Prepared statements of another client, or none: there is a pooler in between that keeps the server's process numbers.
 _POOLED = {"26000", "42P05"}
 
@@ -125,7 +125,7 @@ def _execute(
             elif code in _POOLED and prepare is None:
                 prepare_nothing(engine)
                 prepare = False
-            elif code == _READ_ONLY and not has_reconnected and drop_connections(engine):
+            elif code == READ_ONLY and not has_reconnected and drop_connections(engine):
                 has_reconnected = True
             elif error.connection_invalidated and is_reading and not has_reconnected:
                 # It was lost during the call. Only of a call that reads is it known that it may be done again.

@@ -16,7 +16,7 @@ from pyapi.api.invalidation import INVALIDATION, Invalidation
 from pyapi.api.openapi import Stored, describes
 from pyapi.api.replica import REPLICA, Replica
 from pyapi.api.requests import Reply, call, caller, failure, success
-from pyapi.database import sqlstate
+from pyapi.database import READ_ONLY, sqlstate
 from pyapi.economy_cache import READER
 from pyapi.pool import drop_connections
 from pyapi.schema import migrate
@@ -33,7 +33,6 @@ _DOMAINS = ("reports", "carbon")
 # A database without any domain is reported to lack this one.
 _DEFAULT = "reports"
 _INSUFFICIENT_PRIVILEGE = "42501"
-_READ_ONLY = "25006"
 _STATUS = "status, pg_catalog.current_setting('transaction_read_only') = 'on' as is_read_only"
 # The follower of the feed looks every few seconds, and a large batch keeps it busy for a while.
 _BEHIND_SECONDS = 60
@@ -165,7 +164,7 @@ def readiness() -> Reply:
         return failure(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "Not ready: the database is read only.",
-            code=_READ_ONLY,
+            code=READ_ONLY,
             hint="It is a standby, or default_transaction_read_only is on. Let DATABASE_URL name the primary, or all "
             "servers, as postgresql://user@host1,host2/database?target_session_attrs=read-write.",
         )

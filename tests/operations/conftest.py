@@ -25,6 +25,13 @@ def server_folder(programs: Programs) -> Iterator[Path]:
         yield programs.own(Path(folder))
 
 
+@pytest.fixture(scope="module")
+def module_folder(programs: Programs) -> Iterator[Path]:
+    """A folder for servers that the tests of a module share."""
+    with folder_of_a_server() as folder:
+        yield programs.own(Path(folder))
+
+
 @pytest.fixture(scope="session")
 def login(server: URL, template: str, worker: str) -> Iterator[str]:
     """A login that holds what the API needs: the membership of pgreprise_api, which the template's migration made."""

@@ -7,14 +7,15 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 from sqlalchemy import URL
 
-from tests.support.databases import FAST, rows
+from pyapi.schema import migrate
+from tests.support.databases import FAST, engine, rows
 from tests.support.ports import unused_port
 
 _PGBOUNCER_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
@@ -105,6 +106,16 @@ def server(programs: Programs, folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
+def migrated_server(programs: Programs, folder: Path) -> Iterator[Server]:
+    """A new server with every migration in database postgres."""
+    with server(programs, folder) as made:
+        migrated = engine(made.url())
+        migrate.upgrade(migrated)
+        migrated.dispose()
+        yield made
+
+
+@contextmanager
 def standby(primary: Server, folder: Path) -> Iterator[Server]:
     """A standby that streams from the primary; it ends with the block."""
     primary.programs.run(
@@ -121,6 +132,22 @@ def _while_running(made: Server) -> Iterator[Server]:
     finally:
         if made.is_running:
             made.stop()
+
+
+def wait_for_replay(primary: Server, follower: Server) -> None:
+    """Wait until the standby has replayed what the primary has written."""
+    wanted = _position(primary)
+    for _ in range(_ATTEMPTS):
+        with suppress(psycopg.Error):
+            if _position(follower) >= wanted:
+                return
+        time.sleep(_PAUSE_SECONDS)
+    raise AssertionError("the standby does not follow")
+
+
+def _position(server: Server) -> int:
+    [row] = rows(server.url(), "select pgreprise.wal_position() as position")
+    return int(row["position"])
 
 
 def pgbouncer_program() -> str | None:
