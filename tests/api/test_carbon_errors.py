@@ -153,6 +153,29 @@ def test_a_body_that_cannot_be_used_is_unprocessable(shared_client: FlaskClient,
     assert "body" in detail(response, 422)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"emissions": [{"emission_type_id": 10001, "kg_co2eq": 9}], "fte": 7},
+        {"data": {"fte": 7}, "fte": 7},
+        {"data": {"fte": 7}, "emissions": [], "note": "n"},
+        {"data": None, "status": 1},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_fields_beside_data_or_emissions_are_refused_and_nothing_is_lost(
+    client: FlaskClient, dba: Connection, method: str, body: dict[str, Any]
+) -> None:
+    entry = add_entry(dba, add_report(dba, add_unit(dba)), 1, 5, fte=1, data_entry_type_id=2)
+    before = snapshot(dba)
+    path = "/api/v1/modules/1/2025/headcount/student" + (f"/{entry}" if method == "PATCH" else "")
+    said = detail(client.open(path, method=method, json=body), 422)
+    beside = next(name for name in body if name not in ("data", "emissions"))
+    assert f"the fields belong into data, and not beside it: {beside}" in said
+    assert snapshot(dba) == before
+
+
 def test_fields_that_the_front_end_sends_besides_do_not_matter(client: FlaskClient, dba: Connection) -> None:
     body = {"unit_id": add_unit(dba), "year": 2025, "completion_progress": "8/8", "id": 7, "modules": []}
     response = client.post("/api/v1/carbon-reports/", json=body)

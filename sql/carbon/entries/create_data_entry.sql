@@ -34,7 +34,7 @@ begin
       create_data_entry.carbon_project_type) as wanted;
   type_id := pgreprise.carbon_entry_type_id(target.module_type_id, create_data_entry.entry_type);
   fields := pgreprise.checked_entry_fields(type_id, create_data_entry.data, is_new => true);
-  perform pgreprise.check_emissions(create_data_entry.emissions);
+  perform pgreprise.check_emissions(create_data_entry.emissions, target.module_type_id);
   perform pgreprise.require_own_entry(fields, target.own_institutional_id, create_data_entry.module);
   perform pgreprise.require_fitting_entry(target.module_id, type_id, fields);
 

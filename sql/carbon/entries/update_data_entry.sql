@@ -41,7 +41,7 @@ begin
   if update_data_entry.data is not null then
     fields := pgreprise.checked_entry_fields(type_id, update_data_entry.data, is_new => false);
   end if;
-  perform pgreprise.check_emissions(update_data_entry.emissions);
+  perform pgreprise.check_emissions(update_data_entry.emissions, target.module_type_id);
 
   select case jsonb_typeof(entry.data::jsonb) when 'object' then entry.data::jsonb else '{}' end into stored
     from public.data_entries as entry
