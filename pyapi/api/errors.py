@@ -113,6 +113,8 @@ HTTP_STATUS: dict[str, int] = {
     "RC014": 422,
     "RC015": 404,
     "RC016": 422,
+    "RC017": 409,
+    "RC018": 409,
     **{code: condition.http_status for code, condition in _CONDITIONS.items()},
 }
 

@@ -210,6 +210,10 @@ EXPECTED = {
     "pgreprise.require_status_access": INTERNAL,
     "pgreprise.raise_invalid_carbon_value": INTERNAL,
     "pgreprise.replace_emissions": INTERNAL,
+    "pgreprise.lock_data_entries": INTERNAL,
+    "pgreprise.lock_module_of_report": INTERNAL,
+    "pgreprise.refuse_lost_rows": INTERNAL,
+    "pgreprise.require_all_written": INTERNAL,
     "pgreprise.require_carbon_report": INTERNAL,
     "pgreprise.require_carbon_year": INTERNAL,
     "pgreprise.require_data_entry": INTERNAL,
@@ -398,7 +402,8 @@ def test_the_owner_holds_no_more_on_the_hosts_tables_than_its_routines_need(dba:
         "carbon_reports": "delete insert select update",
         "carbon_report_modules": "delete insert select update",
         "data_entries": "delete insert select update",
-        "data_entry_emissions": "delete insert select",
+        # Update, because only so rows can be locked.
+        "data_entry_emissions": "delete insert select update",
     }
 
 

@@ -2,7 +2,7 @@
 -- project, which is created when there is none. Its id, its year, its modules and its entries stay, and it is never
 -- stale again. A new explore report of that year can be created afterwards. Of a plan only validated modules count
 -- (counts_validated_only).
--- Raises RR017, RC003, RC002, RC004 when the unit has a plan of that year, RC008 for a report of another type.
+-- Raises RR017, RC003, RC002, RC004 when the unit has a plan of that year, RC008 for a report of another type, RC017.
 create or replace function public.convert_explore_report(report_id bigint, as_of timestamptz default now())
 returns setof pgreprise.carbon_report_row
 language plpgsql
@@ -16,7 +16,8 @@ begin
   perform pgreprise.enter('reports:write');
   perform pgreprise.require_carbon_report(convert_explore_report.report_id);
 
-  -- A refresh or another conversion may hold it: then this waits, and looks at what that one left.
+  -- A refresh or another conversion may hold it: then this waits, and looks at what that one left. The project is part
+  -- of a key, so the lock is that of a deletion.
   select report.unit_id::bigint as unit_id, report.year::bigint as year, report.carbon_project_id into target
     from public.carbon_reports as report
    where report.id = convert_explore_report.report_id
@@ -39,6 +40,7 @@ begin
     update public.carbon_reports as report
        set carbon_project_id = plan_id, last_updated = pgreprise.epoch_seconds(convert_explore_report.as_of)
      where report.id = convert_explore_report.report_id;
+    perform pgreprise.require_all_written('carbon_reports', 1, found::int);
   exception
     when unique_violation then
       raise exception using

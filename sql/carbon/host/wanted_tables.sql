@@ -75,7 +75,7 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
       "uniques": [["id"]]
     },
     {
-      "name": "data_entry_emissions", "key": "id", "privileges": "select, insert, delete",
+      "name": "data_entry_emissions", "key": "id", "privileges": "select, insert, update, delete",
       "columns": [
         {"name": "id", "type": "id", "required": true},
         {"name": "data_entry_id", "type": "id", "required": true},

@@ -1,6 +1,6 @@
 -- create_carbon_project(unit_id, carbon_project_type, start_year, end_year, name, is_viewable_by_unit_members):
 -- create a unit's project of a type. get_carbon_project only reads.
--- Raises RR017, RC005, RC001, RC002, RC004 when the project exists, RC008 for a number that is not a year.
+-- Raises RR017, RC005, RC001, RC002, RC004 when the project exists, RC008 for a number that is not a year, RC017.
 create or replace function public.create_carbon_project(
   unit_id bigint,
   carbon_project_type bigint default 0,
@@ -16,6 +16,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   report_type text;
+  is_new      boolean;
 begin
   perform pgreprise.enter('reports:write');
   report_type := pgreprise.carbon_report_type(create_carbon_project.carbon_project_type);
@@ -31,7 +32,11 @@ begin
     create_carbon_project.start_year, create_carbon_project.end_year, create_carbon_project.name,
     coalesce(create_carbon_project.is_viewable_by_unit_members, false))
   on conflict on constraint uq_carbon_projects_unit_type do nothing;
-  if not found then
+  is_new := found;
+  perform pgreprise.require_all_written('carbon_projects', 1, (
+    select count(*) from pgreprise.stored_carbon_project(create_carbon_project.unit_id, report_type)
+  ));
+  if not is_new then
     raise exception using
       errcode = 'RC004',
       message = format('Unit #%s already has a %s project.', create_carbon_project.unit_id, report_type),
