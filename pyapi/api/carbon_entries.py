@@ -25,7 +25,8 @@ _ENTRIES = "/<entry_type>"
 _ENTRY = f"{_ENTRIES}/<int:item_id>"
 # The SQLSTATEs of each routine here, and of those that write a value.
 _READ = "RC001 RC002 RC003 RC005 RC006 RC015"
-_WRITE = f"{_READ} RC008 RC013 RC014"
+_DELETE = f"{_READ} RC017 RC018"
+_WRITE = f"{_DELETE} RC008 RC013 RC014"
 
 
 # The two members of the body of a caller that has computed emissions.
@@ -99,7 +100,7 @@ def update_entry(**path: Any) -> Reply:
 
 
 @entries.delete(_ENTRY, strict_slashes=False)
-@describes({HTTPStatus.NO_CONTENT: None}, _READ, query=CarbonQuery, unusable=UNUSABLE)
+@describes({HTTPStatus.NO_CONTENT: None}, _DELETE, query=CarbonQuery, unusable=UNUSABLE)
 def delete_entry(**path: Any) -> Reply:
     """Delete an entry. The reply has no content."""
     _call("public.delete_data_entry", path)
