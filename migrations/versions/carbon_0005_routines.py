@@ -41,6 +41,7 @@ ROUTINES = (
     "is_own_entry",
     "stored_data_entries",
     "carbon_report_id",
+    "stored_explore_report",
     "require_all_written",
     "refuse_lost_rows",
     "lock_data_entries",

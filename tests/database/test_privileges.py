@@ -214,6 +214,7 @@ EXPECTED = {
     "pgreprise.lock_module_of_report": INTERNAL,
     "pgreprise.refuse_lost_rows": INTERNAL,
     "pgreprise.require_all_written": INTERNAL,
+    "pgreprise.stored_explore_report": INTERNAL,
     "pgreprise.require_carbon_report": INTERNAL,
     "pgreprise.require_carbon_year": INTERNAL,
     "pgreprise.require_data_entry": INTERNAL,

@@ -14,7 +14,7 @@ declare
   plan_id bigint;
 begin
   perform pgreprise.enter('reports:write');
-  perform pgreprise.require_carbon_report(convert_explore_report.report_id);
+  perform pgreprise.require_carbon_report(convert_explore_report.report_id, 'edit');
 
   -- A refresh or another conversion may hold it: then this waits, and looks at what that one left. The project is part
   -- of a key, so the lock is that of a deletion.

@@ -17,10 +17,9 @@ begin
   perform public.require_unit_access(get_explore_report.unit_id);
 
   return query
-    select report, pgreprise.explore_report_is_stale(report.last_updated, get_explore_report.as_of)
-      from pgreprise.stored_carbon_reports(array[
-        pgreprise.carbon_report_id(get_explore_report.unit_id, get_explore_report.reference_year, 'Simulator_Explore')
-      ]) as report;
+    select found.stored, found.is_stale
+      from pgreprise.stored_explore_report(get_explore_report.unit_id, get_explore_report.reference_year,
+        get_explore_report.as_of) as found;
 end;
 $$;
 

@@ -21,7 +21,7 @@ declare
 begin
   perform pgreprise.enter('reports:write');
   perform pgreprise.carbon_report_type(set_carbon_module_status.carbon_project_type);
-  perform pgreprise.require_carbon_report(set_carbon_module_status.report_id, sets_status => true);
+  perform pgreprise.require_carbon_report(set_carbon_module_status.report_id, 'set_status');
 
   refused := case
     when set_carbon_module_status.status is null or set_carbon_module_status.status not between 0 and 2
