@@ -23,6 +23,7 @@ ROUTINES = (
     "check_chunk_size",
     "add_counts",
     "refuse_transaction_block",
+    "raise_lock_wait",
 )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from tests.support.carbon import NOW, add_entry, add_report, add_unit, module_id, snapshot
+from tests.support.carbon import NOW, add_entry, add_report, add_unit, module_id, refusal, snapshot
 from tests.support.concurrency import waiting_for_a_lock
 from tests.support.databases import Connect, Connection
 from tests.support.statements import one
@@ -73,6 +75,70 @@ def test_a_write_that_waits_for_the_calculator_holds_nothing_that_that_one_needs
         calculator.commit()
 
 
+TABLES = {
+    "entry": "data_entries",
+    "emissions": "data_entry_emissions",
+    "module": "carbon_report_modules",
+    "report": "carbon_reports",
+}
+
+
+@pytest.mark.parametrize(("ours", "held"), WAITS)
+def test_a_write_that_waits_too_long_names_the_row_and_who_holds_it(
+    dba: Connection, connect: Connect, rows: dict[str, int], ours: str, held: str
+) -> None:
+    emission = one(dba, "select id from public.data_entry_emissions")["id"]
+    calculator = connect(autocommit=False)
+    calculator.execute(written(STEPS[held], rows))
+    dba.execute("set lock_timeout = '20ms'")
+    said = refusal(dba, written(OURS[ours], rows).decode())
+    process, row = calculator.info.backend_pid, emission if held == "emissions" else rows[held]
+    assert (said.code, said.message) == (
+        "55P03",
+        f"Row {row} of {TABLES[held]} is locked by process {process} of role postgres. Nothing was changed.",
+    )
+    assert said.detail == {"table": TABLES[held], "id": row, "processes": [process]}
+    assert said.hint is not None
+    assert said.hint.endswith(f"where pid in ({process});")
+
+
+def test_the_age_of_the_transaction_is_told_where_the_owner_may_see_it(
+    dba: Connection, connect: Connect, rows: dict[str, int]
+) -> None:
+    calculator = connect(autocommit=False)
+    calculator.execute(written(STEPS["report"], rows))
+    with dba.transaction(force_rollback=True):
+        dba.execute("grant pg_read_all_stats to pgreprise_owner; set lock_timeout = '20ms'")
+        said = refusal(dba, written(OURS["status"], rows).decode())
+    assert re.search(r"of role postgres, whose transaction has lasted for \d+ s\. Nothing", said.message or "")
+
+
+def test_a_deletion_names_those_whose_rows_refer_to_the_entry(
+    dba: Connection, connect: Connect, rows: dict[str, int]
+) -> None:
+    dba.execute("create table public.notes (id bigint references public.data_entries (id))")
+    holders = [connect(autocommit=False), connect(autocommit=False)]
+    for holder in holders:
+        holder.execute("insert into public.notes values (%s)", (rows["entry"],))
+    dba.execute("set lock_timeout = '20ms'")
+    said = refusal(dba, written(OURS["delete"], rows).decode())
+    assert said.detail == {
+        "table": "data_entries",
+        "id": rows["entry"],
+        "processes": sorted(holder.info.backend_pid for holder in holders),
+    }
+
+
+def test_a_write_that_waits_for_another_one_of_ours_names_it(
+    dba: Connection, connect: Connect, rows: dict[str, int]
+) -> None:
+    other = connect(autocommit=False)
+    other.execute(written(OURS["create"], rows))
+    dba.execute("set lock_timeout = '20ms'")
+    said = refusal(dba, written(OURS["update"], rows).decode())
+    assert said.detail == {"table": TABLES["module"], "id": rows["module"], "processes": [other.info.backend_pid]}
+
+
 @pytest.mark.parametrize("ours", OURS)
 def test_the_calculator_goes_on_after_a_write_of_ours(
     dba: Connection, connect: Connect, rows: dict[str, int], ours: str
@@ -88,8 +154,7 @@ def test_the_calculator_goes_on_after_a_write_of_ours(
 def test_rows_of_the_calculator_that_refer_to_ours_and_a_write_do_not_wait_for_each_other(
     dba: Connection, connect: Connect, rows: dict[str, int], ours: str, referred: str
 ) -> None:
-    tables = {"entry": "data_entries", "module": "carbon_report_modules", "report": "carbon_reports"}
-    dba.execute(f"create table public.notes (id bigint references public.{tables[referred]} (id))".encode())
+    dba.execute(f"create table public.notes (id bigint references public.{TABLES[referred]} (id))".encode())
     add = written(f"insert into public.notes values ({{{referred}}})", rows)  # noqa: S608
     calculator, caller = connect(autocommit=False), connect(autocommit=False)
     for connection in (calculator, caller):

@@ -1,6 +1,6 @@
--- check_emissions(emissions, module_type_id): refuses emissions that an entry of this module cannot have: values that are
--- no numbers or negative, and types that are unknown, that sum others, or that belong to another module. So what counts
--- in the totals counts in stats too. Null is allowed, it means none.
+-- check_emissions(emissions, module_type_id): refuses emissions that an entry of this module cannot have: values that
+-- are no numbers or negative, and types that are unknown, that sum others, or that belong to another module. So what
+-- counts in the totals counts in stats too. Null is allowed, it means none.
 -- Raises RC008.
 create or replace function pgreprise.check_emissions(emissions jsonb, module_type_id bigint)
 returns void

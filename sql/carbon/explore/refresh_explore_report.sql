@@ -50,12 +50,13 @@ begin
       from public.carbon_report_modules as module
      where module.carbon_report_id = refresh_explore_report.old_report_id
      order by module.id
-       for update
   );
+  perform pgreprise.lock_carbon_rows('carbon_report_modules', module_ids, are_deleted => true);
+  perform pgreprise.lock_carbon_rows('carbon_reports', array[refresh_explore_report.old_report_id],
+    are_deleted => true);
   select report.last_updated into last_updated
     from public.carbon_reports as report
-   where report.id = refresh_explore_report.old_report_id and report.carbon_project_id = project_id
-     for update;
+   where report.id = refresh_explore_report.old_report_id and report.carbon_project_id = project_id;
 
   if not found or not pgreprise.explore_report_is_stale(last_updated, refresh_explore_report.as_of)
     -- Somebody has put in or taken out an entry since.

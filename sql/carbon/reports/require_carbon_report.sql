@@ -1,5 +1,5 @@
--- require_carbon_report(report_id, action): refuses an id that no carbon report has, and a caller who may not do this in
--- the unit of the report: view or edit (require_unit_access), or set_status of its modules (require_status_access).
+-- require_carbon_report(report_id, action): refuses an id that no carbon report has, and a caller who may not do this
+-- in the unit of the report: view or edit (require_unit_access), or set_status of its modules (require_status_access).
 -- Raises RC003, RC002.
 create or replace function pgreprise.require_carbon_report(report_id bigint, action text default 'view')
 returns void

@@ -18,7 +18,7 @@ begin
       jsonb_build_object('kg', set_co2_per_km.kg::text), 'Give a positive number of kilograms.');
   end if;
 
-  select setting.co2_per_km_kg into strict before from pgreprise.carbon_setting as setting for update;
+  select setting.co2_per_km_kg into strict before from pgreprise.carbon_setting as setting for no key update;
   update pgreprise.carbon_setting as setting set co2_per_km_kg = set_co2_per_km.kg;
   return before;
 end;
