@@ -14,6 +14,10 @@ depends_on = None
 TYPES = ("carbon_project_row", "carbon_report_row", "carbon_module_row", "data_entry_row")
 # A routine comes after those that it calls.
 ROUTINES = (
+    "repaired_json",
+    "as_jsonb",
+    "json_number",
+    "trimmed",
     "carbon_report_type",
     "carbon_module_type_id",
     "epoch_seconds",

@@ -132,6 +132,16 @@ def test_a_rule_of_the_calculator_refuses_a_write_and_nothing_is_changed(
     assert snapshot(sandbox) == before
 
 
+def test_a_name_that_is_longer_than_the_calculators_column_is_refused_by_name(sandbox: Connection) -> None:
+    sandbox.execute("alter table public.carbon_projects alter name type varchar(5)")
+    said = refusal(sandbox, "select create_carbon_project(1, 2, name => 'Lab\u00f6ra')")
+    assert (said.code, said.message) == (
+        "RC008",
+        "name has 6 characters, and the column public.carbon_projects.name takes 5.",
+    )
+    sandbox.execute("select create_carbon_project(1, 2, name => 'Lab\u00f6r')")
+
+
 # --- rows that would go with ours ------------------------------------------------------------
 
 REFERRED = [

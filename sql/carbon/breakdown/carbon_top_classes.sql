@@ -10,8 +10,8 @@ as $$
 begin
   return (
     with emitted as (
-      select entry.data::json ->> module_type.class_field as class,
-          entry.data::json ->> module_type.label_field as label, emission.kg_co2eq
+      select pgreprise.as_jsonb(entry.data::json) ->> module_type.class_field as class,
+          pgreprise.as_jsonb(entry.data::json) ->> module_type.label_field as label, emission.kg_co2eq
         from public.carbon_report_modules as module
         join public.data_entries as entry on entry.carbon_report_module_id = module.id
         join public.data_entry_emissions as emission on emission.data_entry_id = entry.id

@@ -11,7 +11,7 @@ begin
     select coalesce(jsonb_agg(jsonb_build_object('building_name', building.name, 'kg_co2eq', building.kg_co2eq,
         'tonnes_co2eq', building.kg_co2eq / 1000) order by building.name), '[]')
       from (
-       select entry.data::json ->> 'building_name' as name, sum(emission.kg_co2eq) as kg_co2eq
+       select pgreprise.as_jsonb(entry.data::json) ->> 'building_name' as name, sum(emission.kg_co2eq) as kg_co2eq
          from public.carbon_report_modules as module
          join public.data_entries as entry on entry.carbon_report_module_id = module.id
          join public.data_entry_emissions as emission on emission.data_entry_id = entry.id

@@ -44,8 +44,9 @@ begin
   end if;
   perform pgreprise.check_emissions(update_data_entry.emissions, target.module_type_id);
 
-  select case jsonb_typeof(entry.data::jsonb) when 'object' then entry.data::jsonb else '{}' end into stored
+  select case jsonb_typeof(held.data) when 'object' then held.data else '{}' end into stored
     from public.data_entries as entry
+   cross join lateral (select pgreprise.as_jsonb(entry.data::json) as data) as held
    where entry.id = update_data_entry.item_id;
   if update_data_entry.emissions is null and exists (
     select from jsonb_each(fields) as given(name, value)

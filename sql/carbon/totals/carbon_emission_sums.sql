@@ -25,7 +25,7 @@ begin
          join public.data_entry_emissions as emission on emission.data_entry_id = entry.id
         where entry.carbon_report_module_id = module.id and not pgreprise.is_rollup(emission.emission_type_id)
           and (carbon_emission_sums.own_institutional_id is null
-            or pgreprise.is_own_entry(entry.data::jsonb, carbon_emission_sums.own_institutional_id))
+            or pgreprise.is_own_entry(pgreprise.as_jsonb(entry.data::json), carbon_emission_sums.own_institutional_id))
         group by emission.emission_type_id
      ) as total
      where module.carbon_report_id = carbon_emission_sums.report_id

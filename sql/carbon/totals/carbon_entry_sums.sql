@@ -14,8 +14,7 @@ begin
       from public.carbon_report_modules as module
      cross join lateral (
        select count(*) as entries,
-           sum((entry.data::json ->> 'fte')::double precision)
-             filter (where json_typeof(entry.data::json -> 'fte') = 'number') as fte
+           sum(pgreprise.json_number(pgreprise.as_jsonb(entry.data::json) -> 'fte')) as fte
          from public.data_entries as entry
         where entry.carbon_report_module_id = module.id
      ) as entered

@@ -1,6 +1,7 @@
 -- create_carbon_project(unit_id, carbon_project_type, start_year, end_year, name, is_viewable_by_unit_members):
 -- create a unit's project of a type. get_carbon_project only reads.
--- Raises RR017, RC005, RC001, RC002, RC004 when the project exists, RC008 for a number that is not a year, RC017.
+-- Raises RR017, RC005, RC001, RC002, RC004 when the project exists, RC008 for a number that is not a year and for
+-- a name that is longer than its column, RC017.
 create or replace function public.create_carbon_project(
   unit_id bigint,
   carbon_project_type bigint default 0,
@@ -17,6 +18,7 @@ as $$
 declare
   report_type text;
   is_new      boolean;
+  longest     bigint;
 begin
   perform pgreprise.enter('reports:write');
   report_type := pgreprise.carbon_report_type(create_carbon_project.carbon_project_type);
@@ -24,6 +26,17 @@ begin
   perform pgreprise.require_carbon_year(given.year)
     from (values (create_carbon_project.start_year), (create_carbon_project.end_year)) as given(year)
    where given.year is not null;
+
+  select attribute.atttypmod - 4 into longest
+    from pg_attribute as attribute
+   where attribute.attrelid = 'public.carbon_projects'::regclass and attribute.attname = 'name'
+     and attribute.atttypmod > 0;
+  if char_length(create_carbon_project.name) > longest then
+    perform pgreprise.raise_invalid_carbon_value(
+      format('name has %s characters, and the column public.carbon_projects.name takes %s.',
+        char_length(create_carbon_project.name), longest),
+      jsonb_build_object('name', create_carbon_project.name, 'longest', longest), 'Give a shorter name.');
+  end if;
 
   insert into public.carbon_projects (
     unit_id, carbon_report_type, start_year, end_year, name, is_viewable_by_unit_members
