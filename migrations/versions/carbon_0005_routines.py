@@ -100,7 +100,6 @@ ROUTINES = (
     "delete_data_entry",
     "get_validated_totals",
     "get_results_summary",
-    "set_co2_per_km",
     "carbon_validated_modules",
     "carbon_validated_fte",
     "carbon_chart_sums",
