@@ -50,7 +50,9 @@ def test_reading_changes_no_row(carbon: URL) -> None:
                 "select get_carbon_report_modules(%(id)s)",
                 "select get_validated_totals(%(id)s)",
                 "select get_carbon_reports(%(unit_id)s)",
-                "select get_explore_report(%(unit_id)s, %(year)s)",
+                "select get_explore_report(report.unit_id, report.year) from public.carbon_reports as report "
+                "join public.carbon_projects as project on project.id = report.carbon_project_id "
+                "and project.carbon_report_type = 'Simulator_Explore' where report.id = %(id)s",
                 "select get_carbon_module(%(unit_id)s, %(year)s, 'headcount')",
             ):
                 connection.execute(statement.encode(), report)

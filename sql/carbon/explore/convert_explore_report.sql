@@ -43,11 +43,7 @@ begin
     perform pgreprise.require_all_written('carbon_reports', 1, found::int);
   exception
     when unique_violation then
-      raise exception using
-        errcode = 'RC004',
-        message = format('Unit #%s already has a Simulator_Plan report of %s.', target.unit_id, target.year),
-        detail = jsonb_build_object('unit_id', target.unit_id, 'carbon_project_id', plan_id, 'year', target.year),
-        hint = 'Use the existing plan, or create the plan of another year.';
+      perform pgreprise.raise_carbon_exists(target.unit_id, 'Simulator_Plan', plan_id, target.year);
   end;
   delete from pgreprise.failed_refresh as failed where failed.report_id = convert_explore_report.report_id;
 

@@ -50,11 +50,7 @@ begin
     select count(*) from pgreprise.stored_carbon_project(create_carbon_project.unit_id, report_type)
   ));
   if not is_new then
-    raise exception using
-      errcode = 'RC004',
-      message = format('Unit #%s already has a %s project.', create_carbon_project.unit_id, report_type),
-      detail = jsonb_build_object('unit_id', create_carbon_project.unit_id, 'carbon_report_type', report_type),
-      hint = 'Use the existing project. get_carbon_project returns it.';
+    perform pgreprise.raise_carbon_exists(create_carbon_project.unit_id, report_type);
   end if;
 
   return query
