@@ -216,6 +216,19 @@ def test_members_are_listed_by_name_where_they_have_an_id(sandbox: Connection, u
     assert refusal(sandbox, "select get_headcount_members(%s, 2024)", unit).code == "RC003"
 
 
+def test_a_limit_to_own_entries_holds_for_the_fte_of_headcount_too(sandbox: Connection, unit: int, report: int) -> None:
+    for fte, person in ((1, "7"), (2, "8")):
+        fill(sandbox, add_entry(sandbox, report, 1), fte=fte, user_institutional_id=person, sius_code="51")
+    sandbox.execute(
+        "insert into pgreprise.carbon_role_right (role, kind, resource, action, only_own) values "
+        "(%s, 'own', 'headcount', 'view', true)",
+        (STANDARD,),
+    )
+    with acting(sandbox, {**claims(role(STANDARD, "own", "0184")), "institutional_id": "7"}):
+        view = one(sandbox, "select get_module_view(%s, 2025, 'headcount') as view", unit)["view"]
+    assert (view["totals"]["total_annual_fte"], view["stats"]) == (1, {"51": 1, "student": None})
+
+
 def test_classes_are_summed_by_type_and_only_so_many_are_shown(sandbox: Connection, unit: int, report: int) -> None:
     for kg, name in ((40, "a"), (10, "a"), (25, "b"), (5, "e"), (5, "c"), (4, "d"), (1, None)):
         fill(sandbox, add_entry(sandbox, report, 4, kg), equipment_class=name)
