@@ -32,7 +32,7 @@ begin
       from (
         select case entry.data_entry_type_id when 2 then 'student'
             else coalesce(entry.data ->> 'sius_code', 'unknown') end as class,
-            sum(pgreprise.entry_fte(entry.data)) as fte
+            sum(pgreprise.entry_fte(entry.data::json)) as fte
           from pgreprise.stored_data_entries(target.module_id,
             own_institutional_id => target.own_institutional_id) as entry
          group by 1

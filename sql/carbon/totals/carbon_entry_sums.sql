@@ -14,7 +14,7 @@ begin
       from public.carbon_report_modules as module
      cross join lateral (
        select count(*) as entries,
-           sum(pgreprise.entry_fte(pgreprise.as_jsonb(entry.data::json))) as fte
+           sum(pgreprise.entry_fte(entry.data::json)) as fte
          from public.data_entries as entry
         where entry.carbon_report_module_id = module.id
      ) as entered

@@ -8,8 +8,7 @@ language sql
 immutable
 begin atomic
   select case
-    when position('\u0000' in as_jsonb.value::text) > 0 or position('\ud' in as_jsonb.value::text) > 0
-      or position('\uD' in as_jsonb.value::text) > 0
+    when position('\u' in as_jsonb.value::text) > 0 and as_jsonb.value::text ~ '\\u(0000|[dD][89a-fA-F])'
       then pgreprise.repaired_json(as_jsonb.value::text)::jsonb
     else as_jsonb.value::jsonb
   end;
