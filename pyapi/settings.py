@@ -185,9 +185,11 @@ class Settings:
     @classmethod
     def from_environment(cls) -> Settings:
         """Read the settings. Raises ValueError for a value that cannot be used."""
-        database = os.environ.get("DATABASE_URL") or None
-        own_migration = os.environ.get("PGREPRISE_MIGRATION_URL")
+        # Without a database the embedded server is used. Nobody who sets an empty URL means that.
+        database = _given("DATABASE_URL", os.environ.get("DATABASE_URL"))
+        own_migration = _given("PGREPRISE_MIGRATION_URL", os.environ.get("PGREPRISE_MIGRATION_URL"))
         migration = own_migration or database
+        data_folder = _given("PGREPRISE_DATA", os.environ.get("PGREPRISE_DATA")) or ".pgreprise"
         version = os.environ.get("PGREPRISE_POSTGRES_VERSION", "18")
         if version not in ("16", "18"):
             raise ValueError(f"PGREPRISE_POSTGRES_VERSION is {version!r}. The embedded server has version 16 or 18.")
@@ -219,9 +221,11 @@ class Settings:
         return cls(
             database=_database("DATABASE_URL", database),
             migration_database=_database("PGREPRISE_MIGRATION_URL" if own_migration else "DATABASE_URL", migration),
-            read_database=_database("PGREPRISE_READ_URL", os.environ.get("PGREPRISE_READ_URL") or None),
+            read_database=_database(
+                "PGREPRISE_READ_URL", _given("PGREPRISE_READ_URL", os.environ.get("PGREPRISE_READ_URL"))
+            ),
             is_pooled=_is_pooled(os.environ.get("PGREPRISE_POOLER")),
-            data_folder=Path(os.environ.get("PGREPRISE_DATA", ".pgreprise")).absolute(),
+            data_folder=Path(data_folder).absolute(),
             postgres_version=int(version),
             jwt_secret=secret,
             jwt_jwks=Path(key_file).absolute() if key_file is not None else None,

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from gevent import monkey
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from sqlalchemy import URL, Engine
 
 from pyapi.api.address import Address
@@ -63,6 +65,26 @@ def _let_newborn_workers_hear_their_end() -> None:
     So what is sent during a fork arrives afterwards, and ends the worker.
     """
     os.register_at_fork(before=_block_the_ends, after_in_parent=_unblock_the_ends, after_in_child=_hear_the_end)
+
+
+def _leave_hangups_to_the_parent() -> None:
+    # A terminal that is closed tells all processes. The parent lets its workers finish their requests.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]
+    """Gunicorn's parent process. It stops when its terminal is closed, where gunicorn would begin anew."""
+
+    _is_deaf = False
+
+    def init_signals(self) -> None:
+        # nohup ignores it, to go on without the terminal.
+        self._is_deaf = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        super().init_signals()
+
+    def handle_hup(self) -> None:
+        if not self._is_deaf:
+            self.handle_term()
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc]
@@ -119,6 +141,13 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
             wants_writer=wants_writer,
         )
 
+    def run(self) -> None:
+        try:
+            _Arbiter(self).run()
+        except RuntimeError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(1)
+
 
 def serve(
     database: URL,
@@ -158,6 +187,7 @@ def serve(
         "keepalive": _HEAD_SECONDS,
         "loglevel": "warning",
         "control_socket_disable": True,
+        "post_worker_init": lambda _worker: _leave_hangups_to_the_parent(),
         "worker_int": lambda _worker: _end_at_once(),
     }
     if when_ready is not None:

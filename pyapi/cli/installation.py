@@ -47,7 +47,7 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
     alembic.setLevel(logging.INFO)
     # What it says about itself helps nobody.
     alembic.addFilter(lambda record: record.getMessage().startswith("Running "))
-    with administrator() as engine:
+    with administrator(create=downgrade is None) as engine:
         if downgrade is not None:
             migrate.downgrade(engine, downgrade, drop_tables_with_rows=drop_tables_with_rows)
         else:
