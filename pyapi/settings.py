@@ -74,6 +74,13 @@ def _is_pooled(text: str | None) -> bool | None:
     raise ValueError("PGREPRISE_POOLER is transaction or session. Unset it, and each connection finds out.")
 
 
+def _call_timeout(text: str | None) -> float:
+    found = re.fullmatch(r"[0-9]{1,4}(?:\.[0-9]{1,3})?", (text or "30").strip(), re.ASCII)
+    if found is None or not 1 <= float(found[0]) <= 3600:
+        raise ValueError(f"PGREPRISE_CALL_TIMEOUT is {text!r}. It is a number of seconds between 1 and 3600.")
+    return float(found[0])
+
+
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
@@ -156,6 +163,7 @@ class Settings:
     PGREPRISE_READ_URL: the URL of a read replica of that database, which answers GETs.
     PGREPRISE_POOLER: ``transaction`` where a transaction pooler is in between, ``session`` where none or a session
     pooler is; by default each connection finds out.
+    PGREPRISE_CALL_TIMEOUT: how many seconds a call of the API may take in the database.
     PGREPRISE_DATA: the folder of the embedded server, ``.pgreprise`` in the current folder by default.
     PGREPRISE_POSTGRES_VERSION: the major version of the embedded server, 16 or 18.
     PGREPRISE_JWT_SECRET: the secret that tokens are signed with (HS256), or
@@ -181,6 +189,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     read_database: URL | None = None
     is_pooled: bool | None = None
+    call_timeout_seconds: float = 30
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -224,6 +233,7 @@ class Settings:
             read_database=_database(
                 "PGREPRISE_READ_URL", _given("PGREPRISE_READ_URL", os.environ.get("PGREPRISE_READ_URL"))
             ),
+            call_timeout_seconds=_call_timeout(os.environ.get("PGREPRISE_CALL_TIMEOUT")),
             is_pooled=_is_pooled(os.environ.get("PGREPRISE_POOLER")),
             data_folder=Path(data_folder).absolute(),
             postgres_version=int(version),

@@ -98,6 +98,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         origins: Collection[str],
         read_database: URL | None,
         is_pooled: bool | None,
+        call_timeout_seconds: float,
         connections: int,
         options: dict[str, object],
     ) -> None:
@@ -107,6 +108,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         self._origins = origins
         self._read_database = read_database
         self._is_pooled = is_pooled
+        self._call_timeout_seconds = call_timeout_seconds
         self._connections = connections
         # Shared by the workers, so it is made before they are.
         self._position = WritePosition()
@@ -138,6 +140,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
             pool_size=self._connections,
             pool_timeout_seconds=_POOL_SECONDS,
             is_pooled=self._is_pooled,
+            call_timeout_seconds=self._call_timeout_seconds,
             wants_writer=wants_writer,
         )
 
@@ -158,6 +161,7 @@ def serve(
     origins: Collection[str] = (),
     read_database: URL | None = None,
     is_pooled: bool | None = None,
+    call_timeout_seconds: float = 30,
     workers: int = 2,
     connections: int = 8,
     clients: int = 1000,
@@ -166,9 +170,9 @@ def serve(
     """Serve the API until SIGINT or SIGTERM; requests under way are finished after SIGTERM.
 
     Web pages of ``origins`` may call it. Each of the ``workers`` processes serves at most ``clients`` connections of
-    clients at once, over at most ``connections`` to the database.
-    GETs go to ``read_database``, a replica, where it is given. ``is_pooled`` says whether a transaction pooler is in
-    between; see ``connect_engine``. Does not return: gunicorn ends with SystemExit.
+    clients at once, over at most ``connections`` to the database. GETs go to ``read_database``, a replica, where it is
+    given. ``is_pooled`` says whether a transaction pooler is in between and ``call_timeout_seconds`` how long a call
+    may take in the database; see ``connect_engine``. Does not return: gunicorn ends with SystemExit.
     Raises UnprotectedAddressError where ``authentication`` is None and others than this machine would reach
     the address, and RuntimeError where gevent has not patched the process before psycopg was imported.
     """
@@ -193,4 +197,14 @@ def serve(
     if when_ready is not None:
         options["when_ready"] = lambda _server: when_ready()
     _let_newborn_workers_hear_their_end()
-    _Gunicorn(database, authentication, economy_cache, origins, read_database, is_pooled, connections, options).run()
+    _Gunicorn(
+        database,
+        authentication,
+        economy_cache,
+        origins,
+        read_database,
+        is_pooled,
+        call_timeout_seconds,
+        connections,
+        options,
+    ).run()

@@ -113,6 +113,7 @@ def up(port: int) -> None:
             origins=settings.cors_origins,
             read_database=settings.read_database,
             is_pooled=settings.is_pooled,
+            call_timeout_seconds=settings.call_timeout_seconds,
             when_ready=lambda: click.echo(text),
         )
 
@@ -162,6 +163,7 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
             origins=settings.cors_origins,
             read_database=settings.read_database,
             is_pooled=settings.is_pooled,
+            call_timeout_seconds=settings.call_timeout_seconds,
             workers=workers,
             connections=connections,
             clients=clients,
