@@ -31,13 +31,13 @@ def rights_finding(row: dict[str, Any]) -> Finding:
         return Finding(
             "rights",
             "problem",
-            f"pgreprise_owner may not {privileges} on {what}, and routines need it.",
+            f"pgreprise_owner lacks {privileges} on {what}, which routines need.",
             f"grant {privileges} on {what} to pgreprise_owner;",
         )
     return Finding(
         "rights",
         "problem",
-        f"pgreprise_owner may {privileges} on {what}, and no routine needs it.",
+        f"pgreprise_owner holds {privileges} on {what}, which no routine needs.",
         f"revoke {privileges} on {what} from pgreprise_owner;",
     )
 

@@ -80,7 +80,7 @@ def unfit_tables(database: psycopg.Connection[Any], domain: str) -> Iterator[Fin
                 yield _refuses(row, error)
 
 
-class _wanted:  # noqa: N801
+class _wanted:
     """The tables of a list, in a transaction that is rolled back, so that its setting stays in no session."""
 
     def __init__(self, database: psycopg.Connection[Any], wanted: str) -> None:
@@ -145,12 +145,7 @@ def _hides_rows(row: dict[str, Any]) -> Finding:
 
 def _refusal(database: psycopg.Connection[Any], row: dict[str, Any]) -> str | None:
     """What PostgreSQL says to an update or a deletion, which is only explained."""
-    statements = []
-    if row["is_updated"]:
-        statements.append(f"explain update {row['table_name']} set {row['column_name']} = default where false")
-    if row["is_deleted"]:
-        statements.append(f"explain delete from {row['table_name']} where false")
-    for statement in statements:
+    for statement in row["trials"]:
         try:
             with database.transaction(force_rollback=True):
                 database.execute(statement.encode())
@@ -162,7 +157,7 @@ def _refusal(database: psycopg.Connection[Any], row: dict[str, Any]) -> str | No
 def _refuses(row: dict[str, Any], error: str) -> Finding:
     table, identity, best = row["table_name"], row["replica_identity"], row["best_identity"]
     publications = ", ".join(row["publications"])
-    if identity == "d" and best == "default" or identity == "f":
+    if (identity == "d" and best == "default") or identity == "f":
         # The identity is there, and a publication leaves out a part of it.
         remedy = " ".join(
             f'alter publication "{name}" drop table {table}; alter publication "{name}" add table {table};'

@@ -187,7 +187,7 @@ def _compare(database: psycopg.Connection[Any], file: RoutineFile, *, compare: b
             " ".join(f"drop {row['kind']} {row['signature']};" for row in overloads)
             or f"\\df {file.routine} shows both. Drop the one that {path} does not create.",
         )
-    elif after is not None and len(after) > len(before) or after is None:
+    elif (after is not None and len(after) > len(before)) or after is None:
         # Its arguments, its result or its kind are others, so that the file cannot replace it.
         if overloads:
             dropped = " ".join(f"drop {row['kind']} {row['signature']};" for row in overloads)

@@ -44,8 +44,8 @@ def _missing_roles(database: psycopg.Connection[Any]) -> list[Finding]:
     existing = {row["role"] for row in ask(database, "role_attributes")}
     return [
         _finding(
-            f"Role {role} does not exist.",
-            f"create role {role} nologin; then run the doctor again, which names the rights that it needs.",
+            f"Role {role} does not exist. When it does, the doctor names the rights that it needs.",
+            f"create role {role} nologin;",
         )
         for role in (OWNER, *GROUPS)
         if role not in existing
@@ -81,8 +81,8 @@ def _on_schemas(database: psycopg.Connection[Any]) -> Iterator[Finding]:
 def _of_strangers(database: psycopg.Connection[Any]) -> Iterator[Finding]:
     for row in ask(database, "strange_rights"):
         yield _finding(
-            f"{_shown(row['role'])} may {', '.join(row['privileges'])} on {row['kind']} {row['object']}, and no "
-            "migration granted that.",
+            f"{_shown(row['role'])} holds {', '.join(row['privileges'])} on {row['kind']} {row['object']}, which no "
+            "migration granted.",
             row["remedy"],
         )
 

@@ -6,18 +6,16 @@ Each change is made in a transaction that is rolled back, so that all of them sh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
-from sqlalchemy import URL
 
-from pyapi.database import connect_engine
 from pyapi.doctor import Finding, host, installation, privileges, tables
-from pyapi.doctor import examine as examine_database
 from pyapi.schema.files import sql_folder
 from tests.support.databases import Connection
-from tests.support.factories import add_report, add_simulation, set_versions
+
+Look = Callable[[], list[Finding]]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +34,7 @@ def unsaved(shared_connection: Connection) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def look(unsaved: Connection, migrations_sql: str) -> "Look":
+def look(unsaved: Connection, migrations_sql: str) -> Look:
     """Looks for what is wrong with the installation, without a look at rows."""
 
     def altered() -> list[Finding]:
@@ -195,46 +193,50 @@ ALTERED = [
     ("revoke usage on schema pgreprise from pgreprise_api", "pgreprise_api may not use schema pgreprise"),
     (
         "revoke select, update on simulations from pgreprise_owner",
-        "pgreprise_owner may not select, update on table public.simulations",
+        "pgreprise_owner lacks select, update on table public.simulations",
     ),
     (
         "revoke all on sequence simulations_id_seq from pgreprise_owner",
-        "pgreprise_owner may not usage on sequence public.simulations_id_seq",
+        "pgreprise_owner lacks usage on sequence public.simulations_id_seq",
     ),
     (
         "revoke insert on carbon_reports from pgreprise_owner",
-        "pgreprise_owner may not insert on table public.carbon_reports",
+        "pgreprise_owner lacks insert on table public.carbon_reports",
     ),
-    ("revoke update on pgreprise.rerun from pgreprise_owner", "pgreprise_owner may not update on table pgreprise.rerun"),
+    (
+        "revoke update on pgreprise.rerun from pgreprise_owner",
+        "pgreprise_owner lacks update on table pgreprise.rerun",
+    ),
     (
         "revoke all on sequence pgreprise.rerun_rerun_id_seq from pgreprise_owner",
-        "pgreprise_owner may not usage on sequence pgreprise.rerun_rerun_id_seq",
+        "pgreprise_owner lacks usage on sequence pgreprise.rerun_rerun_id_seq",
     ),
     # Too many of them.
-    ("grant delete on pgreprise.rerun to pgreprise_owner", "pgreprise_owner may delete on table pgreprise.rerun"),
+    ("grant delete on pgreprise.rerun to pgreprise_owner", "pgreprise_owner holds delete on table pgreprise.rerun"),
     (
         "grant truncate on simulations to pgreprise_owner",
-        "pgreprise_owner may truncate on table public.simulations",
+        "pgreprise_owner holds truncate on table public.simulations",
     ),
     (
         "grant references (id) on simulations to pgreprise_owner",
-        "pgreprise_owner may references (id) on table public.simulations",
+        "pgreprise_owner holds references (id) on table public.simulations",
     ),
     # Rights of strangers.
-    ("grant select on pgreprise.report_run to doctor_s", "doctor_s may select on table pgreprise.report_run"),
-    ("grant select (output) on pgreprise.report_run to doctor_s", "doctor_s may select (output) on table"),
-    ("grant usage on schema pgreprise to doctor_s", "doctor_s may usage on schema pgreprise"),
-    ("grant usage on schema pgreprise to public", "PUBLIC may usage on schema pgreprise"),
+    ("grant select on pgreprise.report_run to doctor_s", "doctor_s holds select on table pgreprise.report_run"),
+    ("grant select (output) on pgreprise.report_run to doctor_s", "doctor_s holds select (output) on table"),
+    ("grant usage on schema pgreprise to doctor_s", "doctor_s holds usage on schema pgreprise"),
+    ("grant usage on schema pgreprise to public", "PUBLIC holds usage on schema pgreprise"),
     (
         "grant usage on sequence pgreprise.rerun_rerun_id_seq to pgreprise_dba",
-        "pgreprise_dba may usage on sequence pgreprise.rerun_rerun_id_seq",
+        "pgreprise_dba holds usage on sequence pgreprise.rerun_rerun_id_seq",
     ),
-    ("grant usage on type pgreprise.report_row to public", "PUBLIC may usage on type pgreprise.report_row"),
+    ("grant usage on type pgreprise.report_row to public", "PUBLIC holds usage on type pgreprise.report_row"),
     (
         "grant execute on procedure rerun_report to doctor_s with grant option; create role doctor_t;"
         "set role doctor_s; grant execute on procedure rerun_report to doctor_t; reset role",
-        "doctor_t may execute on procedure rerun_report(bigint,text,text,jsonb)",
+        "doctor_t holds execute on procedure rerun_report(bigint,text,text,jsonb)",
     ),
+    ("alter role pgreprise_reader rename to doctor_r", "Role pgreprise_reader does not exist"),
     # Other owners.
     ("alter table pgreprise.rerun owner to doctor_s", "Table pgreprise.rerun belongs to doctor_s"),
     ("alter schema pgreprise owner to doctor_s", "Schema pgreprise belongs to doctor_s"),
@@ -265,12 +267,14 @@ ALTERED = [
 ]
 
 
-def test_nothing_differs_in_an_installation_that_nobody_touched(look) -> None:
+def test_nothing_differs_in_an_installation_that_nobody_touched(look: Look) -> None:
     assert look() == []
 
 
 @pytest.mark.parametrize(("change", "message"), ALTERED, ids=[change[:70] for change, _ in ALTERED])
-def test_what_somebody_changed_is_named_and_the_remedies_put_it_right(unsaved, look, change, message) -> None:
+def test_what_somebody_changed_is_named_and_the_remedies_put_it_right(
+    unsaved: Connection, look: Look, change: str, message: str
+) -> None:
     unsaved.execute(change.encode())
     found = look()
     assert any(message in finding.message for finding in found), [finding.message for finding in found]

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.doctor import privileges
+from pyapi.database import connect_engine
+from pyapi.doctor import examine
 from pyapi.embedded import embedded
 from pyapi.schema import migrate
 from pyapi.schema.run_tables import create_run_tables
@@ -155,6 +156,8 @@ alter default privileges {of} grant all on sequences to stranger, public, pgrepr
 alter default privileges {of} grant all on functions to stranger with grant option;
 alter default privileges {of} grant all on functions to public, pgreprise_reader;
 alter default privileges {of} grant all on types to stranger, pgreprise_api;
+alter default privileges {of} grant all on tables to pgreprise_owner;
+alter default privileges {of} grant all on sequences to pgreprise_owner;
 """
 # What somebody holds on an object of ours, but for the owner of it and of the routines, and for EXECUTE of the groups.
 HELD = """
@@ -199,8 +202,10 @@ def held(database: URL, *, created: str) -> list[dict[str, object]]:
     """
     with connect(database) as connection:
         strangers = connection.execute(HELD, {"created": created}).fetchall()
-        findings = [finding for finding in privileges.wrong_rights(connection) if finding.severity == "problem"]
-        return [*strangers, *({"finding": finding.message} for finding in findings)]
+    examined = connect_engine(database)
+    findings = [finding.message for finding in examine(examined) if finding.severity == "problem"]
+    examined.dispose()
+    return [*strangers, *({"finding": message} for message in findings)]
 
 
 def allow(database: URL, *scopes: str) -> None:

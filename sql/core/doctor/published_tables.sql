@@ -1,21 +1,28 @@
 -- published_tables: the tables of schema pgreprise, and those of the host that the setting pgreprise.wanted_tables lists,
--- that a publication publishes updates or deletions of, and which of these pgreprise_owner does. A table without a
--- replica identity, or with a publication that leaves out a part of it, refuses them; the doctor asks PostgreSQL itself,
--- with `explain`. A query: it returns one row a table, with the replica identity that it could have.
+-- that a publication publishes updates or deletions of. A table without a replica identity, or with a publication that
+-- leaves out a part of it, refuses them. Whether it does, PostgreSQL itself tells, when the trials are run: they explain
+-- what pgreprise_owner may do, and change nothing.
+-- A query: it returns one row a table, with its trials and with the replica identity that it could have.
 select
   format('%I.%I', namespace.nspname, relation.relname) as table_name,
   array_agg(distinct publication.pubname::text order by publication.pubname::text) as publications,
-  (
-    select quote_ident(attribute.attname)
-    from pg_catalog.pg_attribute as attribute
-    where attribute.attrelid = relation.oid and attribute.attnum > 0 and not attribute.attisdropped
-    order by attribute.attnum
-    limit 1
-  ) as column_name,
-  bool_or(publication.pubupdate) and pg_catalog.has_table_privilege('pgreprise_owner', relation.oid, 'update')
-    as is_updated,
-  bool_or(publication.pubdelete) and pg_catalog.has_table_privilege('pgreprise_owner', relation.oid, 'delete')
-    as is_deleted,
+  array_remove(array[
+    case
+      when bool_or(publication.pubupdate) and pg_catalog.has_table_privilege('pgreprise_owner', relation.oid, 'update')
+        then (
+          select format('explain update %I.%I set %I = default where false', namespace.nspname, relation.relname,
+              attribute.attname)
+          from pg_catalog.pg_attribute as attribute
+          where attribute.attrelid = relation.oid and attribute.attnum > 0 and not attribute.attisdropped
+          order by attribute.attnum
+          limit 1
+        )
+    end,
+    case
+      when bool_or(publication.pubdelete) and pg_catalog.has_table_privilege('pgreprise_owner', relation.oid, 'delete')
+        then format('explain delete from %I.%I where false', namespace.nspname, relation.relname)
+    end
+  ], null) as trials,
   relation.relreplident::text as replica_identity,
   identity.definition as best_identity
 from pg_catalog.pg_publication as publication
