@@ -160,7 +160,7 @@ def _refuses(row: dict[str, Any], error: str) -> Finding:
     if (identity == "d" and best == "default") or identity == "f":
         # The identity is there, and a publication leaves out a part of it.
         remedy = " ".join(
-            f'alter publication "{name}" drop table {table}; alter publication "{name}" add table {table};'
+            f"alter publication {name} drop table {table}; alter publication {name} add table {table};"
             for name in row["publications"]
         )
     else:

@@ -14,7 +14,7 @@ listed as (
   from jsonb_to_recordset(current_setting('pgreprise.wanted_tables')::jsonb -> 'tables')
     as wanted (name text, key text, privileges text)
   inner join pg_catalog.pg_class as relation
-    on relation.relname = wanted.name and relation.relnamespace = 'public'::regnamespace
+    on wanted.name = relation.relname and relation.relnamespace = 'public'::regnamespace
   cross join role
   where relation.relowner <> role.id
 ),
@@ -75,14 +75,16 @@ difference as (
     wanted.privilege as shown,
     true as is_missing
   from wanted
-  where not exists (select from held where held.id = wanted.id and held.privilege = wanted.privilege)
+  where not exists (select from held
+where held.id = wanted.id and held.privilege = wanted.privilege)
   union all
   select
     held.id,
     held.shown,
     false as is_missing
   from held
-  where not exists (select from wanted where wanted.id = held.id and wanted.privilege = held.privilege)
+  where not exists (select from wanted
+where wanted.id = held.id and wanted.privilege = held.privilege)
 )
 
 select

@@ -53,7 +53,8 @@ difference as (
   where
     wanted.is_wanted
     and not exists (
-      select from held where not held.is_wanted and held.name = wanted.name and held.privilege = wanted.privilege
+      select from held
+where not held.is_wanted and held.name = wanted.name and held.privilege = wanted.privilege
     )
   union all
   select
@@ -64,7 +65,8 @@ difference as (
   where
     not found.is_wanted
     and not exists (
-      select from held where held.is_wanted and held.name = found.name and held.privilege = found.privilege
+      select from held
+where held.is_wanted and held.name = found.name and held.privilege = found.privilege
     )
   union all
   select
@@ -81,6 +83,7 @@ select
   array_agg(difference.privilege order by difference.privilege) as privileges
 from difference
 inner join object on difference.name = object.name and not object.is_wanted
-where exists (select from object as wanted where wanted.is_wanted and wanted.name = object.name)
+where exists (select from object as wanted
+where wanted.is_wanted and wanted.name = object.name)
 group by object.kind, object.name, difference.is_missing
 order by object, difference.is_missing;

@@ -15,19 +15,19 @@ secured as (
     namespace.nspname as schema,
     relation.relname as name,
     command.letter,
-    exists (
+    exists(
       select from pg_catalog.pg_policy as policy
       where
         policy.polrelid = relation.oid and not policy.polpermissive
         and policy.polcmd in ('*', command.letter)
-        and (0 = any (policy.polroles) or role.id = any (policy.polroles))
+        and (0 = any(policy.polroles) or role.id = any(policy.polroles))
     ) as is_restricted,
-    exists (
+    exists(
       select from pg_catalog.pg_policy as policy
       where
         policy.polrelid = relation.oid and policy.polpermissive
         and policy.polcmd in ('*', command.letter)
-        and (0 = any (policy.polroles) or role.id = any (policy.polroles))
+        and (0 = any(policy.polroles) or role.id = any(policy.polroles))
         and (command.letter = 'a' or pg_catalog.pg_get_expr(policy.polqual, policy.polrelid) = 'true')
         and (
           command.letter in ('r', 'd')
@@ -40,7 +40,7 @@ secured as (
   from pg_catalog.pg_class as relation
   inner join pg_catalog.pg_namespace as namespace on relation.relnamespace = namespace.oid
   cross join role
-  cross join (values ('r'::"char", 'select'), ('a', 'insert'), ('w', 'update'), ('d', 'delete'))
+  cross join (values ('r'::char, 'select'), ('a', 'insert'), ('w', 'update'), ('d', 'delete'))
     as command (letter, privilege)
   where
     relation.relkind in ('r', 'p')
@@ -62,7 +62,7 @@ select
   secured.schema = 'pgreprise' as is_ours,
   bool_or(secured.is_restricted) as is_restricted,
   -- The policy that the remedy makes may have that name already, with another content.
-  exists (
+  exists(
     select from pg_catalog.pg_policy as policy
     where policy.polrelid = secured.id and policy.polname = 'pgreprise_owner'
   ) as has_policy

@@ -17,7 +17,7 @@ with pair as (
     on
       found.relname = regexp_replace(wanted.relname, '^public\.', '')
       and found.relnamespace = case when wanted.relname like 'public.%' then 'public' else 'pgreprise' end::regnamespace
-      and (found.relkind = wanted.relkind or wanted.relkind = 'r' and found.relkind = 'p')
+      and (wanted.relkind = found.relkind or wanted.relkind = 'r' and found.relkind = 'p')
   where
     wanted.relnamespace = pg_catalog.pg_my_temp_schema()
     and wanted.relkind in ('r', 'c')
@@ -61,57 +61,99 @@ wanted_column as (
   where attribute.is_wanted
 ),
 
-column_difference as (
+found_column as (
+  select attribute.*
+  from attribute
+  where not attribute.is_wanted
+),
+
+-- Both sides of each column, and what differs first.
+compared_column as (
   select
     pair.full_name,
+    coalesce(wanted.name, found.name) as name,
+    wanted.definition,
+    wanted.full_type as wanted_type,
+    found.type_name as found_type,
+    wanted.value as wanted_value,
+    found.value as found_value,
+    wanted.is_required,
+    wanted.identity as wanted_identity,
+    case wanted.identity when 'a' then 'always' else 'by default' end as identity_words,
+    found.identity as found_identity,
     case
-      when wanted.name is null then format('has a column %s that pgreprise did not make', found.name)
-      when found.name is null then format('lacks column %s', wanted.name)
-      when wanted.type_name <> found.type_name
-        then format('has column %s of type %s, and it must be %s', wanted.name, found.type_name, wanted.type_name)
-      when wanted.generated <> found.generated or wanted.identity <> found.identity
-        or wanted.generated <> '' and wanted.value is distinct from found.value
-        then format('has column %s generated in another way', wanted.name)
-      when wanted.value is distinct from found.value
-        then format('has the default %s of column %s, and it must be %s', coalesce(found.value, 'null'), wanted.name,
-          coalesce(wanted.value, 'null'))
-      else format('has column %s %s', wanted.name,
-        case when wanted.is_required then 'that may be null' else 'that must not be null' end)
-    end as difference,
-    case
-      when wanted.name is null then format('drop column %I', found.name)
-      when found.name is null then 'add column ' || wanted.definition
-      when wanted.type_name <> found.type_name
-        then format('alter column %1$I type %2$s using %1$I::%2$s', wanted.name, wanted.full_type)
-      when wanted.generated <> found.generated or wanted.generated <> '' and wanted.value is distinct from found.value
-        -- What uses it goes too, and is named as missing afterwards.
-        then format('drop column %I cascade, add column %s', wanted.name, wanted.definition)
-      when wanted.identity <> found.identity
-        then format('alter column %I %s', wanted.name,
-          case
-            when wanted.identity = '' then 'drop identity'
-            when found.identity = '' then format('add generated %s as identity', wanted_kind.words)
-            else format('set generated %s', wanted_kind.words)
-          end)
-      when wanted.value is distinct from found.value
-        then format('alter column %I %s', wanted.name, coalesce('set default ' || wanted.value, 'drop default'))
-      else format('alter column %I %s not null', wanted.name, case when wanted.is_required then 'set' else 'drop' end)
-    end as change
-  from pair
-  inner join (wanted_column as wanted full join (select * from attribute where not attribute.is_wanted) as found
-    on wanted.pair_id = found.pair_id and wanted.name = found.name)
-    on pair.wanted_id = coalesce(wanted.pair_id, found.pair_id)
-  cross join lateral (
-    select case wanted.identity when 'a' then 'always' else 'by default' end as words
-  ) as wanted_kind
+      when wanted.name is null then 'added'
+      when found.name is null then 'dropped'
+      when wanted.type_name <> found.type_name then 'type'
+      when wanted.generated <> found.generated then 'generated'
+      when wanted.identity <> found.identity then 'identity'
+      when replace(coalesce(wanted.value, ''), 'pgreprise.', '') <> replace(coalesce(found.value, ''), 'pgreprise.', '')
+        then case wanted.generated when '' then 'default' else 'generated' end
+      when wanted.is_required <> found.is_required then 'required'
+    end as kind
+  from wanted_column as wanted
+  full join found_column as found on wanted.pair_id = found.pair_id and wanted.name = found.name
+  inner join pair on pair.wanted_id = coalesce(wanted.pair_id, found.pair_id)
   where
     pair.kind = 'r' and pair.found_id is not null
+    -- A table of the host has other columns too.
     and not (pair.is_of_host and wanted.name is null)
-    and (
-      (wanted.type_name, wanted.is_required, wanted.identity, wanted.generated)
-        is distinct from (found.type_name, found.is_required, found.identity, found.generated)
-      or replace(wanted.value, 'pgreprise.', '') is distinct from replace(found.value, 'pgreprise.', '')
-    )
+),
+
+column_difference as (
+  select
+    compared.full_name,
+    case compared.kind
+      when 'added' then format('has a column %s that pgreprise did not make', compared.name)
+      when 'dropped' then format('lacks column %s', compared.name)
+      when 'type'
+        then
+          format(
+            'has column %s of type %s, and it must be %s', compared.name, compared.found_type, compared.wanted_type
+          )
+      when 'default'
+        then
+          format(
+            'has the default %s of column %s, and it must be %s',
+            coalesce(compared.found_value, 'null'), compared.name, coalesce(compared.wanted_value, 'null')
+          )
+      when 'required'
+        then
+          format(
+            'has column %s that %s', compared.name,
+            case when compared.is_required then 'may be null' else 'must not be null' end
+          )
+      else format('has column %s generated in another way', compared.name)
+    end as difference,
+    case compared.kind
+      when 'added' then format('drop column %I', compared.name)
+      when 'dropped' then 'add column ' || compared.definition
+      when 'type' then format('alter column %1$I type %2$s using %1$I::%2$s', compared.name, compared.wanted_type)
+      when 'default'
+        then
+          format(
+            'alter column %I %s', compared.name, coalesce('set default ' || compared.wanted_value, 'drop default')
+          )
+      when 'required'
+        then
+          format(
+            'alter column %I %s not null', compared.name, case when compared.is_required then 'set' else 'drop' end
+          )
+      when 'identity'
+        then
+          format(
+            'alter column %I %s', compared.name,
+            case
+              when compared.wanted_identity = '' then 'drop identity'
+              when compared.found_identity = '' then format('add generated %s as identity', compared.identity_words)
+              else format('set generated %s', compared.identity_words)
+            end
+          )
+      -- What uses it goes too, and is named as missing afterwards.
+      else format('drop column %I cascade, add column %s', compared.name, compared.definition)
+    end as change
+  from compared_column as compared
+  where compared.kind is not null
 ),
 
 -- Routines fill a type by position, so that its attributes are put right from the first one that differs.
@@ -123,13 +165,12 @@ type_attribute as (
     wanted.full_type,
     found.name as found_name,
     min(coalesce(wanted.position, found.position)) filter (
-      where (wanted.name, wanted.type_name) is distinct from (found.name, found.type_name)
+      where concat_ws(' ', wanted.name, wanted.type_name) <> concat_ws(' ', found.name, found.type_name)
     ) over (partition by pair.wanted_id) as first_difference,
     coalesce(wanted.position, found.position) as position
-  from pair
-  inner join (wanted_column as wanted full join (select * from attribute where not attribute.is_wanted) as found
-    on wanted.pair_id = found.pair_id and wanted.position = found.position)
-    on pair.wanted_id = coalesce(wanted.pair_id, found.pair_id)
+  from wanted_column as wanted
+  full join found_column as found on wanted.pair_id = found.pair_id and wanted.position = found.position
+  inner join pair on pair.wanted_id = coalesce(wanted.pair_id, found.pair_id)
   where pair.kind = 'c' and pair.found_id is not null
 ),
 
@@ -145,6 +186,18 @@ constraint_of as (
   where listed.contype in ('c', 'f', 'p', 'u', 'x') and not pair.is_of_host and pair.found_id is not null
 ),
 
+wanted_constraint as (
+  select constraint_of.*
+  from constraint_of
+  where constraint_of.is_wanted
+),
+
+found_constraint as (
+  select constraint_of.*
+  from constraint_of
+  where not constraint_of.is_wanted
+),
+
 constraint_difference as (
   select
     pair.full_name,
@@ -153,21 +206,23 @@ constraint_difference as (
       when found.name is null then format('lacks constraint %s', wanted.name)
       else format('has constraint %s with another definition: %s', wanted.name, found.definition)
     end as difference,
-    concat_ws(', ',
+    concat_ws(
+      ', ',
       case when found.name is not null then format('drop constraint %I', found.name) end,
       case
-        when wanted.name is not null then format('add constraint %I %s', wanted.name,
-          regexp_replace(wanted.definition, 'REFERENCES (\w+)\(', 'REFERENCES pgreprise.\1('))
+        when wanted.name is not null
+          then
+            format(
+              'add constraint %I %s', wanted.name,
+              regexp_replace(wanted.definition, 'REFERENCES (\w+)\(', 'REFERENCES pgreprise.\1(')
+            )
       end
     ) as change
-  from pair
-  inner join (
-    (select * from constraint_of where constraint_of.is_wanted) as wanted
-    full join (select * from constraint_of where not constraint_of.is_wanted) as found
-      on wanted.pair_id = found.pair_id and wanted.name = found.name
-  ) on pair.wanted_id = coalesce(wanted.pair_id, found.pair_id)
+  from wanted_constraint as wanted
+  full join found_constraint as found on wanted.pair_id = found.pair_id and wanted.name = found.name
+  inner join pair on pair.wanted_id = coalesce(wanted.pair_id, found.pair_id)
   where
-    wanted.definition is distinct from replace(found.definition, 'pgreprise.', '')
+    coalesce(wanted.definition, '') <> replace(coalesce(found.definition, ''), 'pgreprise.', '')
     -- Those are with the indexes.
     and not (found.name is null and wanted.kind in ('p', 'u'))
 ),
@@ -220,7 +275,8 @@ difference as (
     4,
     found.full_name,
     format('Type %s has other attributes than pgreprise made: %s', found.full_name,
-      string_agg(format('%s instead of %s', coalesce(found.found_name, 'none'), coalesce(found.wanted_name, 'none')), ', '
+      string_agg(
+        format('%s instead of %s', coalesce(found.found_name, 'none'), coalesce(found.wanted_name, 'none')), ', '
         order by found.position) filter (where found.found_name is distinct from found.wanted_name)),
     format('alter type %s %s;', found.full_name, concat_ws(', ',
       string_agg(format('drop attribute %I', found.found_name), ', ' order by found.position)
