@@ -136,6 +136,13 @@ class _Check:
                     f"This could not be checked: {reason}.",
                     "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_URL).",
                 )
+            elif code == "55P03":
+                yield Finding(
+                    name,
+                    "note",
+                    f"This could not be checked: {reason}.",
+                    "Somebody else holds a lock. Run the doctor again.",
+                )
             elif code == "25006":
                 yield Finding(
                     name,

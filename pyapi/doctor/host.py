@@ -89,6 +89,7 @@ class _wanted:
 
     def __enter__(self) -> list[dict[str, Any]]:
         self._transaction.__enter__()
+        self._database.execute("set local lock_timeout = '5s'")
         self._database.execute(sql_text(self._wanted).encode())
         return ask(self._database, "host_tables")
 

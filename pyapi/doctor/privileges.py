@@ -83,7 +83,8 @@ def _of_strangers(database: psycopg.Connection[Any]) -> Iterator[Finding]:
         yield _finding(
             f"{_shown(row['role'])} holds {', '.join(row['privileges'])} on {row['kind']} {row['object']}, which no "
             "migration granted.",
-            row["remedy"],
+            row["remedy"] + (" unless it is meant to call this routine and no other." if row["may_be_meant"] else ""),
+            "note" if row["may_be_meant"] else "problem",
         )
 
 

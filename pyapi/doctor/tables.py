@@ -65,8 +65,10 @@ def _rehearsal(sql: str) -> Iterator[str]:
 def altered_tables(database: psycopg.Connection[Any], sql: str) -> Iterator[Finding]:
     """What differs from the tables and types that ``sql``, the migrations' own text, makes."""
     with database.transaction(force_rollback=True):
-        # Nothing of a host is meant by a name, and its triggers on commands may write messages.
-        database.execute("set local search_path = pg_catalog; set local client_min_messages = error")
+        # No name means a thing of the host; its triggers on commands may write messages; nobody waits long.
+        database.execute(
+            "set local search_path = pg_catalog; set local client_min_messages = error; set local lock_timeout = '5s'"
+        )
         for statement in _rehearsal(sql):
             database.execute(statement.encode())
         differences = ask(database, "table_differences")

@@ -267,7 +267,24 @@ ALTERED = [
 ]
 
 
+def test_a_role_that_may_call_one_entry_point_is_a_note_and_one_that_may_call_an_internal_a_problem(
+    unsaved: Connection,
+) -> None:
+    unsaved.execute("grant execute on function set_cache_versions, pgreprise.report_defect to doctor_s")
+    found = {finding.message.split("(")[0]: finding for finding in privileges.wrong_rights(unsaved)}
+    assert {message: finding.severity for message, finding in found.items()} == {
+        "doctor_s holds execute on function set_cache_versions": "note",
+        "doctor_s holds execute on function pgreprise.report_defect": "problem",
+    }
+
+
 def test_nothing_differs_in_an_installation_that_nobody_touched(look: Look) -> None:
+    assert look() == []
+
+
+def test_a_publication_that_refuses_nothing_is_no_difference(unsaved: Connection, look: Look) -> None:
+    unsaved.execute("create publication mine for tables in schema public, table pgreprise.rerun")
+    unsaved.execute("create publication inserted for table simulations (country_id) with (publish = 'insert')")
     assert look() == []
 
 

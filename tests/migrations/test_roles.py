@@ -195,14 +195,14 @@ select object.name, coalesce(pg_roles.rolname, 'public') as role, entry.privileg
 CARBON = "^(units|carbon_|data_entr)"
 
 
-def held(database: URL, *, created: str) -> list[dict[str, object]]:
+def held(database: URL, migrator: URL, *, created: str) -> list[dict[str, object]]:
     """What strangers hold on objects of ours; ``created`` is the pattern of the tables that we made in schema public.
 
-    What our own roles hold is compared with the files, by the doctor.
+    What our own roles hold is compared with the files, by the doctor, which the one who migrates runs.
     """
     with connect(database) as connection:
         strangers = connection.execute(HELD, {"created": created}).fetchall()
-    examined = connect_engine(database)
+    examined = connect_engine(migrator)
     findings = [finding.message for finding in examine(examined) if finding.severity == "problem"]
     examined.dispose()
     return [*strangers, *({"finding": message} for message in findings)]
@@ -229,14 +229,14 @@ def test_default_privileges_of_the_host_give_nobody_anything_on_our_objects(supe
     migrate.upgrade(engine(migrator), "core_0001")
     allow(migrator, "in schema pgreprise")
     migrate.upgrade(engine(migrator))
-    assert held(superuser, created=CARBON) == []
+    assert held(superuser, migrator, created=CARBON) == []
 
     # Between one migration and the next.
     allow(superuser, "for role migrator", "for role pgreprise_owner", "for role migrator in schema pgreprise, public")
     migrate.downgrade(engine(migrator), "carbon@base", drop_tables_with_rows=True)
     run_as(migrator, "select pgreprise.remove_routine('reports/rerun_report', 'public.rerun_report', 1)")
     migrate.upgrade(engine(migrator))
-    assert held(superuser, created=CARBON) == []
+    assert held(superuser, migrator, created=CARBON) == []
 
     [impact, *_] = rows(superuser, acls)
     assert {"stranger=ar/migrator", "pgreprise_owner=arwd/migrator"} < set(impact["relacl"])
@@ -262,8 +262,8 @@ def test_default_privileges_of_the_host_give_nothing_on_report_tables_that_we_ma
     )
     allow(migrator, "")
     migrate.upgrade(engine(migrator), "reports@head")
-    assert held(superuser, created="^(reform_impact|report_outputs|simulations)") == []
+    assert held(superuser, migrator, created="^(reform_impact|report_outputs|simulations)") == []
     with engine(migrator).begin() as connection:
         # As an import does where the legacy database has these tables.
         create_run_tables(connection)
-    assert held(superuser, created="^(reform_impact|report_output|simulation)") == []
+    assert held(superuser, migrator, created="^(reform_impact|report_output|simulation)") == []
