@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -21,7 +22,7 @@ from pyapi.pool import connect_engine
 from pyapi.settings import database_url
 from tests.support.command import run
 from tests.support.databases import connect, plain
-from tests.support.factories import add_report, add_simulation
+from tests.support.factories import add_report, add_simulation, set_versions
 from tests.support.replies import refused, succeeded
 from tests.support.servers import Programs, Server, migrated_server, standby, wait_for_replay
 
@@ -237,6 +238,23 @@ def test_commands_that_read_work_on_a_standby_and_others_say_why_not(primary: Se
     # With both servers in the URL the one that can be written to is found.
     assert run("rerun", "us", "1", DATABASE_URL=plain(both(follower, primary))).returncode == 0
     assert status(primary) == "pending"
+
+
+def test_the_doctor_looks_at_a_standby_and_says_what_it_cannot(primary: Server, follower: Server) -> None:
+    with connect(primary.url()) as connection:
+        set_versions(connection)
+        add_report(connection, 999)
+        connection.execute("grant select on pgreprise.report_run to public")
+    wait_for_replay(primary, follower)
+    done = run("doctor", "--json", DATABASE_URL=plain(follower.url()))
+    assert (done.returncode, done.stderr) == (1, "")
+    found = [finding["message"] for finding in json.loads(done.stdout) if finding["check"] != "cache versions"]
+    assert found[0] == (
+        "The database is a standby, so the routines and the tables of pgreprise could not be compared with their files."
+    )
+    assert found[1] == "PUBLIC may select on pgreprise.report_run without calling a routine."
+    assert found[2].startswith("1 report cannot be rerun (RR002)")
+    assert len(found) == 3
 
 
 def test_the_engine_of_a_reader_keeps_a_standby(follower: Server, monkeypatch: pytest.MonkeyPatch) -> None:
