@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from pyapi.embedded import embedded
 from pyapi.settings import Settings
 from tests.support.accounts import OTHER, Python, modes
 from tests.support.command import environment, run, run_here
-from tests.support.databases import folder_of_a_server, plain
+from tests.support.databases import connect, folder_of_a_server, plain
 
 # These make an embedded server where there is none.
 MAKE = {"up", "migrate"}
@@ -123,6 +124,25 @@ def test_serve_on_an_embedded_database_that_is_not_migrated_is_a_sentence(plain_
     assert done.stderr == (
         f"Error: pgreprise is not installed in the database in {plain_folder}. Run `pgreprise migrate` first.\n"
     )
+
+
+def test_a_login_without_any_right_gets_a_sentence_from_every_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: URL
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    login = f"pgreprise_test_stranger_{os.getpid()}"
+    with connect(database) as dba:
+        dba.execute(f"create role {login} login")
+        try:
+            for command in (*USE, "migrate"):
+                # psql and the API speak for themselves.
+                if command not in ("psql", "serve"):
+                    url = plain(database.set(username=login))
+                    done = run_here(*typed(command), DATABASE_URL=url, **SETTINGS.get(command, {}))
+                    assert done.returncode in (1, 2), command
+                    assert "error: " in done.stderr.lower(), command
+        finally:
+            dba.execute(f"drop role {login}")
 
 
 # --- as somebody else -------------------------------------------------------------------------
