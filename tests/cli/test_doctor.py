@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from sqlalchemy import URL
 
+from pyapi.database import connect_engine
 from pyapi.doctor import Finding, privileges
 from pyapi.doctor import examine as examine_database
-from pyapi.pool import connect_engine
 from pyapi.schema.files import sql_folder
 from tests.support.command import Run, succeeded
 from tests.support.databases import Connection

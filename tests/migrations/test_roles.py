@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
+from pyapi.database import connect_engine
 from pyapi.doctor import examine
 from pyapi.embedded import embedded
-from pyapi.pool import connect_engine
 from pyapi.schema import migrate
 from pyapi.schema.run_tables import create_run_tables
 from pyapi.settings import Settings
