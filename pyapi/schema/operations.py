@@ -23,6 +23,7 @@ from alembic.operations import MigrateOperation, Operations
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.schema.files import RoutineFile, TextError, routine_file, shown, sql_text
+from pyapi.schema.row_security import parts_with_open_rows
 
 __all__ = ["MIGRATION_LOCK_TIMEOUT", "RoutineTextError", "after_routine", "before_routine", "remove_routine"]
 
@@ -276,7 +277,8 @@ def _bootstrap_routine(operations: Operations, operation: BootstrapRoutine) -> N
 
 @Operations.implementation_for(RunSql)
 def _run_sql(operations: Operations, operation: RunSql) -> None:
-    _execute(operations, sql_text(operation.name))
+    for text in parts_with_open_rows(sql_text(operation.name)):
+        _execute(operations, text)
 
 
 @Operations.implementation_for(CreateIndexConcurrently)
