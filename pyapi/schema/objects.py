@@ -22,6 +22,7 @@ _INDEX = re.compile(
     r"^create index (?:concurrently )?(?:if not exists )?(?P<name>\w+) on (?P<table>[\w.]+) \((?P<columns>[\w, ]+)\)",
     re.MULTILINE,
 )
+_ALTERED = re.compile(r"^alter table (?P<name>public\.\w+)", re.IGNORECASE | re.MULTILINE)
 _DROPPED = {
     "relations": re.compile(r"^(?:drop table|drop type) (?P<name>[\w.]+)", re.IGNORECASE | re.MULTILINE),
     "routines": re.compile(
@@ -49,6 +50,12 @@ def created(steps: Iterable[RevisionStep]) -> dict[str, list[dict[str, Any]]]:
     """What upgrades create, by kind. Raises files.TextError for the file of a routine that cannot be used."""
     text = _text(step.revision.module.upgrade for step in steps if step.is_upgrade)
     tables = list(_TABLE.finditer(text))
+    indexes = [
+        {"name": found["name"], "table": found["table"], "columns": found["columns"].split(", ")}
+        for found in _INDEX.finditer(text)
+    ]
+    made = {table["name"] for table in tables}
+    altered = {found["name"] for found in _ALTERED.finditer(text)} | {index["table"] for index in indexes}
     return {
         "tables": [{"name": table["name"]} for table in tables],
         # Their indexes have these names, in the schema of the table.
@@ -59,10 +66,9 @@ def created(steps: Iterable[RevisionStep]) -> dict[str, list[dict[str, Any]]]:
         ],
         "types": [{"name": found["name"]} for found in _TYPE.finditer(text)],
         "routines": [{"name": name} for name in dict.fromkeys(found["name"] for found in _ROUTINE.finditer(text))],
-        "indexes": [
-            {"name": found["name"], "table": found["table"], "columns": found["columns"].split(", ")}
-            for found in _INDEX.finditer(text)
-        ],
+        "indexes": indexes,
+        # Tables of earlier revisions; their owner has to do it.
+        "altered": [{"name": name} for name in sorted(altered - made) if name.startswith("public.")],
     }
 
 

@@ -8,6 +8,18 @@ declare
   wanted        constant jsonb := current_setting('pgreprise.objects_to_create')::jsonb;
   is_new        constant boolean := wanted @> '{"tables": [{"name": "pgreprise.routine_version"}]}';
   has_options   constant boolean := current_setting('server_version_num')::integer >= 160000;
+  -- to_regclass() raises an error where the schema may not be used.
+  registry      constant oid := (
+    select relation.oid
+      from pg_class as relation
+      join pg_namespace as namespace on namespace.oid = relation.relnamespace and namespace.nspname = 'pgreprise'
+     where relation.relname = 'routine_version'
+  );
+  has_versions  constant boolean := exists (
+    select from pg_class as relation
+      join pg_namespace as namespace on namespace.oid = relation.relnamespace and namespace.nspname = 'pgreprise'
+     where relation.relname = 'alembic_version'
+  );
   me            pg_roles%rowtype;
   found         jsonb := '[]';
   added         jsonb;
@@ -31,8 +43,8 @@ begin
   end if;
   select role.* into me from pg_roles as role where role.rolname = current_user;
   select role.* into owner_role from pg_roles as role where role.rolname = 'pgreprise_owner';
-  if to_regclass('pgreprise.routine_version') is not null then
-    if has_table_privilege('pgreprise.routine_version', 'select') then
+  if registry is not null then
+    if has_schema_privilege('pgreprise', 'usage') and has_table_privilege(registry, 'select') then
       execute 'select array_agg(registered.routine) from pgreprise.routine_version as registered' into installed;
     else
       installed := array(select listed.name from jsonb_to_recordset(wanted -> 'routines') as listed(name text));
@@ -95,10 +107,10 @@ begin
       'statements', jsonb_build_array('create schema public;',
         format('grant usage, create on schema public to %I with grant option;', current_user)));
   elsif is_new then
-    if not has_schema_privilege('public', 'create') then
+    if not has_schema_privilege('public', 'create') or not has_schema_privilege('public', 'usage') then
       found := found || jsonb_build_object('is_right', true,
         'problem', format('Schema public: role %s may not create in it', current_user),
-        'statements', jsonb_build_array(format('grant create on schema public to %I;', current_user)));
+        'statements', jsonb_build_array(format('grant usage, create on schema public to %I;', current_user)));
     end if;
     select array_agg(format('grant %s on schema public to %I;', needed.rights, needed.role) order by needed.position)
       into statements
@@ -125,7 +137,7 @@ begin
         'problem', format('Database %s: role %s may not create schema pgreprise', current_database(), current_user),
         'statements', jsonb_build_array(format('grant create on database %I to %I;', current_database(), current_user)));
     end if;
-  elsif to_regclass('pgreprise.alembic_version') is null and exists (
+  elsif not has_versions and exists (
     select from pg_class as relation where relation.relnamespace = to_regnamespace('pgreprise')
     union all
     select from pg_proc as routine where routine.pronamespace = to_regnamespace('pgreprise')
@@ -171,6 +183,26 @@ begin
     end if;
   end if;
 
+  -- Tables that an earlier revision adopted or created.
+  select coalesce(jsonb_agg(jsonb_build_object('is_right', true,
+      'problem', format('%s: role %s does not own the table, which pgreprise is to alter', altered.name, current_user),
+      'statements', jsonb_build_array(case
+        when altered.rolsuper then format('alter table %s owner to %I;', altered.name, current_user)
+        else format('grant %I to %I%s;', altered.rolname, current_user,
+          case when has_options then ' with inherit true, set true' else '' end)
+      end)) order by altered.name), '[]')
+    into added
+    from (
+      select listed.name, owner.rolname, owner.rolsuper
+        from jsonb_to_recordset(wanted -> 'altered') as listed(name text)
+        join pg_namespace as namespace on namespace.nspname = 'public'
+        join pg_class as relation
+          on relation.relnamespace = namespace.oid and 'public.' || relation.relname = listed.name
+        join pg_roles as owner on owner.oid = relation.relowner
+       where not pg_has_role(owner.oid, 'usage')
+    ) as altered;
+  found := found || added;
+
   -- The names of what is to be created.
   select coalesce(jsonb_agg(jsonb_build_object('problem', taken.problem, 'statements', jsonb_build_array(taken.statement))
       order by taken.problem), '[]')
@@ -198,7 +230,7 @@ begin
         join pg_type as type on type.typnamespace = namespace.oid and type.typname = split_part(listed.name, '.', 2)
         left join pg_class as relation on relation.oid = type.typrelid
        where (relation.oid is null or namespace.nspname = 'pgreprise')
-         and (namespace.nspname <> 'pgreprise' or to_regclass('pgreprise.alembic_version') is not null)
+         and (namespace.nspname <> 'pgreprise' or has_versions)
          and not (type.typcategory = 'A' and type.typelem <> 0)
       union all
       -- A new table's key is an index of this name.
@@ -207,7 +239,11 @@ begin
         from jsonb_to_recordset(wanted -> 'constraints') as listed(name text, "table" text)
         join pg_namespace as namespace on namespace.nspname = 'public'
         join pg_class as relation on relation.relnamespace = namespace.oid and relation.relname = listed.name
-       where listed.table like 'public.%' and to_regclass(listed.table) is null
+       where listed.table like 'public.%'
+         and not exists (
+           select from pg_class as host_table
+            where host_table.relnamespace = namespace.oid and 'public.' || host_table.relname = listed.table
+         )
       union all
       -- One that is the same is kept, and one that a failed build left invalid is built again.
       select format('%s: exists already, and pgreprise builds another index of this name', relation.oid::regclass),
@@ -218,7 +254,11 @@ begin
         left join pg_index as existing on existing.indexrelid = relation.oid
        where listed.table like 'public.%'
          and not coalesce(
-           existing.indrelid = to_regclass(listed.table)
+           existing.indrelid = (
+             select host_table.oid
+               from pg_class as host_table
+              where host_table.relnamespace = namespace.oid and 'public.' || host_table.relname = listed.table
+           )
            and (not existing.indisvalid or (
              existing.indpred is null and existing.indexprs is null
              and pg_get_indexdef(relation.oid) ~ ' USING btree '

@@ -52,8 +52,8 @@ begin
     end if;
     for statement in
       select case relation.relkind
-          when 'S' then format('revoke all on sequence %s from pgreprise_owner', relation.oid::regclass)
-          else format('revoke all on routine %s from pgreprise_owner', used.refobjid::regprocedure)
+          when 'S' then format('revoke usage on sequence %s from pgreprise_owner', relation.oid::regclass)
+          else format('revoke execute on routine %s from pgreprise_owner', used.refobjid::regprocedure)
         end
         from pg_attrdef as given
         join pg_depend as used on used.classid = 'pg_attrdef'::regclass and used.objid = given.oid
@@ -63,9 +63,10 @@ begin
        where given.adrelid = to_regclass('public.' || listed.name)
          and 'pgreprise_owner'::regrole in (
            select privilege.grantee from aclexplode(coalesce(relation.relacl, routine.proacl)) as privilege
+            where pg_has_role(privilege.grantor, 'usage')
          )
       union
-      select format('revoke all on schema %I from pgreprise_owner', namespace.nspname)
+      select format('revoke usage on schema %I from pgreprise_owner', namespace.nspname)
         from pg_attribute as attribute
         join pg_type as type on type.oid = attribute.atttypid
         join pg_namespace as namespace on namespace.oid = type.typnamespace
@@ -73,6 +74,7 @@ begin
          and not attribute.attisdropped and namespace.nspname not in ('public', 'pgreprise', 'pg_catalog')
          and 'pgreprise_owner'::regrole in (
            select privilege.grantee from aclexplode(namespace.nspacl) as privilege
+            where pg_has_role(privilege.grantor, 'usage')
          )
     loop
       execute statement;
