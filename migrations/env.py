@@ -11,6 +11,7 @@ core/check_database, and what they find is told at once, so that a database that
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from types import ModuleType
 
 from alembic import context
 from alembic.runtime.migration import RevisionStep
@@ -20,7 +21,7 @@ from sqlalchemy import Connection
 from pyapi.schema import operations  # importing it registers the operations
 from pyapi.schema.files import sql_text
 from pyapi.schema.migrate import complete_domains
-from pyapi.schema.objects import created, dropped, set_objects
+from pyapi.schema.objects import altered, created, dropped, set_objects
 from pyapi.schema.refresh import refresh_routines
 from pyapi.schema.run_tables import CHECK_RUN_TABLES, attach_run_tables
 
@@ -99,16 +100,16 @@ def pending_steps() -> list[RevisionStep]:
     return list(migration.opts["fn"](migration.get_current_heads(), migration))
 
 
-def _named(steps: list[RevisionStep], attribute: str) -> Iterator[str]:
-    for step in steps:
-        named = getattr(step.revision.module, attribute, ())
+def _named(revisions: list[ModuleType], attribute: str) -> Iterator[str]:
+    for revision in revisions:
+        named = getattr(revision, attribute, ())
         yield from (named,) if isinstance(named, str) else named
 
 
 def checks(steps: list[RevisionStep], installed: Collection[str]) -> Iterator[str]:
     """All checks, as SQL. Those of an upgrade tell together what stands in its way; only then rows are looked at."""
-    upgrades = [step for step in steps if step.is_upgrade]
-    downgrades = [step for step in steps if step.is_downgrade]
+    upgrades = [step.revision.module for step in steps if step.is_upgrade]
+    downgrades = [step.revision.module for step in steps if step.is_downgrade]
     if downgrades:
         yield from (sql_text(name) for name in _named(downgrades, "check_first_downgrade"))
         yield set_objects("objects_to_drop", dropped(downgrades))
@@ -144,8 +145,10 @@ def migrate(connection: Connection) -> None:
     connection.commit()
     context.configure(connection=connection, **OPTIONS)
     if connection.exec_driver_sql(IS_CLOSED).scalar():
-        for name in ("core/begin_check", None, "core/check_database", "core/refuse_obstacles"):
-            execute(sql_text(name) if name else set_objects("objects_to_create", created([])))
+        every = altered(script.module for script in reversed(list(context.script.walk_revisions())))
+        execute(set_objects("objects_to_create", every))
+        for name in ("core/begin_check", "core/check_database", "core/refuse_obstacles"):
+            execute(sql_text(name))
     execute(sql_text(DEVELOPMENT_VERSION))
     require_known_revisions()
     for statement in (*checks(pending_steps(), installed_revisions()), CREATE_SCHEMA):

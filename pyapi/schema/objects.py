@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
 from typing import Any
 
 from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext, RevisionStep
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy.dialects import postgresql
 
-__all__ = ["created", "dropped", "set_objects"]
+__all__ = ["altered", "created", "dropped", "set_objects"]
 
 _TABLE = re.compile(r"^create table (?:if not exists )?(?P<name>[\w.]+)(?P<body>.*?);$", re.MULTILINE | re.DOTALL)
 _CONSTRAINT = re.compile(r"^\s*constraint (?P<name>\w+) (?:primary key|unique)", re.MULTILINE)
@@ -46,9 +47,9 @@ def _text(runs: Iterable[Callable[[], None]]) -> str:
     return written.getvalue()
 
 
-def created(steps: Iterable[RevisionStep]) -> dict[str, list[dict[str, Any]]]:
-    """What upgrades create, by kind. Raises files.TextError for the file of a routine that cannot be used."""
-    text = _text(step.revision.module.upgrade for step in steps if step.is_upgrade)
+def created(revisions: Iterable[ModuleType]) -> dict[str, list[dict[str, Any]]]:
+    """What revisions create, by kind. Raises files.TextError for the file of a routine that cannot be used."""
+    text = _text(revision.upgrade for revision in revisions)
     tables = list(_TABLE.finditer(text))
     indexes = [
         {"name": found["name"], "table": found["table"], "columns": found["columns"].split(", ")}
@@ -72,13 +73,20 @@ def created(steps: Iterable[RevisionStep]) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def dropped(steps: Iterable[RevisionStep]) -> dict[str, list[str]]:
-    """The relations and types, routines and columns that downgrades drop, as schema.name and schema.table.column.
+def altered(revisions: Iterable[ModuleType]) -> dict[str, list[dict[str, Any]]]:
+    """As ``created``, where all of it is there already: only the host's tables are named, whose owner has to alter them."""
+    every = created(revisions)
+    tables = sorted({entry["name"] for kind in ("tables", "altered") for entry in every[kind]})
+    found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in every}
+    return {**found, "altered": [{"name": name} for name in tables if name.startswith("public.")]}
+
+
+def dropped(revisions: Sequence[ModuleType]) -> dict[str, list[str]]:
+    """The relations and types, routines and columns that revisions drop on the way back, as schema.name and schema.table.column.
 
     ``domains`` are those whose tables in public go too, where pgreprise created them.
     """
-    downgrades = [step for step in steps if step.is_downgrade]
-    text = _text(step.revision.module.downgrade for step in downgrades)
+    text = _text(revision.downgrade for revision in revisions)
     found = {
         kind: [
             f"{match['table']}.{match['name']}" if kind == "columns" else match["name"]
@@ -86,7 +94,7 @@ def dropped(steps: Iterable[RevisionStep]) -> dict[str, list[str]]:
         ]
         for kind, pattern in _DROPPED.items()
     }
-    return {**found, "domains": [label for step in downgrades for label in step.revision.module.branch_labels or ()]}
+    return {**found, "domains": [label for revision in revisions for label in revision.branch_labels or ()]}
 
 
 def set_objects(name: str, objects: dict[str, Any]) -> str:

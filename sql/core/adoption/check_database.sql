@@ -200,6 +200,7 @@ begin
           on relation.relnamespace = namespace.oid and 'public.' || relation.relname = listed.name
         join pg_roles as owner on owner.oid = relation.relowner
        where not pg_has_role(owner.oid, 'usage')
+         and has_table_privilege(owner_role.oid, relation.oid, 'select')
     ) as altered;
   found := found || added;
 
