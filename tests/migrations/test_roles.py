@@ -21,7 +21,7 @@ from tests.support.databases import FAST, connect, engine, folder_of_a_server, j
 from tests.support.dumps import dump, public
 from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.hosts import LEGACY
-from tests.support.refusals import detail, refused_with
+from tests.support.refusals import detail, problems, refused_with, remedies
 
 ROLES = ("pgreprise_owner", "pgreprise_reader", "pgreprise_api", "pgreprise_dba", "migrator", "app_owner")
 
@@ -85,15 +85,6 @@ def test_the_owner_of_a_database_who_may_create_roles_can_migrate_it(superuser: 
     assert_works(superuser)
 
 
-def script(refused: pytest.ExceptionInfo[DBAPIError]) -> tuple[list[str], list[str]]:
-    """What the detail tells, and its statements."""
-    lines = detail(refused.value).splitlines()
-    return (
-        [line.removeprefix("-- ") for line in lines if line.startswith("-- ")],
-        [line for line in lines if not line.startswith("-- ")],
-    )
-
-
 def everything(database: URL) -> tuple[str, list[dict[str, Any]], list[dict[str, Any]]]:
     """The schema, the roles and their memberships."""
     return (
@@ -112,7 +103,7 @@ def mended(superuser: URL, migrator: URL, code: str, message: str) -> tuple[list
     run_as(superuser, detail(refused.value))
     migrate.upgrade(engine(migrator))
     assert_works(superuser)
-    return script(refused)
+    return problems(refused.value), remedies(refused.value)
 
 
 def has_options(database: URL) -> bool:

@@ -244,6 +244,7 @@ begin
          and not exists (
            select from pg_class as host_table
             where host_table.relnamespace = namespace.oid and 'public.' || host_table.relname = listed.table
+              and host_table.relkind in ('r', 'p')
          )
       union all
       -- One that is the same is kept, and one that a failed build left invalid is built again.
