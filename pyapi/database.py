@@ -35,7 +35,8 @@ def connect_engine(
     Columns of type json are returned as their exact text, columns of type jsonb as Python values. Options in the
     query of the URL (``?options=-c lock_timeout=1s``) override the options set here.
     """
-    defaults = {"application_name": "pgreprise", "connect_timeout": "5"}
+    # A database of SQL_ASCII would otherwise answer with bytes instead of text.
+    defaults = {"application_name": "pgreprise", "connect_timeout": "5", "client_encoding": "utf8"}
     options = f"-c statement_timeout={statement_timeout_seconds}s {url.query.get('options', '')}".strip()
     engine = create_engine(
         url.set(query={**defaults, **url.query, "options": options}),
