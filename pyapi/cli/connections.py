@@ -121,9 +121,10 @@ def administrator_url(*, create: bool = False) -> Iterator[tuple[URL, Embedded |
 
 @contextmanager
 def administrator(*, create: bool = False) -> Iterator[Engine]:
-    """An engine for the role that administers the database. It has no statement timeout."""
+    """An engine for the role that administers the database. Its calls may take any time."""
+    is_pooled = read_settings().is_pooled
     with administrator_url(create=create) as (url, _):
-        engine = connect_engine(url, statement_timeout_seconds=0)
+        engine = connect_engine(url, call_timeout_seconds=0, is_pooled=is_pooled)
         try:
             yield engine
         finally:

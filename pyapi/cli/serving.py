@@ -93,7 +93,7 @@ def up(port: int) -> None:
     address = Address(port=port)
     address.require_free()
     with administrator_url(create=True) as (administrator, server):
-        engine = connect_engine(administrator, statement_timeout_seconds=0)
+        engine = connect_engine(administrator, call_timeout_seconds=0, is_pooled=settings.is_pooled)
         before = installed_domains(engine)
         migrate.upgrade(engine)
         if server is not None:
@@ -110,6 +110,9 @@ def up(port: int) -> None:
             authentication,
             economy_cache=economy_cache,
             origins=settings.cors_origins,
+            read_database=settings.read_database,
+            is_pooled=settings.is_pooled,
+            call_timeout_seconds=settings.call_timeout_seconds,
             when_ready=lambda: click.echo(text),
         )
 
@@ -157,6 +160,9 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
             authentication,
             economy_cache=economy_cache,
             origins=settings.cors_origins,
+            read_database=settings.read_database,
+            is_pooled=settings.is_pooled,
+            call_timeout_seconds=settings.call_timeout_seconds,
             workers=workers,
             connections=connections,
             clients=clients,
@@ -202,13 +208,28 @@ class _Lifetime(click.ParamType[int]):
     "--sub", "subject", default="tester", show_default=True, help="Who the token is for; the history names this actor."
 )
 @click.option("--scope", "scopes", multiple=True, default=["reports:read"], show_default=True, help="May be repeated.")
-@click.option("--role", help="A role. It needs --unit or --global.")
+@click.option("--role", help="A role. It needs --unit, --own or --global.")
 @click.option("--unit", "units", metavar="ID", multiple=True, help="A unit that the role is for. May be repeated.")
+@click.option(
+    "--own",
+    "own_units",
+    metavar="ID",
+    multiple=True,
+    help="A unit in which the role is for the person's own entries. May be repeated.",
+)
 @click.option("--global", "everywhere", is_flag=True, help="The role is for all units.")
+@click.option("--institutional-id", metavar="ID", help="The institutional id of the person, whose entries are own.")
 @click.option("--expires-in", type=_Lifetime(), default="1h", show_default=True,
               help="How long the token is valid, as 90s, 15m, 1h or 7d.")  # fmt: skip
 def token(
-    subject: str, scopes: tuple[str, ...], role: str | None, units: tuple[str, ...], everywhere: bool, expires_in: int
+    subject: str,
+    scopes: tuple[str, ...],
+    role: str | None,
+    units: tuple[str, ...],
+    own_units: tuple[str, ...],
+    everywhere: bool,
+    institutional_id: str | None,
+    expires_in: int,
 ) -> None:
     """Print a token to try the API with. It is signed with PGREPRISE_JWT_SECRET.
 
@@ -220,14 +241,20 @@ def token(
     for scope in scopes:
         if not scope or any(character.isspace() for character in scope):
             raise click.UsageError(f"--scope {scope!r} is not one scope. Repeat --scope for several.")
-    if role is None and (units or everywhere):
-        raise click.UsageError("--unit and --global need --role.")
-    if role is not None and bool(units) == everywhere:
-        raise click.UsageError("--role needs either --unit or --global.")
-    on = [{"kind": "unit", "institutional_id": unit} for unit in units] or [{"kind": "global"}]
+    if role is None and (units or own_units or everywhere):
+        raise click.UsageError("--unit, --own and --global need --role.")
+    if role is not None and bool(units or own_units) == everywhere:
+        raise click.UsageError("--role needs either --global, or --unit or --own.")
+    for option, ids in (("--unit", units), ("--own", own_units), ("--institutional-id", (institutional_id,))):
+        if any(given is not None and not given.strip() for given in ids):
+            raise click.UsageError(f"{option} is empty.")
+    places = [{"kind": "unit", "institutional_id": unit} for unit in units]
+    places += [{"kind": "own", "institutional_id": unit} for unit in own_units]
     claims: dict[str, Any] = {"sub": subject, "scope": " ".join(scopes)}
+    if institutional_id is not None:
+        claims["institutional_id"] = institutional_id
     if role is not None:
-        claims["roles"] = [{"role": role, "on": place} for place in on]
+        claims["roles"] = [{"role": role, "on": place} for place in places or [{"kind": "global"}]]
     from pyapi.api.auth import issue_token
 
     try:
