@@ -234,7 +234,7 @@ ALTERED = [
     (
         "grant execute on procedure rerun_report to doctor_s with grant option; create role doctor_t;"
         "set role doctor_s; grant execute on procedure rerun_report to doctor_t; reset role",
-        "doctor_t holds execute on procedure rerun_report(bigint,text,text,jsonb)",
+        "doctor_s holds execute on procedure rerun_report(bigint,text,text,jsonb)",
     ),
     ("alter role pgreprise_reader rename to doctor_r", "Role pgreprise_reader does not exist"),
     # Other owners.
