@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -13,15 +12,11 @@ from sqlalchemy import URL
 from pyapi.database import connect_engine
 from pyapi.doctor import Finding, privileges
 from pyapi.doctor import examine as examine_database
-from pyapi.embedded import embedded
-from pyapi.schema import migrate
 from pyapi.schema.files import sql_folder
-from pyapi.settings import Settings
-from tests.support.command import Run, run_here, succeeded
-from tests.support.databases import FAST, Connection, connect, engine, plain
+from tests.support.command import Run, succeeded
+from tests.support.databases import Connection
 from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.snapshots import snapshot
-from tests.support.standby import standby_of
 from tests.support.statements import one, rerun
 
 
@@ -387,26 +382,6 @@ def test_the_doctor_looks_at_a_read_only_database_and_says_what_it_cannot(
         "public.reset_report is missing.",
         "Index pgreprise_reform_impact_key on public.reform_impact is missing.",
     ]
-
-
-def test_the_doctor_looks_at_a_standby_and_says_what_it_cannot(plain_folder: Path) -> None:
-    with embedded(plain_folder, Settings.from_environment().postgres_version, settings=FAST) as primary:
-        primary.create_database()
-        migrate.upgrade(engine(primary.url()))
-        with connect(primary.url()) as connection:
-            set_versions(connection)
-            add_report(connection, 999)
-            connection.execute("grant select on pgreprise.report_run to public")
-        with standby_of(primary) as standby:
-            done = run_here("doctor", "--json", DATABASE_URL=plain(standby.set(database=primary.url().database)))
-    assert (done.returncode, done.stderr) == (1, "")
-    found = [finding["message"] for finding in json.loads(done.stdout) if finding["check"] != "cache versions"]
-    assert found[0] == (
-        "The database is a standby, so the routines and the tables of pgreprise could not be compared with their files."
-    )
-    assert found[1] == "PUBLIC may select on pgreprise.report_run without calling a routine."
-    assert found[2].startswith("1 report cannot be rerun (RR002)")
-    assert len(found) == 3
 
 
 def test_a_database_that_lacks_newer_routines_is_still_looked_at(pgreprise: Run, dba: Connection) -> None:

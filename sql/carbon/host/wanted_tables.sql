@@ -1,7 +1,8 @@
 -- wanted_tables: the tables of the carbon domain, for the files of core/adoption that check, record, grant and drop
 -- tables (check_tables, record_created, grant_tables, drop_created). A table is listed after those that it refers to.
--- A column is "required" when it must be not null, and "given" when pgreprise writes it in each new row. Constraints
--- may exist already. The calculator keeps times without a time zone in UTC; only that type can be written so.
+-- A column is "required" when it must be not null, and "given" when pgreprise writes it in each new row,
+-- and "nulled" when it may write null there. Constraints may exist already. The calculator keeps times without a time
+-- zone in UTC; only that type can be written so.
 select pg_catalog.set_config('pgreprise.wanted_tables', $json$
 {
   "domain": "carbon",
@@ -42,7 +43,7 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
         {"name": "unit_id", "type": "id", "required": true},
         {"name": "carbon_project_id", "type": "id", "given": true},
         {"name": "last_updated", "type": "id", "given": true},
-        {"name": "completion_progress", "type": "text", "given": true},
+        {"name": "completion_progress", "type": "text", "length": 3, "given": true},
         {"name": "overall_status", "type": "integer", "given": true},
         {"name": "stats", "type": "json", "given": true}
       ],
@@ -75,15 +76,15 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
       "uniques": [["id"]]
     },
     {
-      "name": "data_entry_emissions", "key": "id", "privileges": "select, insert, delete",
+      "name": "data_entry_emissions", "key": "id", "privileges": "select, insert, update, delete",
       "columns": [
         {"name": "id", "type": "id", "required": true},
         {"name": "data_entry_id", "type": "id", "required": true},
         {"name": "emission_type_id", "type": "integer", "required": true},
-        {"name": "primary_factor_id", "type": "id", "given": true},
+        {"name": "primary_factor_id", "type": "id", "given": true, "nulled": true},
         {"name": "kg_co2eq", "type": "double precision", "given": true},
-        {"name": "additional_value", "type": "double precision", "given": true},
-        {"name": "scope", "type": "integer", "given": true},
+        {"name": "additional_value", "type": "double precision", "given": true, "nulled": true},
+        {"name": "scope", "type": "integer", "given": true, "nulled": true},
         {"name": "meta", "type": "json", "given": true},
         {"name": "computed_at", "type": "timestamp with time zone", "given": true}
       ],
