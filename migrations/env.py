@@ -18,6 +18,7 @@ from alembic.runtime.migration import RevisionStep
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
+from pyapi.pool import is_behind_pooler
 from pyapi.schema import operations  # importing it registers the operations
 from pyapi.schema.files import sql_text
 from pyapi.schema.migrate import complete_domains
@@ -85,6 +86,16 @@ def require_known_revisions() -> None:
         )
 
 
+def require_own_session(connection: Connection) -> None:
+    """Refuse a transaction pooler: the lock and the settings of a migration outlive its transactions."""
+    if is_behind_pooler(connection):
+        raise CommandError(
+            "The connection goes through a pooler (PgBouncer or its like) that gives each transaction another server "
+            "connection. A migration needs one of its own. Nothing was changed. Set PGREPRISE_MIGRATION_URL to the "
+            "address of the server itself; where it is that already, set PGREPRISE_POOLER=session."
+        )
+
+
 def installed_revisions() -> set[str]:
     """The revisions of the database, and all before them."""
     return {
@@ -137,6 +148,7 @@ def write_sql() -> None:
 
 
 def migrate(connection: Connection) -> None:
+    require_own_session(connection)
     # Each revision is one transaction, also on an engine that has autocommit.
     connection.execution_options(isolation_level="READ COMMITTED")
     execute = connection.execution_options(no_parameters=True).exec_driver_sql

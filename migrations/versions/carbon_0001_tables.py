@@ -23,7 +23,7 @@ TABLES = (
     "data_entry_emissions",
 )
 # Tables of pgreprise, in the order in which they refer to each other. The first hold what the calculator has in its
-# code and its configuration.
+# code.
 OWN_TABLES = (
     "carbon_module_type",
     "carbon_emission_category",
@@ -31,7 +31,6 @@ OWN_TABLES = (
     "carbon_entry_type",
     "carbon_entry_field",
     "carbon_role_right",
-    "carbon_setting",
     "failed_refresh",
 )
 

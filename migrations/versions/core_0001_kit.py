@@ -16,13 +16,18 @@ KIT = ("after_routine", "dependent_routines", "before_routine", "remove_routine"
 ROUTINES = (
     "status",
     "claims",
+    "called_by",
+    "wal_position",
     "actor",
     "is_operator",
     "require_scope",
     "enter",
+    "settings",
+    "set_setting",
     "check_chunk_size",
     "add_counts",
     "refuse_transaction_block",
+    "raise_lock_wait",
 )
 
 
@@ -31,6 +36,7 @@ def upgrade() -> None:
     op.run_sql("core/schema_privileges")
     op.run_sql("core/routine_version")
     op.run_sql("core/created_object")
+    op.run_sql("core/setting")
     for name in KIT:
         op.bootstrap_routine(f"core/{name}", version=1)
     for name in ROUTINES:
@@ -42,6 +48,7 @@ def downgrade() -> None:
         op.drop_routine(f"core/{name}", version=1)
     for name in reversed(KIT):
         op.execute(f"drop function pgreprise.{name}")
+    op.execute("drop table pgreprise.setting")
     op.execute("drop table pgreprise.created_object")
     op.execute("drop table pgreprise.routine_version")
     op.run_sql("core/schema_privileges_undo")

@@ -15,7 +15,6 @@ check_first = ("reports/wanted_tables", "core/check_tables", "reports/wanted_run
 HOST_TABLES = ("simulations", "report_outputs", "reform_impact")
 TABLES = (
     "country",
-    "setting",
     "simulation_key",
     "report_key",
     "rerun",

@@ -26,8 +26,6 @@ ROUTINES = (
     "check_update",
     "newest_simulation",
     "newest_report",
-    "settings",
-    "set_setting",
     "raise_run_not_current",
     "is_to_be_written",
     "shown_run",

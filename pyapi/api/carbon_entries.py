@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from flask import Blueprint, Response, jsonify
 from pydantic import AfterValidator, RootModel
+from pydantic_core import PydanticCustomError
 
 from pyapi.api.carbon_requests import UNUSABLE, CarbonQuery, body, carbon_project_type
 from pyapi.api.openapi import Stored, describes
@@ -24,16 +25,32 @@ _ENTRIES = "/<entry_type>"
 _ENTRY = f"{_ENTRIES}/<int:item_id>"
 # The SQLSTATEs of each routine here, and of those that write a value.
 _READ = "RC001 RC002 RC003 RC005 RC006 RC015"
-_WRITE = f"{_READ} RC008 RC013 RC014"
+_DELETE = f"{_READ} RC017 RC018"
+_WRITE = f"{_DELETE} RC008 RC013 RC014"
+
+
+# The two members of the body of a caller that has computed emissions.
+_PARTS = ("data", "emissions")
 
 
 def _json(fields: dict[str, Any]) -> dict[str, Any]:
     json_text(fields)
+    # No type of entries has fields of these names. Fields beside them would be lost in silence.
+    beside = [name for name in fields if name not in _PARTS]
+    if len(beside) < len(fields) and beside:
+        raise PydanticCustomError(
+            "beside",
+            "With data or emissions in the body, the fields belong into data, and not beside it: {names}",
+            {"names": ", ".join(name[:64] for name in beside[:3])},
+        )
     return fields
 
 
 class Entry(RootModel[Annotated[dict[str, Any], AfterValidator(_json)]]):
-    """The fields of an entry; or {"data": the fields, "emissions": [...]} of a caller that has computed emissions."""
+    """The fields of an entry; or {"data": the fields, "emissions": [...]} of a caller that has computed emissions.
+
+    The two are not mixed: with data or emissions, nothing else may stand beside them.
+    """
 
 
 class StoredEntry(Stored):
@@ -54,8 +71,8 @@ def _call(routine: str, path: dict[str, Any], **values: Any) -> list[dict[str, A
 def _given() -> dict[str, Any]:
     """The fields and the emissions of the body, as JSON texts."""
     given = body(Entry).root
-    parts = given if given.keys() & {"data", "emissions"} else {"data": given}
-    return {name: None if parts.get(name) is None else json_text(parts[name]) for name in ("data", "emissions")}
+    parts = given if given.keys() & set(_PARTS) else {"data": given}
+    return {name: None if parts.get(name) is None else json_text(parts[name]) for name in _PARTS}
 
 
 @entries.post(_ENTRIES, strict_slashes=False)
@@ -83,7 +100,7 @@ def update_entry(**path: Any) -> Reply:
 
 
 @entries.delete(_ENTRY, strict_slashes=False)
-@describes({HTTPStatus.NO_CONTENT: None}, _READ, query=CarbonQuery, unusable=UNUSABLE)
+@describes({HTTPStatus.NO_CONTENT: None}, _DELETE, query=CarbonQuery, unusable=UNUSABLE)
 def delete_entry(**path: Any) -> Reply:
     """Delete an entry. The reply has no content."""
     _call("public.delete_data_entry", path)

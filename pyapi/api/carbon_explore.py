@@ -10,7 +10,6 @@ from typing import Any
 from flask import Blueprint, Response, current_app, jsonify
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
-from werkzeug.exceptions import NotFound
 
 from pyapi import database
 from pyapi.api.background import BACKGROUND, Background
@@ -28,17 +27,15 @@ _PATH = "/unit/<int:unit_id>/reference-year/<int:year>/"
 
 
 @explore.get(_PATH, strict_slashes=False)
-@describes(StoredCarbonReport, "RC001 RC002")
+@describes(StoredCarbonReport, "RC001 RC002 RC003")
 def get_explore_report(unit_id: int, year: int) -> Reply:
     """The explore report, or 404 when there is none. A stale report is refreshed after the reply."""
-    rows = call("public.get_explore_report", columns="(stored).*, is_stale", unit_id=unit_id, reference_year=year)
-    if not rows:
-        raise NotFound(f"Unit #{unit_id} has no explore report of {year}.")
-    return _shown(rows[0]), HTTPStatus.OK
+    [report] = call("public.get_explore_report", columns="(stored).*, is_stale", unit_id=unit_id, reference_year=year)
+    return _shown(report), HTTPStatus.OK
 
 
 @explore.post(_PATH, strict_slashes=False)
-@describes({HTTPStatus.CREATED: StoredCarbonReport}, "RC001 RC002 RC004 RC008")
+@describes({HTTPStatus.CREATED: StoredCarbonReport}, "RC001 RC002 RC004 RC008 RC017")
 def create_explore_report(unit_id: int, year: int) -> Reply:
     """Create an empty explore report, or answer 409 when there is one."""
     [report] = call("public.create_explore_report", unit_id=unit_id, reference_year=year)
@@ -46,7 +43,7 @@ def create_explore_report(unit_id: int, year: int) -> Reply:
 
 
 @explore.put(_PATH, strict_slashes=False)
-@describes({HTTPStatus.OK: StoredCarbonReport, HTTPStatus.CREATED: StoredCarbonReport}, "RC001 RC002 RC008")
+@describes({HTTPStatus.OK: StoredCarbonReport, HTTPStatus.CREATED: StoredCarbonReport}, "RC001 RC002 RC008 RC017")
 def get_or_create_explore_report(unit_id: int, year: int) -> Reply:
     """The explore report, which is created when there is none (201). A stale report is refreshed after the reply."""
     [report] = call(

@@ -17,8 +17,6 @@ __all__ = ["lists"]
 lists = Blueprint("lists", __name__, url_prefix="/modules/<int:unit_id>/<int:year>")
 
 _READ = "RC001 RC002 RC003 RC005 RC006"
-# How many classes of each type of entries a chart shows by itself.
-_TOP_CLASSES = 3
 _Positive = Annotated[int, Field(ge=1, le=10**9)]
 
 
@@ -158,8 +156,8 @@ def get_classes(**path: Any) -> Reply:
 @lists.get("/<module>/top-class-breakdown", strict_slashes=False)
 @describes(list[TypeOfEntries], f"{_READ} RC016", query=CarbonQuery, unusable=UNUSABLE)
 def get_top_classes(**path: Any) -> Reply:
-    """The three largest classes of each type of entries, and the rest."""
-    return jsonify(_value("get_module_classes", path, shown_classes=_TOP_CLASSES)), HTTPStatus.OK
+    """The largest classes of each type of entries, and the rest."""
+    return jsonify(_value("get_module_classes", path, only_largest=True)), HTTPStatus.OK
 
 
 @lists.get("/<module>/<entry_type>", strict_slashes=False)

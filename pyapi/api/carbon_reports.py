@@ -73,7 +73,7 @@ def get_report_of_year(unit_id: int, year: int) -> Reply:
 @reports.post("/", strict_slashes=False)
 @describes(
     {HTTPStatus.CREATED: StoredCarbonReport},
-    "RC001 RC002 RC004 RC008",
+    "RC001 RC002 RC004 RC008 RC017",
     body=NewCarbonReport,
     unusable=UNUSABLE,
 )
@@ -89,7 +89,7 @@ def create_report() -> Reply:
 
 @reports.post("/bulk", strict_slashes=False)
 @describes(
-    {HTTPStatus.CREATED: list[StoredCarbonReport]}, "RC001 RC002 RC008", body=NewCarbonReports, unusable=UNUSABLE
+    {HTTPStatus.CREATED: list[StoredCarbonReport]}, "RC001 RC002 RC008 RC017", body=NewCarbonReports, unusable=UNUSABLE
 )
 def create_reports() -> Reply:
     """Create those Calculator reports of the list that do not exist yet, and return the created ones."""
@@ -107,7 +107,7 @@ def get_report(report_id: int) -> Reply:
 
 
 @reports.post("/<int:report_id>/convert", strict_slashes=False)
-@describes(StoredCarbonReport, "RC002 RC003 RC004 RC008")
+@describes(StoredCarbonReport, "RC002 RC003 RC004 RC008 RC017")
 def convert_report(report_id: int) -> Reply:
     """Make a plan of an explore report, with its modules and entries."""
     [report] = call("public.convert_explore_report", report_id=report_id)
@@ -123,7 +123,7 @@ def list_modules(report_id: int) -> Reply:
 
 
 @reports.patch("/<int:report_id>/modules/<int:module_type_id>/status", strict_slashes=False)
-@describes(Module, "RC002 RC003 RC005 RC006", body=NewStatus, query=CarbonQuery, unusable=UNUSABLE)
+@describes(Module, "RC002 RC003 RC005 RC006 RC017", body=NewStatus, query=CarbonQuery, unusable=UNUSABLE)
 def set_status(report_id: int, module_type_id: int) -> Reply:
     """Set the status of a module, and return the module."""
     wanted = body(NewStatus)

@@ -2,7 +2,7 @@
 
 Our routines raise SQLSTATEs of our own. Their message and hint are sent to the caller. For PostgreSQL's own errors the
 reply has a fixed text, because PostgreSQL's text may show statements, parameters and hosts. That text only goes to the
-log.
+log. What the host's own constraints and triggers say is sent, without their detail, which has values of rows.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import uuid
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import psycopg
 import sqlalchemy.exc
@@ -39,6 +40,9 @@ _UNCHANGED = f"Nothing was changed. {_RETRY}"
 _BUSY = Condition(503, "Other transactions have locked rows that this request needs.", _UNCHANGED)
 _SLOW = Condition(503, "The request took too long in the database and was cancelled.", _UNCHANGED)
 _AWAY = Condition(503, "The database cannot be reached.", _RETRY)
+_READ_ONLY = Condition(
+    503, "The database is read only: it is a standby, or it was made read only. Nothing was changed.", _RETRY
+)
 _FULL = Condition(503, "The database, or this API, has run out of disk, memory or connections.", _UNCHANGED)
 _NOT_MIGRATED = Condition(
     503, "The database lacks a routine or table that this version of the API needs.", "Run `pgreprise migrate`."
@@ -66,7 +70,7 @@ _CONDITIONS = {
     "22021": _BAD_TEXT,
     "22P02": _NOT_JSON,  # the output is the only argument that PostgreSQL converts from text
     "22P05": _BAD_TEXT,
-    "25006": _AWAY,  # read only: the server is a standby
+    "25006": _READ_ONLY,
     "3F000": _NOT_MIGRATED,
     "40001": _BUSY,
     "40P01": _BUSY,
@@ -113,6 +117,8 @@ HTTP_STATUS: dict[str, int] = {
     "RC014": 422,
     "RC015": 404,
     "RC016": 422,
+    "RC017": 409,
+    "RC018": 409,
     **{code: condition.http_status for code, condition in _CONDITIONS.items()},
 }
 
@@ -123,6 +129,26 @@ def _reply(condition: Condition, error: Exception, code: str | None = None) -> R
         cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
         logger.warning("%s %r: %s %s", request.method, request.path, code or type(cause).__name__, cause)
     return failure(condition.http_status, condition.message, code=code, hint=condition.hint)
+
+
+def _is_refusal_of_the_host(code: str, said: psycopg.errors.Diagnostic) -> bool:
+    # A constraint names its table. A trigger, which is no routine of ours, raises within a statement of one.
+    if code.startswith("23"):
+        return said.table_name is not None
+    context = said.context or ""
+    is_ours = context.startswith("PL/pgSQL function pgreprise.")
+    return said.source_function == "exec_stmt_raise" and "\nSQL statement" in context and not is_ours
+
+
+def _refusal_of_the_host(code: str, said: psycopg.errors.Diagnostic) -> Reply:
+    logger.info("%s %r: %s %s %s", request.method, request.path, code, said.message_primary, said.message_detail)
+    name = said.constraint_name
+    named = f" (constraint {name})" if name and name not in (said.message_primary or "") else ""
+    return failure(
+        HTTPStatus.CONFLICT,
+        f"The database has a rule against this: {said.message_primary}{named}. Nothing was changed.",
+        code=code,
+    )
 
 
 def _from_database(error: sqlalchemy.exc.DBAPIError) -> Reply:
@@ -142,6 +168,8 @@ def _from_database(error: sqlalchemy.exc.DBAPIError) -> Reply:
     if code in HTTP_STATUS and isinstance(error.orig, psycopg.Error):
         diagnostics = error.orig.diag
         return failure(HTTP_STATUS[code], diagnostics.message_primary or code, code=code, hint=diagnostics.message_hint)
+    if isinstance(error.orig, psycopg.Error) and _is_refusal_of_the_host(code, error.orig.diag):
+        return _refusal_of_the_host(code, error.orig.diag)
     return _unknown(error)
 
 

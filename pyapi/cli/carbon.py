@@ -52,7 +52,7 @@ def differences(max_rows: int, as_json: bool) -> None:
 
 
 def unit_to_try(engine: Engine, address_url: str, settings: Settings) -> str:
-    """Text that names a unit and a command that gets its explore report. A token is included when the API needs one.
+    """Text that names a unit and a command that gets its explore report, with a token where the API needs one.
 
     Empty when there is no such unit, or when the carbon domain is not installed.
     """
@@ -61,6 +61,7 @@ def unit_to_try(engine: Engine, address_url: str, settings: Settings) -> str:
         return ""
     unit = units[0]
     lines = [f"  unit #{unit['unit_id']}, {unit['name']} ({unit['institutional_id']})", "", "Get its explore report:"]
+    token = None
     if settings.jwt_secret is not None:
         from pyapi.api.auth import issue_token
 
@@ -71,8 +72,12 @@ def unit_to_try(engine: Engine, address_url: str, settings: Settings) -> str:
             "roles": [{"role": "calco2.user.principal", "on": on}],
         }
         lines.append(f"  TOKEN={issue_token(settings, claims, lifetime_seconds=_TOKEN_SECONDS)}")
+        token = "$TOKEN"
+    elif settings.jwt_jwks is not None:
+        token = "TOKEN"
+    header = f'-H "Authorization: Bearer {token}" ' if token else ""
     lines.append(
-        f'  curl -H "Authorization: Bearer $TOKEN" {address_url}/api/v1/carbon-reports/simulator/explore'
+        f"  curl {header}{address_url}/api/v1/carbon-reports/simulator/explore"
         f"/unit/{unit['unit_id']}/reference-year/{unit['reference_year']}/"
     )
     return "\n".join(["", *lines, ""])

@@ -51,8 +51,7 @@ def _waits_and_stops_told(engine: Engine) -> Iterator[None]:
         raise click.ClickException(
             f"The migration waited {operations.MIGRATION_LOCK_TIMEOUT} for a lock that another session holds, and gave "
             f"up so that your traffic does not queue behind it (55P03). {_HALF_DONE} Try again when there is less "
-            f"traffic, or end the transactions that are open for long."
-            + (f" Now:{holders}" if holders else "")
+            f"traffic, or end the transactions that are open for long." + (f" Now:{holders}" if holders else "")
         ) from error
 
 
@@ -79,7 +78,7 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
     alembic.setLevel(logging.INFO)
     # What it says about itself helps nobody.
     alembic.addFilter(lambda record: record.getMessage().startswith("Running "))
-    with administrator() as engine:
+    with administrator(create=downgrade is None) as engine:
         with _waits_and_stops_told(engine):
             if downgrade is not None:
                 migrate.downgrade(engine, downgrade, drop_tables_with_rows=drop_tables_with_rows)

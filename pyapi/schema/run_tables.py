@@ -23,6 +23,7 @@ _CREATE = (
     "core/record_created",
     "reports/report_output_runs",
     "reports/simulation_runs",
+    "core/revoke_defaults",
 )
 
 

@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -55,10 +55,12 @@ class Endpoint:
     needs: str
     done: int = 200
     body: Callable[[Place], Any] | None = None
+    query: dict[str, str] = field(default_factory=dict)
 
 
 EXPLORE = "/api/v1/carbon-reports/simulator/explore/unit/{unit}/reference-year"
-ENTRIES = "/api/v1/modules/{unit}/2025/professional-travel/plane"
+TRAVEL = "/api/v1/modules/{unit}/2025/professional-travel"
+ENTRIES = f"{TRAVEL}/plane"
 ME = "100002"
 ENTRY = {
     "data": {
@@ -74,6 +76,9 @@ ENTRY = {
 ENDPOINTS = [
     Endpoint("GET", f"{EXPLORE}/2025/", "read"),
     Endpoint("POST", f"{EXPLORE}/2026/", "write", 201),
+    Endpoint("PUT", f"{EXPLORE}/2025/", "write"),
+    Endpoint("PUT", f"{EXPLORE}/2026/", "write", 201),
+    Endpoint("POST", "/api/v1/carbon-reports/{explore}/convert", "write"),
     Endpoint("GET", "/api/v1/carbon-reports/unit/{unit}/", "read"),
     Endpoint("GET", "/api/v1/carbon-reports/unit/{unit}/year/2025/", "read"),
     Endpoint("POST", "/api/v1/carbon-reports/", "write", 201, lambda place: {"unit_id": place.unit, "year": 2030}),
@@ -87,6 +92,12 @@ ENDPOINTS = [
     Endpoint("GET", ENTRIES, "see travel"),
     Endpoint("POST", ENTRIES, "change travel", 201, lambda _: ENTRY),
     Endpoint("GET", ENTRIES + "/{entry}", "see travel"),
+    Endpoint("GET", ENTRIES + "/check-unique", "see travel", query={"field": "note", "value": "x"}),
+    Endpoint("GET", f"{TRAVEL}/stats-by-class", "see travel"),
+    Endpoint("GET", f"{TRAVEL}/top-class-breakdown", "see travel"),
+    Endpoint("GET", f"{TRAVEL}/trips-map", "see travel"),
+    Endpoint("GET", "/api/v1/modules/{unit}/2025/headcount/members", "see travel"),
+    Endpoint("GET", "/api/v1/modules/{unit}/2025/headcount/member", "headcount"),
     Endpoint("PATCH", ENTRIES + "/{entry}", "change travel", 200, lambda _: ENTRY),
     Endpoint("DELETE", ENTRIES + "/{entry}", "change travel", 204),
     Endpoint("GET", "/api/v1/modules-stats/{report}/validated-totals", "read"),
@@ -173,6 +184,7 @@ def send(client: FlaskClient, endpoint: Endpoint, place: Place, token: str | Non
         method=endpoint.method,
         json=endpoint.body(place) if endpoint.body else None,
         headers=headers,
+        query_string={**endpoint.query, **arguments.pop("query_string", {})},
         **arguments,
     )
 
@@ -201,6 +213,17 @@ def test_each_kind_of_role_on_each_endpoint(
         assert response.status_code == 403, response.text
         assert list(response.get_json()) == ["detail"]
         assert snapshot(shared_connection) == before
+
+
+def test_the_table_has_every_route(guarded: FlaskClient) -> None:
+    place = Place(unit=1, report=1, explore=1, entry=1, explore_entry=1)
+    routes = guarded.application.url_map
+    asked = {
+        routes.bind("").match(each.path.format(**vars(place)), method=each.method, return_rule=True)[0].endpoint
+        for each in ENDPOINTS
+    }
+    all_routes = {rule.endpoint for rule in routes.iter_rules() if rule.rule.startswith("/api/v1/")}
+    assert asked == {route for route in all_routes if not route.startswith("carbon.session.")}
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=each_endpoint)
@@ -240,8 +263,8 @@ def test_a_unit_without_an_institutional_id_admits_nobody_but_global_roles(
 ) -> None:
     unit = add_unit(shared_connection, None)
     report = add_report(shared_connection, unit, 2025)
-    add_report(shared_connection, unit, 2025, "Simulator_Explore")
-    where = Place(unit, report, report, add_entry(shared_connection, report, 2, 10, data_entry_type_id=20), 0)
+    explore = add_report(shared_connection, unit, 2025, "Simulator_Explore")
+    where = Place(unit, report, explore, add_entry(shared_connection, report, 2, 10, data_entry_type_id=20), 0)
     for on in ({"kind": "unit"}, {"kind": "unit", "institutional_id": None}, {"kind": "own", "institutional_id": ""}):
         who = {**claims(), "roles": [{"role": PRINCIPAL, "on": on}]}
         assert send(guarded, endpoint, where, token_of(who)).status_code == 403
@@ -422,7 +445,7 @@ def test_the_type_in_the_query_says_which_report_is_meant_and_0_is_the_default(
             assert module_row.startswith(f"({module},{report},")
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=each_endpoint)
+@pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if "{explore}" not in each.path], ids=each_endpoint)
 @pytest.mark.parametrize("simulation", ["1", "true", "explore"])
 def test_the_header_of_old_clients_changes_nothing(
     guarded: FlaskClient, shared_connection: Connection, place: tuple[Place, str], endpoint: Endpoint, simulation: str

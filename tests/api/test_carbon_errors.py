@@ -104,7 +104,28 @@ REFUSALS: list[tuple[Callable[[FlaskClient], TestResponse], str, str]] = [
         "RC016",
         "Entries of this type have no field name. Their fields are: fte, primary_factor_id.",
     ),
+    (
+        post("/modules/1/2025/headcount/student", {"fte": 777}),
+        "RC017",
+        "A trigger on public.data_entries kept a row from being written. Nothing was changed.",
+    ),
+    (
+        lambda client: client.delete("/api/v1/modules/1/2025/headcount/member/1"),
+        "RC018",
+        'Rows of public.notes refer to rows of public.data_entries that would be deleted, with "on delete cascade" '
+        "(constraint noted). They would be lost. Nothing was changed.",
+    ),
 ]
+
+# Rules of the calculator: entries of 777 people vanish, a note is on each entry that there is.
+HOST_RULES = """
+create function public.keep() returns trigger language plpgsql as 'begin return null; end';
+create trigger kept before insert on public.data_entries for each row
+  when (new.data ->> 'fte' = '777') execute function public.keep();
+create table public.notes (entry_id bigint constraint noted references public.data_entries (id) on delete cascade);
+insert into public.notes select id from public.data_entries;
+grant select on public.notes to pgreprise_owner;
+"""
 
 
 @pytest.fixture
@@ -114,6 +135,7 @@ def principal(database: URL, dba: Connection) -> FlaskClient:
     entry = add_entry(dba, report, 1)
     dba.execute("update public.data_entries set data = %s where id = %s", (Jsonb(MEMBER), entry))
     add_unit(dba, "0207")
+    dba.execute(HOST_RULES)
     client = create_app(connect_engine(as_api(database)), Authentication.of(SETTINGS)).test_client()
     token = issue_token(SETTINGS, claims(role(PRINCIPAL, "unit", "0184")), lifetime_seconds=60)
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {token}"
@@ -151,6 +173,29 @@ BODIES = [
 def test_a_body_that_cannot_be_used_is_unprocessable(shared_client: FlaskClient, path: str, body: bytes) -> None:
     response = shared_client.post(f"/api/v1{path}", data=body, content_type="application/json")
     assert "body" in detail(response, 422)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"emissions": [{"emission_type_id": 10001, "kg_co2eq": 9}], "fte": 7},
+        {"data": {"fte": 7}, "fte": 7},
+        {"data": {"fte": 7}, "emissions": [], "note": "n"},
+        {"data": None, "status": 1},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_fields_beside_data_or_emissions_are_refused_and_nothing_is_lost(
+    client: FlaskClient, dba: Connection, method: str, body: dict[str, Any]
+) -> None:
+    entry = add_entry(dba, add_report(dba, add_unit(dba)), 1, 5, fte=1, data_entry_type_id=2)
+    before = snapshot(dba)
+    path = "/api/v1/modules/1/2025/headcount/student" + (f"/{entry}" if method == "PATCH" else "")
+    said = detail(client.open(path, method=method, json=body), 422)
+    beside = next(name for name in body if name not in ("data", "emissions"))
+    assert f"the fields belong into data, and not beside it: {beside}" in said
+    assert snapshot(dba) == before
 
 
 def test_fields_that_the_front_end_sends_besides_do_not_matter(client: FlaskClient, dba: Connection) -> None:
@@ -195,6 +240,54 @@ def test_an_unforeseen_error_is_opaque(client: FlaskClient, dba: Connection) -> 
     )
     said = detail(client.get("/api/v1/carbon-reports/1"), 500)
     assert "secret" not in said
+
+
+STUDENT = "/api/v1/modules/1/2025/headcount/student"
+REFUSING = [
+    (
+        "create table public.factors (id bigint primary key); alter table public.data_entry_emissions add constraint "
+        "factor foreign key (primary_factor_id) references public.factors (id)",
+        'insert or update on table "data_entry_emissions" violates foreign key constraint "factor".',
+    ),
+    (
+        "create function public.refuse() returns trigger language plpgsql as $$ begin "
+        "raise exception 'The year is closed'; end $$; "
+        "create trigger refuses before insert on public.data_entries for each row execute function public.refuse()",
+        "The year is closed.",
+    ),
+    (
+        "create function public.refuse() returns trigger language plpgsql as $$ begin "
+        "raise exception 'The year is closed' using errcode = 'XY001', constraint = 'closing'; end $$; "
+        "create trigger refuses after update on public.carbon_reports for each row execute function public.refuse()",
+        "The year is closed (constraint closing).",
+    ),
+    (
+        "alter table public.data_entries add reviewer text not null default 'x'; "
+        "alter table public.data_entries alter reviewer drop default",
+        'null value in column "reviewer" of relation "data_entries" violates not-null constraint.',
+    ),
+    (
+        "create table public.factors (id bigint primary key); alter table public.data_entry_emissions add constraint "
+        "factor foreign key (primary_factor_id) references public.factors (id) deferrable initially deferred",
+        'insert or update on table "data_entry_emissions" violates foreign key constraint "factor".',
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "message"), REFUSING, ids=["factor", "raise", "code", "not null", "deferred"])
+def test_what_the_calculators_own_rules_say_is_a_conflict_and_nothing_is_changed(
+    client: FlaskClient, dba: Connection, rule: str, message: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "pyapi.api.errors")
+    add_report(dba, add_unit(dba))
+    dba.execute(rule.encode())
+    before = snapshot(dba)
+    emission = {"emission_type_id": 10001, "kg_co2eq": 1, "primary_factor_id": 77}
+    said = detail(client.post(STUDENT, json={"data": {"fte": 1}, "emissions": [emission]}), 409)
+    assert said == f"The database has a rule against this: {message} Nothing was changed."
+    assert snapshot(dba) == before
+    # Its detail has values of rows, and goes to the log only.
+    assert ("(77)" in caplog.text) == ("foreign key" in message)
 
 
 def test_a_session_without_claims_has_access_only_as_a_dba(dba: Connection, connect: Connect) -> None:

@@ -105,7 +105,9 @@ def test_get_simulator_explore_not_found_raises_404(client: FlaskClient, dba: Co
     response = client.get(path(unit))
     response.close()
     assert response.status_code == 404
-    assert response.get_json() == {"detail": f"Unit #{unit} has no explore report of 2025."}
+    assert response.get_json() == {
+        "detail": f"Carbon report not found: carbon_project_type 1, unit_id {unit}, year 2025."
+    }
     assert snapshot(dba) == before
 
 

@@ -67,7 +67,7 @@ def test_a_summary_tells_validated_modules_and_leaves_out_those_excluded(client:
 def test_what_a_car_emits_is_a_setting(client: FlaskClient, database: URL, report: int) -> None:
     assert figures(client, report, "results-summary")["co2_per_km_kg"] == 0.2996
     with connect(database) as connection:
-        connection.execute("select set_co2_per_km(0.2)")
+        connection.execute("select set_setting('co2_per_km_kg', '0.2')")
     found = figures(client, report, "results-summary")
     assert (found["co2_per_km_kg"], found["unit_totals"]["equivalent_car_km"]) == (0.2, 40000)
 

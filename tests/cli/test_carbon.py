@@ -35,14 +35,15 @@ def test_the_line_that_make_run_prints_works_and_shows_a_refresh(database: URL, 
     token = re.search(r"^  TOKEN=(\S+)$", printed, re.MULTILINE)
     assert (token is not None) == (secret is not None)
     [line] = re.findall(r"^  (curl .*)$", printed, re.MULTILINE)
-    *_, header, url = shlex.split(line.replace("$TOKEN", token[1] if token else ""))
-    name, value = header.split(": ", 1)
+    *options, url = shlex.split(line.replace("$TOKEN", token[1]) if token else line)
+    headers = dict(option.split(": ", 1) for option in options if ": " in option)
+    assert ("Authorization" in headers) == (secret is not None)
 
     api = connect_engine(as_api(database))
     client = create_app(api, Authentication.of(settings)).test_client()
     seen = []
     for _ in range(2):
-        response = client.get(url.removeprefix(ADDRESS), headers={name: value})
+        response = client.get(url.removeprefix(ADDRESS), headers=headers)
         response.close()
         client.application.extensions[BACKGROUND].wait()
         assert response.status_code == 200, response.text
@@ -50,6 +51,15 @@ def test_the_line_that_make_run_prints_works_and_shows_a_refresh(database: URL, 
     api.dispose()
     assert seen[1]["last_updated"] - seen[0]["last_updated"] > 24 * 3600
     assert seen[0]["id"] != seen[1]["id"]
+
+
+def test_with_the_keys_of_somebody_else_the_line_has_a_place_for_a_token(database: URL) -> None:
+    engine = connect_engine(database)
+    run_script(engine, sql_text("carbon/load_sample"))
+    printed = unit_to_try(engine, ADDRESS, Settings(None, None, Path(), 18, jwt_jwks=Path("keys.json")))
+    engine.dispose()
+    assert '  curl -H "Authorization: Bearer TOKEN" http' in printed
+    assert "$" not in printed
 
 
 def test_without_units_nothing_is_said_of_them(database: URL, empty_database: URL) -> None:

@@ -215,12 +215,22 @@ def test_subject_scopes_audience_and_issuer_of_a_token_are_those_that_were_asked
     [
         (["--unit", "0184"], [{"kind": "unit", "institutional_id": "0184"}]),
         (["--unit", "0184", "--unit", "7"], [{"kind": "unit", "institutional_id": unit} for unit in ("0184", "7")]),
+        (["--own", "0184"], [{"kind": "own", "institutional_id": "0184"}]),
+        (
+            ["--own", "7", "--unit", "0184"],
+            [{"kind": "unit", "institutional_id": "0184"}, {"kind": "own", "institutional_id": "7"}],
+        ),
         (["--global"], [{"kind": "global"}]),
     ],
 )
 def test_a_role_is_for_units_or_for_everything(run: Run, options: list[str], places: list[dict[str, str]]) -> None:
     ended = run("token", "--role", "calco2.user.principal", *options, **WITH_SECRET)
     assert read(ended.out)["roles"] == [{"role": "calco2.user.principal", "on": place} for place in places]
+
+
+def test_the_person_of_a_token_may_have_an_institutional_id(run: Run) -> None:
+    assert read(run("token", "--institutional-id", "100002", **WITH_SECRET).out)["institutional_id"] == "100002"
+    assert "institutional_id" not in read(run("token", **WITH_SECRET).out)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +252,12 @@ def test_a_token_lasts_as_long_as_was_asked_for(run: Run, given: str, seconds: i
         (["--role", "x"], "--role"),
         (["--unit", "0184"], "--role"),
         (["--global"], "--role"),
+        (["--own", "0184"], "--role"),
         (["--role", "x", "--unit", "0184", "--global"], "--role"),
+        (["--role", "x", "--own", "0184", "--global"], "--role"),
+        (["--role", "x", "--unit", ""], "--unit"),
+        (["--role", "x", "--own", " "], "--own"),
+        (["--institutional-id", ""], "--institutional-id"),
     ],
 )
 def test_a_token_that_makes_no_sense_is_refused(run: Run, options: list[str], named: str) -> None:

@@ -370,20 +370,24 @@ BAD_EMISSIONS = [
     [1],
     [None],
     [{}],
-    [{"emission_type_id": 1}],
+    [{"emission_type_id": 10001}],
     [{"kg_co2eq": 1}],
-    [{"emission_type_id": "1", "kg_co2eq": 1}],
-    [{"emission_type_id": 1, "kg_co2eq": "1"}],
-    [{"emission_type_id": 1, "kg_co2eq": None}],
-    [{"emission_type_id": 1.5, "kg_co2eq": 1}],
+    [{"emission_type_id": "10001", "kg_co2eq": 1}],
+    [{"emission_type_id": 10001, "kg_co2eq": "1"}],
+    [{"emission_type_id": 10001, "kg_co2eq": None}],
+    [{"emission_type_id": 10001.5, "kg_co2eq": 1}],
     [{"emission_type_id": 2**31, "kg_co2eq": 1}],
     [{"emission_type_id": -1, "kg_co2eq": 1}],
-    [{"emission_type_id": 1, "kg_co2eq": 1e16}],
-    [{"emission_type_id": 1, "kg_co2eq": 1, "scope": "3"}],
-    [{"emission_type_id": 1, "kg_co2eq": 1, "scope": 2.5}],
-    [{"emission_type_id": 1, "kg_co2eq": 1, "additional_value": "1"}],
-    [{"emission_type_id": 1, "kg_co2eq": 1, "primary_factor_id": 0.5}],
-    [{"emission_type_id": 1, "kg_co2eq": 1, "meta": []}],
+    [{"emission_type_id": 10001, "kg_co2eq": 1e16}],
+    [{"emission_type_id": 10001, "kg_co2eq": -0.5}],
+    [{"emission_type_id": 10001, "kg_co2eq": "NaN"}],
+    [{"emission_type_id": 10001, "kg_co2eq": 1, "additional_value": -1}],
+    [{"emission_type_id": 10001, "kg_co2eq": 1, "additional_value": "Infinity"}],
+    [{"emission_type_id": 10001, "kg_co2eq": 1, "scope": "3"}],
+    [{"emission_type_id": 10001, "kg_co2eq": 1, "scope": 2.5}],
+    [{"emission_type_id": 10001, "kg_co2eq": 1, "additional_value": "1"}],
+    [{"emission_type_id": 10001, "kg_co2eq": 1, "primary_factor_id": 0.5}],
+    [{"emission_type_id": 10001, "kg_co2eq": 1, "meta": []}],
     [{"emission_type_id": 40000, "kg_co2eq": 1}],
     [{"emission_type_id": 60100, "kg_co2eq": 1}],
 ]
@@ -395,6 +399,22 @@ def test_emissions_that_no_entry_can_have_are_refused(sandbox: Connection, unit:
     assert refusal(sandbox, CREATE, unit, "headcount", "student", *values).code == "RC008"
     entry = add_entry(sandbox, report_of(sandbox, unit)["id"], 1, data_entry_type_id=2)
     assert refusal(sandbox, UPDATE, unit, "headcount", "student", entry, *values).code == "RC008"
+
+
+@pytest.mark.parametrize(
+    ("emission_type_id", "message"),
+    [
+        (1, "There is no emission type 1."),
+        (10000, "Emission type 10000 (food) sums others. Give those that are below it."),
+        (50203, "Emission type 50203 (professional_travel__plane__eco) belongs to the module professional_travel."),
+    ],
+)
+def test_a_type_of_emissions_that_would_count_in_totals_but_not_in_stats_is_refused_by_name(
+    sandbox: Connection, unit: int, emission_type_id: int, message: str
+) -> None:
+    emissions = [*FOOD, {"emission_type_id": emission_type_id, "kg_co2eq": 1}]
+    said = refusal(sandbox, CREATE, unit, "headcount", "student", Jsonb({"fte": 1}), Jsonb(emissions), NOW)
+    assert (said.code, said.message) == ("RC008", message)
 
 
 # --- what is not there -----------------------------------------------------------------------

@@ -40,9 +40,14 @@ REPORT_COLUMNS = [
 
 
 def get(connection: Connection, unit_id: int, year: int = 2025, as_of: str = NOW) -> list[dict[str, Any]]:
-    return connection.execute(
-        "select (found.stored).*, found.is_stale from get_explore_report(%s, %s, %s) as found", (unit_id, year, as_of)
-    ).fetchall()
+    statement = "select (found.stored).*, found.is_stale from get_explore_report(%s, %s, %s) as found"
+    try:
+        with connection.transaction():
+            return connection.execute(statement, (unit_id, year, as_of)).fetchall()
+    except psycopg.Error as error:
+        if error.sqlstate != "RC003":
+            raise
+        return []
 
 
 def create(connection: Connection, unit_id: int, year: int = 2025, as_of: str = NOW) -> dict[str, Any]:
@@ -161,7 +166,12 @@ def test_a_second_explore_report_is_refused(sandbox: Connection, unit: int) -> N
     created = create(sandbox, unit)
     said = refusal(sandbox, "select create_explore_report(%s, 2025)", unit)
     assert (said.code, said.message) == ("RC004", f"Unit #{unit} already has a Simulator_Explore report of 2025.")
-    assert said.detail == {"unit_id": unit, "year": 2025, "carbon_project_id": created["carbon_project_id"]}
+    assert said.detail == {
+        "unit_id": unit,
+        "year": 2025,
+        "carbon_project_id": created["carbon_project_id"],
+        "carbon_report_type": "Simulator_Explore",
+    }
 
 
 @pytest.mark.parametrize("year", [None, 0, 999, 10000, -2025])

@@ -216,29 +216,43 @@ def test_members_are_listed_by_name_where_they_have_an_id(sandbox: Connection, u
     assert refusal(sandbox, "select get_headcount_members(%s, 2024)", unit).code == "RC003"
 
 
+def test_a_limit_to_own_entries_holds_for_the_fte_of_headcount_too(sandbox: Connection, unit: int, report: int) -> None:
+    for fte, person in ((1, "7"), (2, "8")):
+        fill(sandbox, add_entry(sandbox, report, 1), fte=fte, user_institutional_id=person, sius_code="51")
+    sandbox.execute(
+        "insert into pgreprise.carbon_role_right (role, kind, resource, action, only_own) values "
+        "(%s, 'own', 'headcount', 'view', true)",
+        (STANDARD,),
+    )
+    with acting(sandbox, {**claims(role(STANDARD, "own", "0184")), "institutional_id": "7"}):
+        view = one(sandbox, "select get_module_view(%s, 2025, 'headcount') as view", unit)["view"]
+    assert (view["totals"]["total_annual_fte"], view["stats"]) == (1, {"51": 1, "student": None})
+
+
 def test_classes_are_summed_by_type_and_only_so_many_are_shown(sandbox: Connection, unit: int, report: int) -> None:
-    for kg, name in ((40, "a"), (10, "a"), (30, "b"), (5, "c"), (4, "d"), (1, None)):
+    for kg, name in ((40, "a"), (10, "a"), (25, "b"), (5, "e"), (5, "c"), (4, "d"), (1, None)):
         fill(sandbox, add_entry(sandbox, report, 4, kg), equipment_class=name)
     fill(sandbox, add_entry(sandbox, report, 4, 10, data_entry_type_id=11), equipment_class="server")
     add_entry(sandbox, report, 4)
 
-    def classes(shown: int | None) -> Any:
-        statement = "select get_module_classes(%s, 2025, 'equipment', %s::bigint) as classes"
-        return one(sandbox, statement, unit, shown)["classes"]
+    def classes(only_largest: bool) -> Any:
+        statement = "select get_module_classes(%s, 2025, 'equipment', %s) as classes"
+        return one(sandbox, statement, unit, only_largest)["classes"]
 
-    assert classes(2) == [
+    assert classes(True) == [
         {
             "name": "scientific",
             "value": 90,
             "children": [
                 {"name": "a", "value": 50, "percentage": 50},
-                {"name": "b", "value": 30, "percentage": 30},
+                {"name": "b", "value": 25, "percentage": 25},
+                {"name": "c", "value": 5, "percentage": 5},
                 {"name": "rest", "value": 10, "percentage": 10},
             ],
         },
         {"name": "it", "value": 10, "children": [{"name": "server", "value": 10, "percentage": 10}]},
     ]
-    assert [child["name"] for child in classes(None)[0]["children"]] == ["a", "b", "c", "d", "unknown"]
+    assert [child["name"] for child in classes(False)[0]["children"]] == ["a", "b", "c", "e", "d", "unknown"]
     said = refusal(sandbox, "select get_module_classes(%s, 2025, 'headcount')", unit)
     assert (said.code, said.message) == ("RC016", "The entries of the module headcount have no classes.")
 

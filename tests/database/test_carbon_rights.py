@@ -77,6 +77,29 @@ def said(connection: Connection, who: dict[str, Any] | None, statement: str, *ar
         connection.execute("select set_config('request.jwt.claims', '', false)")
 
 
+EDITS = [
+    "select create_carbon_project({unit}, 2)",
+    "select create_carbon_report({unit}, 2030)",
+    "select create_explore_report({unit}, 2030)",
+    "select get_or_create_explore_report({unit}, 2030)",
+    "select get_or_create_explore_report({unit}, 2025)",
+    'select bulk_upsert_carbon_reports(\'[{{"unit_id": {unit}, "year": 2031}}]\')',
+    "select convert_explore_report({explore})",
+]
+
+
+@pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.split("(")[0])
+def test_what_creates_or_changes_reports_asks_for_the_right_to_edit(sandbox: Connection, unit: int, edit: str) -> None:
+    explore = add_report(sandbox, unit, 2025, "Simulator_Explore")
+    who = holder(PRINCIPAL, PLACES["unit"])
+    statement = edit.format(unit=unit, explore=explore)
+    with sandbox.transaction(force_rollback=True):
+        assert said(sandbox, who, statement) == "done"
+    sandbox.execute("delete from pgreprise.carbon_role_right where resource = 'reports' and action = 'edit'")
+    assert said(sandbox, who, "select get_explore_report(%s, 2025)", unit) == "done"
+    assert said(sandbox, who, statement) == f"RC002 The caller has no access to unit #{unit}."
+
+
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", NAMES, ids=str)
 def test_each_name_with_each_kind(sandbox: Connection, unit: int, name: Any, place: str) -> None:

@@ -98,7 +98,7 @@ JSON_TEXTS = st.one_of(
             *('{"ids": [1e400]}', '{"ids": [1.5, 2]}', '{"ids": [9223372036854775808]}', '{"ids": [null]}'),
             *('{"country": {"a": []}}', '{"country": [["us"]]}', '[{"unit_id": 1, "year": 2024}]'),
             *('[{"unit_id": "1", "year": 2023, "carbon_project_id": 1e3}]', '[{"unit_id": 1.0, "year": 2022}]'),
-            *('[{"emission_type_id": 1, "kg_co2eq": 1}]', '[{"emission_type_id": 1.5, "kg_co2eq": 1e999}]'),
+            *('[{"emission_type_id": 10001, "kg_co2eq": 1}]', '[{"emission_type_id": 1.5, "kg_co2eq": 1e999}]'),
             *('{"fte": 1e999}', '{"fte": 0.5}'),
         ]
     ),

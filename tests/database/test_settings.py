@@ -11,9 +11,14 @@ from tests.support.statements import one
 
 
 def test_outputs_are_archived_unless_somebody_says_otherwise(sandbox: Connection) -> None:
-    unfinish, row = sandbox.execute("select * from settings()").fetchall()
+    rows = {row["name"]: row for row in sandbox.execute("select * from settings()").fetchall()}
+    assert {name: row["value"] for name, row in rows.items()} == {
+        "allow_unfinish": "off",
+        "archive_outputs": "on",
+        "co2_per_km_kg": "0.2996",
+    }
+    row = rows["archive_outputs"]
     assert row.pop("updated_at") is not None
-    assert (unfinish["name"], unfinish["value"]) == ("allow_unfinish", "off")
     assert row == {
         "name": "archive_outputs",
         "value": "on",
@@ -53,7 +58,7 @@ def test_a_name_that_is_no_setting_is_rr016(sandbox: Connection, name: str | Non
         "RR016",
         f'There is no setting "{"" if name is None else name}".',
         {"name": name},
-        "The settings are: allow_unfinish, archive_outputs",
+        "The settings are: allow_unfinish, archive_outputs, co2_per_km_kg",
     )
 
 
@@ -75,7 +80,7 @@ def later(sandbox: Connection) -> Connection:
 def test_a_later_setting_is_only_a_column(later: Connection) -> None:
     later.execute("select set_setting('keep_last', '7'), set_setting('claim time%', '1 hour')")
     rows = later.execute("select name, value, type, description from settings()").fetchall()
-    assert [tuple(row.values()) for row in rows if row["name"] != "allow_unfinish"] == [
+    assert [tuple(row.values()) for row in rows if row["name"] not in ("allow_unfinish", "co2_per_km_kg")] == [
         (
             "archive_outputs",
             "on",

@@ -72,6 +72,22 @@ def test_created_tables_with_rows_go_when_told_so_in_so_many_words(database: URL
     assert rows(database, left) == [{"units": None, "type": None}]
 
 
+@pytest.mark.parametrize("domain", ["carbon", "reports"])
+def test_the_settings_are_one_table_whichever_domain_is_installed(empty_database: URL, domain: str) -> None:
+    migrate.upgrade(engine(empty_database), f"{domain}@head")
+    with connect(empty_database) as connection:
+        connection.execute("select set_setting('co2_per_km_kg', '0.2'), set_setting('archive_outputs', 'off')")
+    # A domain that goes leaves the settings of the others.
+    migrate.upgrade(engine(empty_database))
+    migrate.downgrade(engine(empty_database), f"{domain}@base")
+    stored = "select co2_per_km_kg, archive_outputs from pgreprise.setting"
+    assert rows(empty_database, stored) == [{"co2_per_km_kg": 0.2, "archive_outputs": False}]
+    one_row = (
+        "select relname::text as name from pg_class where relname like '%setting' and relkind = 'r' and oid >= 16384"
+    )
+    assert rows(empty_database, one_row) == [{"name": "setting"}]
+
+
 def test_the_constraints_are_created_and_dropped_by_one_revision(database: URL) -> None:
     assert rows(database, CONSTRAINTS) == BOTH
     migrate.downgrade(engine(database), "carbon_0002")

@@ -267,11 +267,13 @@ def test_row_level_security_that_the_host_turns_on_for_new_tables_is_turned_off_
 def test_an_event_trigger_that_turns_it_on_again_is_refused_by_name(empty_database: URL) -> None:
     prepare(
         empty_database,
-        SECURE.format(force="force", tags="'CREATE TABLE', 'ALTER TABLE', 'CREATE TABLE AS'").replace(
-            "loop\n    if", "loop\n    if pg_trigger_depth() = 0 and current_setting('my.depth', true) is distinct from 'x' and"
-        ).replace("execute format", "perform set_config('my.depth', 'x', true); execute format").replace(
-            "made.object_identity);", "made.object_identity); perform set_config('my.depth', '', true);"
-        ),
+        SECURE.format(force="force", tags="'CREATE TABLE', 'ALTER TABLE', 'CREATE TABLE AS'")
+        .replace(
+            "loop\n    if",
+            "loop\n    if pg_trigger_depth() = 0 and current_setting('my.depth', true) is distinct from 'x' and",
+        )
+        .replace("execute format", "perform set_config('my.depth', 'x', true); execute format")
+        .replace("made.object_identity);", "made.object_identity); perform set_config('my.depth', '', true);"),
     )
     error = refusal(empty_database)
     assert problems(error)[0].startswith("An event trigger turns row-level security on for every table, and on again")

@@ -185,7 +185,10 @@ SECOND = "create or replace function public.second()\nreturns integer\nlanguage 
 # Each with the word that the refused statement begins with. What stands before it hides nothing from PostgreSQL.
 MORE = {
     "a second routine": (SECOND, "create"),
-    "a second routine in capitals": ("CREATE FUNCTION public.second() RETURNS int LANGUAGE sql AS 'select 1';", "CREATE"),
+    "a second routine in capitals": (
+        "CREATE FUNCTION public.second() RETURNS int LANGUAGE sql AS 'select 1';",
+        "CREATE",
+    ),
     "an end of the transaction": ("commit;", "commit"),
     "another statement": ("drop table public.simulations;", "drop"),
     "another owner": ("alter function pgreprise.check_update owner to postgres;", "alter"),
@@ -195,7 +198,7 @@ MORE = {
     "after a quote within a comment": ("-- don't;\n/* nor /* 'this' */ ' */\ncommit;", "commit"),
     "after an escaped quote": ("comment on function {} is E'it\\'s; here';\ncommit;", "commit"),
     "after a dollar quote": ("comment on function {} is $a$ ' $$ ; -- $a$;\ncommit;", "commit"),
-    "after a name with a quote": ("/* \" */ create table \"a;'b\" ();", "create table"),
+    "after a name with a quote": ('/* " */ create table "a;\'b" ();', "create table"),
 }
 
 
@@ -241,7 +244,9 @@ def test_what_looks_like_a_statement_in_a_comment_or_a_text_is_none(
 ) -> None:
     path = project / "sql" / f"{CHECK}.sql"
     added = "-- create or replace function public.second(); commit;\n/* drop table x; /* ; */ commit; */"
-    path.write_text(path.read_text().replace("\nbegin\n", "\nbegin\n  perform 'commit; $x$ -- ', $x$;'$x$;\n", 1) + added)
+    path.write_text(
+        path.read_text().replace("\nbegin\n", "\nbegin\n  perform 'commit; $x$ -- ', $x$;'$x$;\n", 1) + added
+    )
     migrate.upgrade(migrated)
     assert state(database)[0]
 

@@ -12,10 +12,12 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
 
+from pyapi.database import connect_engine
+from pyapi.doctor import examine
 from pyapi.embedded import embedded
 from pyapi.schema import migrate
+from pyapi.schema.run_tables import create_run_tables
 from pyapi.settings import Settings
 from tests.support.databases import FAST, connect, engine, folder_of_a_server, janitor, rows
 from tests.support.dumps import dump, public
@@ -23,7 +25,7 @@ from tests.support.factories import add_economy_report, add_reform_impact, add_r
 from tests.support.hosts import LEGACY
 from tests.support.refusals import detail, problems, refused_with, remedies
 
-ROLES = ("pgreprise_owner", "pgreprise_reader", "pgreprise_api", "pgreprise_dba", "migrator", "app_owner")
+ROLES = ("pgreprise_owner", "pgreprise_reader", "pgreprise_api", "pgreprise_dba", "migrator", "app_owner", "stranger")
 
 
 @pytest.fixture(scope="module")
@@ -164,9 +166,7 @@ def test_a_membership_without_an_option_gets_a_remedy_that_works(superuser: URL,
     mended(superuser, migrator, "42501", "1 obstacle" if option == "set false" else "4 obstacles")
 
 
-def test_a_role_that_may_create_roles_and_does_not_inherit_is_told_what_it_needs(
-    superuser: URL, migrator: URL
-) -> None:
+def test_a_role_that_may_create_roles_and_does_not_inherit_is_told_what_it_needs(superuser: URL, migrator: URL) -> None:
     run_as(superuser, "alter role migrator createrole noinherit")
     if has_options(superuser):
         # It may give itself a membership that inherits.
@@ -248,7 +248,9 @@ def test_defaults_and_types_that_pgreprise_may_not_use_are_named_and_then_used(s
     ]
     with connect(superuser) as connection:
         connection.execute("set role pgreprise_api")
-        made = connection.execute("select (m.stored).id as id from get_or_create_simulation('us', 'ca', 'geography', 3) m")
+        made = connection.execute(
+            "select (m.stored).id as id from get_or_create_simulation('us', 'ca', 'geography', 3) m"
+        )
         first = made.fetchone()
         assert first is not None
         connection.execute("select from get_or_create_report('us', %s, null, '2026')", (first["id"],))
@@ -268,3 +270,125 @@ def test_defaults_and_types_that_pgreprise_may_not_use_are_named_and_then_used(s
         assert kept.fetchall() == [{"id": impact, "mood": "bad", "moods": "{bad,good}"}]
     migrate.downgrade(engine(migrator), "base", drop_tables_with_rows=True)
     assert "pgreprise_owner" not in public(superuser)[0]
+
+
+# --- default privileges of the host ----------------------------------------------------------
+
+OPEN = """
+alter default privileges {of} grant all on tables to stranger with grant option;
+alter default privileges {of} grant all on tables to public, pgreprise_api;
+alter default privileges {of} grant all on sequences to stranger, public, pgreprise_dba;
+alter default privileges {of} grant all on functions to stranger with grant option;
+alter default privileges {of} grant all on functions to public, pgreprise_reader;
+alter default privileges {of} grant all on types to stranger, pgreprise_api;
+alter default privileges {of} grant all on tables to pgreprise_owner;
+alter default privileges {of} grant all on sequences to pgreprise_owner;
+"""
+# What somebody holds on an object of ours, but for the owner of it and of the routines, and for EXECUTE of the groups.
+HELD = """
+with object as (
+  select 'schema pgreprise' as name, nspowner as owner_id, nspacl as acl
+    from pg_namespace where nspname = 'pgreprise'
+  union all
+  select 'table or sequence ' || oid::regclass, relowner, relacl
+    from pg_class
+   where relnamespace = 'pgreprise'::regnamespace
+      or relnamespace = 'public'::regnamespace and relname ~ %(created)s
+  union all
+  select 'column ' || attname || ' of ' || attrelid::regclass, relowner, attacl
+    from pg_attribute join pg_class on pg_class.oid = attrelid
+   where relnamespace = 'pgreprise'::regnamespace
+  union all
+  select 'type ' || pg_type.oid::regtype, typowner, coalesce(typacl, acldefault('T', typowner))
+    from pg_type left join pg_class on pg_class.oid = typrelid
+   where typnamespace in ('pgreprise'::regnamespace, 'public'::regnamespace)
+     and (typtype = 'e' or pg_class.relkind = 'c')
+  union all
+  select 'routine ' || pg_proc.oid::regprocedure, proowner, coalesce(proacl, acldefault('f', proowner))
+    from pg_proc join pg_namespace on pg_namespace.oid = pronamespace
+    join pgreprise.routine_version on routine = nspname || '.' || proname
+)
+select object.name, coalesce(pg_roles.rolname, 'public') as role, entry.privilege_type as privilege
+  from object
+ cross join lateral aclexplode(object.acl) as entry
+  left join pg_roles on pg_roles.oid = entry.grantee
+ where entry.grantee <> object.owner_id
+   and (entry.is_grantable or coalesce(pg_roles.rolname, 'public') not in (
+     'pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba'
+   ))
+"""
+CARBON = "^(units|carbon_|data_entr)"
+
+
+def held(database: URL, migrator: URL, *, created: str) -> list[dict[str, object]]:
+    """What strangers hold on objects of ours; ``created`` is the pattern of the tables that we made in schema public.
+
+    What our own roles hold is compared with the files, by the doctor, which the one who migrates runs.
+    """
+    with connect(database) as connection:
+        strangers = connection.execute(HELD, {"created": created}).fetchall()
+    examined = connect_engine(migrator)
+    findings = [finding.message for finding in examine(examined) if finding.severity == "problem"]
+    examined.dispose()
+    return [*strangers, *({"finding": message} for message in findings)]
+
+
+def allow(database: URL, *scopes: str) -> None:
+    run_as(database, "".join(OPEN.format(of=scope) for scope in scopes))
+
+
+def test_default_privileges_of_the_host_give_nobody_anything_on_our_objects(superuser: URL, migrator: URL) -> None:
+    run_as(superuser, "alter role migrator createrole; create role stranger")
+    run_as(
+        superuser, "".join(f"create role {role} nologin;" for role in ROLES[:4]) + "grant pgreprise_owner to migrator"
+    )
+    run_as(migrator, LEGACY)
+    # The host's own grants on its own tables.
+    run_as(migrator, "grant select, insert on reform_impact to stranger; grant update on simulations to stranger")
+    acls = (
+        "select relname, relacl::text[] from pg_class where relname in ('reform_impact', 'report_outputs',"
+        " 'simulations', 'simulations_id_seq') order by 1"
+    )
+    allow(migrator, "", "in schema public")
+    run_as(migrator, "alter default privileges grant all on schemas to stranger, public, pgreprise_api")
+    migrate.upgrade(engine(migrator), "core_0001")
+    allow(migrator, "in schema pgreprise")
+    migrate.upgrade(engine(migrator))
+    assert held(superuser, migrator, created=CARBON) == []
+
+    # Between one migration and the next.
+    allow(superuser, "for role migrator", "for role pgreprise_owner", "for role migrator in schema pgreprise, public")
+    migrate.downgrade(engine(migrator), "carbon@base", drop_tables_with_rows=True)
+    run_as(migrator, "select pgreprise.remove_routine('reports/rerun_report', 'public.rerun_report', 1)")
+    migrate.upgrade(engine(migrator))
+    assert held(superuser, migrator, created=CARBON) == []
+
+    [impact, *_] = rows(superuser, acls)
+    assert {"stranger=ar/migrator", "pgreprise_owner=arwd/migrator"} < set(impact["relacl"])
+    with connect(superuser) as connection:
+        set_versions(connection)
+        report = add_report(connection, add_simulation(connection))
+        connection.execute("set role stranger")
+        for statement in (f"call rerun_report({report})", "select from pgreprise.report_run"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement.encode())
+        # Its own grants are as they were.
+        connection.execute("select from reform_impact")
+        connection.execute("update simulations set status = 'pending'")
+    assert_works(superuser)
+
+
+def test_default_privileges_of_the_host_give_nothing_on_report_tables_that_we_make(
+    superuser: URL, migrator: URL
+) -> None:
+    run_as(superuser, "alter role migrator createrole; create role stranger")
+    run_as(
+        superuser, "".join(f"create role {role} nologin;" for role in ROLES[:4]) + "grant pgreprise_owner to migrator"
+    )
+    allow(migrator, "")
+    migrate.upgrade(engine(migrator), "reports@head")
+    assert held(superuser, migrator, created="^(reform_impact|report_outputs|simulations)") == []
+    with engine(migrator).begin() as connection:
+        # As an import does where the legacy database has these tables.
+        create_run_tables(connection)
+    assert held(superuser, migrator, created="^(reform_impact|report_output|simulation)") == []

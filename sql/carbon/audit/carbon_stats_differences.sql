@@ -24,8 +24,9 @@ begin
             compared.stored, compared.computed
           from public.carbon_report_modules as module
          cross join lateral (
-           select module.stats::jsonb as stored, pgreprise.carbon_module_stats(module.carbon_report_id,
-             module.module_type_id, to_timestamp(0))::jsonb as computed
+           select pgreprise.as_jsonb(module.stats::json) as stored,
+               pgreprise.carbon_module_stats(module.carbon_report_id, module.module_type_id,
+                 to_timestamp(0))::jsonb as computed
          ) as stats
          cross join lateral (
            select 'stats' as figure, null as stored, (stats.computed ->> 'total')::double precision as computed
@@ -36,14 +37,14 @@ begin
              from pgreprise.different_figures(stats.stored, stats.computed) as different
             where coalesce(jsonb_typeof(stats.stored), 'null') <> 'null'
          ) as compared(figure, stored, computed)
-         where coalesce(jsonb_typeof(module.stats::jsonb), 'null') <> 'null'
+         where coalesce(jsonb_typeof(stats.stored), 'null') <> 'null'
             or exists (select from public.data_entries as entry where entry.carbon_report_module_id = module.id)
         union all
         select report.id::bigint, null, different.figure, different.stored_value, different.computed_value
           from public.carbon_reports as report
-         cross join lateral pgreprise.different_figures(report.stats::jsonb,
+         cross join lateral pgreprise.different_figures(pgreprise.as_jsonb(report.stats::json),
            pgreprise.carbon_report_stats(report.id, to_timestamp(0))::jsonb) as different
-         where coalesce(jsonb_typeof(report.stats::jsonb), 'null') <> 'null'
+         where coalesce(jsonb_typeof(pgreprise.as_jsonb(report.stats::json)), 'null') <> 'null'
       ) as differing
      order by differing.report_id, differing.type_id, differing.figure <> 'total', differing.figure
      limit carbon_stats_differences.max_rows;

@@ -33,8 +33,8 @@ begin
 
   compared as (
     select figures.name,
-        max(figures.value::double precision) filter (where figures.side = 'stored') as stored,
-        max(figures.value::double precision) filter (where figures.side = 'computed') as computed
+        max(pgreprise.json_number(figures.value)) filter (where figures.side = 'stored') as stored,
+        max(pgreprise.json_number(figures.value)) filter (where figures.side = 'computed') as computed
       from figures
      group by figures.name
   )

@@ -1,4 +1,4 @@
--- carbon_top_classes(report_id, it_category): the three classes of a carbon report's entries that emit most of an
+-- carbon_top_classes(report_id, it_category): the classes of a carbon report's entries that emit most of an
 -- it_category, and "rest" for all others, as an array [{"name", "value"}] in tonnes, the largest first and the rest
 -- last. carbon_module_type tells which field of an entry is its class, and which is shown.
 create or replace function pgreprise.carbon_top_classes(report_id bigint, it_category text)
@@ -10,17 +10,14 @@ as $$
 begin
   return (
     with emitted as (
-      select entry.data::json ->> module_type.class_field as class,
-          entry.data::json ->> module_type.label_field as label, emission.kg_co2eq
-        from public.carbon_report_modules as module
-        join public.data_entries as entry on entry.carbon_report_module_id = module.id
-        join public.data_entry_emissions as emission on emission.data_entry_id = entry.id
+      select sums.class, sums.label, sums.kg_co2eq
+        from pgreprise.carbon_module_type as module_type
+       cross join lateral pgreprise.carbon_emission_sums(carbon_top_classes.report_id, module_type.module_type_id,
+         class_field => module_type.class_field, label_field => module_type.label_field) as sums
         join pgreprise.carbon_emission_type as emission_type
-          on emission_type.emission_type_id = emission.emission_type_id
-        join pgreprise.carbon_module_type as module_type on module_type.module_type_id = module.module_type_id
-       where module.carbon_report_id = carbon_top_classes.report_id
-         and module.module_type_id = emission_type.module_type_id
-         and emission_type.it_category = carbon_top_classes.it_category and emission.kg_co2eq > 0
+          on emission_type.emission_type_id = sums.emission_type_id
+             and emission_type.module_type_id = sums.module_type_id
+       where emission_type.it_category = carbon_top_classes.it_category and sums.kg_co2eq > 0
     ),
 
     ranked as (
@@ -32,8 +29,8 @@ begin
     ),
 
     listed as (
-      select least(ranked.rank, 4) as rank,
-          case when min(ranked.rank) <= 3 then min(ranked.name) else 'rest' end as name,
+      select least(ranked.rank, pgreprise.carbon_shown_classes() + 1) as rank,
+          case when min(ranked.rank) <= pgreprise.carbon_shown_classes() then min(ranked.name) else 'rest' end as name,
           sum(ranked.kg_co2eq) as kg_co2eq
         from ranked
        group by 1

@@ -11,14 +11,12 @@ begin
     select coalesce(jsonb_agg(jsonb_build_object('building_name', building.name, 'kg_co2eq', building.kg_co2eq,
         'tonnes_co2eq', building.kg_co2eq / 1000) order by building.name), '[]')
       from (
-       select entry.data::json ->> 'building_name' as name, sum(emission.kg_co2eq) as kg_co2eq
-         from public.carbon_report_modules as module
-         join public.data_entries as entry on entry.carbon_report_module_id = module.id
-         join public.data_entry_emissions as emission on emission.data_entry_id = entry.id
+       select sums.class as name, sum(sums.kg_co2eq) as kg_co2eq
+         from pgreprise.carbon_emission_sums(embodied_energy_by_building.report_id, 3,
+           class_field => 'building_name') as sums
          join pgreprise.carbon_emission_type as emission_type
-           on emission_type.emission_type_id = emission.emission_type_id
-        where module.carbon_report_id = embodied_energy_by_building.report_id and module.module_type_id = 3
-          and emission_type.category = 'embodied_energy'
+           on emission_type.emission_type_id = sums.emission_type_id
+        where emission_type.category = 'embodied_energy'
         group by 1
       ) as building
      where building.name <> '' and building.kg_co2eq > 0

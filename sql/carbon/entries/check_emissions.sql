@@ -1,6 +1,8 @@
--- check_emissions(emissions): refuses emissions that an entry cannot have. Null is allowed, it means none.
+-- check_emissions(emissions, module_type_id): refuses emissions that an entry of this module cannot have: values that
+-- are no numbers or negative, and types that are unknown, that sum others, or that belong to another module. So what
+-- counts in the totals counts in stats too. Null is allowed, it means none.
 -- Raises RC008.
-create or replace function pgreprise.check_emissions(emissions jsonb)
+create or replace function pgreprise.check_emissions(emissions jsonb, module_type_id bigint)
 returns void
 language plpgsql
 stable
@@ -33,21 +35,41 @@ begin
           or emission.scope <> trunc(emission.scope)
           or emission.primary_factor_id not between 0 and 2147483647
           or emission.primary_factor_id <> trunc(emission.primary_factor_id)
-          or emission.kg_co2eq not between -1e15 and 1e15
-          or emission.additional_value not between -1e15 and 1e15
+          or emission.kg_co2eq not between 0 and 1e15
+          or emission.additional_value not between 0 and 1e15
     ) then 'emission_type_id, scope and primary_factor_id must be whole numbers from 0 to 2147483647, kg_co2eq and '
-      'additional_value between -1e15 and 1e15.'
+      'additional_value between 0 and 1e15.'
     when exists (
       select from jsonb_to_recordset(check_emissions.emissions) as emission(emission_type_id bigint)
        where pgreprise.is_rollup(emission.emission_type_id)
     ) then 'Emissions of the types 40000 and 60100 are sums of others. They are written by themselves.'
+    else (
+      select case
+          when known.emission_type_id is null
+            then format('There is no emission type %s.', emission.emission_type_id)
+          when not known.is_leaf
+            then format('Emission type %s (%s) sums others. Give those that are below it.', known.emission_type_id,
+              known.name)
+          else format('Emission type %s (%s) belongs to the module %s.', known.emission_type_id, known.name,
+            module_type.name)
+        end
+        from rows from (jsonb_to_recordset(check_emissions.emissions) as (emission_type_id bigint))
+          with ordinality as emission(emission_type_id, position)
+        left join pgreprise.carbon_emission_type as known on known.emission_type_id = emission.emission_type_id
+        left join pgreprise.carbon_module_type as module_type on module_type.module_type_id = known.module_type_id
+       where (known.is_leaf and known.module_type_id = check_emissions.module_type_id) is not true
+       order by emission.position
+       limit 1
+    )
   end;
 
   if refused is not null then
     perform pgreprise.raise_invalid_carbon_value(refused, jsonb_build_object(),
-      'Send {"data": {...}, "emissions": [{"emission_type_id", "kg_co2eq"}]}.');
+      'Send {"data": {...}, "emissions": [{"emission_type_id", "kg_co2eq"}]}. The types of emissions: '
+      'select * from pgreprise.carbon_emission_type;');
   end if;
 end;
 $$;
 
-comment on function pgreprise.check_emissions(jsonb) is 'Refuses emissions that an entry cannot have (RC008).';
+comment on function pgreprise.check_emissions(jsonb, bigint) is
+'Refuses emissions that an entry of a module cannot have (RC008).';

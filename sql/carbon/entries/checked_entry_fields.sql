@@ -1,5 +1,5 @@
 -- checked_entry_fields(data_entry_type_id, given, is_new): those of the given fields that entries of this type have, as
--- they are stored: texts without spaces around them, numbers that came as texts as numbers, choices in lower case.
+-- they are stored: texts without white space around them, numbers that came as texts as numbers, choices in lower case.
 -- Other fields are left out. A new entry needs every required field; otherwise only what is given is checked.
 -- Raises RC013 with every problem.
 create or replace function pgreprise.checked_entry_fields(data_entry_type_id bigint, given jsonb, is_new boolean)
@@ -40,7 +40,7 @@ begin
     if value is null and not (checked_entry_fields.is_new and field.is_required) then
       continue;
     end if;
-    text_of := btrim(checked_entry_fields.given ->> field.name);
+    text_of := pgreprise.trimmed(checked_entry_fields.given ->> field.name);
 
     problem := null;
     if coalesce(jsonb_typeof(value), 'null') = 'null' or (jsonb_typeof(value) = 'string' and text_of = '') then
@@ -54,7 +54,11 @@ begin
       value := to_jsonb(case when field.choices is null then text_of else lower(text_of) end);
     elsif field.kind = 'date' then
       begin
-        if jsonb_typeof(value) <> 'string' or text_of !~ '^[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}' then
+        -- Of a moment the date is kept, as the calculator does.
+        if jsonb_typeof(value) <> 'string' or text_of like '0000%'
+          or text_of !~ ('^[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}'
+            '([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?(Z|[-+][0-9]{2}(:?[0-9]{2})?)?)?$')
+        then
           problem := field.expectation;
         else
           value := to_jsonb(to_date(replace(left(text_of, 10), '/', '-'), 'YYYY-MM-DD')::text);

@@ -6,7 +6,7 @@
 -- (record_module_change).
 -- Returns the entry.
 -- Raises RR017, RC005, RC001, RC002, RC006, RC015, RC003, RC013 for fields and RC008 for emissions that an entry
--- cannot have, RC014 for a person who is a member already.
+-- cannot have, RC014 for a person who is a member already, RC017.
 create or replace function public.create_data_entry(
   unit_id bigint,
   year bigint,
@@ -34,7 +34,7 @@ begin
       create_data_entry.carbon_project_type) as wanted;
   type_id := pgreprise.carbon_entry_type_id(target.module_type_id, create_data_entry.entry_type);
   fields := pgreprise.checked_entry_fields(type_id, create_data_entry.data, is_new => true);
-  perform pgreprise.check_emissions(create_data_entry.emissions);
+  perform pgreprise.check_emissions(create_data_entry.emissions, target.module_type_id);
   perform pgreprise.require_own_entry(fields, target.own_institutional_id, create_data_entry.module);
   perform pgreprise.require_fitting_entry(target.module_id, type_id, fields);
 
@@ -44,6 +44,7 @@ begin
   values (target.module_id, type_id, fields, 'PENDING', create_data_entry.as_of at time zone 'UTC',
     create_data_entry.as_of at time zone 'UTC')
   returning entry.id into entry_id;
+  perform pgreprise.require_all_written('data_entries', 1, num_nonnulls(entry_id));
   perform pgreprise.replace_emissions(entry_id, type_id, coalesce(create_data_entry.emissions, '[]'),
     create_data_entry.as_of);
   perform pgreprise.record_module_change(target.report_id, target.module_type_id, create_data_entry.as_of);

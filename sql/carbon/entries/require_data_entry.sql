@@ -14,7 +14,7 @@ begin
     where entry.id = require_data_entry.item_id
       and entry.carbon_report_module_id = require_data_entry.module_id
       and entry.data_entry_type_id = require_data_entry.data_entry_type_id
-      and pgreprise.is_own_entry(entry.data::jsonb, require_data_entry.own_institutional_id);
+      and pgreprise.is_own_entry(pgreprise.as_jsonb(entry.data::json), require_data_entry.own_institutional_id);
 
   if not found then
     perform pgreprise.raise_carbon_not_found(jsonb_build_object(

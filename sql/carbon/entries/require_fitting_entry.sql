@@ -29,7 +29,8 @@ begin
       from public.data_entries as entry
      where entry.carbon_report_module_id = require_fitting_entry.module_id
        and entry.data_entry_type_id = 1
-       and entry.data::jsonb ->> 'user_institutional_id' = require_fitting_entry.data ->> 'user_institutional_id'
+       and pgreprise.as_jsonb(entry.data::json) ->> 'user_institutional_id'
+         = require_fitting_entry.data ->> 'user_institutional_id'
        and entry.id is distinct from require_fitting_entry.item_id
      limit 1;
     if found then

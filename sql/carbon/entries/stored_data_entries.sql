@@ -16,9 +16,10 @@ begin
     select entry.id::bigint, entry.data_entry_type_id::bigint, entry.carbon_report_module_id::bigint,
         case entry.status::text when 'PENDING' then 0 when 'VALIDATED' then 1 when 'REJECTED' then 2 end::bigint,
         jsonb_build_object('primary_factor_id', null)
-          || case jsonb_typeof(entry.data::jsonb) when 'object' then entry.data::jsonb else '{}' end
+          || case jsonb_typeof(stored.data) when 'object' then stored.data else '{}' end
           || jsonb_build_object('kg_co2eq', emitted.kg_co2eq)
       from public.data_entries as entry
+     cross join lateral (select pgreprise.as_jsonb(entry.data::json) as data) as stored
      cross join lateral (
        select coalesce(
            sum(emission.kg_co2eq) filter (where pgreprise.is_rollup(emission.emission_type_id)),
@@ -30,7 +31,7 @@ begin
        and (stored_data_entries.data_entry_type_id is null
          or entry.data_entry_type_id = stored_data_entries.data_entry_type_id)
        and (stored_data_entries.item_id is null or entry.id = stored_data_entries.item_id)
-       and pgreprise.is_own_entry(entry.data::jsonb, stored_data_entries.own_institutional_id)
+       and pgreprise.is_own_entry(stored.data, stored_data_entries.own_institutional_id)
      order by entry.id;
 end;
 $$;

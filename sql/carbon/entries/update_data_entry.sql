@@ -3,7 +3,8 @@
 -- emissions are computed, and no emissions are given, those of the entry are deleted with the factor that it had, so
 -- that nobody sees the figures of other fields; the application computes them again. Updates stats and last_updated as
 -- create_data_entry does. Returns the entry.
--- Raises what create_data_entry raises, RC003 also for an entry that does not exist, RC013 also when nothing is given.
+-- Raises what create_data_entry raises, RC003 also for an entry that does not exist, RC013 also when nothing is given,
+-- RC018 when rows of other tables would be lost with emissions.
 create or replace function public.update_data_entry(
   unit_id bigint,
   year bigint,
@@ -30,7 +31,7 @@ begin
   perform pgreprise.enter('reports:write');
   select wanted.* into target
     from pgreprise.lock_carbon_module(update_data_entry.unit_id, update_data_entry.year, update_data_entry.module,
-      update_data_entry.carbon_project_type) as wanted;
+      update_data_entry.carbon_project_type, update_data_entry.item_id) as wanted;
   type_id := pgreprise.carbon_entry_type_id(target.module_type_id, update_data_entry.entry_type);
   perform pgreprise.require_data_entry(target.module_id, type_id, update_data_entry.item_id,
     target.own_institutional_id);
@@ -41,16 +42,12 @@ begin
   if update_data_entry.data is not null then
     fields := pgreprise.checked_entry_fields(type_id, update_data_entry.data, is_new => false);
   end if;
-  perform pgreprise.check_emissions(update_data_entry.emissions);
+  perform pgreprise.check_emissions(update_data_entry.emissions, target.module_type_id);
 
-  select case jsonb_typeof(entry.data::jsonb) when 'object' then entry.data::jsonb else '{}' end into stored
+  select case jsonb_typeof(held.data) when 'object' then held.data else '{}' end into stored
     from public.data_entries as entry
-   where entry.id = update_data_entry.item_id
-     -- The calculator may be changing it: then this waits, and merges into what that one left.
-     for update;
-  if not found then
-    perform pgreprise.raise_carbon_not_found(jsonb_build_object('item_id', update_data_entry.item_id), 'Entry');
-  end if;
+   cross join lateral (select pgreprise.as_jsonb(entry.data::json) as data) as held
+   where entry.id = update_data_entry.item_id;
   if update_data_entry.emissions is null and exists (
     select from jsonb_each(fields) as given(name, value)
       join pgreprise.carbon_entry_field as field on field.data_entry_type_id = type_id and field.name = given.name
@@ -65,6 +62,7 @@ begin
   update public.data_entries as entry
      set data = stored || fields, updated_at = update_data_entry.as_of at time zone 'UTC'
    where entry.id = update_data_entry.item_id;
+  perform pgreprise.require_all_written('data_entries', 1, found::int);
   if new_emissions is not null then
     perform pgreprise.replace_emissions(update_data_entry.item_id, type_id, new_emissions, update_data_entry.as_of);
   end if;

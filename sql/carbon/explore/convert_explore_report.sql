@@ -2,7 +2,7 @@
 -- project, which is created when there is none. Its id, its year, its modules and its entries stay, and it is never
 -- stale again. A new explore report of that year can be created afterwards. Of a plan only validated modules count
 -- (counts_validated_only).
--- Raises RR017, RC003, RC002, RC004 when the unit has a plan of that year, RC008 for a report of another type.
+-- Raises RR017, RC003, RC002, RC004 when the unit has a plan of that year, RC008 for a report of another type, RC017.
 create or replace function public.convert_explore_report(report_id bigint, as_of timestamptz default now())
 returns setof pgreprise.carbon_report_row
 language plpgsql
@@ -14,13 +14,14 @@ declare
   plan_id bigint;
 begin
   perform pgreprise.enter('reports:write');
-  perform pgreprise.require_carbon_report(convert_explore_report.report_id);
+  perform pgreprise.require_carbon_report(convert_explore_report.report_id, 'edit');
 
-  -- A refresh or another conversion may hold it: then this waits, and looks at what that one left.
+  -- A refresh or another conversion may hold it: then this waits, and looks at what that one left. The project is part
+  -- of a key, so the lock is that of a deletion.
+  perform pgreprise.lock_carbon_rows('carbon_reports', array[convert_explore_report.report_id], are_deleted => true);
   select report.unit_id::bigint as unit_id, report.year::bigint as year, report.carbon_project_id into target
     from public.carbon_reports as report
-   where report.id = convert_explore_report.report_id
-     for update;
+   where report.id = convert_explore_report.report_id;
   if not found then
     perform pgreprise.raise_carbon_not_found(jsonb_build_object('carbon_report_id', convert_explore_report.report_id));
   end if;
@@ -39,13 +40,10 @@ begin
     update public.carbon_reports as report
        set carbon_project_id = plan_id, last_updated = pgreprise.epoch_seconds(convert_explore_report.as_of)
      where report.id = convert_explore_report.report_id;
+    perform pgreprise.require_all_written('carbon_reports', 1, found::int);
   exception
     when unique_violation then
-      raise exception using
-        errcode = 'RC004',
-        message = format('Unit #%s already has a Simulator_Plan report of %s.', target.unit_id, target.year),
-        detail = jsonb_build_object('unit_id', target.unit_id, 'carbon_project_id', plan_id, 'year', target.year),
-        hint = 'Use the existing plan, or create the plan of another year.';
+      perform pgreprise.raise_carbon_exists(target.unit_id, 'Simulator_Plan', plan_id, target.year);
   end;
   delete from pgreprise.failed_refresh as failed where failed.report_id = convert_explore_report.report_id;
 

@@ -1,8 +1,8 @@
 -- get_explore_report(unit_id, reference_year, as_of): the unit's Simulator_Explore report of a reference year, and
 -- whether it is stale. It never changes anything: a stale report is returned as it is, and refresh_explore_report
--- replaces it. Returns no row when there is no such report.
+-- replaces it.
 -- Returns (stored, is_stale). select (found.stored).*, found.is_stale from get_explore_report(1, 2025) as found;
--- Raises RR017, RC001, RC002.
+-- Raises RR017, RC001, RC002, RC003 when there is no such report.
 create or replace function public.get_explore_report(
   unit_id bigint, reference_year bigint, as_of timestamptz default now()
 )
@@ -17,10 +17,13 @@ begin
   perform public.require_unit_access(get_explore_report.unit_id);
 
   return query
-    select report, pgreprise.explore_report_is_stale(report.last_updated, get_explore_report.as_of)
-      from pgreprise.stored_carbon_reports(array[
-        pgreprise.carbon_report_id(get_explore_report.unit_id, get_explore_report.reference_year, 'Simulator_Explore')
-      ]) as report;
+    select found.stored, found.is_stale
+      from pgreprise.stored_explore_report(get_explore_report.unit_id, get_explore_report.reference_year,
+        get_explore_report.as_of) as found;
+  if not found then
+    perform pgreprise.raise_carbon_not_found(jsonb_build_object('unit_id', get_explore_report.unit_id,
+      'year', get_explore_report.reference_year, 'carbon_project_type', 1));
+  end if;
 end;
 $$;
 

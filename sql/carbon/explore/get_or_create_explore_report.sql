@@ -20,7 +20,7 @@ begin
   for attempt in 1..3 loop
     return query
       select found.stored, found.is_stale, false
-        from public.get_explore_report(get_or_create_explore_report.unit_id,
+        from pgreprise.stored_explore_report(get_or_create_explore_report.unit_id,
           get_or_create_explore_report.reference_year, get_or_create_explore_report.as_of) as found;
     if found then
       return;

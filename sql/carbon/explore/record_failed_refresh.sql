@@ -16,7 +16,7 @@ begin
   insert into pgreprise.failed_refresh as failed (report_id, failures, first_failed_at, last_failed_at, message)
   select (found.stored).id, 1, record_failed_refresh.as_of, record_failed_refresh.as_of,
       left(coalesce(record_failed_refresh.message, ''), 500)
-    from public.get_explore_report(record_failed_refresh.unit_id, record_failed_refresh.reference_year,
+    from pgreprise.stored_explore_report(record_failed_refresh.unit_id, record_failed_refresh.reference_year,
       record_failed_refresh.as_of) as found
    where (found.stored).id = record_failed_refresh.old_report_id and found.is_stale
   on conflict on constraint failed_refresh_pkey do update

@@ -43,7 +43,7 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
         {"name": "unit_id", "type": "id", "required": true},
         {"name": "carbon_project_id", "type": "id", "given": true},
         {"name": "last_updated", "type": "id", "given": true},
-        {"name": "completion_progress", "type": "text", "given": true},
+        {"name": "completion_progress", "type": "text", "length": 3, "given": true},
         {"name": "overall_status", "type": "integer", "given": true},
         {"name": "stats", "type": "json", "given": true}
       ],
@@ -76,7 +76,7 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
       "uniques": [["id"]]
     },
     {
-      "name": "data_entry_emissions", "key": "id", "privileges": "select, insert, delete",
+      "name": "data_entry_emissions", "key": "id", "privileges": "select, insert, update, delete",
       "columns": [
         {"name": "id", "type": "id", "required": true},
         {"name": "data_entry_id", "type": "id", "required": true},

@@ -1,11 +1,11 @@
--- get_module_classes(unit_id, year, module, shown_classes, carbon_project_type): the kilograms of a module by type of
+-- get_module_classes(unit_id, year, module, only_largest, carbon_project_type): the kilograms of a module by type of
 -- entries and, below, by the class of the entries (carbon_module_type tells which field that is, and which is shown).
--- With shown_classes, so many classes of a type, the largest first, and "rest" for the others.
+-- With only_largest, the largest classes of a type (carbon_shown_classes), and "rest" for the others.
 -- Returns [{"name": the type, "value", "children": [{"name", "value", "percentage": of the module}]}], the largest
 -- first. A caller who may see own entries only gets the figures of these.
 -- Raises RR017, RC005, RC001, RC002, RC006, RC003, RC016 for a module without classes.
 create or replace function public.get_module_classes(
-  unit_id bigint, year bigint, module text, shown_classes bigint default null, carbon_project_type bigint default 0
+  unit_id bigint, year bigint, module text, only_largest boolean default false, carbon_project_type bigint default 0
 )
 returns jsonb
 language plpgsql
@@ -15,6 +15,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   target      record;
+  shown       bigint;
   module_type pgreprise.carbon_module_type;
 begin
   perform pgreprise.enter('reports:read');
@@ -28,6 +29,9 @@ begin
   if module_type.class_field is null then
     perform pgreprise.raise_invalid_entry(format('The entries of the module %s have no classes.',
       get_module_classes.module), 'RC016');
+  end if;
+  if get_module_classes.only_largest then
+    shown := pgreprise.carbon_shown_classes();
   end if;
 
   return (
@@ -50,8 +54,8 @@ begin
     ),
 
     classes as (
-      select ranked.type_name, least(ranked.rank, get_module_classes.shown_classes + 1) as rank,
-          case when min(ranked.rank) > get_module_classes.shown_classes then 'rest' else min(ranked.name) end as name,
+      select ranked.type_name, least(ranked.rank, shown + 1) as rank,
+          case when min(ranked.rank) > shown then 'rest' else min(ranked.name) end as name,
           sum(ranked.kg_co2eq) as kg_co2eq
         from ranked
        group by 1, 2
@@ -73,8 +77,8 @@ begin
 end;
 $$;
 
-comment on function public.get_module_classes(bigint, bigint, text, bigint, bigint) is
+comment on function public.get_module_classes(bigint, bigint, text, boolean, bigint) is
 'The kilograms of a module by type and class of its entries.';
 
-grant execute on function public.get_module_classes(bigint, bigint, text, bigint, bigint)
+grant execute on function public.get_module_classes(bigint, bigint, text, boolean, bigint)
 to pgreprise_api, pgreprise_dba;

@@ -32,9 +32,9 @@ begin
       from (
         select case entry.data_entry_type_id when 2 then 'student'
             else coalesce(entry.data ->> 'sius_code', 'unknown') end as class,
-            sum((entry.data ->> 'fte')::double precision) filter (where jsonb_typeof(entry.data -> 'fte') = 'number')
-              as fte
-          from pgreprise.stored_data_entries(target.module_id) as entry
+            sum(pgreprise.entry_fte(entry.data::json)) as fte
+          from pgreprise.stored_data_entries(target.module_id,
+            own_institutional_id => target.own_institutional_id) as entry
          group by 1
       ) as worked;
   else
@@ -62,7 +62,7 @@ begin
             from public.data_entries as entry
            where entry.carbon_report_module_id = target.module_id
              and entry.data_entry_type_id = listed.data_entry_type_id
-             and pgreprise.is_own_entry(entry.data::jsonb, target.own_institutional_id)
+             and pgreprise.is_own_entry(pgreprise.as_jsonb(entry.data::json), target.own_institutional_id)
         ))
         from pgreprise.carbon_entry_type as listed
        where listed.module_type_id = target.module_type_id

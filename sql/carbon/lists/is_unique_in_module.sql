@@ -33,9 +33,10 @@ begin
     select from public.data_entries as entry
      where entry.carbon_report_module_id = target.module_id
        and entry.data_entry_type_id = type_id
-       and entry.data::jsonb ->> is_unique_in_module.field = btrim(is_unique_in_module.value)
+       and pgreprise.as_jsonb(entry.data::json) ->> is_unique_in_module.field
+         = pgreprise.trimmed(is_unique_in_module.value)
        and entry.id is distinct from is_unique_in_module.exclude_id
-       and pgreprise.is_own_entry(entry.data::jsonb, target.own_institutional_id)
+       and pgreprise.is_own_entry(pgreprise.as_jsonb(entry.data::json), target.own_institutional_id)
   );
 end;
 $$;

@@ -1,8 +1,9 @@
 -- record_module_change(report_id, module_type_id, as_of, status): update what depends on a module after each change of
 -- it: status and last_updated of the module, and stats, last_updated, completion_progress ("3/8") and overall_status (0
 -- when no module is validated, 2 when all are, else 1) of the report. Without a status the entries have changed: then
--- the module is in progress, and its stats are computed. The calling routine has locked the row of the report. Returns
--- the module.
+-- the module is in progress, and its stats are computed. The calling routine has locked module and report
+-- (lock_module_of_report). Returns the module.
+-- Raises RC017.
 create or replace function pgreprise.record_module_change(
   report_id bigint, module_type_id bigint, as_of timestamptz, status bigint default null
 )
@@ -24,6 +25,7 @@ begin
            else module.stats::json end
    where module.carbon_report_id = record_module_change.report_id
      and module.module_type_id = record_module_change.module_type_id;
+  perform pgreprise.require_all_written('carbon_report_modules', 1, found::int);
 
   select count(*), count(*) filter (where module.status = 2) into modules, validated
     from public.carbon_report_modules as module
@@ -35,6 +37,7 @@ begin
          completion_progress = format('%s/%s', validated, modules),
          overall_status = case validated when 0 then 0 when modules then 2 else 1 end
    where report.id = record_module_change.report_id;
+  perform pgreprise.require_all_written('carbon_reports', 1, found::int);
 
   return query
     select stored.*

@@ -2,7 +2,8 @@
 -- 0 not started, 1 in progress, 2 validated. Only who has the right module_status may do this (require_status_access).
 -- Updates the report's completion_progress, overall_status and last_updated. Returns the module.
 -- The report has a type itself, so carbon_project_type is only checked to be one that exists.
--- Raises RR017, RC005, RC003 for a report or module that does not exist, RC002, RC006 for an unknown status or type.
+-- Raises RR017, RC005, RC003 for a report or module that does not exist, RC002, RC006 for an unknown status or type,
+-- RC017.
 create or replace function public.set_carbon_module_status(
   report_id bigint,
   module_type_id bigint,
@@ -20,7 +21,7 @@ declare
 begin
   perform pgreprise.enter('reports:write');
   perform pgreprise.carbon_report_type(set_carbon_module_status.carbon_project_type);
-  perform pgreprise.require_carbon_report(set_carbon_module_status.report_id, sets_status => true);
+  perform pgreprise.require_carbon_report(set_carbon_module_status.report_id, 'set_status');
 
   refused := case
     when set_carbon_module_status.status is null or set_carbon_module_status.status not between 0 and 2
@@ -40,22 +41,18 @@ begin
       hint = 'Use a module type from 1 to 8 and a status from 0 to 2.';
   end if;
 
-  perform from public.carbon_reports as report where report.id = set_carbon_module_status.report_id for update;
-  if not found then
+  if not pgreprise.lock_module_of_report(set_carbon_module_status.report_id,
+    set_carbon_module_status.module_type_id)
+  then
     perform pgreprise.raise_carbon_not_found(jsonb_build_object(
-      'carbon_report_id', set_carbon_module_status.report_id));
+      'carbon_report_id', set_carbon_module_status.report_id,
+      'module_type_id', set_carbon_module_status.module_type_id), 'Module');
   end if;
 
   return query
     select changed.*
       from pgreprise.record_module_change(set_carbon_module_status.report_id, set_carbon_module_status.module_type_id,
         set_carbon_module_status.as_of, set_carbon_module_status.status) as changed;
-
-  if not found then
-    perform pgreprise.raise_carbon_not_found(jsonb_build_object(
-      'carbon_report_id', set_carbon_module_status.report_id,
-      'module_type_id', set_carbon_module_status.module_type_id), 'Module');
-  end if;
 end;
 $$;
 

@@ -9,7 +9,7 @@ as $$
 begin
   return query
     select module.id::bigint, module.carbon_report_id::bigint, module.module_type_id::bigint, module.status::bigint,
-        module.stats::jsonb
+        pgreprise.as_jsonb(module.stats::json)
       from public.carbon_report_modules as module
      where module.carbon_report_id = stored_carbon_modules.report_id
        and (stored_carbon_modules.module_type_id is null

@@ -3,7 +3,7 @@
 -- that, to the unit's project of the type, which is created when there is none.
 -- The year of an explore report is its reference year, and its reference_year is null.
 -- Raises RR017, RC005, RC001, RC002, RC004 when the report exists, RC008 for a number that is not a year and for a
--- project of another unit.
+-- project of another unit, RC017.
 create or replace function public.create_carbon_report(
   unit_id bigint,
   year bigint,
@@ -52,13 +52,8 @@ begin
         case when report_type = 'Simulator_Explore' then create_carbon_report.as_of end) as created;
 
   if not found then
-    raise exception using
-      errcode = 'RC004',
-      message = format('Unit #%s already has a %s report of %s.', create_carbon_report.unit_id, report_type,
-        create_carbon_report.year),
-      detail = jsonb_build_object('unit_id', create_carbon_report.unit_id, 'carbon_project_id', project_id,
-        'year', create_carbon_report.year),
-      hint = 'Use the existing report.';
+    perform pgreprise.raise_carbon_exists(create_carbon_report.unit_id, report_type, project_id,
+      create_carbon_report.year);
   end if;
 end;
 $$;

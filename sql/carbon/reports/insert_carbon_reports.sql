@@ -3,6 +3,7 @@
 -- is null but for explore reports, whose age begins at once. Elements at the same position of the arrays make one
 -- report. A report that exists does not change. All routines that create reports use this; it can create one report or
 -- a hundred thousand. Does not check access. Returns the reports that were created.
+-- Raises RC017.
 create or replace function pgreprise.insert_carbon_reports(
   unit_ids bigint[], project_ids bigint[], years bigint[], reference_years bigint[],
   last_updated timestamptz default null
@@ -13,6 +14,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   created_ids bigint[];
+  kept_out    bigint;
+  modules     bigint;
 begin
   with created as (
     insert into public.carbon_reports as report (
@@ -27,13 +30,30 @@ begin
     returning report.id
   )
 
-  select array_agg(created.id::bigint) into created_ids from created;
+  select coalesce(array_agg(created.id::bigint), '{}') into created_ids from created;
+
+  if cardinality(created_ids) < cardinality(insert_carbon_reports.years) and exists (
+    select from pg_trigger as listed
+     -- For each row, before an insert.
+     where listed.tgrelid = 'public.carbon_reports'::regclass and listed.tgtype & 7 = 7
+  ) then
+    select count(*) into kept_out
+      from unnest(insert_carbon_reports.project_ids, insert_carbon_reports.years) as wanted(project_id, year)
+     where not exists (
+       select from public.carbon_reports as report
+        where report.carbon_project_id = wanted.project_id and report.year = wanted.year
+     );
+    perform pgreprise.require_all_written('carbon_reports', kept_out, 0);
+  end if;
 
   insert into public.carbon_report_modules (carbon_report_id, module_type_id, status, stats)
   select created.id, module_type.module_type_id, 0, 'null'
     from unnest(created_ids) as created(id)
    cross join pgreprise.carbon_module_type as module_type
    order by created.id, module_type.module_type_id;
+  get diagnostics modules = row_count;
+  perform pgreprise.require_all_written('carbon_report_modules',
+    cardinality(created_ids) * (select count(*) from pgreprise.carbon_module_type), modules);
 
   return query select stored.* from pgreprise.stored_carbon_reports(created_ids) as stored;
 end;

@@ -9,7 +9,7 @@ as $$
 begin
   return query
     select report.id::bigint, report.year::bigint, report.reference_year::bigint, report.unit_id::bigint,
-        report.carbon_project_id::bigint, report.stats::jsonb, report.last_updated::bigint,
+        report.carbon_project_id::bigint, pgreprise.as_jsonb(report.stats::json), report.last_updated::bigint,
         report.completion_progress::text, report.overall_status::bigint
       from public.carbon_reports as report
      where report.id = any (stored_carbon_reports.report_ids)

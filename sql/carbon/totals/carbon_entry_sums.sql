@@ -1,6 +1,6 @@
--- carbon_entry_sums(report_id): the sums of the entries of a carbon report, one row a module, without emissions. fte is
--- the sum of the numbers that entries have under that name, and null without any.
-create or replace function pgreprise.carbon_entry_sums(report_id bigint)
+-- carbon_entry_sums(report_id, only_module_type_id): the sums of the entries of a carbon report, one row a module,
+-- without emissions. fte is null where no entry has any (entry_fte).
+create or replace function pgreprise.carbon_entry_sums(report_id bigint, only_module_type_id bigint default null)
 returns table (
   module_id bigint, module_type_id bigint, status bigint, entries bigint, fte double precision
 )
@@ -14,14 +14,15 @@ begin
       from public.carbon_report_modules as module
      cross join lateral (
        select count(*) as entries,
-           sum((entry.data::json ->> 'fte')::double precision)
-             filter (where json_typeof(entry.data::json -> 'fte') = 'number') as fte
+           sum(pgreprise.entry_fte(entry.data::json)) as fte
          from public.data_entries as entry
         where entry.carbon_report_module_id = module.id
      ) as entered
-     where module.carbon_report_id = carbon_entry_sums.report_id;
+     where module.carbon_report_id = carbon_entry_sums.report_id
+       and (carbon_entry_sums.only_module_type_id is null
+         or module.module_type_id = carbon_entry_sums.only_module_type_id);
 end;
 $$;
 
-comment on function pgreprise.carbon_entry_sums(bigint) is
+comment on function pgreprise.carbon_entry_sums(bigint, bigint) is
 'The sums of the entries of a carbon report, by module, without emissions.';

@@ -69,11 +69,9 @@ begin
         ),
         'computed_at', pgreprise.utc_text(carbon_module_stats.as_of),
         'entry_count', (
-          select count(*)
-            from public.carbon_report_modules as module
-            join public.data_entries as entry on entry.carbon_report_module_id = module.id
-           where module.carbon_report_id = carbon_module_stats.report_id
-             and module.module_type_id = carbon_module_stats.module_type_id
+          select entered.entries
+            from pgreprise.carbon_entry_sums(carbon_module_stats.report_id, carbon_module_stats.module_type_id)
+              as entered
         )
       )
       from scopes

@@ -10,30 +10,32 @@ as $$
 begin
   return (
     with modules as (
-      select module.module_type_id, module.status, module.stats::jsonb as stats
+      select module.module_type_id, module.status, stored.stats
         from public.carbon_report_modules as module
-       where module.carbon_report_id = carbon_report_stats.report_id and jsonb_typeof(module.stats::jsonb) = 'object'
+       cross join lateral (select pgreprise.as_jsonb(module.stats::json) as stats) as stored
+       where module.carbon_report_id = carbon_report_stats.report_id and jsonb_typeof(stored.stats) = 'object'
     ),
 
     totals as (
-      select coalesce(sum((modules.stats ->> 'scope1')::double precision), 0) as scope1,
-          coalesce(sum((modules.stats ->> 'scope2')::double precision), 0) as scope2,
-          coalesce(sum((modules.stats ->> 'scope3')::double precision), 0) as scope3,
-          coalesce(sum((modules.stats ->> 'total')::double precision), 0) as total,
-          coalesce(sum((modules.stats ->> 'entry_count')::bigint), 0) as entry_count
+      select coalesce(sum(pgreprise.json_number(modules.stats -> 'scope1')), 0) as scope1,
+          coalesce(sum(pgreprise.json_number(modules.stats -> 'scope2')), 0) as scope2,
+          coalesce(sum(pgreprise.json_number(modules.stats -> 'scope3')), 0) as scope3,
+          coalesce(sum(pgreprise.json_number(modules.stats -> 'total')), 0) as total,
+          coalesce(sum(pgreprise.json_number(modules.stats -> 'entry_count')::bigint), 0) as entry_count
         from modules
     ),
 
     figures as (
-      select figure.kind, entry.emission_type_id, sum(entry.value::double precision) as value
+      select figure.kind, entry.emission_type_id, sum(pgreprise.json_number(entry.value)) as value
         from modules
        cross join lateral (
          values ('by_emission_type', modules.stats -> 'by_emission_type'),
            ('by_additional_value', modules.stats -> 'by_additional_value')
        ) as figure(kind, values_by_type)
-       cross join lateral jsonb_each_text(
+       cross join lateral jsonb_each(
          case jsonb_typeof(figure.values_by_type) when 'object' then figure.values_by_type else '{}' end
        ) as entry(emission_type_id, value)
+       where pgreprise.json_number(entry.value) is not null
        group by figure.kind, entry.emission_type_id
     )
 
@@ -66,8 +68,8 @@ begin
         'highest_category_module_id', (
           select modules.module_type_id
             from modules
-           where modules.status = 2 and (modules.stats ->> 'total')::double precision > 0
-           order by (modules.stats ->> 'total')::double precision desc, modules.module_type_id
+           where modules.status = 2 and pgreprise.json_number(modules.stats -> 'total') > 0
+           order by pgreprise.json_number(modules.stats -> 'total') desc, modules.module_type_id
            limit 1
         )
       )

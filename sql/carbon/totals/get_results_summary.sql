@@ -18,7 +18,7 @@ begin
   perform pgreprise.enter('reports:read');
   perform pgreprise.require_carbon_report(get_results_summary.report_id);
 
-  select setting.co2_per_km_kg into strict car from pgreprise.carbon_setting as setting;
+  select setting.co2_per_km_kg into strict car from pgreprise.setting as setting;
   select stored.unit_id::bigint as unit_id, stored.year::bigint as year into report
     from public.carbon_reports as stored
    where stored.id = get_results_summary.report_id;

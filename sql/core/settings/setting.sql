@@ -1,16 +1,19 @@
 -- setting: the settings of pgreprise in this database: one row, and a column for each setting. The comment of a
 -- column describes the setting, and its type and checks say which values it can have. A new setting is a new column:
--- settings() and set_setting() find it in the catalog.
+-- settings() and set_setting() find it in the catalog. The settings of all domains are here, also of those that are not
+-- installed, so that each needs one look-up.
 -- has_run_tables is no setting, and so it has no comment: a migration writes it (host_runs/attach_run_tables). It is
 -- here because routines read it together with the settings, in one look-up.
 create table pgreprise.setting (
   only_row boolean not null default true,
   archive_outputs boolean not null default true,
   allow_unfinish boolean not null default false,
+  co2_per_km_kg double precision not null default 0.2996,
   has_run_tables boolean not null default false,
   updated_at timestamptz not null default now(),
   constraint setting_pkey primary key (only_row),
-  constraint setting_only_row_check check (only_row)
+  constraint setting_only_row_check check (only_row),
+  constraint setting_co2_per_km_kg_check check (co2_per_km_kg > 0 and co2_per_km_kg < 'infinity')
 );
 
 comment on table pgreprise.setting is 'The settings of pgreprise in this database, in one row.';
@@ -18,6 +21,8 @@ comment on column pgreprise.setting.archive_outputs is
 'whether reruns keep the outputs that they clear, so that they can be undone';
 comment on column pgreprise.setting.allow_unfinish is
 'whether a finished report or simulation may be written again, as older applications do';
+comment on column pgreprise.setting.co2_per_km_kg is
+'what a car emits in one kilometre, in kilograms, for the summary of a carbon report';
 
 insert into pgreprise.setting default values;
 
