@@ -77,7 +77,9 @@ def test_a_migration_that_is_stopped_says_what_stays_and_goes_on_later(
     assert [row["version_num"] for row in rows(database, at)] == ["reports_0001"]
 
 
-def test_after_a_stop_the_same_command_goes_through(waiting: tuple[URL, subprocess.Popen[str], psycopg.Connection]) -> None:
+def test_after_a_stop_the_same_command_goes_through(
+    waiting: tuple[URL, subprocess.Popen[str], psycopg.Connection],
+) -> None:
     database, process, traffic = waiting
     process.send_signal(signal.SIGINT)
     process.communicate()
