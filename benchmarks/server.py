@@ -48,7 +48,7 @@ def create_database(server: Embedded, name: str) -> URL:
         connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     url = server.url(name)
-    engine = connect_engine(url, statement_timeout_seconds=0)
+    engine = connect_engine(url, call_timeout_seconds=0)
     try:
         migrate.upgrade(engine)
     finally:

@@ -1,4 +1,4 @@
-"""The engine, and ``call``, which calls one routine with the caller's claims in one round trip."""
+"""``call``, which calls one routine with the caller's claims: one statement, in a transaction of its own."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import time
 from typing import Any
 
 import psycopg
-from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
-from psycopg.types.string import TextLoader
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["call", "call_procedure", "connect_engine", "run_script", "sqlstate"]
+from pyapi.pool import connect_engine, driver_of, drop_connections, limited, prepare_nothing, replayed_position
+
+__all__ = ["READ_ONLY", "BehindError", "call", "call_procedure", "connect_engine", "run_script", "sqlstate"]
 
 # Serialization failure and deadlock. A call is one transaction, so it can be repeated after them.
 _RETRIED = {"40001", "40P01"}
@@ -21,37 +22,16 @@ _ATTEMPTS = 4
 _FIRST_PAUSE_SECONDS = 0.01
 # The statement was prepared before a migration changed what the routine returns.
 _STALE_PLAN = "0A000"
+# The server is a standby now. It refused the call before anything was done.
+READ_ONLY = "25006"
+# Prepared statements of another client, or none: there is a pooler in between that keeps the server's process numbers.
+_POOLED = {"26000", "42P05"}
 
-_SET_CLAIMS = "select set_config('request.jwt.claims', %s, true)"
+_CLAIMS = "%(pgreprise_claims)s"
 
 
-def connect_engine(
-    url: URL, *, pool_size: int = 5, pool_timeout_seconds: int = 5, statement_timeout_seconds: int = 30
-) -> Engine:
-    """An engine on which each statement is a transaction of its own.
-
-    It holds at most ``pool_size`` connections. A caller waits ``pool_timeout_seconds`` for one when all are in use.
-
-    Columns of type json are returned as their exact text, columns of type jsonb as Python values. Options in the
-    query of the URL (``?options=-c lock_timeout=1s``) override the options set here.
-    """
-    defaults = {"application_name": "pgreprise", "connect_timeout": "5"}
-    options = f"-c statement_timeout={statement_timeout_seconds}s {url.query.get('options', '')}".strip()
-    engine = create_engine(
-        url.set(query={**defaults, **url.query, "options": options}),
-        isolation_level="AUTOCOMMIT",
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=pool_timeout_seconds,
-        # Outputs are large and confidential, so they are kept out of the log.
-        hide_parameters=True,
-    )
-
-    @event.listens_for(engine, "connect")
-    def keep_json_as_text(connection: psycopg.Connection[Any], _: object) -> None:
-        connection.adapters.register_loader("json", TextLoader)
-
-    return engine
+class BehindError(Exception):
+    """The server is a standby that has not yet replayed the log as far as the caller needs."""
 
 
 def sqlstate(error: DBAPIError) -> str | None:
@@ -59,81 +39,82 @@ def sqlstate(error: DBAPIError) -> str | None:
     return error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
 
 
-def _placeholder(name: str, value: object) -> str:
+def _value(name: str, value: object) -> str:
     # Without a cast psycopg sends an integer as int2, int4 or numeric, by its size, and no routine is found.
     match value:
         case bool():
-            return f"{name} => %({name})s"
+            return f"%({name})s"
         case int():
-            return f"{name} => %({name})s::bigint"
+            return f"%({name})s::bigint"
         case list():
-            return f"{name} => %({name})s::bigint[]"
+            return f"%({name})s::bigint[]"
         case _:
-            return f"{name} => %({name})s"
+            return f"%({name})s"
 
 
-def _rows(
-    connection: psycopg.Connection[Any],
-    statement: str,
-    arguments: dict[str, Any],
-    claims: str | None,
-    prepare: bool | None,
-) -> list[dict[str, Any]]:
-    cursor = connection.cursor(row_factory=dict_row)
-    if claims is None:
-        return cursor.execute(statement, arguments, prepare=prepare).fetchall()
-    # One transaction, sent at once: the setting ends with the call, and a call that is interrupted leaves nothing.
-    # The commit is explicit, because psycopg does not report an implicit commit that fails.
-    failure: psycopg.Error | None = None
-    try:
-        with connection.pipeline():
-            try:
-                connection.execute("begin")
-                connection.execute(_SET_CLAIMS, (claims,))
-                cursor.execute(statement, arguments, prepare=prepare)
-                connection.execute("commit")
-            except psycopg.Error as error:
-                # If this error left the pipeline, psycopg would log the errors that follow from it.
-                failure = error
-    except psycopg.Error as error:
-        failure = failure or error
-    if failure is not None:
-        if connection.info.transaction_status == TransactionStatus.INERROR:
-            connection.rollback()
-        raise failure
-    return cursor.fetchall()
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _given(arguments: dict[str, Any], carrier: str | None = None) -> list[str]:
+    """The arguments as SQL. ``carrier`` names the one that brings the claims, which is a number."""
+    return [
+        f"{name} => pgreprise.called_by({_CLAIMS}, {_value(name, value)})"
+        if name == carrier
+        else f"{name} => {_value(name, value)}"
+        for name, value in arguments.items()
+    ]
+
+
+def _function(routine: str, columns: str, arguments: dict[str, Any], *, has_claims: bool) -> str:
+    """The statement that calls a function. The claims are there before the function begins.
+
+    An argument is evaluated before its function is called. Without a number to carry the claims, a row that the
+    function depends on brings them: what is lateral to a row comes after it.
+    """
+    carrier = next((name for name, value in arguments.items() if _is_number(value)), None)
+    if not has_claims or carrier is not None:
+        given = ", ".join(_given(arguments, carrier if has_claims else None))
+        return f"select {columns} from {routine}({given})"  # noqa: S608
+    return (
+        f"select {'answer.*' if columns == '*' else columns} "  # noqa: S608
+        f"from (select pgreprise.called_by({_CLAIMS}, 1) as number offset 0) as caller, "
+        f"lateral (select * from {routine}({', '.join(_given(arguments))}) where caller.number = 1) as answer"
+    )
 
 
 def _run(
-    connection: Connection, statement: str, arguments: dict[str, Any], claims: str | None, prepare: bool | None
+    engine: Engine, statement: str, arguments: dict[str, Any], prepare: bool | None, not_before: int
 ) -> list[dict[str, Any]]:
-    driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
-    assert driver is not None
-    is_stale = False
-    try:
-        return _rows(driver, statement, arguments, claims, prepare)
-    except psycopg.Error as error:
-        is_stale = error.sqlstate == _STALE_PLAN
-        # SQLAlchemy does the same with an error of a statement that it runs itself.
-        raise DBAPIError.instance(
-            statement, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=driver.closed
-        ) from error
-    finally:
-        # A connection that is lost, or was interrupted while data was sent, is not used again.
-        is_idle = (driver.info.transaction_status, driver.info.pipeline_status) == (
-            TransactionStatus.IDLE,
-            PipelineStatus.OFF,
-        )
-        if is_stale or not is_idle:
-            connection.invalidate()
+    with engine.connect() as connection:
+        driver = driver_of(connection)
+        is_stale = False
+        try:
+            cursor = driver.cursor(row_factory=dict_row)
+            with limited(engine, driver):
+                if not_before and replayed_position(connection, not_before) < not_before:
+                    raise BehindError
+                return cursor.execute(statement, arguments, prepare=prepare).fetchall()
+        except psycopg.Error as error:
+            is_stale = error.sqlstate in {_STALE_PLAN, *_POOLED}
+            # SQLAlchemy does the same with an error of a statement that it runs itself.
+            raise DBAPIError.instance(
+                statement, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=driver.closed
+            ) from error
+        finally:
+            # A connection that is lost, or was interrupted while data was sent, is not used again.
+            if is_stale or driver.info.transaction_status != TransactionStatus.IDLE:
+                connection.invalidate()
 
 
-def _execute(engine: Engine, statement: str, arguments: dict[str, Any], claims: str | None) -> list[dict[str, Any]]:
+def _execute(
+    engine: Engine, statement: str, arguments: dict[str, Any], *, is_reading: bool = False, not_before: int = 0
+) -> list[dict[str, Any]]:
     prepare: bool | None = None
+    has_reconnected = False
     for attempt in range(_ATTEMPTS):
         try:
-            with engine.connect() as connection:
-                return _run(connection, statement, arguments, claims, prepare)
+            return _run(engine, statement, arguments, prepare, not_before)
         except DBAPIError as error:
             code = sqlstate(error)
             if attempt == _ATTEMPTS - 1:
@@ -141,6 +122,14 @@ def _execute(engine: Engine, statement: str, arguments: dict[str, Any], claims: 
             if code == _STALE_PLAN and prepare is None:
                 # The next connection of the pool may hold an old plan, too.
                 prepare = False
+            elif code in _POOLED and prepare is None:
+                prepare_nothing(engine)
+                prepare = False
+            elif code == READ_ONLY and not has_reconnected and drop_connections(engine):
+                has_reconnected = True
+            elif error.connection_invalidated and is_reading and not has_reconnected:
+                # It was lost during the call. Only of a call that reads is it known that it may be done again.
+                has_reconnected = True
             elif code in _RETRIED:
                 time.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * (0.5 + random.random()))
             else:
@@ -149,24 +138,43 @@ def _execute(engine: Engine, statement: str, arguments: dict[str, Any], claims: 
 
 
 def call(
-    engine: Engine, routine: str, *, columns: str = "*", claims: str | None = None, **arguments: Any
+    engine: Engine,
+    routine: str,
+    *,
+    columns: str = "*",
+    claims: str | None = None,
+    is_reading: bool = False,
+    not_before: int = 0,
+    **arguments: Any,
 ) -> list[dict[str, Any]]:
     """Call a function and return its rows.
 
     ``routine`` and ``columns`` are ours, never input; arguments are passed by name. ``claims`` are
     those of a verified token, as the text of a JSON object: the routine sees them as the setting
     request.jwt.claims, and no later call does.
-    After a deadlock or a serialization failure the call is repeated a few times, after a plan that a migration made
-    stale once. Raises sqlalchemy.exc.DBAPIError for the error that remains.
+    After a deadlock or a serialization failure the call is repeated a few times; once after a plan that a migration
+    made stale, and on a new connection where the server had become read only. A call that ``is_reading`` is repeated
+    once where the connection was lost. Nothing is called where the server has not come to ``not_before`` in the
+    write-ahead log, a number of pgreprise.wal_position.
+    Raises BehindError for such a server, and sqlalchemy.exc.DBAPIError for the error that remains.
     """
-    given = ", ".join(_placeholder(name, value) for name, value in arguments.items())
-    return _execute(engine, f"select {columns} from {routine}({given})", arguments, claims)  # noqa: S608
+    statement = _function(routine, columns, arguments, has_claims=claims is not None)
+    return _execute(
+        engine, statement, {**arguments, "pgreprise_claims": claims}, is_reading=is_reading, not_before=not_before
+    )
 
 
 def call_procedure(engine: Engine, routine: str, *, claims: str | None = None, **arguments: Any) -> Any:
-    """Call a procedure and return its ``result``. Arguments and errors are those of ``call``."""
-    given = "".join(f"{_placeholder(name, value)}, " for name, value in arguments.items())
-    [row] = _execute(engine, f"call {routine}({given}result => null)", arguments, claims)
+    """Call a procedure and return its ``result``. Arguments and errors are those of ``call``.
+
+    With claims the procedure needs an argument that is a number, which carries them.
+    """
+    carrier = None
+    if claims is not None:
+        carrier = next(name for name, value in arguments.items() if _is_number(value))
+    given = ", ".join([*_given(arguments, carrier), "result => null"])
+    values = {**arguments, "pgreprise_claims": claims}
+    [row] = _execute(engine, f"call {routine}({given})", values)
     return row["result"]
 
 
@@ -176,10 +184,8 @@ def run_script(engine: Engine, script: str) -> list[dict[str, Any]]:
     Raises sqlalchemy.exc.DBAPIError with the error of the database.
     """
     with engine.connect() as connection:
-        driver: psycopg.Connection[Any] | None = connection.connection.driver_connection
-        assert driver is not None
         try:
-            cursor = driver.cursor(row_factory=dict_row).execute(script.encode())
+            cursor = driver_of(connection).cursor(row_factory=dict_row).execute(script.encode())
             while cursor.nextset():
                 pass
             return cursor.fetchall()

@@ -8,26 +8,81 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from sqlalchemy import URL, make_url
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import URL
 
 __all__ = ["Settings", "database_url"]
 
+_URL_FORM = (
+    "Write it as postgresql://user:password@host:5432/database, with several hosts as host1:5432,host2:5432. "
+    "In a password, write : / ? # @ and % as %3A %2F %3F %23 %40 and %25."
+)
 # RFC 7518, section 3.2: at least as long as the hash.
 _SHORTEST_SECRET_BYTES = 32
 
 
-def database_url(text: str) -> URL:
-    """The URL that SQLAlchemy and psycopg 3 need, from a PostgreSQL URL as people write it.
+def database_url(text: str, name: str = "DATABASE_URL") -> URL:
+    """The URL that SQLAlchemy and psycopg 3 need, from a PostgreSQL URL as libpq knows it: several hosts, too.
 
-    Raises ValueError when ``text`` is not the URL of a PostgreSQL database.
+    ``name`` is the setting. With several hosts and no target_session_attrs the one that can be written to is wanted,
+    and for PGREPRISE_READ_URL preferably a standby.
+    Raises ValueError, without any part of the text but a scheme: it may hold a password.
     """
+    scheme, separator, rest = text.strip().partition("://")
+    kind = scheme.partition("+")[0]
+    if separator and kind not in ("postgresql", "postgres") and re.fullmatch(r"[a-z]+[a-z0-9+.-]{0,20}", scheme):
+        raise ValueError(f"{name} is a {scheme} URL, but pgreprise needs PostgreSQL. {_URL_FORM}")
+    if not separator or kind not in ("postgresql", "postgres"):
+        raise ValueError(f"{name} is not the URL of a database. {_URL_FORM}")
     try:
-        url = make_url(text)
-    except Exception as error:
-        raise ValueError(f"{text!r} is not a database URL. Write it as postgresql://user@host/database.") from error
-    if url.get_backend_name() not in ("postgresql", "postgres"):
-        raise ValueError(f"pgreprise needs PostgreSQL, not {url.get_backend_name()}.")
-    return url.set(drivername="postgresql+psycopg")
+        given = conninfo_to_dict(f"postgresql://{rest}")
+    except psycopg.ProgrammingError:
+        raise ValueError(f"{name} is not a URL that PostgreSQL's clients can read. {_URL_FORM}") from None
+    hosts, ports = str(given.get("host", "")), str(given.get("port", ""))
+    if not all(
+        not port or (port.isdecimal() and port.isascii() and 0 < int(port) < 65536) for port in ports.split(",")
+    ):
+        raise ValueError(f"{name} has a port that is no number between 1 and 65535. {_URL_FORM}")
+    several = "," in hosts
+    if several:
+        given.setdefault("target_session_attrs", "prefer-standby" if name == "PGREPRISE_READ_URL" else "read-write")
+    # Several hosts, and the folder of a socket, are no part of SQLAlchemy's own form of an address.
+    is_address = bool(hosts) and not several and not hosts.startswith(("/", "@"))
+    own = {"user", "password", "dbname"} | ({"host", "port"} if is_address else set())
+    return URL.create(
+        "postgresql+psycopg",
+        username=_text(given.get("user")),
+        password=_text(given.get("password")),
+        host=hosts if is_address else None,
+        port=int(ports) if is_address and ports else None,
+        database=_text(given.get("dbname")),
+        query={key: str(value) for key, value in given.items() if key not in own},
+    )
+
+
+def _database(name: str, text: str | None) -> URL | None:
+    return None if text is None else database_url(text, name)
+
+
+def _is_pooled(text: str | None) -> bool | None:
+    match (text or "").strip():
+        case "":
+            return None
+        case "transaction" | "session" as mode:
+            return mode == "transaction"
+    raise ValueError("PGREPRISE_POOLER is transaction or session. Unset it, and each connection finds out.")
+
+
+def _call_timeout(text: str | None) -> float:
+    found = re.fullmatch(r"[0-9]{1,4}(?:\.[0-9]{1,3})?", (text or "30").strip(), re.ASCII)
+    if found is None or not 1 <= float(found[0]) <= 3600:
+        raise ValueError(f"PGREPRISE_CALL_TIMEOUT is {text!r}. It is a number of seconds between 1 and 3600.")
+    return float(found[0])
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _is_redis_url(text: str) -> bool:
@@ -105,6 +160,10 @@ class Settings:
     DATABASE_URL: the URL of the database.
     PGREPRISE_MIGRATION_URL: the URL of the same database for a role that may migrate and administer it;
     DATABASE_URL by default.
+    PGREPRISE_READ_URL: the URL of a read replica of that database, which answers GETs.
+    PGREPRISE_POOLER: ``transaction`` where a transaction pooler is in between, ``session`` where none or a session
+    pooler is; by default each connection finds out.
+    PGREPRISE_CALL_TIMEOUT: how many seconds a call of the API may take in the database.
     PGREPRISE_DATA: the folder of the embedded server, ``.pgreprise`` in the current folder by default.
     PGREPRISE_POSTGRES_VERSION: the major version of the embedded server, 16 or 18.
     PGREPRISE_JWT_SECRET: the secret that tokens are signed with (HS256), or
@@ -128,12 +187,18 @@ class Settings:
     cache_environment: str | None = None
     cache_service: str | None = None
     cors_origins: tuple[str, ...] = ()
+    read_database: URL | None = None
+    is_pooled: bool | None = None
+    call_timeout_seconds: float = 30
 
     @classmethod
     def from_environment(cls) -> Settings:
         """Read the settings. Raises ValueError for a value that cannot be used."""
-        database = os.environ.get("DATABASE_URL") or None
-        migration = os.environ.get("PGREPRISE_MIGRATION_URL") or database
+        # Without a database the embedded server is used. Nobody who sets an empty URL means that.
+        database = _given("DATABASE_URL", os.environ.get("DATABASE_URL"))
+        own_migration = _given("PGREPRISE_MIGRATION_URL", os.environ.get("PGREPRISE_MIGRATION_URL"))
+        migration = own_migration or database
+        data_folder = _given("PGREPRISE_DATA", os.environ.get("PGREPRISE_DATA")) or ".pgreprise"
         version = os.environ.get("PGREPRISE_POSTGRES_VERSION", "18")
         if version not in ("16", "18"):
             raise ValueError(f"PGREPRISE_POSTGRES_VERSION is {version!r}. The embedded server has version 16 or 18.")
@@ -163,9 +228,14 @@ class Settings:
                 f"PGREPRISE_REDIS_URL needs {' and '.join(missing)} too: the values that the application itself has."
             )
         return cls(
-            database=database_url(database) if database else None,
-            migration_database=database_url(migration) if migration else None,
-            data_folder=Path(os.environ.get("PGREPRISE_DATA", ".pgreprise")).absolute(),
+            database=_database("DATABASE_URL", database),
+            migration_database=_database("PGREPRISE_MIGRATION_URL" if own_migration else "DATABASE_URL", migration),
+            read_database=_database(
+                "PGREPRISE_READ_URL", _given("PGREPRISE_READ_URL", os.environ.get("PGREPRISE_READ_URL"))
+            ),
+            call_timeout_seconds=_call_timeout(os.environ.get("PGREPRISE_CALL_TIMEOUT")),
+            is_pooled=_is_pooled(os.environ.get("PGREPRISE_POOLER")),
+            data_folder=Path(data_folder).absolute(),
             postgres_version=int(version),
             jwt_secret=secret,
             jwt_jwks=Path(key_file).absolute() if key_file is not None else None,

@@ -16,6 +16,8 @@ KIT = ("after_routine", "dependent_routines", "before_routine", "remove_routine"
 ROUTINES = (
     "status",
     "claims",
+    "called_by",
+    "wal_position",
     "actor",
     "is_operator",
     "require_scope",

@@ -19,6 +19,7 @@ from pyapi.api.documentation import documentation
 from pyapi.api.errors import register_error_handlers
 from pyapi.api.health import NEEDS, Needs, health
 from pyapi.api.invalidation import INVALIDATION, Invalidation
+from pyapi.api.replica import Replica, register_replica
 from pyapi.api.reports import reports
 from pyapi.api.requests import ENGINE
 from pyapi.api.simulations import simulations
@@ -61,11 +62,13 @@ def create_app(
     *,
     economy_cache: EconomyCache | None = None,
     origins: Collection[str] = (),
+    replica: Replica | None = None,
 ) -> Flask:
     """The API for the database of ``engine``, which has autocommit (``connect_engine`` makes one).
 
     Without ``authentication`` every request acts as the local operator, who may do everything. With ``economy_cache``
     the application's cache in Redis forgets what a rerun has emptied. Web pages of ``origins`` may call the API.
+    GETs go to the ``replica``, where there is one.
     The database and Redis are first used by the first request, so the API may start before them.
     Raises ValueError for every origin (``*``) without ``authentication``.
     """
@@ -84,6 +87,7 @@ def create_app(
     app.extensions[BACKGROUND] = Background()
     for blueprint in (reports, simulations, carbon, health, documentation):
         app.register_blueprint(blueprint)
+    register_replica(app, replica)
     register_browsers(app, origins)
     register_authentication(app, authentication, origins)
     app.before_request(_refuse_encoded_slashes)

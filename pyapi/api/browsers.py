@@ -8,6 +8,8 @@ from collections.abc import Collection
 from flask import Flask, Response, request
 from flask_cors import CORS
 
+from pyapi.api.replica import POSITION_HEADER
+
 __all__ = ["ANY_ORIGIN", "is_allowed", "register_browsers"]
 
 ANY_ORIGIN = "*"
@@ -18,8 +20,9 @@ _REQUEST_HEADERS = (
     "If-None-Match",
     "X-Reason",
     "X-Request-Id",
+    POSITION_HEADER,
 )
-_REPLY_HEADERS = ("ETag", "Retry-After", "WWW-Authenticate", "X-Request-Id")
+_REPLY_HEADERS = ("ETag", "Retry-After", "WWW-Authenticate", "X-Request-Id", POSITION_HEADER)
 
 
 def is_allowed(origin: str | None, origins: Collection[str]) -> bool:

@@ -40,6 +40,9 @@ _UNCHANGED = f"Nothing was changed. {_RETRY}"
 _BUSY = Condition(503, "Other transactions have locked rows that this request needs.", _UNCHANGED)
 _SLOW = Condition(503, "The request took too long in the database and was cancelled.", _UNCHANGED)
 _AWAY = Condition(503, "The database cannot be reached.", _RETRY)
+_READ_ONLY = Condition(
+    503, "The database is read only: it is a standby, or it was made read only. Nothing was changed.", _RETRY
+)
 _FULL = Condition(503, "The database, or this API, has run out of disk, memory or connections.", _UNCHANGED)
 _NOT_MIGRATED = Condition(
     503, "The database lacks a routine or table that this version of the API needs.", "Run `pgreprise migrate`."
@@ -67,7 +70,7 @@ _CONDITIONS = {
     "22021": _BAD_TEXT,
     "22P02": _NOT_JSON,  # the output is the only argument that PostgreSQL converts from text
     "22P05": _BAD_TEXT,
-    "25006": _AWAY,  # read only: the server is a standby
+    "25006": _READ_ONLY,
     "3F000": _NOT_MIGRATED,
     "40001": _BUSY,
     "40P01": _BUSY,

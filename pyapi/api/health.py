@@ -8,13 +8,17 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, current_app
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from pyapi import database
 from pyapi.api.invalidation import INVALIDATION, Invalidation
 from pyapi.api.openapi import Stored, describes
-from pyapi.api.requests import Reply, call, failure, success
-from pyapi.database import sqlstate
+from pyapi.api.replica import REPLICA, Replica
+from pyapi.api.requests import Reply, call, caller, failure, success
+from pyapi.database import READ_ONLY, sqlstate
 from pyapi.economy_cache import READER
+from pyapi.pool import drop_connections
 from pyapi.schema import migrate
 from pyapi.schema.files import live_routines
 
@@ -29,6 +33,7 @@ _DOMAINS = ("reports", "carbon")
 # A database without any domain is reported to lack this one.
 _DEFAULT = "reports"
 _INSUFFICIENT_PRIVILEGE = "42501"
+_STATUS = "status, pg_catalog.current_setting('transaction_read_only') = 'on' as is_read_only"
 # The follower of the feed looks every few seconds, and a large batch keeps it busy for a while.
 _BEHIND_SECONDS = 60
 _FEED_POSITION = "feed_position"
@@ -105,17 +110,26 @@ class Installed(Stored):
 
 
 def _warnings(routines: dict[str, int]) -> list[str]:
-    """What is wrong with the economy cache in Redis, and with `pgreprise invalidate`, where there is one."""
+    """What is wrong with the read replica, the economy cache in Redis and `pgreprise invalidate`."""
+    replica: Replica | None = current_app.extensions[REPLICA]
+    away = replica.reason if replica is not None else None
+    warnings = [] if away is None else [f"PGREPRISE_READ_URL: the replica cannot be used, so the primary reads. {away}"]
     invalidation: Invalidation = current_app.extensions[INVALIDATION]
     if not invalidation.is_configured or f"reports/{_FEED_POSITION}" not in routines:
-        return []
-    warnings = invalidation.warnings()
+        return warnings
+    warnings += invalidation.warnings()
     [reader] = call(f"public.{_FEED_POSITION}", reader=READER)
     if reader["waiting_since"] is not None and reader["waiting_seconds"] > _BEHIND_SECONDS:
         has = "has never run" if reader["feed_position"] is None else "is behind"
         since = reader["waiting_since"].isoformat(timespec="seconds")
         warnings.append(f"Redis: `pgreprise invalidate` {has}. An act has been waiting for it since {since}.")
     return warnings
+
+
+def _status(engine: Engine) -> dict[str, Any]:
+    """What is installed, and whether anything can be written there: asked of the primary, not of a replica."""
+    [row] = database.call(engine, "pgreprise.status", columns=_STATUS, is_reading=True)
+    return row
 
 
 @health.get("/liveness-check")
@@ -130,8 +144,12 @@ def liveness() -> Reply:
 def readiness() -> Reply:
     """200 when the API can work with the database, else 503 with the reason. Warnings tell of Redis."""
     needs: Needs = current_app.extensions[NEEDS]
+    engine, _ = caller()
     try:
-        [row] = call("pgreprise.status", columns="status")
+        row = _status(engine)
+        if row["is_read_only"] and drop_connections(engine):
+            # Perhaps another server of the URL has become the primary.
+            row = _status(engine)
     except DBAPIError as error:
         if sqlstate(error) != _INSUFFICIENT_PRIVILEGE:
             raise
@@ -142,6 +160,14 @@ def readiness() -> Reply:
             hint=f"{_MIGRATE} Then make the role of this API a member of pgreprise_api.",
         )
 
+    if row["is_read_only"]:
+        return failure(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "Not ready: the database is read only.",
+            code=READ_ONLY,
+            hint="It is a standby, or default_transaction_read_only is on. Let DATABASE_URL name the primary, or all "
+            "servers, as postgresql://user@host1,host2/database?target_session_attrs=read-write.",
+        )
     status: dict[str, Any] = row["status"]
     if missing := needs.missing_from(set(status["revisions"]), status["routines"]):
         return failure(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
@@ -14,6 +16,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
 from werkzeug.http import HTTP_STATUS_CODES
 
 from pyapi import database
+from pyapi.api.replica import REPLICA, Replica
 
 __all__ = [
     "DETAIL_PREFIX",
@@ -45,6 +48,8 @@ ENGINE = "pgreprise.engine"
 # Routes under this prefix answer errors as {"detail": ...}, as the application does whose clients call them.
 DETAIL_PREFIX = "/api/v1"
 RETRY_AFTER_SECONDS = 5
+# Methods that only read (RFC 9110, section 9.2.1).
+_READING = ("GET", "HEAD")
 _PROBLEMS_SHOWN = 3
 _UNKNOWN_COUNTRY = "RR008"
 
@@ -63,13 +68,31 @@ def caller() -> tuple[Engine, str | None]:
 def call(routine: str, *, columns: str = "*", **arguments: Any) -> list[dict[str, Any]]:
     """Call a function with the claims of the request; see ``pyapi.database.call``."""
     engine, claims = caller()
-    return database.call(engine, routine, columns=columns, claims=claims, **arguments)
+    replica: Replica | None = current_app.extensions[REPLICA]
+    wanted = {**arguments, "columns": columns, "claims": claims}
+    if request.method in _READING:
+        if replica is not None and (rows := replica.call(routine, **wanted)) is not None:
+            return rows
+        return database.call(engine, routine, is_reading=True, **wanted)
+    with _noted(replica, engine):
+        return database.call(engine, routine, **wanted)
 
 
 def call_procedure(routine: str, **arguments: Any) -> Any:
     """Call a procedure with the claims of the request; see ``pyapi.database.call_procedure``."""
     engine, claims = caller()
-    return database.call_procedure(engine, routine, claims=claims, **arguments)
+    with _noted(current_app.extensions[REPLICA], engine):
+        return database.call_procedure(engine, routine, claims=claims, **arguments)
+
+
+@contextmanager
+def _noted(replica: Replica | None, primary: Engine) -> Iterator[None]:
+    """Note a write for those who read from the replica, also one that failed: it may have been committed."""
+    try:
+        yield
+    finally:
+        if replica is not None:
+            replica.note_write(primary)
 
 
 def success(message: str | None, result: object, status: int = HTTPStatus.OK) -> Reply:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from gevent import monkey
 from gunicorn.app.base import BaseApplication
-from sqlalchemy import URL
+from gunicorn.arbiter import Arbiter
+from sqlalchemy import URL, Engine
 
 from pyapi.api.address import Address
 from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication
+from pyapi.api.replica import Replica, WritePosition
 from pyapi.api.turns import in_turn
 from pyapi.database import connect_engine
 from pyapi.economy_cache import EconomyCache
@@ -64,6 +67,26 @@ def _let_newborn_workers_hear_their_end() -> None:
     os.register_at_fork(before=_block_the_ends, after_in_parent=_unblock_the_ends, after_in_child=_hear_the_end)
 
 
+def _leave_hangups_to_the_parent() -> None:
+    # A terminal that is closed tells all processes. The parent lets its workers finish their requests.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]
+    """Gunicorn's parent process. It stops when its terminal is closed, where gunicorn would begin anew."""
+
+    _is_deaf = False
+
+    def init_signals(self) -> None:
+        # nohup ignores it, to go on without the terminal.
+        self._is_deaf = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        super().init_signals()
+
+    def handle_hup(self) -> None:
+        if not self._is_deaf:
+            self.handle_term()
+
+
 class _Gunicorn(BaseApplication):  # type: ignore[misc]
     """Gunicorn, configured by arguments instead of by files and its own command line."""
 
@@ -73,6 +96,9 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         authentication: Authentication | None,
         economy_cache: EconomyCache | None,
         origins: Collection[str],
+        read_database: URL | None,
+        is_pooled: bool | None,
+        call_timeout_seconds: float,
         connections: int,
         options: dict[str, object],
     ) -> None:
@@ -80,19 +106,50 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         self._authentication = authentication
         self._economy_cache = economy_cache
         self._origins = origins
+        self._read_database = read_database
+        self._is_pooled = is_pooled
+        self._call_timeout_seconds = call_timeout_seconds
         self._connections = connections
+        # Shared by the workers, so it is made before they are.
+        self._position = WritePosition()
         self._options = options
         super().__init__()
 
     def load_config(self) -> None:
         for name, value in self._options.items():
             self.cfg.set(name, value)
+        self.cfg.set("post_fork", lambda _server, worker: self._position.use_slot(worker.age))
 
     def load(self) -> WSGIApplication:
         # Runs in each worker after the fork, so that no two processes share a connection.
-        engine = connect_engine(self._database, pool_size=self._connections, pool_timeout_seconds=_POOL_SECONDS)
-        app = create_app(engine, self._authentication, economy_cache=self._economy_cache, origins=self._origins)
+        replica = None
+        if self._read_database is not None:
+            replica = Replica(self._engine(self._read_database, wants_writer=False), self._position)
+        app = create_app(
+            self._engine(self._database),
+            self._authentication,
+            economy_cache=self._economy_cache,
+            origins=self._origins,
+            replica=replica,
+        )
         return in_turn(app)
+
+    def _engine(self, database: URL, *, wants_writer: bool = True) -> Engine:
+        return connect_engine(
+            database,
+            pool_size=self._connections,
+            pool_timeout_seconds=_POOL_SECONDS,
+            is_pooled=self._is_pooled,
+            call_timeout_seconds=self._call_timeout_seconds,
+            wants_writer=wants_writer,
+        )
+
+    def run(self) -> None:
+        try:
+            _Arbiter(self).run()
+        except RuntimeError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(1)
 
 
 def serve(
@@ -102,6 +159,9 @@ def serve(
     *,
     economy_cache: EconomyCache | None = None,
     origins: Collection[str] = (),
+    read_database: URL | None = None,
+    is_pooled: bool | None = None,
+    call_timeout_seconds: float = 30,
     workers: int = 2,
     connections: int = 8,
     clients: int = 1000,
@@ -110,7 +170,9 @@ def serve(
     """Serve the API until SIGINT or SIGTERM; requests under way are finished after SIGTERM.
 
     Web pages of ``origins`` may call it. Each of the ``workers`` processes serves at most ``clients`` connections of
-    clients at once, over at most ``connections`` to the database. Does not return: gunicorn ends with SystemExit.
+    clients at once, over at most ``connections`` to the database. GETs go to ``read_database``, a replica, where it is
+    given. ``is_pooled`` says whether a transaction pooler is in between and ``call_timeout_seconds`` how long a call
+    may take in the database; see ``connect_engine``. Does not return: gunicorn ends with SystemExit.
     Raises UnprotectedAddressError where ``authentication`` is None and others than this machine would reach
     the address, and RuntimeError where gevent has not patched the process before psycopg was imported.
     """
@@ -129,9 +191,20 @@ def serve(
         "keepalive": _HEAD_SECONDS,
         "loglevel": "warning",
         "control_socket_disable": True,
+        "post_worker_init": lambda _worker: _leave_hangups_to_the_parent(),
         "worker_int": lambda _worker: _end_at_once(),
     }
     if when_ready is not None:
         options["when_ready"] = lambda _server: when_ready()
     _let_newborn_workers_hear_their_end()
-    _Gunicorn(database, authentication, economy_cache, origins, connections, options).run()
+    _Gunicorn(
+        database,
+        authentication,
+        economy_cache,
+        origins,
+        read_database,
+        is_pooled,
+        call_timeout_seconds,
+        connections,
+        options,
+    ).run()

@@ -1,14 +1,19 @@
 """The ``pgreprise`` command. Each module here holds a group of commands.
 
-Exit codes: 0 done, 1 refused by the database or a problem found, 2 wrong usage, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 refused by the database or a problem found, 2 wrong usage, 130 stopped by Ctrl-C, 129 and 143 by
+SIGHUP and SIGTERM.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 import click
+import psycopg
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
@@ -27,7 +32,8 @@ __all__ = ["cli", "main"]
 def cli() -> None:
     """Rerun stored reports safely, by stored procedures in PostgreSQL.
 
-    DATABASE_URL is the URL of the database. Without it an embedded PostgreSQL in ./.pgreprise is used.
+    DATABASE_URL is the URL of the database. Without it an embedded PostgreSQL in ./.pgreprise is used;
+    `up` and `migrate` make it.
     PGREPRISE_MIGRATION_URL is the URL of the same database for a role that may migrate it.
     """
 
@@ -37,33 +43,63 @@ for group in (serving, installation, reports, batches, invalidation, carbon, upk
         cli.add_command(command)
 
 
-def _stop(_signal: int, _frame: object) -> None:
-    raise SystemExit(128 + signal.SIGTERM)
+def _stop(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _stop_by_signals() -> None:
+    """End in order after SIGTERM and when the terminal is closed, so that the embedded server stops too."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # nohup ignores it, to go on without the terminal.
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop)
+
+
+def _end(code: int) -> NoReturn:
+    """End the process. Where the last of the output cannot be written, the interpreter would print a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _say(f"error: the output cannot be written: {error.strerror}")
+        # The rest would be tried again at the end.
+        os._exit(code or 1)
+    sys.exit(code)
+
+
+def _say(message: str) -> None:
+    with suppress(OSError):
+        click.echo(message, err=True)
 
 
 def main() -> None:
     """Run the command. An error of the database or of usage becomes one clear message and an exit code."""
-    # Without a handler the process would end at once and leave the embedded server running.
-    signal.signal(signal.SIGTERM, _stop)
+    _stop_by_signals()
     try:
         code = cli.main(standalone_mode=False)
+    except SystemExit as end:
+        code = end.code
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except click.Abort:
-        click.echo("Stopped.", err=True)
+        _say("Stopped.")
         code = 130
     except CommandError as error:
         # Alembic raises it for a revision that does not exist, for example.
-        click.echo(f"error: {error}.", err=True)
+        _say(f"error: {error}.")
         code = 2
     except DBAPIError as error:
         print_error(explain(error))
         code = 1
     except UnprotectedAddressError as error:
-        click.echo(f"error: {error}", err=True)
+        _say(f"error: {error}")
         code = 2
-    except (AddressTakenError, EmbeddedUnavailableError, ImportRefused, TextError) as error:
-        click.echo(f"error: {error}", err=True)
+    except (AddressTakenError, EmbeddedUnavailableError, ImportRefused, TextError, psycopg.Error) as error:
+        _say(f"error: {error}")
         code = 1
-    sys.exit(code)
+    except OSError as error:
+        # A full disk, a file that may not be written, a terminal that was closed meanwhile.
+        name = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
+        _say(f"error: {error.strerror or error}{name}")
+        code = 1
+    _end(code if isinstance(code, int) else 0)

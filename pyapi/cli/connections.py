@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.database import call, connect_engine, sqlstate
 from pyapi.economy_cache import EconomyCache
-from pyapi.embedded import Embedded, embedded
+from pyapi.embedded import VERSIONS, Embedded, embedded, has_cluster
 from pyapi.schema.migrate import NOT_INSTALLED
 from pyapi.settings import Settings
 
@@ -65,30 +66,65 @@ def economy_cache_of(settings: Settings) -> EconomyCache | None:
         raise SettingsError(str(error)) from error
 
 
+# libpq reads them where a connection string does not say it. They are about another server.
+_OF_ANOTHER_SERVER = ("PGHOSTADDR", "PGSERVICE", "PGREQUIREAUTH", "PGCHANNELBINDING", "PGTARGETSESSIONATTRS")
+
+
+def _no_database(settings: Settings) -> SettingsError:
+    """That there is no database: where it was looked for, and what to type."""
+    others = [
+        version
+        for version in VERSIONS
+        if version != settings.postgres_version and has_cluster(settings.data_folder, version)
+    ]
+    found = f"in {settings.data_folder} is no database of PostgreSQL {settings.postgres_version}"
+    if others:
+        found += f" but one of PostgreSQL {others[0]} (PGREPRISE_POSTGRES_VERSION={others[0]} uses it)"
+    return SettingsError(
+        f"There is no database: DATABASE_URL is not set, and {found}. Set DATABASE_URL, change to the folder in which "
+        "`make run` was typed, or let PGREPRISE_DATA name its data folder. To make a new database here, type "
+        "`make run` or `pgreprise migrate`."
+    )
+
+
 @contextmanager
-def embedded_server(settings: Settings) -> Iterator[Embedded]:
-    """The embedded server in the folder of the settings, with its database."""
+def embedded_server(settings: Settings, *, create: bool = False) -> Iterator[Embedded]:
+    """The embedded server in the folder of the settings, with its database.
+
+    Raises SettingsError where there is none and ``create`` does not say to make it.
+    """
+    if not create and not has_cluster(settings.data_folder, settings.postgres_version):
+        raise _no_database(settings)
+    for name in _OF_ANOTHER_SERVER:
+        os.environ.pop(name, None)
     with embedded(settings.data_folder, settings.postgres_version) as server:
-        server.create_database()
+        if create:
+            server.create_database()
+        elif not server.has_database():
+            raise _no_database(settings)
         yield server
 
 
 @contextmanager
-def administrator_url() -> Iterator[tuple[URL, Embedded | None]]:
-    """The URL of the database for the role that migrates and administers it, and the embedded server if it is one."""
+def administrator_url(*, create: bool = False) -> Iterator[tuple[URL, Embedded | None]]:
+    """The URL of the database for the role that migrates and administers it, and the embedded server if it is one.
+
+    Only ``create`` makes an embedded server and its database where there is none.
+    """
     settings = read_settings()
     if settings.migration_database is not None:
         yield settings.migration_database, None
     else:
-        with embedded_server(settings) as server:
+        with embedded_server(settings, create=create) as server:
             yield server.url(), server
 
 
 @contextmanager
-def administrator() -> Iterator[Engine]:
-    """An engine for the role that administers the database. It has no statement timeout."""
-    with administrator_url() as (url, _):
-        engine = connect_engine(url, statement_timeout_seconds=0)
+def administrator(*, create: bool = False) -> Iterator[Engine]:
+    """An engine for the role that administers the database. Its calls may take any time."""
+    is_pooled = read_settings().is_pooled
+    with administrator_url(create=create) as (url, _):
+        engine = connect_engine(url, call_timeout_seconds=0, is_pooled=is_pooled)
         try:
             yield engine
         finally:

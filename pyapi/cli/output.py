@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
+from pyapi.database import READ_ONLY
 from pyapi.schema.migrate import NOT_INSTALLED
 
 __all__ = [
@@ -133,6 +134,12 @@ def explain(error: DBAPIError) -> dict[str, Any]:
     }
     if original.sqlstate in NOT_INSTALLED:
         explained["hint"] = "pgreprise is not installed in this database, or it is older. Run `pgreprise migrate`."
+    if original.sqlstate == READ_ONLY:
+        explained["message"] = "The database is read only, so nothing was changed."
+        explained["hint"] = (
+            "It is a standby, or default_transaction_read_only is on. Let DATABASE_URL name the primary, or all "
+            "servers, as postgresql://user@host1,host2/database?target_session_attrs=read-write."
+        )
     return {name: value for name, value in explained.items() if value is not None}
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import click
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, Engine
 
 from pyapi.api.address import Address
@@ -21,14 +26,27 @@ from pyapi.cli.connections import (
     economy_cache_of,
     embedded_server,
     installed_domains,
+    is_installed,
     read_settings,
 )
 from pyapi.cli.installation import load_sample_where_empty
 from pyapi.database import call, connect_engine
 from pyapi.embedded import API_LOGIN, Embedded
 from pyapi.schema import migrate
+from pyapi.settings import Settings
 
 __all__ = ["COMMANDS"]
+
+# The parameters of libpq that nobody may see.
+_SECRETS = ("password", "sslpassword")
+
+
+def _without_secrets(database: URL) -> str:
+    """The URL for psql between single quotes in a shell, without a password: psql asks for it."""
+    plain = database.set(drivername="postgresql")._replace(password=None)
+    text = plain.difference_update_query(_SECRETS).render_as_string()
+    # libpq takes a plus in the query as it is.
+    return text.replace("+", "%20").replace("'", "%27")
 
 
 def _announcement(
@@ -36,8 +54,7 @@ def _announcement(
 ) -> str:
     """Text that says where the API and the database are, and shows a command to try."""
     psql = shutil.which("psql") or (str(server.programs / "psql") if server else "psql")
-    # Without the password: psql asks for it.
-    plain = database.set(drivername="postgresql")._replace(password=None).render_as_string()
+    plain = _without_secrets(database)
     examples = call(engine, "public.example_reports")
     header = "-H 'Authorization: Bearer TOKEN' " if wants_token else ""
     lines = [
@@ -75,8 +92,8 @@ def up(port: int) -> None:
     economy_cache = economy_cache_of(settings)
     address = Address(port=port)
     address.require_free()
-    with administrator_url() as (administrator, server):
-        engine = connect_engine(administrator, statement_timeout_seconds=0)
+    with administrator_url(create=True) as (administrator, server):
+        engine = connect_engine(administrator, call_timeout_seconds=0, is_pooled=settings.is_pooled)
         before = installed_domains(engine)
         migrate.upgrade(engine)
         if server is not None:
@@ -93,6 +110,9 @@ def up(port: int) -> None:
             authentication,
             economy_cache=economy_cache,
             origins=settings.cors_origins,
+            read_database=settings.read_database,
+            is_pooled=settings.is_pooled,
+            call_timeout_seconds=settings.call_timeout_seconds,
             when_ready=lambda: click.echo(text),
         )
 
@@ -140,6 +160,9 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
             authentication,
             economy_cache=economy_cache,
             origins=settings.cors_origins,
+            read_database=settings.read_database,
+            is_pooled=settings.is_pooled,
+            call_timeout_seconds=settings.call_timeout_seconds,
             workers=workers,
             connections=connections,
             clients=clients,
@@ -150,8 +173,21 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
         start(settings.database)
     else:
         with embedded_server(settings) as server:
+            _require_installed(server, settings)
             server.create_api_login()
             start(server.url(user=API_LOGIN))
+
+
+def _require_installed(server: Embedded, settings: Settings) -> None:
+    """Raise an error where the embedded database has nothing to serve, and no role for the API to log in as."""
+    engine = connect_engine(server.url())
+    try:
+        if not is_installed(engine):
+            raise click.ClickException(
+                f"pgreprise is not installed in the database in {settings.data_folder}. Run `pgreprise migrate` first."
+            )
+    finally:
+        engine.dispose()
 
 
 class _Lifetime(click.ParamType[int]):
@@ -237,9 +273,28 @@ def psql(arguments: tuple[str, ...]) -> None:
             raise click.ClickException("There is no psql on the PATH; install PostgreSQL's client programs.")
         # psql handles Ctrl-C itself.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        code = subprocess.call([program, plain, *arguments])
+        with _connection_of_psql(url) as (connection, environment):
+            code = subprocess.call([program, connection, *arguments], env={**os.environ, **environment})
     raise SystemExit(code)
+
+
+@contextmanager
+def _connection_of_psql(url: URL) -> Iterator[tuple[str, dict[str, str]]]:
+    """The connection string and the environment with which psql connects to a database.
+
+    Everybody on the machine sees the arguments of a process, so no password is one of them.
+    """
+    [], parameters = url.get_dialect()().create_connect_args(url)
+    password = parameters.pop("password", None)
+    environment = {} if password is None else {"PGPASSWORD": str(password)}
+    if "sslpassword" not in parameters:
+        yield make_conninfo(**parameters), environment
+        return
+    # No variable holds this one. The file of a service is for its owner only.
+    with NamedTemporaryFile("w", prefix="pgreprise-", suffix=".conf") as file:
+        file.write(f"[pgreprise]\nsslpassword={parameters.pop('sslpassword')}\n")
+        file.flush()
+        yield make_conninfo(service="pgreprise", **parameters), {**environment, "PGSERVICEFILE": file.name}
 
 
 COMMANDS = (up, serve, psql, token)

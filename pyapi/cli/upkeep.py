@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -105,7 +106,7 @@ def purge(older_than: str, keep_last: int, dry_run: bool, as_json: bool) -> None
     The history of the runs and the idempotency keys are kept. Ctrl-C stops after the current chunk. Run the command
     again to continue.
     """
-    wanted = {"older_than": older_than, "keep_last": str(keep_last)}
+    wanted: dict[str, Any] = {"older_than": older_than, "keep_last": str(keep_last)}
     with administrator() as engine:
         [found] = call(engine, "public.archive_size", **wanted)
         if dry_run:

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 
 from pyapi.schema.files import sql_text
 
-__all__ = ["Finding", "ask"]
+__all__ = ["Finding", "ask", "rights_finding"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,24 @@ class Finding:
     severity: Literal["problem", "note"]
     message: str
     remedy: str
+
+
+def rights_finding(row: dict[str, Any]) -> Finding:
+    """Rights that pgreprise_owner lacks or has too many of, on the object of a row."""
+    privileges, what = ", ".join(row["privileges"]), f"{row['kind']} {row['object']}"
+    if row["is_missing"]:
+        return Finding(
+            "rights",
+            "problem",
+            f"pgreprise_owner lacks {privileges} on {what}, which routines need.",
+            f"grant {privileges} on {what} to pgreprise_owner;",
+        )
+    return Finding(
+        "rights",
+        "problem",
+        f"pgreprise_owner holds {privileges} on {what}, which no routine needs.",
+        f"revoke {privileges} on {what} from pgreprise_owner;",
+    )
 
 
 def ask(

@@ -14,7 +14,15 @@ from pyapi.doctor.finding import Finding, ask
 from pyapi.schema.files import RoutineFile, live_routines, sql_folder, sql_text
 from pyapi.schema.migrate import scripts, write_sql
 
-__all__ = ["development_version", "edited_routines", "installed_domains", "migrations_behind", "missing_indexes"]
+__all__ = [
+    "development_version",
+    "edited_routines",
+    "installed_domains",
+    "migrations_behind",
+    "migrations_sql",
+    "missing_indexes",
+    "missing_routines",
+]
 
 
 def _known(directory: ScriptDirectory, revision: str) -> bool:
@@ -73,18 +81,36 @@ def migrations_behind(revisions: list[str]) -> Iterator[Finding]:
         )
 
 
-def edited_routines(database: psycopg.Connection[Any]) -> Iterator[Finding]:
-    """Routines that differ from their files: they were edited, overloaded or dropped by hand."""
-    files = {(file.name, file.version): file for file in live_routines()}
+def edited_routines(database: psycopg.Connection[Any], *, is_ahead: bool, compare: bool) -> Iterator[Finding]:
+    """Routines that differ from their files: they were edited, overloaded or dropped by hand, or have another version.
+
+    ``is_ahead``: the database has revisions that this pgreprise does not know. Without ``compare`` nothing is installed
+    to compare it, and only what is missing or overloaded is found, as on a standby.
+    """
+    files = {file.name: file for file in live_routines()}
     for row in ask(database, "registered_routines"):
-        file = files.get((row["name"], row["version"]))
-        if file is None:
+        file = files.get(row["name"])
+        if (file is None and is_ahead) or (file is not None and row["version"] > file.version):
             yield Finding(
                 "routines",
                 "note",
                 f"{row['routine']} has version {row['version']}. This pgreprise does not have that version, "
                 "so the routine was not compared.",
                 "Upgrade pgreprise on this machine.",
+            )
+        elif file is None:
+            yield Finding(
+                "routines",
+                "problem",
+                f"{row['routine']} is installed, and this pgreprise has it no longer.",
+                "pgreprise migrate",
+            )
+        elif row["version"] < file.version:
+            yield Finding(
+                "routines",
+                "problem",
+                f"{row['routine']} has version {row['version']}, and this pgreprise has version {file.version}.",
+                "pgreprise migrate",
             )
         elif file.checksum != row["checksum"]:
             yield Finding(
@@ -95,15 +121,24 @@ def edited_routines(database: psycopg.Connection[Any]) -> Iterator[Finding]:
                 "Run pgreprise migrate. It installs the text of the file, or says how to restore a released file.",
             )
         else:
-            yield from _compare(database, file)
+            yield from _compare(database, file, compare=compare)
 
 
-def _compare(database: psycopg.Connection[Any], file: RoutineFile) -> Iterator[Finding]:
+def missing_routines(database: psycopg.Connection[Any], domains: set[str]) -> Iterator[Finding]:
+    """Routines of domains with every revision that no migration has installed: their files are newer."""
+    registered = {row["name"] for row in ask(database, "registered_routines")}
+    for file in live_routines():
+        if file.domain in domains and file.name not in registered:
+            yield Finding("routines", "problem", f"{file.routine} is not installed.", "pgreprise migrate")
+
+
+def _compare(database: psycopg.Connection[Any], file: RoutineFile, *, compare: bool) -> Iterator[Finding]:
     """Install the file in a transaction that is rolled back, and compare the definitions before and after."""
     path = f"sql/{file.path.relative_to(sql_folder()).as_posix()}"
-    remedy = (
-        f"Review the change. To undo it: pgreprise psql -f {path}. To keep it, write it into that file; "
-        f"when the file is released, run pgreprise routine new {file.name} first."
+    # A `security definer` routine must not belong to the person who restores it, and not everybody may call it.
+    restored = (
+        f"pgreprise psql -f {path}, then: alter routine {file.routine} owner to pgreprise_owner; "
+        f"revoke execute on routine {file.routine} from public"
     )
 
     def definitions() -> list[str] | None:
@@ -113,40 +148,65 @@ def _compare(database: psycopg.Connection[Any], file: RoutineFile) -> Iterator[F
 
     before = definitions()
     if before is None:
-        yield Finding(
-            "routines",
-            "problem",
-            f"{file.routine} is missing.",
-            # A `security definer` routine must not belong to the person who restores it, and not everybody may call it.
-            f"pgreprise psql -f {path}, then: alter routine {file.routine} owner to pgreprise_owner; "
-            f"revoke execute on routine {file.routine} from public",
-        )
+        yield Finding("routines", "problem", f"{file.routine} is missing.", restored)
         return
-    try:
-        with database.transaction(force_rollback=True):
-            database.execute("set local lock_timeout = '5s'")
-            database.execute(file.sql.encode())
-            after = definitions()
-    except psycopg.errors.InsufficientPrivilege:
-        yield Finding(
-            "routines",
-            "note",
-            f"{file.routine} could not be compared with its file: {database.info.user} may not replace it.",
-            "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_URL).",
-        )
-        return
-    except psycopg.errors.ProgrammingError:
-        # PostgreSQL refuses to replace a routine whose arguments or result were changed.
-        after = None
-    if len(before) > 1:
+    overloads: list[dict[str, Any]] = []
+    after: list[str] | None = before
+    if compare:
+        try:
+            with database.transaction(force_rollback=True):
+                database.execute("set local lock_timeout = '5s'")
+                database.execute(file.sql.encode())
+                after = definitions()
+                found = ask(database, "routine_signatures", {"routine": file.routine})
+                overloads = [row for row in found if not row["is_of_file"]]
+        except psycopg.errors.InsufficientPrivilege:
+            yield Finding(
+                "routines",
+                "note",
+                f"{file.routine} could not be compared with its file: {database.info.user} may not replace it.",
+                "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_URL).",
+            )
+            return
+        except psycopg.errors.LockNotAvailable:
+            yield Finding(
+                "routines",
+                "note",
+                f"{file.routine} could not be compared with its file: somebody else holds a lock on it.",
+                "Run the doctor again.",
+            )
+            return
+        except psycopg.errors.ProgrammingError:
+            # PostgreSQL refuses to replace a routine whose arguments or result were changed.
+            after = None
+    if after == before and len(before) > 1:
         yield Finding(
             "routines",
             "problem",
             f"{file.routine} has an overload that was made by hand.",
-            f"\\df {file.routine} shows both. Drop the one that {path} does not create.",
+            " ".join(f"drop {row['kind']} {row['signature']};" for row in overloads)
+            or f"\\df {file.routine} shows both. Drop the one that {path} does not create.",
         )
-    if after != before:
-        yield Finding("routines", "problem", f"{file.routine} was edited by hand.", remedy)
+    elif (after is not None and len(after) > len(before)) or after is None:
+        # Its arguments, its result or its kind are others, so that the file cannot replace it.
+        if overloads:
+            dropped = " ".join(f"drop {row['kind']} {row['signature']};" for row in overloads)
+        else:
+            dropped = f"drop routine {file.routine};"
+        yield Finding(
+            "routines",
+            "problem",
+            f"{file.routine} was edited by hand.",
+            f"Review the change. To undo it: {dropped} then {restored}",
+        )
+    elif after != before:
+        yield Finding(
+            "routines",
+            "problem",
+            f"{file.routine} was edited by hand.",
+            f"Review the change. To undo it: pgreprise psql -f {path}. To keep it, write it into that file; "
+            f"when the file is released, run pgreprise routine new {file.name} first.",
+        )
 
 
 # --- indexes ---------------------------------------------------------------------------------
@@ -163,15 +223,24 @@ _ADDED_KEY = re.compile(r"^alter table (?P<table>pgreprise\.\w+)\s+add (?P<body>
 _KEY = re.compile(r"constraint (?P<name>\w+) (?P<definition>(?:primary key|unique) \([^)]*\))")
 
 
-def _wanted_indexes(revisions: list[str]) -> dict[str, tuple[str, str]]:
-    """The indexes that the migrations made up to these revisions, by name: the table and the statement that makes it.
-
-    They are read from the SQL of the migrations, so that there is no second list to maintain.
-    """
+def migrations_sql(revisions: list[str]) -> str:
+    """The SQL of the migrations up to these revisions. What must be is read from it; there is no second list."""
     sql = io.StringIO()
+    done: set[str] = set()
     for revision in revisions:
-        write_sql(sql, revision)
-    text = sql.getvalue()
+        # What two domains depend on is written with each of them.
+        part = io.StringIO()
+        write_sql(part, revision)
+        for step in re.split(r"(?m)^(?=-- Running upgrade )", part.getvalue()):
+            title = step.splitlines()[0] if step else ""
+            if title not in done:
+                done.add(title)
+                sql.write(step)
+    return sql.getvalue()
+
+
+def _wanted_indexes(text: str) -> dict[str, tuple[str, str]]:
+    """The indexes that the migrations made, by name: the table and the statement that makes it."""
     wanted = {found["name"]: (found["table"], found["statement"]) for found in _CREATE_INDEX.finditer(text)}
     for pattern in (_OWN_TABLE, _ADDED_KEY):
         for table in pattern.finditer(text):
@@ -183,13 +252,10 @@ def _wanted_indexes(revisions: list[str]) -> dict[str, tuple[str, str]]:
     return wanted
 
 
-def missing_indexes(database: psycopg.Connection[Any], revisions: list[str]) -> Iterator[Finding]:
-    """Indexes and keys of ours that are missing, or invalid because their build failed."""
-    directory = scripts()
-    if not all(_known(directory, revision) for revision in revisions):
-        return
+def missing_indexes(database: psycopg.Connection[Any], sql: str) -> Iterator[Finding]:
+    """Indexes and keys of ours, of the migrations' text ``sql``, that are missing, or invalid as their build failed."""
     existing = {(row["full_table_name"], row["name"]): row["is_valid"] for row in ask(database, "existing_indexes")}
-    for name, (table, statement) in _wanted_indexes(revisions).items():
+    for name, (table, statement) in _wanted_indexes(sql).items():
         is_valid = existing.get((table, name))
         if is_valid is None:
             yield Finding("indexes", "problem", f"Index {name} on {table} is missing.", " ".join(statement.split()))

@@ -18,12 +18,19 @@ GROUPS = ("pgreprise_reader", "pgreprise_api", "pgreprise_dba")
 
 def wrong_rights(database: psycopg.Connection[Any]) -> Iterator[Finding]:
     """Rights that pgreprise did not give, and rights to call routines that are missing."""
+    yield from _attributes(database)
+    if missing := _missing_roles(database):
+        # Nothing can be asked about a role that does not exist.
+        yield from missing
+        return
     tables = ask(database, "table_rights")
+    yield from _owners(database)
     yield from _on_schemas(database)
+    yield from _of_strangers(database)
     yield from _on_tables(tables)
     yield from _on_routines(database)
-    yield from _attributes(database)
     yield from _members(database, tables)
+    yield from _administrators(database)
 
 
 def _finding(message: str, remedy: str, severity: Literal["problem", "note"] = "problem") -> Finding:
@@ -34,9 +41,34 @@ def _shown(role: str) -> str:
     return "PUBLIC" if role == "public" else role
 
 
+def _missing_roles(database: psycopg.Connection[Any]) -> list[Finding]:
+    existing = {row["role"] for row in ask(database, "role_attributes")}
+    return [
+        _finding(
+            f"Role {role} does not exist. When it does, the doctor names the rights that it needs.",
+            f"create role {role} nologin;",
+        )
+        for role in (OWNER, *GROUPS)
+        if role not in existing
+    ]
+
+
+def _owners(database: psycopg.Connection[Any]) -> Iterator[Finding]:
+    for row in ask(database, "owners"):
+        yield _finding(
+            f"{row['kind'].capitalize()} {row['object']} belongs to {row['owner']}, and most of ours belong to "
+            f"{row['wanted_owner']}.",
+            row["remedy"],
+        )
+
+
 def _on_schemas(database: psycopg.Connection[Any]) -> Iterator[Finding]:
     for row in ask(database, "schema_rights"):
-        schema, role = row["schema"], row["role"]
+        schema, role, privilege = row["schema"], row["role"], row["privilege"]
+        if row["is_missing"]:
+            can = "may not create in" if privilege == "create" else "may not use"
+            yield _finding(f"{role} {can} schema {schema}.", f"grant {privilege} on schema {schema} to {role};")
+            continue
         if (schema, role) == ("public", "public"):
             message = (
                 "Anyone may create functions in schema public. "
@@ -45,6 +77,16 @@ def _on_schemas(database: psycopg.Connection[Any]) -> Iterator[Finding]:
         else:
             message = f"{_shown(role)} may create in schema {schema}."
         yield _finding(message, f"revoke create on schema {schema} from {role};")
+
+
+def _of_strangers(database: psycopg.Connection[Any]) -> Iterator[Finding]:
+    for row in ask(database, "strange_rights"):
+        yield _finding(
+            f"{_shown(row['role'])} holds {', '.join(row['privileges'])} on {row['kind']} {row['object']}, which no "
+            "migration granted.",
+            row["remedy"] + (" unless it is meant to call this routine and no other." if row["may_be_meant"] else ""),
+            "note" if row["may_be_meant"] else "problem",
+        )
 
 
 def _on_tables(table_rights: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -114,3 +156,13 @@ def _members(database: psycopg.Connection[Any], table_rights: list[dict[str, Any
                     "The API only needs the membership.",
                     f"Give the API a login of its own, or: revoke all on table {tables} from {role};",
                 )
+
+
+def _administrators(database: psycopg.Connection[Any]) -> Iterator[Finding]:
+    for row in ask(database, "owner_administrators"):
+        yield _finding(
+            f"Role {row['role']} holds the ADMIN option on {OWNER}: it may make itself and anybody else a member, and so "
+            "act with all rights of the routines.",
+            f"revoke admin option for {OWNER} from {row['role']}; unless it migrates.",
+            "problem" if row["is_caller"] else "note",
+        )

@@ -16,6 +16,7 @@ all of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import psycopg
@@ -23,6 +24,7 @@ from alembic.operations import MigrateOperation, Operations
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.schema.files import RoutineFile, TextError, routine_file, shown, sql_text
+from pyapi.schema.row_security import parts_with_open_rows
 
 __all__ = ["MIGRATION_LOCK_TIMEOUT", "RoutineTextError", "after_routine", "before_routine", "remove_routine"]
 
@@ -30,6 +32,9 @@ __all__ = ["MIGRATION_LOCK_TIMEOUT", "RoutineTextError", "after_routine", "befor
 MIGRATION_LOCK_TIMEOUT = "5s"
 # A concurrent build waits for every older transaction but blocks nobody meanwhile, so it gets more time.
 _CONCURRENT_LOCK_TIMEOUT = "30min"
+# What default privileges of the host may add rights to; a file may create it in a block too.
+_CREATES = re.compile(r"\bcreate (?:table|type|sequence|view)\b", re.IGNORECASE)
+_GRANT = re.compile(r"^grant [^;]*;", re.MULTILINE)
 
 
 def _execute(operations: Operations, sql: str) -> None:
@@ -98,8 +103,13 @@ def before_routine(file: RoutineFile, installed_version: int | None, *, recreate
 
 
 def after_routine(file: RoutineFile) -> str:
-    """The statement that goes after a routine's text (``sql/core/kit/after_routine.sql``)."""
-    return _call("after_routine", file.name, file.routine, file.version, file.checksum)
+    """The statements that go after a routine's text (``sql/core/kit/after_routine.sql``).
+
+    The grants of the text run again, because everything that a new routine was created with is revoked: nobody can
+    tell a grant of the file from one that the host's default privileges gave to the same role.
+    """
+    statement = _call("after_routine", file.name, file.routine, file.version, file.checksum)
+    return "\n".join((statement, *_GRANT.findall(file.sql)))
 
 
 def remove_routine(name: str, routine: str, version: int) -> str:
@@ -276,7 +286,12 @@ def _bootstrap_routine(operations: Operations, operation: BootstrapRoutine) -> N
 
 @Operations.implementation_for(RunSql)
 def _run_sql(operations: Operations, operation: RunSql) -> None:
-    _execute(operations, sql_text(operation.name))
+    text = sql_text(operation.name)
+    for part in parts_with_open_rows(text):
+        _execute(operations, part)
+    if _CREATES.search(text):
+        # The same as for a routine: everything is revoked, then the grants of the file run again.
+        _execute(operations, "\n".join((sql_text("core/revoke_defaults"), *_GRANT.findall(text))))
 
 
 @Operations.implementation_for(CreateIndexConcurrently)

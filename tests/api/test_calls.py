@@ -33,8 +33,9 @@ def engine(database: URL, dba: Connection) -> Iterator[Engine]:
         "pg_backend_pid() / seen_by.divisor; end $$"
     )
     dba.execute(
-        "create procedure public.see(inout result jsonb default null) language plpgsql security definer as $$ begin "
-        "insert into public.seen values (pgreprise.actor()); result := pgreprise.claims(); end $$"
+        "create procedure public.see(number bigint, inout result jsonb default null) language plpgsql "
+        "security definer as $$ begin insert into public.seen values (pgreprise.actor()); "
+        "result := pgreprise.claims(); end $$"
     )
     dba.execute("create function public.json_values(given json) returns table (as_json json, as_jsonb jsonb) "
                 "language sql as 'select given, given::jsonb'")  # fmt: skip
@@ -70,7 +71,7 @@ def test_the_claims_arrive_with_a_function_as_they_were_given(engine: Engine) ->
 
 
 def test_the_claims_arrive_with_a_procedure(engine: Engine, dba: Connection) -> None:
-    assert call_procedure(engine, "public.see", claims=ALICE) == json.loads(ALICE)
+    assert call_procedure(engine, "public.see", claims=ALICE, number=1) == json.loads(ALICE)
     assert actors(dba) == ["alice"]
 
 
@@ -155,9 +156,6 @@ def end_sessions(dba: Connection) -> None:
 def test_a_connection_that_was_lost_is_replaced(engine: Engine, dba: Connection, claims: str | None) -> None:
     first = seen_by(engine, claims)
     end_sessions(dba)
-    with pytest.raises(OperationalError) as caught:
-        seen_by(engine, claims)
-    assert caught.value.connection_invalidated
     assert seen_by(engine, claims)["process"] != first["process"]
 
 
@@ -174,17 +172,17 @@ class InterruptError(BaseException):
     """What a signal handler raises."""
 
 
-@pytest.mark.parametrize("exchanges", [0, 1, 2, 3])
-def test_a_call_that_is_interrupted_is_no_part_of_the_next_one(engine: Engine, exchanges: int) -> None:
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_a_call_that_is_interrupted_is_no_part_of_the_next_one(engine: Engine, is_sent: bool) -> None:
     seen_by(engine, ALICE)
     with engine.connect() as connection:
         driver: Any = connection.connection.driver_connection
-    wait, interrupts = driver.wait, iter([False] * exchanges + [True])
+    wait = driver.wait
 
-    def interrupted(*given: Any) -> Any:
-        if next(interrupts, False):
-            raise InterruptError
-        return wait(*given)
+    def interrupted(steps: Any, *_: Any) -> Any:
+        if is_sent:
+            next(steps)
+        raise InterruptError
 
     driver.wait = interrupted
     with pytest.raises((InterruptError, OperationalError)):
@@ -209,12 +207,16 @@ def test_a_routine_whose_columns_changed_is_called_without_an_error(
     # Each connection of the pool holds a prepared statement.
     stale = set()
     connections = [engine.connect() for _ in range(3)]
-    for connection in connections:
+    for number, connection in enumerate(connections):
         driver: Any = connection.connection.driver_connection
-        for _ in range(6):
-            driver.execute("select * from public.wide()", {})
-        assert driver.execute("select count(*) from pg_prepared_statements where statement ~ 'wide'").fetchone() == (1,)
         stale.add(driver.info.backend_pid)
+        # It is the only one that is free, so the calls are made with it.
+        connection.close()
+        for _ in range(6):
+            call(engine, "public.wide", claims=claims)
+        connections[number] = engine.connect()
+        assert driver.execute("select count(*) from pg_prepared_statements where statement ~ 'wide'").fetchone() == (1,)
+    for connection in connections:
         connection.close()
 
     dba.execute("alter type public.wide_row add attribute b int")
@@ -302,9 +304,10 @@ def test_a_call_with_its_claims_is_one_round_trip(engine: Engine, database: URL,
 
     seen_by(counted)  # connects
     assert trips(lambda: seen_by(counted)) == 1
-    # The last ones with a statement that is prepared, and the one before where it is being prepared.
-    assert [trips(lambda: seen_by(counted, ALICE)) for _ in range(8)] == [1] * 8
-    assert [trips(lambda: call_procedure(counted, "public.see", claims=ALICE)) for _ in range(8)] == [1] * 8
+    # psycopg prepares a statement when it is used for the sixth time; that is one message more.
+    once = [1, 1, 1, 1, 1, 2, 1, 1]
+    assert [trips(lambda: seen_by(counted, ALICE)) for _ in range(8)] == once
+    assert [trips(lambda: call_procedure(counted, "public.see", claims=ALICE, number=1)) for _ in range(8)] == once
 
     def by_statements() -> None:
         with counted.connect() as connection:

@@ -340,18 +340,44 @@ def test_a_server_that_is_away_is_temporarily_unavailable(port: int) -> None:
     assert not re.search(f"127.0.0.1|{port}|secret", response.text)
 
 
-def test_a_lost_connection_is_one_unavailable_reply_and_then_replaced(new_client: NewClient, dba: Connection) -> None:
+END_SESSIONS = (
+    "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
+    "where datname = current_database() and pid <> pg_backend_pid()"
+)
+
+
+def test_a_connection_that_was_closed_while_idle_costs_no_request(new_client: NewClient, dba: Connection) -> None:
     report = add_report(dba, add_simulation(dba))
     client = new_client()
-    succeeded(client.get(f"/us/report/{report}"))
-    dba.execute(
-        "select pg_terminate_backend(pid, 5000) from pg_stat_activity "
-        "where datname = current_database() and pid <> pg_backend_pid()"
-    )
-    response = client.get(f"/us/report/{report}")
+    for act in (lambda: client.get(f"/us/report/{report}"), lambda: client.post(f"/us/report/{report}/rerun")):
+        succeeded(act())
+        dba.execute(END_SESSIONS)
+        succeeded(act())
+
+
+def test_a_connection_that_is_lost_during_a_call_is_told_where_the_call_writes(
+    new_client: NewClient, dba: Connection
+) -> None:
+    report = add_report(dba, add_simulation(dba))
+    client = new_client()
+    # It ends the session that calls it, the first time.
+    dba.execute("create sequence public.losses")
+    dba.execute("grant usage on sequence public.losses to public")
+    lose = "perform case when nextval('public.losses') = 1 then pg_terminate_backend(pg_backend_pid()) end;"
+    dba.execute(f"create function public.lose() returns trigger language plpgsql security definer as $$ begin {lose} "
+                "return new; end $$")  # fmt: skip
+    dba.execute("create trigger lose before update on public.report_outputs for each row execute function lose()")
+    response = client.post(f"/us/report/{report}/rerun")
     assert response.status_code == 503
     assert "Retry-After" in response.headers
+    succeeded(client.post(f"/us/report/{report}/rerun"))
+
+    definition = dba.execute("select pg_get_functiondef('public.get_report'::regproc) as text").fetchone()
+    assert definition is not None
+    dba.execute("alter sequence public.losses restart")
+    dba.execute(definition["text"].replace("begin\n", f"begin\n{lose}\n", 1).replace(" STABLE", ""))
     succeeded(client.get(f"/us/report/{report}"))
+    assert dba.execute("select last_value as calls from public.losses").fetchone() == {"calls": 2}
 
 
 def test_a_pool_without_a_free_connection_is_temporarily_unavailable(database: URL) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 
+import psycopg
 import pytest
 from sqlalchemy import URL
 
@@ -108,6 +110,27 @@ def test_the_doctor_finds_routines_that_were_edited_dropped_or_overloaded(pgrepr
     }
     # It looked, and changed nothing.
     assert one(dba, "select pg_get_functiondef('public.reset_report'::regproc) as text") == before
+
+
+def test_an_overload_and_a_changed_signature_are_undone_as_the_doctor_says(pgreprise: Run, dba: Connection) -> None:
+    dba.execute("create function public.get_simulation(simulation_id text) returns int return 1")
+    dba.execute("drop function public.reset_report")
+    dba.execute("create function public.reset_report(wrong text) returns int return 1")
+    dba.execute("drop function pgreprise.is_operator")
+    dba.execute("create procedure pgreprise.is_operator() language sql as ''")
+    remedies = {finding["message"]: finding["remedy"] for finding in examine(pgreprise, problems=True)}
+    assert remedies["public.get_simulation has an overload that was made by hand."] == (
+        "drop function get_simulation(text);"
+    )
+    for name in ("public.reset_report", "pgreprise.is_operator"):
+        assert remedies[f"{name} was edited by hand."].startswith("Review the change. To undo it: drop ")
+    for message, remedy in remedies.items():
+        # Whatever else was wrong went with the routine.
+        if message.endswith("by hand."):
+            for step in re.split(r",? then:? ", remedy.removeprefix("Review the change. To undo it: ")):
+                path = step.removeprefix("pgreprise psql -f ")
+                dba.execute(step.encode() if path == step else (sql_folder().parent / path).read_bytes())
+    assert examine(pgreprise, problems=False) == []
 
 
 def test_a_missing_routine_that_is_put_back_as_the_doctor_says_is_as_it_was(pgreprise: Run, dba: Connection) -> None:
@@ -230,6 +253,20 @@ def test_the_rights_that_pgreprise_gives_are_right(unsaved: Connection) -> None:
     assert rights(unsaved) == []
 
 
+@pytest.mark.parametrize(("group", "severity"), [("", "note"), ("grant pgreprise_api to doctor_s", "problem")])
+def test_a_login_with_the_admin_option_on_our_owner_is_named(unsaved: Connection, group: str, severity: str) -> None:
+    version = one(unsaved, "select current_setting('server_version_num')::integer as number")["number"]
+    option = "admin true, inherit false, set false" if version >= 160000 else "admin option"
+    unsaved.execute(f"grant pgreprise_owner to doctor_s with {option}".encode())
+    if group:
+        unsaved.execute(group.encode())
+    [found] = [finding for finding in rights(unsaved) if "ADMIN option" in finding.message]
+    assert found.message.startswith("Role doctor_s holds the ADMIN option on pgreprise_owner")
+    assert found.severity == severity
+    unsaved.execute(found.remedy.split(";")[0].encode())
+    assert not [finding for finding in rights(unsaved) if "ADMIN option" in finding.message]
+
+
 @pytest.mark.parametrize(("change", "message", "remedy"), WIDER, ids=[change for change, *_ in WIDER])
 def test_rights_that_are_wider_or_narrower_are_found(
     unsaved: Connection, change: str, message: str, remedy: str
@@ -301,7 +338,64 @@ def test_the_doctor_names_a_database_of_a_development_version_and_nothing_else(p
     assert "Use a new database" in finding["remedy"]
 
 
+# --- a package and a database of different versions -------------------------------------------
+
+
+def test_a_routine_of_another_version_gets_the_advice_of_its_direction(pgreprise: Run, dba: Connection) -> None:
+    def remedies(check: str) -> dict[str, str]:
+        found = json.loads(pgreprise("doctor", "--json").stdout)
+        return {finding["message"]: finding["remedy"] for finding in found if finding["check"] == check}
+
+    dba.execute("update pgreprise.routine_version set version = 2 where name = 'reports/get_report'")
+    [(message, remedy)] = remedies("routines").items()
+    assert message.startswith("public.get_report has version 2. This pgreprise does not have that version")
+    assert remedy == "Upgrade pgreprise on this machine."
+    dba.execute("update pgreprise.routine_version set version = 0 where name = 'reports/get_report'")
+    older = "public.get_report has version 0, and this pgreprise has version 1."
+    assert remedies("routines") == {older: "pgreprise migrate"}
+    dba.execute("update pgreprise.routine_version set version = 1 where name = 'reports/get_report'")
+
+    dba.execute("create function public.unheard_of() returns int return 1")
+    dba.execute("insert into pgreprise.routine_version values ('reports/unheard_of', 'public.unheard_of', 1, 'x')")
+    assert remedies("routines")["public.unheard_of is installed, and this pgreprise has it no longer."] == (
+        "pgreprise migrate"
+    )
+    dba.execute("update pgreprise.alembic_version set version_num = 'reports_9999' where version_num like 'reports%%'")
+    assert set(remedies("routines").values()) == {"Upgrade pgreprise on this machine."}
+    assert set(remedies("migrations").values()) == {"Upgrade pgreprise on this machine."}
+
+
+def test_a_migration_puts_right_what_is_older_than_the_package(pgreprise: Run, dba: Connection) -> None:
+    dba.execute("select pgreprise.remove_routine('reports/rerun_batches', 'public.rerun_batches', 1)")
+    dba.execute("create function public.unheard_of() returns int return 1")
+    dba.execute("insert into pgreprise.routine_version values ('reports/unheard_of', 'public.unheard_of', 1, 'x')")
+    found = {finding["message"]: finding["remedy"] for finding in examine(pgreprise, problems=True)}
+    assert found["public.rerun_batches is not installed."] == "pgreprise migrate"
+    assert "created reports/rerun_batches" in succeeded(pgreprise("migrate"))
+    assert examine(pgreprise, problems=False) == []
+
+
 # --- what it cannot look at ------------------------------------------------------------------
+
+
+def test_the_doctor_looks_at_a_read_only_database_and_says_what_it_cannot(
+    pgreprise: Run, dba: Connection, database: URL
+) -> None:
+    dba.execute(f'alter database "{database.database}" set default_transaction_read_only = on')
+    dba.execute("drop index public.pgreprise_reform_impact_key")
+    dba.execute("drop function public.reset_report")
+    note, *problems = examine(pgreprise, problems=True)
+    assert note == {
+        "check": "database",
+        "severity": "note",
+        "message": "The database is read only, so the routines and the tables of pgreprise could not be compared with "
+        "their files.",
+        "remedy": "Run the doctor where default_transaction_read_only is off.",
+    }
+    assert [finding["message"] for finding in problems] == [
+        "public.reset_report is missing.",
+        "Index pgreprise_reform_impact_key on public.reform_impact is missing.",
+    ]
 
 
 def test_a_database_that_lacks_newer_routines_is_still_looked_at(pgreprise: Run, dba: Connection) -> None:
@@ -311,6 +405,46 @@ def test_a_database_that_lacks_newer_routines_is_still_looked_at(pgreprise: Run,
     found = {finding["check"]: finding["remedy"] for finding in examine(pgreprise, problems=True)}
     assert found["migrations"] == found["batches"] == "pgreprise migrate"
     assert "reports" in found
+
+
+def test_the_doctor_names_what_hides_the_rows_of_all_tables(pgreprise: Run, dba: Connection) -> None:
+    # As the event trigger of a hosted server does.
+    for row in dba.execute("select oid::regclass::text as name from pg_class where relkind = 'r' and relnamespace in "
+                           "('public'::regnamespace, 'pgreprise'::regnamespace)").fetchall():  # fmt: skip
+        dba.execute(f"alter table {row['name']} enable row level security".encode())
+    found = examine(pgreprise, problems=True)
+    hidden = [finding for finding in found if "hides rows from pgreprise_owner" in finding["message"]]
+    assert len(hidden) > 30
+    set_up = "select public.set_cache_versions('us', 'a', 'b', 'c')"
+    with pytest.raises(psycopg.Error, match="Country us not found"):
+        dba.execute(set_up)
+    for finding in hidden:
+        dba.execute(finding["remedy"].encode())
+    dba.execute(set_up)
+    report = add_report(dba, add_simulation(dba, population_type="household"))
+    rerun(dba, report)
+    assert examine(pgreprise, problems=False) == []
+
+
+def test_no_damage_to_the_applications_tables_ends_in_a_traceback(pgreprise: Run, dba: Connection) -> None:
+    for damage in (
+        "alter table report_outputs drop column status",
+        "alter table simulations alter column population_type type integer using 1",
+        "drop table reform_impact, units cascade",
+        "drop function pgreprise.status",
+        "drop table pgreprise.setting",
+    ):
+        dba.execute(damage.encode())
+    found = examine(pgreprise, problems=True)
+    messages = "\n".join(finding["message"] for finding in found)
+    for named in (
+        "public.report_outputs: column status is missing",
+        "public.simulations: column population_type is integer",
+        "Table public.reform_impact does not exist",
+        "Table public.units does not exist",
+        "pgreprise.status is missing",
+    ):
+        assert named in messages
 
 
 def test_a_role_that_may_not_look_is_told_so(database: URL) -> None:

@@ -145,7 +145,7 @@ def test_an_import_is_not_cut_short_by_the_statement_timeout_of_the_connection(
         "$$ begin perform pg_sleep(1.2); return new; end $$"
     )
     dba.execute("create trigger linger before insert on public.simulations for each row execute function linger()")
-    import_legacy(str(legacy.path), new_engine(statement_timeout_seconds=1))
+    import_legacy(str(legacy.path), new_engine(call_timeout_seconds=1))
     assert len(snapshot(dba)["simulations"]) == 1
 
 

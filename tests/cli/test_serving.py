@@ -180,7 +180,8 @@ def test_up_leaves_the_rows_of_an_adopted_database_alone(start: Start, port: int
 
 def test_a_password_is_not_printed(start: Start, port: int, database: URL) -> None:
     # The tests' servers ask for none, so any will do.
-    settings = {"DATABASE_URL": plain(database.set(password="secret")), "PORT": str(port)}
+    url = database.set(password="secret").update_query_dict({"sslpassword": "secret", "passfile": "/dev/null"})
+    settings = {"DATABASE_URL": plain(url), "PORT": str(port)}
     process = start("up", **settings)
     said = said_until(process, READY) + said_until(process, "pgreprise psql")
     assert "secret" not in said

@@ -29,8 +29,8 @@ FINDINGS = """
      and finding.message <> 'never read variable "report_spec_json"'
      and finding.message <> 'composite OUT variable "stored" is not single argument'
      and not (finding.level = 'security'
-       and procedure.proname in
-         ('archive_host_columns', 'restore_reform_impacts', 'raise_lock_wait', 'refuse_lost_rows'))
+       and procedure.proname in ('archive_host_columns', 'restore_reform_impacts', 'raise_lock_wait',
+         'refuse_lost_rows'))
    order by 1, 2
 """
 PLPGSQL = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,7 +21,10 @@ FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_conne
 
 def folder_of_a_server() -> tempfile.TemporaryDirectory[str]:
     """A new folder for a server; in pytest's, every run that starts closes it to the account of a root's server."""
-    return tempfile.TemporaryDirectory(prefix="pgreprise-test-")
+    folder = tempfile.TemporaryDirectory(prefix="pgreprise-test-")
+    # Otherwise that server's files would be elsewhere.
+    Path(folder.name).chmod(0o711)
+    return folder
 
 
 class _Janitor(DatabaseJanitor):

@@ -18,6 +18,7 @@ import pytest
 from pyapi.settings import Settings
 from tests.support.databases import rows
 from tests.support.mariadb import PROGRAMS, program
+from tests.support.servers import pgbouncer_program
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -46,6 +47,11 @@ def redis() -> str | None:
     return None if shutil.which("redis-server") else "there is no redis-server on the PATH"
 
 
+def pgbouncer() -> str | None:
+    """Debian's PgBouncer; the tests start one of their own."""
+    return None if pgbouncer_program() else "there is no pgbouncer; Debian's package pgbouncer has it"
+
+
 def mariadb() -> str | None:
     """Debian's MariaDB server; the tests start one of their own."""
     absent = [name for name in PROGRAMS if program(name) is None]
@@ -54,7 +60,7 @@ def mariadb() -> str | None:
 
 # Each gives the reason why it is absent, or None where it is there. A new thing is one more function here.
 THINGS: dict[str, Callable[[], str | None]] = {
-    function.__name__: cache(function) for function in (mariadb, plpgsql_check, redis, root, time)
+    function.__name__: cache(function) for function in (mariadb, pgbouncer, plpgsql_check, redis, root, time)
 }
 
 

@@ -1,6 +1,7 @@
 -- after_routine(name, routine, version, checksum): what has to happen after the text of a routine's file ran.
--- A routine that is new, or was dropped first, is given to pgreprise_owner; EXECUTE on it is revoked from PUBLIC, and
--- it gets back the grants that before_routine() kept, and the comment where the file has none. Records the version.
+-- A routine that is new, or was dropped first, is given to pgreprise_owner; EXECUTE on it is revoked from PUBLIC and
+-- from whoever got it by the host's default privileges, and it gets back the grants that before_routine() kept, and the
+-- comment where the file has none. The grants of the file are to run again afterwards. Records the version.
 -- Used by migrations only.
 -- Raises 55000 when the file did not create exactly the routine that it is named after.
 create or replace function pgreprise.after_routine(name text, routine text, version integer, checksum text)
@@ -15,6 +16,7 @@ declare
   all_kept     jsonb := coalesce(nullif(current_setting('pgreprise.kept', true), ''), '{}')::jsonb;
   kept         jsonb := all_kept -> after_routine.name;
   kept_grant   record;
+  given        record;
 begin
   existing := array(
     select procedure.oid::regprocedure
@@ -32,7 +34,16 @@ begin
 
   if kept is not null then
     execute format('alter routine %s owner to pgreprise_owner', existing[1]);
-    execute format('revoke execute on routine %s from public', existing[1]);
+    for given in
+      select distinct case when entry.grantee = 0 then 'public' else quote_ident(grantee.rolname) end as grantee
+        from pg_proc as procedure
+       cross join lateral aclexplode(coalesce(procedure.proacl, acldefault('f', procedure.proowner))) as entry
+        left join pg_roles as grantee on grantee.oid = entry.grantee
+       where procedure.oid = existing[1]
+         and entry.grantee <> procedure.proowner
+    loop
+      execute format('revoke all on routine %s from %s cascade', existing[1], given.grantee);
+    end loop;
     for kept_grant in
       select restored.grantee, restored.grantable
         from jsonb_to_recordset(kept -> 'grants') as restored(grantee text, grantable boolean)
