@@ -35,7 +35,7 @@ def test_every_table_of_ours_has_a_primary_key(shared_database: URL) -> None:
 
 @pytest.fixture(scope="module")
 def publishing() -> Iterator[URL]:
-    """A host on a server with wal_level logical: everything of it is published, and a slot keeps it for a subscriber."""
+    """A host on a server with wal_level logical: all of it is published, and a slot keeps it for a subscriber."""
     version = Settings.from_environment().postgres_version
     with (
         folder_of_a_server() as folder,
@@ -78,7 +78,7 @@ def test_a_host_that_publishes_all_its_tables_migrates_reruns_undoes_batches_pur
         connection.execute("call undo_rerun(%s::bigint)", (done["rerun_id"],))
         assert sent(connection) > 0
 
-        batch = one(connection, "select create_rerun_batch('{\"country\": \"us\"}'::jsonb) as id")["id"]
+        batch = one(connection, 'select create_rerun_batch(\'{"country": "us"}\'::jsonb) as id')["id"]
         assert one(connection, "call run_rerun_batch(%s::bigint)", batch)["result"]["reports"] > 0
         connection.execute("call undo_rerun_batch(%s::bigint)", (batch,))
         connection.execute("call rerun_reports(array[104, 105])")
@@ -101,9 +101,7 @@ def test_a_host_that_publishes_all_its_tables_migrates_reruns_undoes_batches_pur
             )
             connection.execute("select set_carbon_module_status(%s, 1, 2)", (report,))
             connection.execute("select delete_data_entry(%s, 2025, 'headcount', 'member', %s)", (unit, entry))
-            stale = one(
-                connection, "select id from create_explore_report(%s, 2025, '2026-01-01')", unit
-            )["id"]
+            stale = one(connection, "select id from create_explore_report(%s, 2025, '2026-01-01')", unit)["id"]
             connection.execute("select refresh_explore_report(%s, %s, 2025, '2026-01-05')", (unit, stale))
         assert sent(connection) > 0
         assert rows(publishing, WITHOUT_IDENTITY) == []

@@ -5,8 +5,8 @@
 -- with the statements that mend it (core/adoption/refuse_obstacles).
 do $$
 declare
-  wanted       constant jsonb := current_setting('pgreprise.wanted_tables')::jsonb;
-  kinds        constant jsonb := '{
+  wanted constant jsonb := current_setting('pgreprise.wanted_tables')::jsonb;
+  kinds  constant jsonb := '{
     "id": ["integer", "bigint"],
     "integer": ["smallint", "integer", "bigint"],
     "number": ["smallint", "integer", "bigint", "real", "double precision", "numeric"],
@@ -15,11 +15,7 @@ declare
     "uuid": ["character", "character varying", "text"],
     "timestamp": ["timestamp without time zone", "timestamp with time zone"]
   }';
-  with_options constant text := case
-    when current_setting('server_version_num')::integer >= 160000 then ' with inherit true, set true'
-    else ''
-  end;
-  found        jsonb;
+  found  jsonb;
 begin
   with tables as (
     select listed.name, listed.key, coalesce(listed.inserted, true) as inserted, listed.columns, listed.reserved,
@@ -47,8 +43,7 @@ begin
 
   relations as (
     select tables.*, relation.oid, relation.relkind, relation.relrowsecurity, relation.relispartition,
-        relation.reloftype, owner.rolname as owner_name, owner.rolsuper as owner_is_superuser,
-        pg_has_role(current_user, owner.oid, 'usage') as is_ours
+        relation.reloftype, owner.rolname as owner_name
       from tables
       join pg_class as relation on relation.relname = tables.name
       join pg_namespace as namespace on namespace.oid = relation.relnamespace and namespace.nspname = 'public'
@@ -119,8 +114,7 @@ begin
           'public: alter database %I set pgreprise.create_tables = ''yes''', elsewhere.name, elsewhere.schema_name,
           elsewhere.name, current_database()) as problem,
         array[format('alter %s %s set schema public;',
-          case elsewhere.relkind when 'f' then 'foreign table' else 'table' end, elsewhere.oid::regclass)] as statements,
-        false as is_right
+          case elsewhere.relkind when 'f' then 'foreign table' else 'table' end, elsewhere.oid::regclass)] as statements
       from elsewhere
     union all
     select relations.name, 0, case relations.relkind
@@ -143,37 +137,37 @@ begin
               'host_' || relations.name)
           ]
           else array[format('alter table %s rename to %I;', relations.full_name, 'host_' || relations.name)]
-        end, false
+        end
       from relations
      where relations.relkind <> 'r'
     union all
     select existing.name, 0, existing.full_name || ': is a partition of another table, and cannot get a column',
         array[format('alter table %s detach partition %s;', (
           select inherited.inhparent::regclass from pg_inherits as inherited where inherited.inhrelid = existing.oid
-        ), existing.full_name)], false
+        ), existing.full_name)]
       from existing
      where existing.relispartition
     union all
     select existing.name, 0, format('%s: table %s inherits from it, so an id may be there twice', existing.full_name,
         inherited.inhrelid::regclass),
-        array[format('alter table %s no inherit %s;', inherited.inhrelid::regclass, existing.full_name)], false
+        array[format('alter table %s no inherit %s;', inherited.inhrelid::regclass, existing.full_name)]
       from existing
       join pg_inherits as inherited on inherited.inhparent = existing.oid
     union all
     select existing.name, 0, existing.full_name || ': is a table of a type, and cannot get a column',
-        array[format('alter table %s not of;', existing.full_name)], false
+        array[format('alter table %s not of;', existing.full_name)]
       from existing
      where existing.reloftype <> 0
     union all
     select existing.name, 1, existing.full_name || ': has row level security, which would hide rows from the routines',
-        array[format('alter table %s disable row level security;', existing.full_name)], false
+        array[format('alter table %s disable row level security;', existing.full_name)]
       from existing
      where existing.relrowsecurity
     union all
     select needed.table_name, 2, format('%s: column %s is missing (%s)', needed.full_name, needed.column_name,
         needed.types[cardinality(needed.types)]),
         array[format('alter table %s add column %I %s%s;', needed.full_name, needed.column_name,
-          needed.types[cardinality(needed.types)], case when needed.required then ' not null' else '' end)], false
+          needed.types[cardinality(needed.types)], case when needed.required then ' not null' else '' end)]
       from needed
       join existing on existing.name = needed.table_name
       left join found_columns
@@ -190,7 +184,7 @@ begin
             else 'alter table %1$s alter column %2$I type %3$s using %2$I::text::%3$s;'
           end,
           needed.full_name, needed.column_name, needed.types[cardinality(needed.types)]
-        )], false
+        )]
       from needed
       join found_columns
         on found_columns.table_name = needed.table_name and found_columns.column_name = needed.column_name
@@ -199,7 +193,7 @@ begin
     union all
     select needed.table_name, 4, format('%s: column %s may be null (alter column %s set not null)',
         needed.full_name, needed.column_name, needed.column_name),
-        array[format('alter table %s alter column %I set not null;', needed.full_name, needed.column_name)], false
+        array[format('alter table %s alter column %I set not null;', needed.full_name, needed.column_name)]
       from needed
       join found_columns
         on found_columns.table_name = needed.table_name and found_columns.column_name = needed.column_name
@@ -207,7 +201,7 @@ begin
     union all
     select needed.table_name, 4, format('%s: column %s must not be null, and pgreprise writes null there',
         needed.full_name, needed.column_name),
-        array[format('alter table %s alter column %I drop not null;', needed.full_name, needed.column_name)], false
+        array[format('alter table %s alter column %I drop not null;', needed.full_name, needed.column_name)]
       from needed
       join found_columns
         on found_columns.table_name = needed.table_name and found_columns.column_name = needed.column_name
@@ -216,7 +210,7 @@ begin
     -- Only what says so plainly: the expression of a host is not run with the rights of who migrates.
     select needed.table_name, 4, format('%s: constraint %s refuses null in column %s, and pgreprise writes null there',
         needed.full_name, entry.conname, needed.column_name),
-        array[format('alter table %s drop constraint %I;', needed.full_name, entry.conname)], false
+        array[format('alter table %s drop constraint %I;', needed.full_name, entry.conname)]
       from needed
       join found_columns
         on found_columns.table_name = needed.table_name and found_columns.column_name = needed.column_name
@@ -228,7 +222,7 @@ begin
     union all
     select existing.name, 5, format('%s: no unique index has exactly the columns (%s): add unique (%s)',
         existing.full_name, array_to_string(key.columns, ', '), array_to_string(key.columns, ', ')),
-        array[format('alter table %s add unique (%s);', existing.full_name, array_to_string(key.columns, ', '))], false
+        array[format('alter table %s add unique (%s);', existing.full_name, array_to_string(key.columns, ', '))]
       from existing
      cross join lateral (
        select array(
@@ -252,7 +246,7 @@ begin
             then format('alter table %s rename constraint %I to %I;', existing.full_name, listed.name,
               'host_' || listed.name)
           else format('alter table public.%I rename to %I;', listed.name, 'host_' || listed.name)
-        end], false
+        end]
       from existing
      cross join lateral jsonb_each(coalesce(existing.constraints, '{}')) as listed(name, columns)
      where exists (
@@ -290,7 +284,7 @@ begin
           ]
           else array[format('alter table %s alter column %I drop not null;', existing.full_name,
             found_columns.column_name)]
-        end, false
+        end
       from found_columns
       join existing on existing.name = found_columns.table_name and existing.inserted
      where found_columns.is_required and not found_columns.has_default
@@ -303,13 +297,13 @@ begin
     select existing.name, 8, format('%s: column %s exists already, and pgreprise adds one of that name',
         existing.full_name, reserved.value),
         array[format('alter table %s rename column %I to %I;', existing.full_name, reserved.value,
-          'host_' || reserved.value)], false
+          'host_' || reserved.value)]
       from existing
      cross join lateral jsonb_array_elements_text(coalesce(existing.reserved, '[]')) as reserved(value)
       join found_columns on found_columns.table_name = existing.name and found_columns.column_name = reserved.value
     union all
     select listed.name, 9, format('public.%I: type lacks the value %s', listed.name, label.value),
-        array[format('alter type public.%I add value %L;', listed.name, label.value)], false
+        array[format('alter type public.%I add value %L;', listed.name, label.value)]
       from jsonb_each(coalesce(wanted -> 'enums', '{}')) as listed(name, labels)
       join pg_type as type on type.typname = listed.name and type.typnamespace = to_regnamespace('public')
        and type.typtype = 'e'
@@ -320,79 +314,19 @@ begin
     union all
     select listed.name, 9, format('public.%I: exists and is not an enum', listed.name),
         array[format('alter %s public.%I rename to %I;', case when type.typrelid = 0 or relation.relkind = 'c'
-          then 'type' else 'table' end, listed.name, 'host_' || listed.name)], false
+          then 'type' else 'table' end, listed.name, 'host_' || listed.name)]
       from jsonb_each(coalesce(wanted -> 'enums', '{}')) as listed(name, labels)
       join pg_type as type on type.typname = listed.name and type.typnamespace = to_regnamespace('public')
        and type.typtype <> 'e'
       left join pg_class as relation on relation.oid = type.typrelid
-    union all
-    -- Only a table's owner may index or alter it and grant on it.
-    select relations.name, 10, format('%s: role %s does not own the table, which pgreprise is to index and grant on',
-        relations.full_name, current_user),
-        -- Nobody should become a member of a superuser.
-        case
-          when relations.owner_is_superuser
-            then array[format('alter table %s owner to %I;', relations.full_name, current_user)]
-          when with_options = '' and not (select role.rolinherit from pg_roles as role where role.rolname = current_user)
-            then array[format('alter role %I inherit;', current_user),
-              format('grant %I to %I;', relations.owner_name, current_user)]
-          else array[format('grant %I to %I%s;', relations.owner_name, current_user, with_options)]
-        end, true
-      from relations
-     where not relations.is_ours and relations.relkind = 'r'
-    union all
-    -- A new row takes the default of a column that pgreprise does not know.
-    select existing.name, 11, format('%s: the default of column %s uses %s, and role %s may not let pgreprise use it',
-        existing.full_name, attribute.attname, relation.oid::regclass, current_user),
-        array[format('grant usage on sequence %s to %I with grant option;', relation.oid::regclass, current_user)], true
-      from existing
-      join pg_attrdef as given on given.adrelid = existing.oid
-      join pg_attribute as attribute on attribute.attrelid = existing.oid and attribute.attnum = given.adnum
-      join pg_depend as used
-        on used.classid = 'pg_attrdef'::regclass and used.objid = given.oid and used.refclassid = 'pg_class'::regclass
-      join pg_class as relation on relation.oid = used.refobjid
-     where existing.inserted and existing.is_ours
-       and case relation.relkind
-         when 'S' then not has_sequence_privilege(relation.oid, 'usage with grant option')
-         else false
-       end
-    union all
-    select existing.name, 11, format('%s: the default of column %s calls %s, and role %s may not let pgreprise call it',
-        existing.full_name, attribute.attname, used.refobjid::regprocedure, current_user),
-        array[format('grant execute on routine %s to %I with grant option;', used.refobjid::regprocedure,
-          current_user)], true
-      from existing
-      join pg_attrdef as given on given.adrelid = existing.oid
-      join pg_attribute as attribute on attribute.attrelid = existing.oid and attribute.attnum = given.adnum
-      join pg_depend as used
-        on used.classid = 'pg_attrdef'::regclass and used.objid = given.oid and used.refclassid = 'pg_proc'::regclass
-     where existing.inserted and existing.is_ours
-       and not has_function_privilege('public', used.refobjid, 'execute')
-       and not has_function_privilege(used.refobjid, 'execute with grant option')
-    union all
-    -- Archived rows are put back with all their columns, whose types are then named with their schemas.
-    select existing.name, 11, format('%s: column %s has a type of schema %s, and role %s may not let pgreprise use it',
-        existing.full_name, attribute.attname, namespace.nspname, current_user),
-        array[format('grant usage on schema %I to %I with grant option;', namespace.nspname, current_user)], true
-      from existing
-      join pg_attribute as attribute
-        on attribute.attrelid = existing.oid and attribute.attnum > 0 and not attribute.attisdropped
-      join pg_type as type on type.oid = attribute.atttypid
-      join pg_namespace as namespace on namespace.oid = type.typnamespace
-     where not existing.inserted and existing.is_ours
-       and not has_schema_privilege('public', namespace.oid, 'usage')
-       and not has_schema_privilege(namespace.oid, 'usage with grant option')
   )
 
   select jsonb_agg(
-      jsonb_build_object('problem', problems.problem, 'statements', problems.statements, 'is_right', problems.is_right)
-      order by problems.is_right desc, problems.table_name, problems.position, problems.problem
+      jsonb_build_object('problem', problems.problem, 'statements', problems.statements)
+      order by problems.table_name, problems.position, problems.problem
     )
     into found
-    from (
-      -- Two columns of one owner have one remedy.
-      select distinct on (problems.table_name, problems.position, problems.problem) problems.* from problems
-    ) as problems;
+    from problems;
 
   perform set_config('pgreprise.obstacles',
     (current_setting('pgreprise.obstacles')::jsonb || coalesce(found, '[]'))::text, false);
