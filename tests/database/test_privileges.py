@@ -71,6 +71,8 @@ EXPECTED = {
     "public.purge_chunk": DBA,
     "public.purge_runs": DBA,
     "pgreprise.status": READERS,
+    "pgreprise.called_by": READERS,
+    "pgreprise.wal_position": READERS,
     "pgreprise.add_counts": DBA,
     "pgreprise.skip_used_run_numbers": INTERNAL,
     "pgreprise.refuse_transaction_block": DBA,
