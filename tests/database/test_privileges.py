@@ -677,6 +677,8 @@ CALLS = [
     "select * from public.example_reports()",
     "select * from public.mismatched_cache_versions()",
     "select pgreprise.status()",
+    "select pgreprise.called_by(null, 1)",
+    "select pgreprise.wal_position()",
     "call public.undo_rerun(1, force => true)",
     "select * from public.report_history({report}, 'us')",
     "select * from public.report_run_output({report}, 1, 'us')",
