@@ -243,7 +243,7 @@ COMMITTING = {
     "pgreprise.refuse_transaction_block",
 }
 # Adds numbers up for them, and touches no table.
-AS_THE_CALLER = COMMITTING | {"pgreprise.add_counts"}
+AS_THE_CALLER = COMMITTING | {"pgreprise.add_counts", "pgreprise.called_by", "pgreprise.wal_position"}
 
 SAFE_PATH = "search_path=pg_catalog, pg_temp"
 TEXT_THERE_AND_BACK = ["DateStyle=ISO, YMD", "IntervalStyle=postgres", "extra_float_digits=1"]
@@ -677,8 +677,6 @@ CALLS = [
     "select * from public.example_reports()",
     "select * from public.mismatched_cache_versions()",
     "select pgreprise.status()",
-    "select pgreprise.called_by(null, 1)",
-    "select pgreprise.wal_position()",
     "call public.undo_rerun(1, force => true)",
     "select * from public.report_history({report}, 'us')",
     "select * from public.report_run_output({report}, 1, 'us')",
@@ -740,6 +738,8 @@ CALLS_AS_THE_CALLER = [
     "call public.undo_rerun_batch(1)",
     "call public.purge_runs(interval '0', 0)",
     "call pgreprise.refuse_transaction_block()",
+    "select pgreprise.called_by(null, 1)",
+    "select pgreprise.wal_position()",
     """select pgreprise.add_counts('{{"reports": 1}}', '{{"reports": 2, "more": 1}}')""",
 ]
 
