@@ -27,7 +27,11 @@ ROUTINES = (
     "check_chunk_size",
     "add_counts",
     "refuse_transaction_block",
+    "table_lockers",
+    "locked_rows",
     "raise_lock_wait",
+    "sequences_behind",
+    "raise_sequence_behind",
 )
 
 

@@ -67,10 +67,18 @@ def _filter(conditions: dict[str, tuple[str, ...]], ids: str | None) -> str:
 # --- running one -----------------------------------------------------------------------------
 
 
-def _refusals(engine: Engine, batch_id: int) -> Iterator[dict[str, Any]]:
+def _refusals(engine: Engine, batch_id: int, *, are_left: bool = False) -> Iterator[dict[str, Any]]:
+    """The reports that were refused, or those that were left because somebody else held their rows."""
     last = 0
     while True:
-        page = call(engine, "public.rerun_batch_refusals", batch_id=batch_id, after_report_id=last, max_rows=_PAGE)
+        page = call(
+            engine,
+            "public.rerun_batch_refusals",
+            batch_id=batch_id,
+            after_report_id=last,
+            max_rows=_PAGE,
+            are_left=are_left,
+        )
         yield from page
         if len(page) < _PAGE:
             return
@@ -91,15 +99,28 @@ def _run_chunks(engine: Engine, batch: dict[str, Any], chunk_size: int) -> tuple
     with progress_bar() as progress, stoppable(progress) as is_stopped:
         before = batch["reports"] - batch["remaining"]
         task = progress.add_task(f"batch {batch['id']}", total=batch["reports"], completed=before, before=before)
+        after: int | None = None
+        remaining = None
         while not is_stopped():
-            # The size is sent as text: a number would be sent as a bigint, and the parameter is an integer.
-            chunk = do_chunk(engine, "public.rerun_batch_chunk", batch_id=batch["id"], chunk_size=str(chunk_size))
-            if chunk["reports"] == 0:
-                return done, False
+            chunk = do_chunk(
+                engine,
+                "public.rerun_batch_chunk",
+                batch_id=batch["id"],
+                # The size is sent as text: a number would be sent as a bigint, and the parameter is an integer.
+                chunk_size=str(chunk_size),
+                after_report_id=after,
+            )
+            after = chunk["after"]
             for name in done:
                 done[name] += chunk[name]
             # Not the size of this chunk, because another process may be running the same batch.
-            progress.update(task, completed=batch["reports"] - _batch(engine, batch["id"])["remaining"])
+            left = _batch(engine, batch["id"])["remaining"]
+            progress.update(task, completed=batch["reports"] - left)
+            if after is None:
+                # Once more for those that were left because their rows were locked, as long as that helps.
+                if left in (0, remaining):
+                    return done, False
+                remaining = left
     return done, True
 
 
@@ -121,12 +142,14 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
 
     batch = _batch(engine, batch_id)
     state = "stopped" if stopped and batch["remaining"] else "unfinished" if batch["remaining"] else "finished"
+    left = list(_refusals(engine, batch_id, are_left=True)) if batch["remaining"] else []
     if as_json:
         result = {
             "batch_id": batch_id,
             "state": state,
             **{name: batch[name] for name in ("reports", "rerun", "refused", "remaining")},
             **done,
+            "left": left,
         }
         _print_json_with_refusals(result, _refusals(engine, batch_id))
     else:
@@ -137,11 +160,14 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
         )
         if batch["refused"]:
             print_first_rows(_refusals(engine, batch_id), batch["refused"], "Refused:")
+        if left:
+            print_first_rows(iter(left), len(left), "Left for later, because their rows were locked:")
     if state == "stopped":
         click.echo(f"To continue: {resume}", err=True)
         return STOPPED
     if state == "unfinished":
-        click.echo(f"Another process is rerunning the remaining reports. If it stops: {resume}", err=True)
+        reason = "" if left else "Another process is rerunning the remaining reports. If it stops: "
+        click.echo(f"{reason or 'For the remaining reports: '}{resume}", err=True)
         return 1
     return 1 if batch["refused"] else 0
 
@@ -250,7 +276,9 @@ def batches(as_json: bool) -> None:
 def undo_batch(engine: Engine, batch_id: int, *, force: bool, as_json: bool) -> None:
     """Undo the reruns of a batch, newest first, and print what was done. Exit code 1 when one could not be undone."""
     batch = _batch(engine, batch_id)
-    seen, undone, refused = 0, 0, []
+    seen, undone = 0, 0
+    refused: list[dict[str, Any]] = []
+    left: list[dict[str, Any]] = []
     before: str | None = None
     with progress_bar() as progress, stoppable(progress) as is_stopped:
         task = progress.add_task(f"undo of batch {batch_id}", total=batch["rerun"])
@@ -262,6 +290,7 @@ def undo_batch(engine: Engine, batch_id: int, *, force: bool, as_json: bool) -> 
             seen += chunk["reruns"]
             undone += chunk["undone"]
             refused += chunk["refused"]
+            left += chunk["left"]
             progress.update(task, completed=seen)
         # Reruns that were undone before are not counted by the chunks.
         progress.update(task, total=seen if not stopped else batch["rerun"])
@@ -270,20 +299,25 @@ def undo_batch(engine: Engine, batch_id: int, *, force: bool, as_json: bool) -> 
         print_json(
             {
                 "batch_id": batch_id,
-                "state": "stopped" if stopped else "finished",
+                "state": "stopped" if stopped else "unfinished" if left else "finished",
                 "undone": undone,
                 "refused": len(refused),
                 "refusals": refused,
+                "left": left,
             }
         )
     else:
         click.echo(f"Batch {batch_id}: {counted(undone, 'rerun')} undone, {len(refused)} could not be undone.")
         columns = ("rerun_id", "report_id", "errcode", "message")
-        print_first_rows(({name: row[name] for name in columns} for row in refused), len(refused), "Not undone:")
+        for rows, title in ((refused, "Not undone:"), (left, "Left for later, because their rows were locked:")):
+            print_first_rows(({name: row[name] for name in columns} for row in rows), len(rows), title)
+    resume = f"pgreprise undo --batch {batch_id}{' --force' if force else ''}"
     if stopped:
-        click.echo(f"Stopped. To continue: pgreprise undo --batch {batch_id}{' --force' if force else ''}", err=True)
+        click.echo(f"Stopped. To continue: {resume}", err=True)
         raise SystemExit(STOPPED)
-    if refused:
+    if left:
+        click.echo(f"For those that are left: {resume}", err=True)
+    if refused or left:
         raise SystemExit(1)
 
 

@@ -15,7 +15,6 @@ __all__ = ["missing_tables", "unfit_tables"]
 # The files that say which tables these are. No database has to have those of the second kind.
 _WANTED = {"reports": "reports/wanted_tables", "carbon": "carbon/wanted_tables"}
 _OPTIONAL = {"reports": "reports/wanted_run_tables"}
-# The check of a migration refuses any. The doctor asks whether it hides rows from the routines (`row_security`).
 _HIDDEN_ROWS = "has row level security"
 
 
@@ -71,27 +70,27 @@ class _wanted:
 
 
 def _misfits(database: psycopg.Connection[Any], wanted: str) -> Iterator[Finding]:
-    """What keeps a domain from working on a table, by the check that a migration makes and with its statements."""
+    """What keeps a domain from working on a table, by the check that a migration makes, with its statements."""
     with _wanted(database, wanted):
         ask(database, "without_reserved")
-        # The check writes its names without a schema, as it does in a migration.
+        # The checks write their names without a schema, as they do in a migration.
         database.execute("set local search_path = pg_catalog, pg_temp")
-        for name in ("core/begin_check", "core/check_tables"):
-            database.execute(sql_text(name).encode())
+        for check in ("core/begin_check", "core/check_tables"):
+            database.execute(sql_text(check).encode())
         obstacles = ask(database, "obstacles")
     for row in obstacles:
-        problem, remedy = row["problem"], " ".join(row["statements"])
+        problem, remedy = row["problem"], " ".join(row["statements"]) or "Tell its application to change it."
         if _HIDDEN_ROWS in problem:
+            # It is asked there whether it hides them from the routines: row_security.
             continue
         if row["is_right"]:
             # Routines need no such right, and the next migration does.
             yield Finding("rights", "note", f"The next migration would be refused: {problem}.", remedy)
-        elif " is missing (" in problem:
+            continue
+        if " is missing (" in problem:
             # It comes back empty, so that rows which are there cannot have a value at once.
             remedy = "Restore its values from a backup after: " + remedy.replace(" not null;", ";")
-            yield Finding("tables", "problem", f"The routines cannot work on {problem}.", remedy)
-        else:
-            yield Finding("tables", "problem", f"The routines cannot work on {problem}.", remedy)
+        yield Finding("tables", "problem", f"The routines cannot work on {problem}.", remedy)
 
 
 def _hides_rows(row: dict[str, Any]) -> Finding:

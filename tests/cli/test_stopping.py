@@ -20,8 +20,7 @@ from sqlalchemy import URL
 
 from pyapi.settings import Settings
 from tests.support.command import PROGRAM, Run, environment
-from tests.support.databases import connect, folder_of_a_server, plain, rows
-from tests.support.hosts import LEGACY
+from tests.support.databases import folder_of_a_server, plain
 from tests.support.ports import unused_port
 
 READY = b"Ctrl-C stops it"
@@ -172,24 +171,6 @@ def test_a_command_at_work_ends_with_its_terminal_and_stops_the_database(data: d
     terminal.close()
     terminal.ended()
     assert is_stopped(data)
-
-
-# --- a migration ------------------------------------------------------------------------------
-
-
-def test_ctrl_c_in_a_migration_changes_nothing_and_is_one_word(empty_database: URL) -> None:
-    with connect(empty_database, autocommit=False) as holder:
-        holder.execute(LEGACY)
-        holder.commit()
-        holder.execute("lock table public.report_outputs")
-        terminal = Terminal(PROGRAM, "migrate", DATABASE_URL=plain(empty_database))
-        waiting = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        while not rows(empty_database, waiting):
-            assert terminal._reader.is_alive(), terminal.said.decode()
-        terminal.type(b"\x03")
-        assert terminal.ended() == 130
-    assert terminal.said.endswith(b"Stopped.\r\n")
-    assert b"Traceback" not in terminal.said
 
 
 # --- a disk that is full ----------------------------------------------------------------------

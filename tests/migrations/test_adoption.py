@@ -172,6 +172,7 @@ def test_the_statements_that_are_told_mend_every_difference(different: URL) -> N
         assert [row["policy_id"] for row in kept] == [2, 3]
         migrate.upgrade(engine(different))
         set_versions(connection)
+        connection.execute("update public.report_outputs set year = '2026'")
         connection.execute("set role pgreprise_api")
         connection.execute("call rerun_report(1)")
         made = connection.execute("select (m.stored).id from get_or_create_simulation('us', 'ca', 'geography', 9) as m")

@@ -208,7 +208,7 @@ def test_adopted_tables_of_someone_else_are_named_with_what_is_to_be_granted(
     assert statements == (
         [f"alter table public.{table} owner to migrator;" for table in tables]
         if owner == "postgres"
-        else [f"grant app_owner to migrator{with_options(superuser)};"] * 3
+        else [f"grant app_owner to migrator{with_options(superuser)};"]
     )
 
 
@@ -242,7 +242,6 @@ def test_defaults_and_types_that_pgreprise_may_not_use_are_named_and_then_used(s
     run_as(superuser, HOST_DEFAULTS)
     _, statements = mended(superuser, migrator, "42501", "obstacles")
     assert statements == [
-        "grant usage on schema app to migrator with grant option;",
         "grant usage on schema app to migrator with grant option;",
         "grant usage on sequence public.tickets to migrator with grant option;",
         "grant execute on routine app.token() to migrator with grant option;",

@@ -239,7 +239,7 @@ def test_a_file_that_creates_another_routine_than_its_own_is_refused(
     before = standing(database)
     for version, reason in (
         (4, r"named like the file, and creates public\.triple"),
-        (5, "it also has: alter function"),
+        (5, "does not belong here .alter function"),
     ):
         operation = (
             CreateRoutine("reports/double", version)

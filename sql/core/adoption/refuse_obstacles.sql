@@ -17,15 +17,19 @@ begin
     message = format('pgreprise cannot migrate this database as role %s: %s. Nothing was changed.', current_user,
       case jsonb_array_length(obstacles) when 1 then '1 obstacle' else jsonb_array_length(obstacles) || ' obstacles' end),
     detail = (
-      select string_agg(line.value, E'\n' order by entry.position, line.position)
-        from jsonb_array_elements(obstacles) with ordinality as entry(obstacle, position)
-       cross join lateral (
-         select '-- ' || (entry.obstacle ->> 'problem') as value, 0 as position
-         union all
-         select statement.value, statement.position
-           from jsonb_array_elements_text(coalesce(entry.obstacle -> 'statements', '[]'))
-             with ordinality as statement(value, position)
-       ) as line
+      with lines as (
+        select '-- ' || (entry.obstacle ->> 'problem') as value, entry.position, 0 as part
+          from jsonb_array_elements(obstacles) with ordinality as entry(obstacle, position)
+        union all
+        -- Several obstacles may have one remedy.
+        (select distinct on (statement.value) statement.value, entry.position, statement.part
+           from jsonb_array_elements(obstacles) with ordinality as entry(obstacle, position)
+          cross join lateral jsonb_array_elements_text(coalesce(entry.obstacle -> 'statements', '[]'))
+            with ordinality as statement(value, part)
+          order by statement.value, entry.position, statement.part)
+      )
+
+      select string_agg(lines.value, E'\n' order by lines.position, lines.part) from lines
     ),
     hint = case
       when is_right then 'Let a superuser run the statements in the detail in this database, then migrate again.'

@@ -1,8 +1,10 @@
--- obstacles: what the check of a migration (core/check_tables) has found; it keeps that in pgreprise.obstacles.
--- A query: it returns one row an obstacle, with the statements that mend it.
+-- obstacles: what the checks of a migration have found so far (core/adoption/begin_check): each with its problem, the
+-- statements that mend it, and whether only a right is missing.
 select
-  listed.problem,
-  coalesce(listed.statements, '{}') as statements,
-  coalesce(listed.is_right, false) as is_right
-from jsonb_to_recordset(current_setting('pgreprise.obstacles')::jsonb)
-  as listed (problem text, statements text[], is_right boolean);
+  entry.obstacle ->> 'problem' as problem,
+  coalesce((entry.obstacle ->> 'is_right')::boolean, false) as is_right,
+  array(
+    select statement.value
+      from pg_catalog.jsonb_array_elements_text(coalesce(entry.obstacle -> 'statements', '[]')) as statement(value)
+  ) as statements
+  from pg_catalog.jsonb_array_elements(pg_catalog.current_setting('pgreprise.obstacles')::jsonb) as entry(obstacle);

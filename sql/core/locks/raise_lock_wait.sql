@@ -10,21 +10,26 @@ returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+<<own>>
 declare
   blocked   bigint;
   held_by   text;
   holders   text[];
   processes integer[];
   holder    text;
+  is_table  boolean := false;
 begin
-  -- Those that can be locked now are not what this waited for.
-  execute format(
-    'with free as (select %2$I as id from public.%1$I where %2$I = any ($1) order by %2$I for %3$s skip locked) '
-    'select wanted.%2$I, wanted.xmax::text from public.%1$I as wanted where wanted.%2$I = any ($1) '
-    'and wanted.%2$I not in (select free.id from free) order by wanted.%2$I limit 1',
-    raise_lock_wait.table_name, raise_lock_wait.key_column,
-    case when raise_lock_wait.are_deleted then 'update' else 'no key update' end
-  ) into blocked, held_by using raise_lock_wait.ids;
+  processes := pgreprise.table_lockers(raise_lock_wait.table_name);
+  if processes is null then
+    -- Those that can be locked now are not what this waited for.
+    select locked.row_id, locked.held_by into blocked, held_by
+      from pgreprise.locked_rows(raise_lock_wait.table_name, raise_lock_wait.ids, raise_lock_wait.are_deleted,
+        raise_lock_wait.key_column) as locked
+     order by locked.row_id
+     limit 1;
+  else
+    is_table := true;
+  end if;
 
   -- xmax is who holds the row, or the number of a list where several do.
   if held_by is not null and not exists (select from pg_locks as held where held.transactionid::text = held_by) then
@@ -34,7 +39,7 @@ begin
       when invalid_parameter_value or internal_error then null;
     end;
   end if;
-  select array_agg(held.pid order by held.pid) into processes
+  select coalesce(own.processes, array_agg(held.pid order by held.pid)) into processes
     from pg_locks as held
    where held.locktype = 'transactionid' and held.granted and held.mode = 'ExclusiveLock'
      and held.transactionid::text = any (coalesce(holders, array[held_by])) and held.pid <> pg_backend_pid();
@@ -54,7 +59,8 @@ begin
   raise exception using
     errcode = 'lock_not_available',
     message = format('%s by %s. Nothing was changed.',
-      case when blocked is null then format('Rows of %s were locked', raise_lock_wait.table_name)
+      case when is_table then format('Table %s is locked', raise_lock_wait.table_name)
+        when blocked is null then format('Rows of %s were locked', raise_lock_wait.table_name)
         else format('Row %s of %s is locked', blocked, raise_lock_wait.table_name) end,
       coalesce(holder, 'another transaction')),
     detail = jsonb_build_object('table', raise_lock_wait.table_name, raise_lock_wait.key_column, blocked,

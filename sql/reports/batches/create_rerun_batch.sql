@@ -12,8 +12,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 <<own>>
 declare
-  made_id bigint;
-  listed  bigint;
+  made_id   bigint;
+  listed    bigint;
+  taken_key text;
 begin
   perform pgreprise.enter('reports:rerun');
 
@@ -29,6 +30,11 @@ begin
      set reports = own.listed, finished_at = case when own.listed = 0 then now() end
    where batch.batch_id = own.made_id;
   return made_id;
+exception
+  when unique_violation then
+    get stacked diagnostics taken_key = constraint_name;
+    perform pgreprise.raise_sequence_behind(taken_key);
+    raise;
 end;
 $$;
 

@@ -1,8 +1,10 @@
 -- undo_batch_chunk(batch_id, before_rerun_id, force, chunk_size): undoes the next reruns of a batch, in one
 -- transaction: the newest ones before before_rerun_id (null for the newest of all). undo_rerun_batch() and
--- `pgreprise undo --batch` call it repeatedly. Reruns that cannot be undone are listed and not changed.
+-- `pgreprise undo --batch` call it repeatedly. Reruns that cannot be undone are listed and not changed,
+-- and so are those that need a row which somebody else holds ("left"). Without a lock_timeout of the caller it waits a
+-- second before it leaves one. Call it again for them.
 -- Returns {"reruns": how many this chunk looked at, "undone", "refused": [{"rerun_id", "report_id", "errcode",
--- "message"}, ...], "before": the position for the next chunk}; 0 reruns when none is left.
+-- "message"}, ...], "left": likewise, "before": the position for the next chunk}; 0 reruns when none is left.
 -- Raises RR016 for a chunk_size that is not between 1 and 100000, RR017 when the caller's token may not, or may not
 -- use force, RR018 no such batch.
 create or replace function public.undo_batch_chunk(
@@ -15,11 +17,16 @@ set search_path = pg_catalog, pg_temp
 as $$
 <<own>>
 declare
-  acts    bigint[];
-  act_id  bigint;
-  undone  bigint := 0;
-  refused jsonb := jsonb_build_array();
+  acts     bigint[];
+  act_id   bigint;
+  act      record;
+  undone   bigint := 0;
+  refused  jsonb := jsonb_build_array();
+  left_out jsonb := jsonb_build_array();
 begin
+  if current_setting('lock_timeout') = '0' then
+    perform set_config('lock_timeout', '1s', true);
+  end if;
   perform pgreprise.enter('reports:rerun');
   perform pgreprise.check_chunk_size(undo_batch_chunk.chunk_size);
   if undo_batch_chunk.force then
@@ -38,33 +45,51 @@ begin
   );
 
   -- All locks are taken here, in the usual order; undoing one rerun after the other would take them in another.
-  perform from public.report_outputs as report
-    where report.id in (select act.report_id from pgreprise.rerun as act where act.rerun_id = any (own.acts))
-    order by report.id
-      for update;
-  perform from public.simulations as simulation
-    where simulation.id in (
-      select linked.simulation_id
-        from pgreprise.rerun as act
-       cross join lateral unnest(act.simulation_ids) as linked(simulation_id)
-       where act.rerun_id = any (own.acts)
-    )
-    order by simulation.id
-      for update;
+  begin
+    perform from public.report_outputs as report
+      where report.id in (select found_act.report_id from pgreprise.rerun as found_act
+        where found_act.rerun_id = any (own.acts))
+      order by report.id
+        for no key update;
+    perform from public.simulations as simulation
+      where simulation.id in (
+        select linked.simulation_id
+          from pgreprise.rerun as found_act
+         cross join lateral unnest(found_act.simulation_ids) as linked(simulation_id)
+         where found_act.rerun_id = any (own.acts)
+      )
+      order by simulation.id
+        for no key update;
+  exception
+    when lock_not_available then
+      -- Now each takes its own. It waits less long than it takes to find a deadlock.
+      perform set_config('lock_timeout', '50ms', true);
+  end;
 
   foreach act_id in array acts loop
+    select found_act.report_id, found_act.simulation_ids into act
+      from pgreprise.rerun as found_act
+     where found_act.rerun_id = own.act_id;
     begin
       perform pgreprise.undo_act(act_id, coalesce(undo_batch_chunk.force, false));
       undone := undone + 1;
     exception
       when sqlstate 'RR010' or sqlstate 'RR014' then
         refused := refused || jsonb_build_object('rerun_id', act_id, 'errcode', sqlstate, 'message', sqlerrm,
-          'report_id', (select act.report_id from pgreprise.rerun as act where act.rerun_id = own.act_id));
+          'report_id', act.report_id);
+      when lock_not_available then
+        begin
+          perform pgreprise.raise_report_wait(array[act.report_id], act.simulation_ids);
+        exception
+          when lock_not_available then
+            left_out := left_out || jsonb_build_object('rerun_id', act_id, 'errcode', sqlstate, 'message', sqlerrm,
+              'report_id', act.report_id);
+        end;
     end;
   end loop;
 
   return jsonb_build_object('reruns', cardinality(acts), 'undone', undone, 'refused', refused,
-    'before', acts[cardinality(acts)]);
+    'left', left_out, 'before', acts[cardinality(acts)]);
 end;
 $$;
 

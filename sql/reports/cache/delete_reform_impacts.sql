@@ -31,6 +31,7 @@ declare
   scopes       jsonb;
   removal_id   bigint;
   keep_outputs boolean;
+  taken_key    text;
 begin
   perform pgreprise.enter('reports:rerun');
 
@@ -89,6 +90,13 @@ begin
   values (removal_id, 'delete_reform_impacts', delete_reform_impacts.country_id, removed_ids, kept_ids, removal_id,
     scopes, keep_outputs);
   return cardinality(removed_ids);
+exception
+  when lock_not_available then
+    perform pgreprise.raise_report_wait('{}', '{}', removed_ids);
+  when unique_violation then
+    get stacked diagnostics taken_key = constraint_name;
+    perform pgreprise.raise_sequence_behind(taken_key);
+    raise;
 end;
 $$;
 

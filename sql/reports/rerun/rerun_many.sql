@@ -42,7 +42,7 @@ begin
   perform from public.report_outputs as report
     where report.id = any (rerun_many.report_ids)
     order by report.id
-      for update;
+      for no key update;
   perform from public.simulations as simulation
     where simulation.id in (
       select used.simulation_id
@@ -51,7 +51,7 @@ begin
        where report.id = any (rerun_many.report_ids)
     )
     order by simulation.id
-      for update;
+      for no key update;
 
   linked := array(select found_report from pgreprise.linked_reports(rerun_many.report_ids) as found_report);
   select coalesce(array_agg(report.report_id order by report.report_id) filter (where report.errcode is null), '{}'),

@@ -46,6 +46,7 @@ declare
   cache_key        pgreprise.cache_key;
   cache_scopes     jsonb := jsonb_build_array();
   removed_ids      bigint[] := array[]::bigint[];
+  taken_key        text;
 begin
   perform pgreprise.enter('reports:rerun', rerun_report.country_id);
 
@@ -55,7 +56,7 @@ begin
     from public.report_outputs as report
    where report.id = rerun_report.report_id
      and (rerun_report.country_id is null or report.country_id = rerun_report.country_id)
-     for update;
+     for no key update;
   if not found then
     perform pgreprise.raise_not_found('report', rerun_report.report_id, rerun_report.country_id);
   end if;
@@ -78,7 +79,7 @@ begin
     where simulation.id = any (array[own.target.simulation_1_id, own.target.simulation_2_id])
       and simulation.country_id = own.target.country_id
     order by simulation.id
-      for update;
+      for no key update;
   linked := pgreprise.linked_simulations(target.country_id, target.simulation_1_id, target.simulation_2_id);
 
   select country.economy_impact_version as economy, country.package_version as package,
@@ -133,6 +134,13 @@ begin
      pgreprise.same_key_reports(target.id, target.country_id, target.simulation_1_id, target.simulation_2_id,
        target.year, current_versions.report), rerun_report.idempotency_key, settings.archive_outputs)
   returning pgreprise.rerun_result(act) into result;
+exception
+  when lock_not_available then
+    perform pgreprise.raise_report_wait(array[rerun_report.report_id]);
+  when unique_violation then
+    get stacked diagnostics taken_key = constraint_name;
+    perform pgreprise.raise_sequence_behind(taken_key);
+    raise;
 end;
 $$;
 

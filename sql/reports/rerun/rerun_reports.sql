@@ -9,6 +9,8 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  taken_key text;
 begin
   perform pgreprise.enter('reports:rerun');
   if rerun_reports.report_ids is null then
@@ -20,6 +22,13 @@ begin
   end if;
 
   result := pgreprise.rerun_many(rerun_reports.report_ids);
+exception
+  when lock_not_available then
+    perform pgreprise.raise_report_wait(rerun_reports.report_ids);
+  when unique_violation then
+    get stacked diagnostics taken_key = constraint_name;
+    perform pgreprise.raise_sequence_behind(taken_key);
+    raise;
 end;
 $$;
 

@@ -12,13 +12,14 @@ declare
   target       record;
   settings     record;
   started_runs integer[];
+  taken_key    text;
 begin
   perform pgreprise.enter('reports:rerun');
 
   select report.country_id into target
     from public.report_outputs as report
    where report.id = reset_report.report_id
-     for update;
+     for no key update;
   if not found then
     perform pgreprise.raise_not_found('report', reset_report.report_id);
   end if;
@@ -32,6 +33,13 @@ begin
   insert into pgreprise.rerun as act (kind, report_id, country_id, run_sequence, is_archived)
   values ('reset_report', reset_report.report_id, target.country_id, started_runs[1],
     settings.archive_outputs);
+exception
+  when lock_not_available then
+    perform pgreprise.raise_report_wait(array[reset_report.report_id]);
+  when unique_violation then
+    get stacked diagnostics taken_key = constraint_name;
+    perform pgreprise.raise_sequence_behind(taken_key);
+    raise;
 end;
 $$;
 

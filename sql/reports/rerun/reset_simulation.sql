@@ -14,13 +14,14 @@ declare
   package_version text;
   settings        record;
   started_runs    integer[];
+  taken_key       text;
 begin
   perform pgreprise.enter('reports:rerun');
 
   select simulation.country_id into target
     from public.simulations as simulation
    where simulation.id = reset_simulation.simulation_id
-     for update;
+     for no key update;
   if not found then
     perform pgreprise.raise_not_found('simulation', reset_simulation.simulation_id);
   end if;
@@ -40,6 +41,13 @@ begin
     (kind, country_id, simulation_ids, simulation_run_sequences, is_archived)
   values ('reset_simulation', target.country_id, array[reset_simulation.simulation_id], started_runs,
     settings.archive_outputs);
+exception
+  when lock_not_available then
+    perform pgreprise.raise_report_wait('{}', array[reset_simulation.simulation_id]);
+  when unique_violation then
+    get stacked diagnostics taken_key = constraint_name;
+    perform pgreprise.raise_sequence_behind(taken_key);
+    raise;
 end;
 $$;
 

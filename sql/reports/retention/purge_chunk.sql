@@ -31,7 +31,7 @@ begin
       from pgreprise.rerun as act
      where act.rerun_id = any (own.candidates) and act.purged_at is null
      order by act.rerun_id
-       for update skip locked
+       for no key update skip locked
   );
 
   with freed as (

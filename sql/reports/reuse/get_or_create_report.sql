@@ -27,6 +27,7 @@ declare
   linked          record;
   defect          record;
   newest_id       bigint;
+  taken_key       text;
 begin
   perform pgreprise.enter('reports:write');
   perform pgreprise.require_country(get_or_create_report.country_id);
@@ -79,11 +80,18 @@ begin
   end if;
 
   if created then
-    insert into public.report_outputs as report
-      (country_id, simulation_1_id, simulation_2_id, api_version, status, year)
-    values (get_or_create_report.country_id, get_or_create_report.simulation_1_id,
-      get_or_create_report.simulation_2_id, report_version, 'pending', wanted_year)
-    returning report.id into newest_id;
+    begin
+      insert into public.report_outputs as report
+        (country_id, simulation_1_id, simulation_2_id, api_version, status, year)
+      values (get_or_create_report.country_id, get_or_create_report.simulation_1_id,
+        get_or_create_report.simulation_2_id, report_version, 'pending', wanted_year)
+      returning report.id into newest_id;
+    exception
+      when unique_violation then
+        get stacked diagnostics taken_key = constraint_name;
+        perform pgreprise.raise_sequence_behind(taken_key);
+        raise;
+    end;
     perform pgreprise.skip_used_run_numbers(array[newest_id], '{}');
     if (select setting.has_run_tables from pgreprise.setting as setting) then
       perform pgreprise.add_host_runs('initial', array[newest_id]);

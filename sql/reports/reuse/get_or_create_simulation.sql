@@ -22,6 +22,7 @@ as $$
 declare
   newest_id       bigint;
   package_version text;
+  taken_key       text;
 begin
   perform pgreprise.enter('reports:write');
   perform pgreprise.require_country(get_or_create_simulation.country_id);
@@ -73,11 +74,18 @@ begin
   end if;
 
   if created then
-    insert into public.simulations as simulation
-      (country_id, api_version, population_id, population_type, policy_id, status)
-    values (get_or_create_simulation.country_id, package_version, get_or_create_simulation.population_id,
-      get_or_create_simulation.population_type, get_or_create_simulation.policy_id, 'pending')
-    returning simulation.id into newest_id;
+    begin
+      insert into public.simulations as simulation
+        (country_id, api_version, population_id, population_type, policy_id, status)
+      values (get_or_create_simulation.country_id, package_version, get_or_create_simulation.population_id,
+        get_or_create_simulation.population_type, get_or_create_simulation.policy_id, 'pending')
+      returning simulation.id into newest_id;
+    exception
+      when unique_violation then
+        get stacked diagnostics taken_key = constraint_name;
+        perform pgreprise.raise_sequence_behind(taken_key);
+        raise;
+    end;
     perform pgreprise.skip_used_run_numbers('{}', array[newest_id]);
     if (select setting.has_run_tables from pgreprise.setting as setting) then
       perform pgreprise.add_host_runs('initial', '{}', array[newest_id]);

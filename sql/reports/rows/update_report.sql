@@ -5,7 +5,8 @@
 -- refused. A write without run_sequence is accepted in any run.
 -- A finished run, which is complete or error, is not changed: a worker that sends its result again gets the stored row.
 -- Raises RR001 no such report, RR008 no such country, RR011 the run has ended, RR016 values that cannot be written,
--- RR017 the caller's token may not, RR020 the run is finished and the setting allow_unfinish is off.
+-- RR017 the caller's token may not, RR020 the run is finished and the setting allow_unfinish is off, 55P03
+-- the row was locked for too long.
 create or replace function public.update_report(
   report_id bigint,
   country_id text default null,
@@ -26,14 +27,18 @@ begin
   perform pgreprise.check_update(update_report.status, update_report.output, update_report.error_message);
 
   -- Locked before it is judged, so that nobody finishes or reruns it in between.
-  select report.id::bigint as id, report.run_sequence, report.status::text as status, report.output::json as output,
-      report.error_message::text as error_message
-    into target
-    from public.report_outputs as report
-   where report.id = update_report.report_id
-     and (update_report.country_id is null or report.country_id = update_report.country_id)
-     for update;
-  if not found then
+  for attempt in 1..2 loop
+    select report.id::bigint as id, report.run_sequence, report.status::text as status, report.output::json as output,
+        report.error_message::text as error_message
+      into target
+      from public.report_outputs as report
+     where report.id = update_report.report_id
+       and (update_report.country_id is null or report.country_id = update_report.country_id)
+       for no key update skip locked;
+    exit when found or attempt = 2;
+    perform pgreprise.wait_for_row('report_outputs', update_report.report_id);
+  end loop;
+  if target.id is null then
     perform pgreprise.raise_not_found('report', update_report.report_id, update_report.country_id);
   end if;
 

@@ -6,7 +6,8 @@
 -- refused. A write without run_sequence is accepted in any run.
 -- A finished run, which is complete or error, is not changed: a worker that sends its result again gets the stored row.
 -- Raises RR007 no such simulation, RR008 no such country, RR011 the run has ended, RR016 values that cannot be written,
--- RR017 the caller's token may not, RR020 the run is finished and the setting allow_unfinish is off.
+-- RR017 the caller's token may not, RR020 the run is finished and the setting allow_unfinish is off, 55P03
+-- the row was locked for too long.
 create or replace function public.update_simulation(
   simulation_id bigint,
   country_id text default null,
@@ -27,14 +28,18 @@ begin
   perform pgreprise.check_update(update_simulation.status, update_simulation.output, update_simulation.error_message);
 
   -- Locked before it is judged, so that nobody finishes or reruns it in between.
-  select simulation.id::bigint as id, simulation.run_sequence, simulation.status::text as status,
-      simulation.output::json as output, simulation.error_message::text as error_message
-    into target
-    from public.simulations as simulation
-   where simulation.id = update_simulation.simulation_id
-     and (update_simulation.country_id is null or simulation.country_id = update_simulation.country_id)
-     for update;
-  if not found then
+  for attempt in 1..2 loop
+    select simulation.id::bigint as id, simulation.run_sequence, simulation.status::text as status,
+        simulation.output::json as output, simulation.error_message::text as error_message
+      into target
+      from public.simulations as simulation
+     where simulation.id = update_simulation.simulation_id
+       and (update_simulation.country_id is null or simulation.country_id = update_simulation.country_id)
+       for no key update skip locked;
+    exit when found or attempt = 2;
+    perform pgreprise.wait_for_row('simulations', update_simulation.simulation_id);
+  end loop;
+  if target.id is null then
     perform pgreprise.raise_not_found('simulation', update_simulation.simulation_id, update_simulation.country_id);
   end if;
 

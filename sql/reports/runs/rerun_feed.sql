@@ -44,7 +44,7 @@ begin
 
   -- Where all acts have a position, no reader waits for another.
   if exists (select from pgreprise.rerun as act where act.feed_position is null) then
-    select counter.last_position into last_position from pgreprise.rerun_feed_counter as counter for update;
+    select counter.last_position into last_position from pgreprise.rerun_feed_counter as counter for no key update;
 
     with numbered as (
       update pgreprise.rerun as act
@@ -59,7 +59,7 @@ begin
                limit 10000
                  -- An act that an undo or a purge has locked comes later. The undo of a batch locks the newest
                  -- acts first, so waiting for it here could be a deadlock.
-                 for update skip locked
+                 for no key update skip locked
             ) as unnumbered
         ) as numbers
        where act.rerun_id = numbers.rerun_id

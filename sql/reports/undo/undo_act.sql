@@ -46,15 +46,15 @@ begin
      where started.run_sequence is not null
      order by started.simulation_id
   );
-  perform from public.report_outputs as report where report.id = own.act.report_id for update;
+  perform from public.report_outputs as report where report.id = own.act.report_id for no key update;
   perform from public.simulations as simulation
     where simulation.id = any (own.reset_ids)
     order by simulation.id
-      for update;
+      for no key update;
   select found_act.* into act
     from pgreprise.rerun as found_act
    where found_act.rerun_id = undo_act.rerun_id
-     for update;
+     for no key update;
 
   refused := case
     when act.kind = 'undo' then format('Rerun #%s is an undo.', act.rerun_id)

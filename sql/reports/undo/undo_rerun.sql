@@ -22,21 +22,33 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+<<own>>
+declare
+  act       pgreprise.rerun;
+  taken_key text;
 begin
   perform pgreprise.enter('reports:rerun', undo_rerun.country_id);
   if undo_rerun.force then
     perform pgreprise.require_scope('reports:admin');
   end if;
 
-  perform from pgreprise.rerun as act
-    where act.rerun_id = undo_rerun.rerun_id
-      and (undo_rerun.report_id is null or act.report_id = undo_rerun.report_id)
-      and (undo_rerun.country_id is null or act.country_id = undo_rerun.country_id);
+  select found_act.* into act
+    from pgreprise.rerun as found_act
+   where found_act.rerun_id = undo_rerun.rerun_id
+     and (undo_rerun.report_id is null or found_act.report_id = undo_rerun.report_id)
+     and (undo_rerun.country_id is null or found_act.country_id = undo_rerun.country_id);
   if not found then
     perform pgreprise.raise_not_found('rerun', undo_rerun.rerun_id);
   end if;
 
   result := pgreprise.undo_act(undo_rerun.rerun_id, coalesce(undo_rerun.force, false));
+exception
+  when lock_not_available then
+    perform pgreprise.raise_report_wait(array_remove(array[act.report_id], null), act.simulation_ids);
+  when unique_violation then
+    get stacked diagnostics taken_key = constraint_name;
+    perform pgreprise.raise_sequence_behind(taken_key);
+    raise;
 end;
 $$;
 
