@@ -44,9 +44,9 @@ _SECRETS = ("password", "sslpassword")
 def _without_secrets(database: URL) -> str:
     """The URL for psql between single quotes in a shell, without a password: psql asks for it."""
     plain = database.set(drivername="postgresql")._replace(password=None)
-    text = plain.difference_update_query(_SECRETS).render_as_string()
-    # libpq takes a plus in the query as it is.
-    return text.replace("+", "%20").replace("'", "%27")
+    address, mark, query = plain.difference_update_query(_SECRETS).render_as_string().partition("?")
+    # SQLAlchemy writes a space as a plus there, which libpq takes as it is.
+    return (address + mark + query.replace("+", "%20")).replace("'", "%27")
 
 
 def _announcement(

@@ -51,7 +51,9 @@ def janitor(server: URL, name: str, template: str | None = None, *, as_template:
 
 def plain(url: URL) -> str:
     """The URL as people and libpq write it."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+    address, mark, query = url.set(drivername="postgresql").render_as_string(hide_password=False).partition("?")
+    # SQLAlchemy writes a space as a plus there, which libpq takes as it is.
+    return address + mark + query.replace("+", "%20")
 
 
 def engine(url: URL) -> Engine:
