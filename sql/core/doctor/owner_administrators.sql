@@ -2,7 +2,7 @@
 -- may make anybody a member of it. A query: it returns one row a role, with is_caller where it is a member of a group.
 select
   role.rolname::text as role,
-  exists (
+  exists(
     select 1
     from pg_catalog.pg_roles as our_role
     where
