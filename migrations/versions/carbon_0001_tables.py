@@ -10,7 +10,7 @@ down_revision = None
 branch_labels = ("carbon",)
 depends_on = ("core_0001",)
 # Runs before everything that the migration changes, schema pgreprise included.
-check_first = ("carbon/wanted_tables", "core/check_tables")
+check_first = ("carbon/wanted_tables", "core/check_table_rights", "core/check_tables")
 
 ENUMS = ("carbon_report_type_enum", "dataentrystatusenum")
 # A table comes after those that it refers to.

@@ -10,7 +10,14 @@ down_revision = None
 branch_labels = ("reports",)
 depends_on = ("core_0001",)
 # Runs before everything that the migration changes, schema pgreprise included.
-check_first = ("reports/wanted_tables", "core/check_tables", "reports/wanted_run_tables", "core/check_tables")
+check_first = (
+    "reports/wanted_tables",
+    "core/check_table_rights",
+    "core/check_tables",
+    "reports/wanted_run_tables",
+    "core/check_table_rights",
+    "core/check_tables",
+)
 
 HOST_TABLES = ("simulations", "report_outputs", "reform_impact")
 TABLES = (

@@ -161,8 +161,8 @@ def _members(database: psycopg.Connection[Any], table_rights: list[dict[str, Any
 def _administrators(database: psycopg.Connection[Any]) -> Iterator[Finding]:
     for row in ask(database, "owner_administrators"):
         yield _finding(
-            f"Role {row['role']} holds the ADMIN option on {OWNER}: it may make itself and anybody else a member, and "
-            "so act with all rights of the routines.",
+            f"Role {row['role']} holds the ADMIN option on {OWNER}: it may make itself and anybody else "
+            "a member, and so act with all rights of the routines.",
             f"revoke admin option for {OWNER} from {row['role']}; unless it migrates.",
             "problem" if row["is_caller"] else "note",
         )

@@ -61,7 +61,8 @@ _HEADER = re.compile(
 _CREATES = re.compile(r"create (?:or replace )?(?:function|procedure)\b", re.IGNORECASE)
 # A comment or a grant, and the routine that it is about.
 _BELONGS = re.compile(
-    r"(?:comment on|(?:grant|revoke) execute on) (?:function|procedure|routine) (?P<routine>[\w.]+) ?(?:\(|is\b|to\b|from\b)"
+    r"(?:comment on|(?:grant|revoke) execute on) (?:function|procedure|routine) "
+    r"(?P<routine>[\w.]+) ?(?:\(|is\b|to\b|from\b)"
 )
 _GRANT = re.compile(r"^grant execute on (?:function|procedure)\s[^;]*?\sto\s+(?P<roles>[\w\s,]+);", re.MULTILINE)
 

@@ -51,7 +51,7 @@ def created(revisions: Iterable[ModuleType]) -> dict[str, list[dict[str, Any]]]:
     """What revisions create, by kind. Raises files.TextError for the file of a routine that cannot be used."""
     text = _text(revision.upgrade for revision in revisions)
     tables = list(_TABLE.finditer(text))
-    indexes = [
+    indexes: list[dict[str, Any]] = [
         {"name": found["name"], "table": found["table"], "columns": found["columns"].split(", ")}
         for found in _INDEX.finditer(text)
     ]
@@ -74,7 +74,7 @@ def created(revisions: Iterable[ModuleType]) -> dict[str, list[dict[str, Any]]]:
 
 
 def altered(revisions: Iterable[ModuleType]) -> dict[str, list[dict[str, Any]]]:
-    """As ``created``, where all of it is there already: only the host's tables are named, whose owner has to alter them."""
+    """As ``created``, where all is there already: only the host's tables are named, whose owner has to alter them."""
     every = created(revisions)
     tables = sorted({entry["name"] for kind in ("tables", "altered") for entry in every[kind]})
     found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in every}
@@ -82,7 +82,7 @@ def altered(revisions: Iterable[ModuleType]) -> dict[str, list[dict[str, Any]]]:
 
 
 def dropped(revisions: Sequence[ModuleType]) -> dict[str, list[str]]:
-    """The relations and types, routines and columns that revisions drop on the way back, as schema.name and schema.table.column.
+    """What revisions drop on the way back: relations and types, routines, columns, as schema.name and with the column.
 
     ``domains`` are those whose tables in public go too, where pgreprise created them.
     """

@@ -10,7 +10,7 @@ from pyapi.schema.row_security import parts_with_open_rows
 __all__ = ["CHECK_RUN_TABLES", "attach_run_tables", "create_run_tables"]
 
 # Between core/begin_check and core/refuse_obstacles.
-CHECK_RUN_TABLES = ("reports/wanted_run_tables", "core/check_tables")
+CHECK_RUN_TABLES = ("reports/wanted_run_tables", "core/check_table_rights", "core/check_tables")
 _ATTACH = (
     "core/begin_check",
     *CHECK_RUN_TABLES,

@@ -71,6 +71,8 @@ EXPECTED = {
     "public.purge_chunk": DBA,
     "public.purge_runs": DBA,
     "pgreprise.status": READERS,
+    "pgreprise.called_by": READERS,
+    "pgreprise.wal_position": READERS,
     "pgreprise.add_counts": DBA,
     "pgreprise.skip_used_run_numbers": INTERNAL,
     "pgreprise.refuse_transaction_block": DBA,
@@ -241,7 +243,7 @@ COMMITTING = {
     "pgreprise.refuse_transaction_block",
 }
 # Adds numbers up for them, and touches no table.
-AS_THE_CALLER = COMMITTING | {"pgreprise.add_counts"}
+AS_THE_CALLER = COMMITTING | {"pgreprise.add_counts", "pgreprise.called_by", "pgreprise.wal_position"}
 
 SAFE_PATH = "search_path=pg_catalog, pg_temp"
 TEXT_THERE_AND_BACK = ["DateStyle=ISO, YMD", "IntervalStyle=postgres", "extra_float_digits=1"]
@@ -736,6 +738,8 @@ CALLS_AS_THE_CALLER = [
     "call public.undo_rerun_batch(1)",
     "call public.purge_runs(interval '0', 0)",
     "call pgreprise.refuse_transaction_block()",
+    "select pgreprise.called_by(null, 1)",
+    "select pgreprise.wal_position()",
     """select pgreprise.add_counts('{{"reports": 1}}', '{{"reports": 2, "more": 1}}')""",
 ]
 

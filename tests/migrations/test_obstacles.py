@@ -153,7 +153,9 @@ create foreign table public.reform_impact (reform_impact_id integer not null) se
 UNFIT = {
     PARTITIONED: "public.reform_impact: is partitioned",
     FOREIGN: "public.reform_impact: is not a table here, but a foreign table",
-    "create table public.older () inherits (public.report_outputs)": "public.report_outputs: table public.older inherits",
+    "create table public.older () inherits (public.report_outputs)": (
+        "public.report_outputs: table public.older inherits"
+    ),
     "alter table public.report_outputs alter output set default '{}', alter output set not null": (
         "public.report_outputs: column output must not be null, and pgreprise writes null there"
     ),

@@ -35,7 +35,7 @@ def test_every_table_of_ours_has_a_primary_key(shared_database: URL) -> None:
 
 @pytest.fixture(scope="module")
 def publishing() -> Iterator[URL]:
-    """A host on a server with wal_level logical: everything of it is published, and a slot keeps it for a subscriber."""
+    """A host on a server with wal_level logical: all of it is published, and a slot keeps it for a subscriber."""
     version = Settings.from_environment().postgres_version
     with (
         folder_of_a_server() as folder,

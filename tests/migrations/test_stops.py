@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -18,6 +19,7 @@ from tests.support.factories import add_report, add_simulation, set_versions
 from tests.support.hosts import LEGACY
 from tests.support.refusals import detail, problems, refused_with, remedies
 
+Waiting = tuple[URL, subprocess.Popen[str], psycopg.Connection[Any]]
 WAITING = (
     "select count(*) as waiting from pg_locks where not granted and relation = 'public.simulations'::regclass "
     "and database = (select oid from pg_database where datname = current_database())"
@@ -46,7 +48,7 @@ def test_a_lock_that_is_not_got_is_told_with_who_holds_it(host: URL, monkeypatch
 
 
 @pytest.fixture
-def waiting(host: URL) -> Iterator[tuple[URL, subprocess.Popen[str], psycopg.Connection]]:
+def waiting(host: URL) -> Iterator[Waiting]:
     """A migration that waits for a lock of another session, which is the last of the three."""
     with psycopg.connect(plain(host), autocommit=True) as watch, psycopg.connect(plain(host)) as traffic:
         traffic.execute("lock table public.simulations in access share mode")
@@ -64,7 +66,7 @@ def waiting(host: URL) -> Iterator[tuple[URL, subprocess.Popen[str], psycopg.Con
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_migration_that_is_stopped_says_what_stays_and_goes_on_later(
-    waiting: tuple[URL, subprocess.Popen[str], psycopg.Connection], number: signal.Signals, code: int
+    waiting: Waiting, number: signal.Signals, code: int
 ) -> None:
     database, process, _ = waiting
     process.send_signal(number)
@@ -77,9 +79,7 @@ def test_a_migration_that_is_stopped_says_what_stays_and_goes_on_later(
     assert [row["version_num"] for row in rows(database, at)] == ["reports_0001"]
 
 
-def test_after_a_stop_the_same_command_goes_through(
-    waiting: tuple[URL, subprocess.Popen[str], psycopg.Connection],
-) -> None:
+def test_after_a_stop_the_same_command_goes_through(waiting: Waiting) -> None:
     database, process, traffic = waiting
     process.send_signal(signal.SIGINT)
     process.communicate()
