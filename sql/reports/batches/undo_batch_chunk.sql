@@ -35,12 +35,12 @@ begin
   perform pgreprise.require_batch(undo_batch_chunk.batch_id);
 
   acts := array(
-    select act.rerun_id
-      from pgreprise.rerun as act
-     where act.batch_id = undo_batch_chunk.batch_id
-       and act.undone_by is null
-       and (undo_batch_chunk.before_rerun_id is null or act.rerun_id < undo_batch_chunk.before_rerun_id)
-     order by act.rerun_id desc
+    select found_act.rerun_id
+      from pgreprise.rerun as found_act
+     where found_act.batch_id = undo_batch_chunk.batch_id
+       and found_act.undone_by is null
+       and (undo_batch_chunk.before_rerun_id is null or found_act.rerun_id < undo_batch_chunk.before_rerun_id)
+     order by found_act.rerun_id desc
      limit undo_batch_chunk.chunk_size
   );
 
