@@ -75,7 +75,7 @@ def _misfits(database: psycopg.Connection[Any], wanted: str) -> Iterator[Finding
         ask(database, "without_reserved")
         # The checks write their names without a schema, as they do in a migration.
         database.execute("set local search_path = pg_catalog, pg_temp")
-        for check in ("core/begin_check", "core/check_tables"):
+        for check in ("core/begin_check", "core/check_tables", "core/check_table_rights"):
             database.execute(sql_text(check).encode())
         obstacles = ask(database, "obstacles")
     for row in obstacles:
