@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 import psycopg
@@ -106,6 +106,7 @@ HTTP_STATUS: dict[str, int] = {
     "RR018": 404,
     "RR019": 404,
     "RR020": 409,
+    "RR023": 503,
     "RC001": 404,
     "RC002": 403,
     "RC003": 404,
@@ -140,6 +141,11 @@ def _is_refusal_of_the_host(code: str, said: psycopg.errors.Diagnostic) -> bool:
     return said.source_function == "exec_stmt_raise" and "\nSQL statement" in context and not is_ours
 
 
+def _names_the_row(said: psycopg.errors.Diagnostic) -> bool:
+    # Ours, of raise_lock_wait; PostgreSQL's own text is about statements.
+    return said.source_function == "exec_stmt_raise" and (said.message_detail or "").startswith("{")
+
+
 def _refusal_of_the_host(code: str, said: psycopg.errors.Diagnostic) -> Reply:
     logger.info("%s %r: %s %s %s", request.method, request.path, code, said.message_primary, said.message_detail)
     name = said.constraint_name
@@ -163,11 +169,17 @@ def _from_database(error: sqlalchemy.exc.DBAPIError) -> Reply:
         return _unknown(error)
 
     condition = _CONDITIONS.get(code) or _CONDITIONS.get(code[:2])
+    if condition is _BUSY and isinstance(error.orig, psycopg.Error) and _names_the_row(error.orig.diag):
+        condition = replace(_BUSY, message=error.orig.diag.message_primary or _BUSY.message, hint=_RETRY)
     if condition is not None:
         return _reply(condition, error, code)
     if code in HTTP_STATUS and isinstance(error.orig, psycopg.Error):
         diagnostics = error.orig.diag
-        return failure(HTTP_STATUS[code], diagnostics.message_primary or code, code=code, hint=diagnostics.message_hint)
+        # The hint is a statement for the owner of the tables.
+        hint = _RETRY if code == "RR023" else diagnostics.message_hint
+        if code == "RR023":
+            logger.warning("%s %r: %s %s", request.method, request.path, code, diagnostics.message_hint)
+        return failure(HTTP_STATUS[code], diagnostics.message_primary or code, code=code, hint=hint)
     if isinstance(error.orig, psycopg.Error) and _is_refusal_of_the_host(code, error.orig.diag):
         return _refusal_of_the_host(code, error.orig.diag)
     return _unknown(error)

@@ -60,6 +60,7 @@ def test_a_batch_of_good_reports_ends_with_exit_code_0(pgreprise: Run, dba: Conn
         "remaining": 0,
         "simulations_reset": 4,
         "economy_cache_rows_deleted": 0,
+        "left": [],
         "refusals": [],
     }
     assert statuses(dba) == ["pending"] * 4 + ["error"]

@@ -20,14 +20,14 @@ as $$
 declare
   wanted_ids bigint[];
   taken_ids  bigint[];
-  left_out   jsonb := jsonb_build_array();
+  left_out   jsonb;
   done       jsonb;
   refused    bigint;
+  is_limited constant boolean := current_setting('lock_timeout') <> '0';
+  longest    text;
 begin
-  if current_setting('lock_timeout') = '0' then
-    perform set_config('lock_timeout', '1s', true);
-  end if;
   perform pgreprise.enter('reports:rerun');
+  longest := current_setting('lock_timeout');
   perform pgreprise.check_chunk_size(rerun_batch_chunk.chunk_size);
   perform pgreprise.require_batch(rerun_batch_chunk.batch_id);
 
@@ -41,7 +41,11 @@ begin
      limit rerun_batch_chunk.chunk_size
        for no key update skip locked
   );
+  if not is_limited then
+    perform set_config('lock_timeout', '1s', true);
+  end if;
   done := pgreprise.rerun_unlocked(wanted_ids, rerun_batch_chunk.batch_id);
+  perform set_config('lock_timeout', longest, true);
   left_out := done -> 'left';
   refused := jsonb_array_length(done -> 'refused');
   taken_ids := array(

@@ -19,15 +19,18 @@ as $$
 declare
   acts     bigint[];
   act_id   bigint;
-  act      record;
+  target   record;
   undone   bigint := 0;
   refused  jsonb := jsonb_build_array();
   left_out jsonb := jsonb_build_array();
+  is_limited constant boolean := current_setting('lock_timeout') <> '0';
+  longest  text;
 begin
-  if current_setting('lock_timeout') = '0' then
+  perform pgreprise.enter('reports:rerun');
+  longest := current_setting('lock_timeout');
+  if not is_limited then
     perform set_config('lock_timeout', '1s', true);
   end if;
-  perform pgreprise.enter('reports:rerun');
   perform pgreprise.check_chunk_size(undo_batch_chunk.chunk_size);
   if undo_batch_chunk.force then
     perform pgreprise.require_scope('reports:admin');
@@ -67,7 +70,7 @@ begin
   end;
 
   foreach act_id in array acts loop
-    select found_act.report_id, found_act.simulation_ids into act
+    select found_act.report_id, found_act.simulation_ids into target
       from pgreprise.rerun as found_act
      where found_act.rerun_id = own.act_id;
     begin
@@ -76,18 +79,19 @@ begin
     exception
       when sqlstate 'RR010' or sqlstate 'RR014' then
         refused := refused || jsonb_build_object('rerun_id', act_id, 'errcode', sqlstate, 'message', sqlerrm,
-          'report_id', act.report_id);
+          'report_id', target.report_id);
       when lock_not_available then
         begin
-          perform pgreprise.raise_report_wait(array[act.report_id], act.simulation_ids);
+          perform pgreprise.raise_report_wait(array[target.report_id], target.simulation_ids);
         exception
           when lock_not_available then
             left_out := left_out || jsonb_build_object('rerun_id', act_id, 'errcode', sqlstate, 'message', sqlerrm,
-              'report_id', act.report_id);
+              'report_id', target.report_id);
         end;
     end;
   end loop;
 
+  perform set_config('lock_timeout', longest, true);
   return jsonb_build_object('reruns', cardinality(acts), 'undone', undone, 'refused', refused,
     'left', left_out, 'before', acts[cardinality(acts)]);
 end;
