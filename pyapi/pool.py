@@ -27,6 +27,7 @@ __all__ = [
     "driver_of",
     "drop_connections",
     "is_behind_pooler",
+    "is_read_only",
     "limited",
     "prepare_nothing",
     "replayed_position",
@@ -184,6 +185,11 @@ def is_behind_pooler(connection: Connection) -> bool:
     if not driver.autocommit:
         driver.rollback()
     return process != driver.info.backend_pid
+
+
+def is_read_only(connection: Connection) -> bool:
+    """Whether nothing can be written: the server is a standby, or transactions are read only by default."""
+    return _look(driver_of(connection))[1]
 
 
 def replayed_position(connection: Connection, wanted: int) -> int:
