@@ -1,7 +1,7 @@
 -- rerun_unlocked(report_ids, batch_id): reruns many reports of a batch (rerun_many), but leaves those that need a row
 -- which another transaction holds: the report, one of its simulations, or one of its cache rows.
--- Returns what rerun_many() returns, and "left": [{"report_id", "errcode", "message"}, ...], where the message names the
--- row and who holds it.
+-- Returns what rerun_many() returns, and "left": [{"report_id", "errcode", "message"}, ...], where the message names
+-- the row and who holds it.
 -- Raises RR023 when a sequence is behind.
 create or replace function pgreprise.rerun_unlocked(report_ids bigint[], batch_id bigint)
 returns jsonb
@@ -45,7 +45,7 @@ begin
       null;
   end;
 
-  -- They wait for a row that nobody can foresee, as one of the application's tables of runs: one report after the other.
+  -- They wait for a row that nobody can foresee, as one of the application's tables of runs: one after the other.
   perform set_config('lock_timeout', '50ms', true);
   done := pgreprise.rerun_many('{}', rerun_unlocked.batch_id);
   foreach one_id in array free_ids loop

@@ -6,7 +6,7 @@
 -- Returns {"reruns": how many this chunk looked at, "undone", "refused": [{"rerun_id", "report_id", "errcode",
 -- "message"}, ...], "left": likewise, "before": the position for the next chunk}; 0 reruns when none is left.
 -- Raises RR016 for a chunk_size that is not between 1 and 100000, RR017 when the caller's token may not, or may not
--- use force, RR018 no such batch.
+-- use force, RR018 no such batch, RR023 when a sequence is behind.
 create or replace function public.undo_batch_chunk(
   batch_id bigint, before_rerun_id bigint default null, force boolean default false, chunk_size integer default 100
 )
@@ -25,6 +25,7 @@ declare
   left_out jsonb := jsonb_build_array();
   is_limited constant boolean := current_setting('lock_timeout') <> '0';
   longest  text;
+  taken_key text;
 begin
   perform pgreprise.enter('reports:rerun');
   longest := current_setting('lock_timeout');
@@ -80,6 +81,10 @@ begin
       when sqlstate 'RR010' or sqlstate 'RR014' then
         refused := refused || jsonb_build_object('rerun_id', act_id, 'errcode', sqlstate, 'message', sqlerrm,
           'report_id', target.report_id);
+      when unique_violation then
+        get stacked diagnostics taken_key = constraint_name;
+        perform pgreprise.raise_sequence_behind(taken_key);
+        raise;
       when lock_not_available then
         begin
           perform pgreprise.raise_report_wait(array[target.report_id], target.simulation_ids);
