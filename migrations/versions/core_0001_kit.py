@@ -28,6 +28,11 @@ ROUTINES = (
     "add_counts",
     "refuse_transaction_block",
     "raise_lock_wait",
+    "losing_keys",
+    "lost_rows",
+    "raise_lost_rows",
+    "raise_kept_rows",
+    "is_refusal_of_host",
 )
 
 
