@@ -11,8 +11,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import URL
 
+from pyapi.database import connect_engine
 from pyapi.embedded import Embedded, embedded
-from pyapi.pool import connect_engine
 from pyapi.schema import migrate
 from pyapi.settings import Settings
 

@@ -9,7 +9,7 @@ from flask import Response
 from sqlalchemy import make_url
 
 from pyapi.api.app import create_app
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -12,9 +12,9 @@ from psycopg.rows import dict_row
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.pool import driver_of, drop_connections, limited, prepare_nothing, replayed_position
+from pyapi.pool import connect_engine, driver_of, drop_connections, limited, prepare_nothing, replayed_position
 
-__all__ = ["READ_ONLY", "BehindError", "call", "call_procedure", "run_script", "sqlstate"]
+__all__ = ["READ_ONLY", "BehindError", "call", "call_procedure", "connect_engine", "run_script", "sqlstate"]
 
 # Serialization failure and deadlock. A call is one transaction, so it can be repeated after them.
 _RETRIED = {"40001", "40P01"}

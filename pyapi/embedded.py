@@ -114,14 +114,15 @@ def _reason(error: Exception, cluster: Path) -> str:
 # --- whose folder it is -----------------------------------------------------------------------
 
 
-def _require_own(data_folder: Path, cluster: Path, account: pwd.struct_passwd | None) -> None:
+def _require_own(data_folder: Path, cluster: Path) -> None:
     """Raise EmbeddedUnavailableError where the folder, or the one that it would be made in, is another account's.
 
     Root may do everything, and would leave files in it that the owner of the folder could not use.
     """
-    own = {os.geteuid()} if account is None else {0, account.pw_uid}
+    is_root = os.geteuid() == 0
+    own = {os.geteuid(), *postmaster.accounts_of_root()} if is_root else {os.geteuid()}
     for place in (data_folder, cluster):
-        if account is not None:
+        if is_root:
             place = next(path for path in (place, *place.parents) if path.exists())
         elif not place.exists():
             # The operating system knows best who may create it.
@@ -131,7 +132,7 @@ def _require_own(data_folder: Path, cluster: Path, account: pwd.struct_passwd | 
             remedy = (
                 "Run the command as the account that made it (root's server runs as the account pgserver), or set "
                 "PGREPRISE_DATA to another folder"
-                if account is None
+                if not is_root
                 else f"Run the command as that account, for example with `runuser -u {owner} --` before it, or set "
                 "PGREPRISE_DATA to a folder of root's"
             )
@@ -238,8 +239,8 @@ def embedded(data_folder: Path, postgres_version: int, *, settings: str = "") ->
     owner = os.getpid()
     try:
         try:
+            _require_own(data_folder, cluster)
             account = postmaster.account_of_the_server()
-            _require_own(data_folder, cluster, account)
             _make_folder(data_folder, account)
             with postmaster.alone(lock):
                 cluster = _place(cluster, account)

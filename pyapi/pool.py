@@ -40,7 +40,7 @@ ANSWER_SECONDS = 5.0
 _CUT_SECONDS = 10.0
 _TICK_SECONDS = 0.25
 
-# libpq's own parameters: none of them reaches the server or a pooler, but the name. Without answers the operating
+# libpq's own parameters, and two that every pooler takes: the name and the encoding. Without answers the operating
 # system gives a connection up after a minute when it is idle, and after 15 seconds when data was sent.
 _PARAMETERS = {
     "application_name": "pgreprise",
@@ -49,6 +49,8 @@ _PARAMETERS = {
     "keepalives_interval": "10",
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
+    # A database of SQL_ASCII would otherwise answer with bytes instead of text.
+    "client_encoding": "utf8",
 }
 
 # A pooler gives its clients numbers of its own making.

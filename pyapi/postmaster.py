@@ -32,6 +32,7 @@ __all__ = [
     "SUPERUSER",
     "EmbeddedUnavailableError",
     "account_of_the_server",
+    "accounts_of_root",
     "alone",
     "can_reach",
     "create_cluster",
@@ -110,6 +111,13 @@ def alone(lock: Path) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def accounts_of_root() -> set[int]:
+    """The number of the account that servers of root run as, where it exists already."""
+    with suppress(KeyError):
+        return {pwd.getpwnam(_ACCOUNT).pw_uid}
+    return set()
 
 
 def account_of_the_server() -> pwd.struct_passwd | None:

@@ -22,7 +22,7 @@ _URL_FORM = (
 _SHORTEST_SECRET_BYTES = 32
 
 
-def database_url(name: str, text: str) -> URL:
+def database_url(text: str, name: str = "DATABASE_URL") -> URL:
     """The URL that SQLAlchemy and psycopg 3 need, from a PostgreSQL URL as libpq knows it: several hosts, too.
 
     ``name`` is the setting. With several hosts and no target_session_attrs the one that can be written to is wanted,
@@ -62,7 +62,7 @@ def database_url(name: str, text: str) -> URL:
 
 
 def _database(name: str, text: str | None) -> URL | None:
-    return None if text is None else database_url(name, text)
+    return None if text is None else database_url(text, name)
 
 
 def _is_pooled(text: str | None) -> bool | None:

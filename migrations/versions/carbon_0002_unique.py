@@ -11,7 +11,7 @@ down_revision = "carbon_0001"
 branch_labels = None
 depends_on = None
 # A database that holds duplicates is refused and not changed (RC007).
-check_first = ("carbon/find_duplicates", "carbon/refuse_duplicates")
+check_rows = ("carbon/find_duplicates", "carbon/refuse_duplicates")
 
 
 def upgrade() -> None:

@@ -21,8 +21,8 @@ from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication
 from pyapi.api.replica import Replica, WritePosition
 from pyapi.api.turns import in_turn
+from pyapi.database import connect_engine
 from pyapi.economy_cache import EconomyCache
-from pyapi.pool import connect_engine
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

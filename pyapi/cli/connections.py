@@ -11,10 +11,9 @@ import click
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.database import call, sqlstate
+from pyapi.database import call, connect_engine, sqlstate
 from pyapi.economy_cache import EconomyCache
 from pyapi.embedded import VERSIONS, Embedded, embedded, has_cluster
-from pyapi.pool import connect_engine
 from pyapi.schema.migrate import NOT_INSTALLED
 from pyapi.settings import Settings
 

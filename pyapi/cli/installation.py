@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -15,13 +17,42 @@ from sqlalchemy.exc import DBAPIError
 from pyapi.cli.connections import administrator, installed_domains, is_installed, status_of
 from pyapi.cli.output import ERR, JSON_OPTION, explain, print_error, print_rows
 from pyapi.database import run_script, sqlstate
-from pyapi.schema import files, migrate, versions
+from pyapi.schema import files, migrate, operations, versions
 from pyapi.schema.legacy import import_legacy
 from pyapi.wording import counted
 
 __all__ = ["COMMANDS", "load_sample_where_empty"]
 
 _NOT_EMPTY = "55000"
+_LOCK_TIMEOUT = "55P03"
+# The exit code of a command that Ctrl-C stopped.
+_STOPPED = 130
+
+
+_HALF_DONE = (
+    "The revision that ran has changed nothing; those before it stay. An index that was not finished is built anew by "
+    "the next migration."
+)
+
+
+@contextmanager
+def _waits_and_stops_told(engine: Engine) -> Iterator[None]:
+    """Tell what a lock timeout or Ctrl-C has left, and who held the lock."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"Stopped. {_HALF_DONE} Go on with the same command.", err=True)
+        raise SystemExit(_STOPPED) from None
+    except DBAPIError as error:
+        # Our own message, that another migration is running, has a hint.
+        if sqlstate(error) != _LOCK_TIMEOUT or "hint" in explain(error):
+            raise
+        holders = "".join(f"\n  {line}" for line in migrate.lock_holders(engine))
+        raise click.ClickException(
+            f"The migration waited {operations.MIGRATION_LOCK_TIMEOUT} for a lock that another session holds, and gave "
+            f"up so that your traffic does not queue behind it (55P03). {_HALF_DONE} Try again when there is less "
+            f"traffic, or end the transactions that are open for long." + (f" Now:{holders}" if holders else "")
+        ) from error
 
 
 @click.command("migrate")
@@ -48,11 +79,12 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
     # What it says about itself helps nobody.
     alembic.addFilter(lambda record: record.getMessage().startswith("Running "))
     with administrator(create=downgrade is None) as engine:
-        if downgrade is not None:
-            migrate.downgrade(engine, downgrade, drop_tables_with_rows=drop_tables_with_rows)
-        else:
-            for line in migrate.upgrade(engine, revision):
-                click.echo(line)
+        with _waits_and_stops_told(engine):
+            if downgrade is not None:
+                migrate.downgrade(engine, downgrade, drop_tables_with_rows=drop_tables_with_rows)
+            else:
+                for line in migrate.upgrade(engine, revision):
+                    click.echo(line)
         revisions = status_of(engine)["revisions"] if is_installed(engine) else []
     click.echo(f"The database is at {', '.join(revisions) or 'no revision'}.")
 

@@ -30,9 +30,8 @@ from pyapi.cli.connections import (
     read_settings,
 )
 from pyapi.cli.installation import load_sample_where_empty
-from pyapi.database import call
+from pyapi.database import call, connect_engine
 from pyapi.embedded import API_LOGIN, Embedded
-from pyapi.pool import connect_engine
 from pyapi.schema import migrate
 from pyapi.settings import Settings
 

@@ -30,6 +30,7 @@ def wrong_rights(database: psycopg.Connection[Any]) -> Iterator[Finding]:
     yield from _on_tables(tables)
     yield from _on_routines(database)
     yield from _members(database, tables)
+    yield from _administrators(database)
 
 
 def _finding(message: str, remedy: str, severity: Literal["problem", "note"] = "problem") -> Finding:
@@ -155,3 +156,13 @@ def _members(database: psycopg.Connection[Any], table_rights: list[dict[str, Any
                     "The API only needs the membership.",
                     f"Give the API a login of its own, or: revoke all on table {tables} from {role};",
                 )
+
+
+def _administrators(database: psycopg.Connection[Any]) -> Iterator[Finding]:
+    for row in ask(database, "owner_administrators"):
+        yield _finding(
+            f"Role {row['role']} holds the ADMIN option on {OWNER}: it may make itself and anybody else a member, and so "
+            "act with all rights of the routines.",
+            f"revoke admin option for {OWNER} from {row['role']}; unless it migrates.",
+            "problem" if row["is_caller"] else "note",
+        )

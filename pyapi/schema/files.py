@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pyapi.schema.statements import Statement, UnendedError, statements
+
 __all__ = [
     "NoTextError",
     "ReleasedText",
@@ -56,11 +58,11 @@ _HEADER = re.compile(
     r"(?P<signature>\s*\(.*?)\nlanguage\b",
     re.DOTALL,
 )
-# Comments and quoted text, each from where it begins.
-_NO_CODE = re.compile(r"--[^\n]*|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|'(?:[^']|'')*'", re.DOTALL)
-_ATOMIC = re.compile(r"^begin atomic$.*?^end(?=;)", re.DOTALL | re.MULTILINE)
-_CREATES = re.compile(r"create or replace (?:function|procedure)\b")
-_BELONGS = re.compile(r"create or replace (?:function|procedure)\b|comment on |(?:grant|revoke) execute on ")
+_CREATES = re.compile(r"create (?:or replace )?(?:function|procedure)\b", re.IGNORECASE)
+# A comment or a grant, and the routine that it is about.
+_BELONGS = re.compile(
+    r"(?:comment on|(?:grant|revoke) execute on) (?:function|procedure|routine) (?P<routine>[\w.]+) ?(?:\(|is\b|to\b|from\b)"
+)
 _GRANT = re.compile(r"^grant execute on (?:function|procedure)\s[^;]*?\sto\s+(?P<roles>[\w\s,]+);", re.MULTILINE)
 
 
@@ -169,14 +171,26 @@ class RoutineFile:
         return _checksum(self.sql)
 
     @cached_property
+    def _statements(self) -> list[Statement]:
+        try:
+            return statements(self.sql)
+        except UnendedError as error:
+            raise self._refused(error.position, f"{error} that begins here does not end") from error
+
+    def _refused(self, position: int, reason: str) -> TextError:
+        line = self.sql.count("\n", 0, position) + 1
+        return TextError(f"{shown(self.path)}, line {line}: {reason}. Nothing was changed. Correct the file.")
+
+    @cached_property
     def _header(self) -> re.Match[str]:
-        found = _HEADER.search(self.sql)
-        if found is None:
-            raise TextError(
-                f"{self.path} does not begin a routine with `create or replace function schema.name(...)` "
-                "and `language` at the beginning of a line."
-            )
-        return found
+        for statement in self._statements:
+            found = _HEADER.match(self.sql, statement.start)
+            if found is not None:
+                return found
+        raise TextError(
+            f"{shown(self.path)} does not begin a routine with `create or replace function schema.name(...)` "
+            "and `language` at the beginning of a line. Nothing was changed. Correct the file."
+        )
 
     def require_one_routine(self) -> None:
         """Raise TextError unless the file is its routine and what belongs to it: comments and grants.
@@ -184,21 +198,21 @@ class RoutineFile:
         A second routine would keep the owner and the open rights that it is created with, and a ``commit`` would end
         the transaction of the migration.
         """
-        code = _ATOMIC.sub("", _NO_CODE.sub("", self.sql))
-        statements = [" ".join(statement.split()) for statement in code.split(";")]
-        creates = [statement for statement in statements if _CREATES.match(statement)]
-        others = [statement for statement in statements if statement and not _BELONGS.match(statement)]
-        if len(creates) != 1 or others:
-            reason = f"it also has: {others[0][:60]}" if others else f"it creates {len(creates)}"
-            raise TextError(
-                f"{shown(self.path)} should hold one routine, its comments and its grants, but {reason}. "
-                "Nothing was changed. Put anything else into a file of its own."
-            )
+        rule = "a file holds one routine, its comments and its grants"
+        creates = [statement for statement in self._statements if _CREATES.match(statement.code)]
+        for second in creates[1:]:
+            raise self._refused(second.start, f"a second routine is created here, and {rule}")
         if self.routine.split(".")[1] != self.name.split("/")[1]:
             raise TextError(
                 f"{shown(self.path)} should create a routine named like the file, and creates {self.routine}. "
                 "Nothing was changed. Rename one of the two."
             )
+        for statement in self._statements:
+            belongs = _BELONGS.match(statement.code)
+            if statement not in creates and (belongs is None or belongs["routine"] != self.routine):
+                raise self._refused(
+                    statement.start, f"a statement that does not belong here ({statement.code[:60]}): {rule}"
+                )
 
     @property
     def routine(self) -> str:

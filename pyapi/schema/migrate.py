@@ -13,13 +13,21 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
-from pyapi.schema.files import TextError, domains, migrations_folder, require_unchanged, revision_texts
+from pyapi.schema.files import (
+    TextError,
+    domains,
+    migrations_folder,
+    require_unchanged,
+    revision_texts,
+    sql_text,
+)
 
 __all__ = [
     "NOT_INSTALLED",
     "alembic_config",
     "complete_domains",
     "downgrade",
+    "lock_holders",
     "scripts",
     "upgrade",
     "write_sql",
@@ -99,6 +107,13 @@ def downgrade(engine: Engine, revision: str, *, drop_tables_with_rows: bool = Fa
             connection.commit()
         config.attributes["connection"] = connection
         command.downgrade(config, revision)
+
+
+def lock_holders(engine: Engine) -> list[str]:
+    """Who holds locks on tables that a migration changes, each as a sentence without its full stop."""
+    with engine.connect() as connection:
+        query = connection.execution_options(no_parameters=True).exec_driver_sql(sql_text("core/lock_holders"))
+        return list(query.scalars())
 
 
 def write_sql(output: TextIO, revision: str = "heads") -> None:

@@ -24,6 +24,7 @@ from alembic.operations import MigrateOperation, Operations
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.schema.files import RoutineFile, TextError, routine_file, shown, sql_text
+from pyapi.schema.row_security import parts_with_open_rows
 
 __all__ = ["MIGRATION_LOCK_TIMEOUT", "RoutineTextError", "after_routine", "before_routine", "remove_routine"]
 
@@ -286,7 +287,8 @@ def _bootstrap_routine(operations: Operations, operation: BootstrapRoutine) -> N
 @Operations.implementation_for(RunSql)
 def _run_sql(operations: Operations, operation: RunSql) -> None:
     text = sql_text(operation.name)
-    _execute(operations, text)
+    for part in parts_with_open_rows(text):
+        _execute(operations, part)
     if _CREATES.search(text):
         # The same as for a routine: everything is revoked, then the grants of the file run again.
         _execute(operations, "\n".join((sql_text("core/revoke_defaults"), *_GRANT.findall(text))))

@@ -5,10 +5,19 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from pyapi.schema.files import sql_text
+from pyapi.schema.row_security import parts_with_open_rows
 
-__all__ = ["attach_run_tables", "create_run_tables"]
+__all__ = ["CHECK_RUN_TABLES", "attach_run_tables", "create_run_tables"]
 
-_ATTACH = ("reports/wanted_run_tables", "core/check_tables", "core/grant_tables", "reports/attach_run_tables")
+# Between core/begin_check and core/refuse_obstacles.
+CHECK_RUN_TABLES = ("reports/wanted_run_tables", "core/check_tables")
+_ATTACH = (
+    "core/begin_check",
+    *CHECK_RUN_TABLES,
+    "core/refuse_obstacles",
+    "core/grant_tables",
+    "reports/attach_run_tables",
+)
 _CREATE = (
     "reports/wanted_run_tables",
     "core/record_created",
@@ -20,7 +29,8 @@ _CREATE = (
 
 def _run(connection: Connection, names: tuple[str, ...]) -> None:
     for name in names:
-        connection.execution_options(no_parameters=True).exec_driver_sql(sql_text(name))
+        for text in parts_with_open_rows(sql_text(name)):
+            connection.execution_options(no_parameters=True).exec_driver_sql(text)
 
 
 def attach_run_tables(connection: Connection) -> None:

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import URL, Engine
 
 from pyapi.api.app import create_app
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from tests.support.api import NewClient, NewEngine, api_over, as_api
 
 

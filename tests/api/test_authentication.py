@@ -21,7 +21,7 @@ from werkzeug.test import TestResponse
 from pyapi.api.app import create_app
 from pyapi.api.auth import LOCAL_OPERATOR, Authentication, issue_token
 from pyapi.api.requests import Reply, call, success
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from pyapi.settings import Settings
 from tests.support.api import as_api
 from tests.support.databases import Connection

@@ -14,8 +14,7 @@ import pytest
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 
-from pyapi.database import call, call_procedure, sqlstate
-from pyapi.pool import connect_engine
+from pyapi.database import call, call_procedure, connect_engine, sqlstate
 from tests.support.api import as_api
 from tests.support.databases import Connect, Connection
 

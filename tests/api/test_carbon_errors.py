@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication, issue_token
 from pyapi.api.errors import HTTP_STATUS
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from pyapi.schema.files import sql_folder
 from tests.support.api import NewClient, as_api
 from tests.support.carbon import PRINCIPAL, add_entry, add_report, add_unit, claims, role, snapshot

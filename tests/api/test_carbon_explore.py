@@ -14,8 +14,8 @@ from sqlalchemy import URL
 from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication, issue_token
 from pyapi.api.background import BACKGROUND
+from pyapi.database import connect_engine
 from pyapi.doctor.carbon import failing_refreshes
-from pyapi.pool import connect_engine
 from tests.support.api import api_over, as_api
 from tests.support.carbon import (
     DAY,

@@ -14,7 +14,7 @@ from sqlalchemy import URL, create_engine
 
 from pyapi.api.app import create_app
 from pyapi.api.errors import HTTP_STATUS
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from pyapi.schema.files import sql_folder
 from tests.support.api import NewClient, NewEngine
 from tests.support.databases import Connect, Connection, connect

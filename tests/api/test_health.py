@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import URL
 
 from pyapi.api.app import create_app
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from pyapi.schema import migrate
 from pyapi.schema.files import migrations_folder
 from tests.support.api import NewClient, as_api

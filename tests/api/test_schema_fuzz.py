@@ -20,7 +20,7 @@ from sqlalchemy import URL, create_engine
 from pyapi.api.app import create_app
 from pyapi.api.auth import LOCAL_OPERATOR
 from pyapi.api.requests import ENGINE
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from tests.support.api import as_api
 from tests.support.databases import connect
 from tests.support.samples import load_every_sample

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Engine
 
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from tests.support import mariadb
 from tests.support.command import Run, run_here
 from tests.support.databases import folder_of_a_server, plain

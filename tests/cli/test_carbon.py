@@ -15,8 +15,7 @@ from pyapi.api.auth import Authentication
 from pyapi.api.background import BACKGROUND
 from pyapi.cli import cli
 from pyapi.cli.carbon import unit_to_try
-from pyapi.database import run_script
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine, run_script
 from pyapi.schema.files import sql_text
 from pyapi.settings import Settings
 from tests.support.api import as_api

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from pyapi.settings import Settings, database_url
 from tests.support.command import environment, run_here
 
@@ -31,7 +31,7 @@ URL_SETTINGS = ("DATABASE_URL", "PGREPRISE_MIGRATION_URL", "PGREPRISE_READ_URL")
     ],
 )
 def test_the_driver_gets_what_libpq_reads_in_the_url(text: str, extra: dict[str, str]) -> None:
-    engine = connect_engine(database_url("DATABASE_URL", text))
+    engine = connect_engine(database_url(text))
     _, given = engine.dialect.create_connect_args(engine.url)
     expected = {**conninfo_to_dict(text.strip().replace("+psycopg", "")), **extra}
     assert {name: str(given[name]) for name in expected} == expected
@@ -39,8 +39,8 @@ def test_the_driver_gets_what_libpq_reads_in_the_url(text: str, extra: dict[str,
 
 @pytest.mark.parametrize(("name", "wanted"), [("DATABASE_URL", "read-write"), ("PGREPRISE_READ_URL", "prefer-standby")])
 def test_of_several_hosts_the_one_for_the_purpose_is_wanted(name: str, wanted: str) -> None:
-    assert database_url(name, "postgresql://h1,h2/db").query["target_session_attrs"] == wanted
-    assert "target_session_attrs" not in database_url(name, "postgresql://h1/db").query
+    assert database_url("postgresql://h1,h2/db", name).query["target_session_attrs"] == wanted
+    assert "target_session_attrs" not in database_url("postgresql://h1/db", name).query
 
 
 @pytest.mark.parametrize("name", URL_SETTINGS)

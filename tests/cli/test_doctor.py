@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from sqlalchemy import URL
 
+from pyapi.database import connect_engine
 from pyapi.doctor import Finding, privileges
 from pyapi.doctor import examine as examine_database
-from pyapi.pool import connect_engine
 from pyapi.schema.files import sql_folder
 from tests.support.command import Run, succeeded
 from tests.support.databases import Connection
@@ -251,6 +251,20 @@ def rights(connection: Connection) -> list[Finding]:
 def test_the_rights_that_pgreprise_gives_are_right(unsaved: Connection) -> None:
     unsaved.execute("grant pgreprise_api to doctor_s")
     assert rights(unsaved) == []
+
+
+@pytest.mark.parametrize(("group", "severity"), [("", "note"), ("grant pgreprise_api to doctor_s", "problem")])
+def test_a_login_with_the_admin_option_on_our_owner_is_named(unsaved: Connection, group: str, severity: str) -> None:
+    version = one(unsaved, "select current_setting('server_version_num')::integer as number")["number"]
+    option = "admin true, inherit false, set false" if version >= 160000 else "admin option"
+    unsaved.execute(f"grant pgreprise_owner to doctor_s with {option}".encode())
+    if group:
+        unsaved.execute(group.encode())
+    [found] = [finding for finding in rights(unsaved) if "ADMIN option" in finding.message]
+    assert found.message.startswith("Role doctor_s holds the ADMIN option on pgreprise_owner")
+    assert found.severity == severity
+    unsaved.execute(found.remedy.split(";")[0].encode())
+    assert not [finding for finding in rights(unsaved) if "ADMIN option" in finding.message]
 
 
 @pytest.mark.parametrize(("change", "message", "remedy"), WIDER, ids=[change for change, *_ in WIDER])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -71,10 +72,184 @@ def put_right(connection: Connection, remedy: str) -> None:
             connection.execute(step.replace(" concurrently", "").encode())
 
 
-ALTERED = [
-    # Tables and types of ours.
-    ("alter table pgreprise.rerun add column mine text", "Table pgreprise.rerun has a column mine"),
-    ("alter table pgreprise.rerun drop column role_setting", "Table pgreprise.rerun lacks column role_setting"),
+# Changes that do not get into each other's way, made together.
+TOGETHER: dict[str, list[tuple[str, str]]] = {
+    "tables and types of ours": [
+        ("alter table pgreprise.rerun add column mine text", "Table pgreprise.rerun has a column mine"),
+        ("alter table pgreprise.rerun drop column role_setting", "Table pgreprise.rerun lacks column role_setting"),
+        (
+            "alter table pgreprise.report_run alter column output type jsonb using output::jsonb",
+            "Table pgreprise.report_run has column output of type jsonb, and it must be json",
+        ),
+        (
+            "alter table pgreprise.report_run alter column status drop not null",
+            "Table pgreprise.report_run has column status that may be null",
+        ),
+        (
+            "alter table pgreprise.report_run alter column error_message set not null",
+            "Table pgreprise.report_run has column error_message that must not be null",
+        ),
+        (
+            "alter table pgreprise.rerun alter column actor set default 'me'",
+            "Table pgreprise.rerun has the default 'me'::text of column actor, and it must be pgreprise.actor()",
+        ),
+        (
+            "alter table pgreprise.rerun alter column created_at drop default",
+            "Table pgreprise.rerun has the default null of column created_at, and it must be now()",
+        ),
+        ("alter table pgreprise.rerun drop constraint rerun_kind_check", "lacks constraint rerun_kind_check"),
+        ("alter table pgreprise.rerun add constraint mine check (rerun_id > 0)", "has a constraint mine"),
+        (
+            "alter table pgreprise.carbon_emission_category drop constraint carbon_emission_category_module",
+            "lacks constraint carbon_emission_category_module",
+        ),
+        (
+            "alter table pgreprise.rerun_key drop constraint rerun_key_pkey",
+            "Index rerun_key_pkey on pgreprise.rerun_key is missing",
+        ),
+        ("create unique index mine on pgreprise.rerun (actor)", "has a unique index mine"),
+        (
+            "drop index pgreprise.rerun_batch_id; create index rerun_batch_id on pgreprise.rerun (batch_id)",
+            "Index rerun_batch_id on pgreprise.rerun has another definition",
+        ),
+        ("alter table pgreprise.imported_row set unlogged", "Table pgreprise.imported_row is unlogged"),
+        ("drop table pgreprise.host_run", "Table pgreprise.host_run is missing"),
+        ("drop table pgreprise.carbon_role_right", "Table pgreprise.carbon_role_right is missing"),
+        (
+            "alter table pgreprise.carbon_emission_type disable trigger all",
+            "Table pgreprise.carbon_emission_type has a disabled trigger of a foreign key",
+        ),
+        (
+            "create trigger mine after update on pgreprise.rerun execute function suppress_redundant_updates_trigger()",
+            "Table pgreprise.rerun has a trigger mine",
+        ),
+        (
+            "create rule mine as on delete to pgreprise.rerun do instead nothing",
+            "Table pgreprise.rerun has a rule mine",
+        ),
+        ("alter type pgreprise.cache_key add attribute mine text", "Type pgreprise.cache_key has other attributes"),
+        (
+            "alter table public.simulations drop column run_sequence",
+            "Table public.simulations lacks column run_sequence",
+        ),
+        (
+            "alter table public.report_outputs alter column run_sequence type text",
+            "Table public.report_outputs has column run_sequence of type text, and it must be integer",
+        ),
+    ],
+    "tables of the application": [
+        (
+            "alter table report_outputs alter column status type varchar(5)",
+            "public.report_outputs: column status is character varying(5); usable",
+        ),
+        (
+            "alter table reform_impact alter column region type integer using 1",
+            "public.reform_impact: column region is integer; usable: character varying, text",
+        ),
+        ("alter table simulations alter column status drop not null", "public.simulations: column status may be null"),
+        (
+            "alter table simulations add column mine text not null",
+            "public.simulations: column mine must be given for a new row and has no default",
+        ),
+        (
+            "alter table simulations drop constraint simulations_pkey",
+            "public.simulations: no unique index has exactly the columns (id)",
+        ),
+        ("alter table data_entries drop column data", "public.data_entries: column data is missing"),
+    ],
+    "row-level security": [
+        ("alter table simulations enable row level security", "Row-level security of public.simulations hides rows"),
+        (
+            "alter table carbon_reports enable row level security",
+            "Row-level security of public.carbon_reports hides rows",
+        ),
+        ("alter table pgreprise.rerun enable row level security", "Row-level security of pgreprise.rerun hides rows"),
+        (
+            "alter table simulations enable row level security, force row level security;"
+            "create policy a_few on simulations to pgreprise_owner using (id < 5)",
+            "Row-level security of public.simulations hides rows",
+        ),
+    ],
+    "rights of ours": [
+        ("revoke usage on schema pgreprise from pgreprise_owner", "pgreprise_owner may not use schema pgreprise"),
+        ("revoke create on schema public from pgreprise_owner", "pgreprise_owner may not create in schema public"),
+        ("revoke usage on schema pgreprise from pgreprise_api", "pgreprise_api may not use schema pgreprise"),
+        (
+            "revoke select, update on simulations from pgreprise_owner",
+            "pgreprise_owner lacks select, update on table public.simulations",
+        ),
+        (
+            "revoke all on sequence simulations_id_seq from pgreprise_owner",
+            "pgreprise_owner lacks usage on sequence public.simulations_id_seq",
+        ),
+        (
+            "revoke insert on carbon_reports from pgreprise_owner",
+            "pgreprise_owner lacks insert on table public.carbon_reports",
+        ),
+        (
+            "revoke update on pgreprise.rerun from pgreprise_owner",
+            "pgreprise_owner lacks update on table pgreprise.rerun",
+        ),
+        (
+            "revoke all on sequence pgreprise.rerun_rerun_id_seq from pgreprise_owner",
+            "pgreprise_owner lacks usage on sequence pgreprise.rerun_rerun_id_seq",
+        ),
+        ("grant delete on pgreprise.rerun to pgreprise_owner", "pgreprise_owner holds delete on table pgreprise.rerun"),
+        (
+            "grant truncate on simulations to pgreprise_owner",
+            "pgreprise_owner holds references (id), truncate on table public.simulations",
+        ),
+        (
+            "grant references (id) on simulations to pgreprise_owner",
+            "pgreprise_owner holds references (id), truncate on table public.simulations",
+        ),
+    ],
+    "rights of others": [
+        (
+            "grant select on pgreprise.report_run to doctor_s",
+            "doctor_s holds select, select (output) on table pgreprise.report_run",
+        ),
+        (
+            "grant select (output) on pgreprise.report_run to doctor_s",
+            "doctor_s holds select, select (output) on table pgreprise.report_run",
+        ),
+        ("grant usage on schema pgreprise to doctor_s", "doctor_s holds usage on schema pgreprise"),
+        (
+            "grant usage on sequence pgreprise.rerun_rerun_id_seq to pgreprise_dba",
+            "pgreprise_dba holds usage on sequence pgreprise.rerun_rerun_id_seq",
+        ),
+        ("grant usage on type pgreprise.report_row to public", "PUBLIC holds usage on type pgreprise.report_row"),
+        (
+            "grant execute on procedure rerun_report to doctor_s with grant option; create role doctor_t;"
+            "set role doctor_s; grant execute on procedure rerun_report to doctor_t; reset role",
+            "doctor_s holds execute on procedure rerun_report(bigint,text,text,jsonb)",
+        ),
+    ],
+    "owners": [
+        ("alter table pgreprise.rerun owner to doctor_s", "Table pgreprise.rerun belongs to doctor_s"),
+        ("alter schema pgreprise owner to doctor_s", "Schema pgreprise belongs to doctor_s"),
+        ("alter type pgreprise.cache_key owner to doctor_s", "Type pgreprise.cache_key belongs to doctor_s"),
+        ("alter function get_report owner to doctor_s", "get_report(bigint,text) belongs to doctor_s"),
+    ],
+    "publications": [
+        (
+            "create unique index mine on report_outputs (id);"
+            "alter table report_outputs replica identity using index mine;"
+            "drop index mine; create publication mine_1 for table report_outputs",
+            "Reruns are refused on public.report_outputs",
+        ),
+        (
+            "alter table pgreprise.rerun replica identity nothing; create publication mine_2 for table pgreprise.rerun",
+            "Reruns are refused on pgreprise.rerun",
+        ),
+        (
+            "create publication mine_3 for table reform_impact (country_id)",
+            "Reruns are refused on public.reform_impact",
+        ),
+    ],
+}
+# Those that would hide others.
+ALONE = [
     ("alter table pgreprise.rerun drop column kind", "Table pgreprise.rerun lacks column kind"),
     (
         "alter table pgreprise.rerun alter column economy_cache_rows_deleted drop expression",
@@ -86,182 +261,34 @@ ALTERED = [
         "Table pgreprise.rerun has a column who that pgreprise did not make",
     ),
     (
-        "alter table pgreprise.report_run alter column output type jsonb using output::jsonb",
-        "Table pgreprise.report_run has column output of type jsonb, and it must be json",
-    ),
-    (
-        "alter table pgreprise.report_run alter column status drop not null",
-        "Table pgreprise.report_run has column status that may be null",
-    ),
-    (
-        "alter table pgreprise.report_run alter column error_message set not null",
-        "Table pgreprise.report_run has column error_message that must not be null",
-    ),
-    (
-        "alter table pgreprise.rerun alter column actor set default 'me'",
-        "Table pgreprise.rerun has the default 'me'::text of column actor, and it must be pgreprise.actor()",
-    ),
-    (
-        "alter table pgreprise.rerun alter column created_at drop default",
-        "Table pgreprise.rerun has the default null of column created_at, and it must be now()",
-    ),
-    (
         "alter table pgreprise.rerun alter column rerun_id drop identity",
         "Table pgreprise.rerun has column rerun_id generated in another way",
     ),
-    ("alter table pgreprise.rerun drop constraint rerun_kind_check", "lacks constraint rerun_kind_check"),
     (
         "alter table pgreprise.rerun drop constraint rerun_kind_check, add constraint rerun_kind_check check (true)",
         "has constraint rerun_kind_check with another definition: CHECK (true)",
     ),
-    ("alter table pgreprise.rerun add constraint mine check (rerun_id > 0)", "has a constraint mine"),
-    (
-        "alter table pgreprise.carbon_emission_category drop constraint carbon_emission_category_module",
-        "lacks constraint carbon_emission_category_module",
-    ),
-    (
-        "alter table pgreprise.rerun_key drop constraint rerun_key_pkey",
-        "Index rerun_key_pkey on pgreprise.rerun_key is missing",
-    ),
-    ("create unique index mine on pgreprise.rerun (actor)", "has a unique index mine"),
-    (
-        "drop index pgreprise.rerun_batch_id; create index rerun_batch_id on pgreprise.rerun (batch_id)",
-        "Index rerun_batch_id on pgreprise.rerun has another definition",
-    ),
-    ("alter table pgreprise.imported_row set unlogged", "Table pgreprise.imported_row is unlogged"),
-    ("drop table pgreprise.host_run", "Table pgreprise.host_run is missing"),
-    ("drop table pgreprise.carbon_role_right", "Table pgreprise.carbon_role_right is missing"),
-    (
-        "alter table pgreprise.carbon_emission_type disable trigger all",
-        "Table pgreprise.carbon_emission_type has a disabled trigger of a foreign key",
-    ),
-    (
-        "create trigger mine before update on pgreprise.rerun execute function suppress_redundant_updates_trigger()",
-        "Table pgreprise.rerun has a trigger mine",
-    ),
-    ("create rule mine as on delete to pgreprise.rerun do instead nothing", "Table pgreprise.rerun has a rule mine"),
-    ("alter type pgreprise.cache_key add attribute mine text", "Type pgreprise.cache_key has other attributes"),
-    ("alter table public.simulations drop column run_sequence", "Table public.simulations lacks column run_sequence"),
-    (
-        "alter table public.report_outputs alter column run_sequence type text",
-        "Table public.report_outputs has column run_sequence of type text, and it must be integer",
-    ),
-    # The application's tables.
     ("alter table simulations drop column error_message", "public.simulations: column error_message is missing (text)"),
     (
         "alter table report_outputs drop column id cascade",
         "The routines cannot work on public.report_outputs: column id is missing",
     ),
-    (
-        "alter table report_outputs alter column status type varchar(5)",
-        "public.report_outputs: column status is character varying(5); usable",
-    ),
-    (
-        "alter table reform_impact alter column region type integer using 1",
-        "public.reform_impact: column region is integer; usable: character varying, text",
-    ),
-    ("alter table simulations alter column status drop not null", "public.simulations: column status may be null"),
-    (
-        "alter table simulations add column mine text not null",
-        "public.simulations: column mine must be given for a new row and has no default",
-    ),
-    (
-        "alter table simulations drop constraint simulations_pkey",
-        "public.simulations: no unique index has exactly the columns (id)",
-    ),
-    ("alter table data_entries drop column data", "public.data_entries: column data is missing"),
     ("drop table reform_impact", "Table public.reform_impact does not exist"),
     ("drop table reform_impact, simulations, report_outputs", "Table public.simulations does not exist"),
     ("drop table units cascade", "Table public.units does not exist"),
-    # Row-level security.
-    ("alter table simulations enable row level security", "Row-level security of public.simulations hides rows"),
-    ("alter table carbon_reports enable row level security", "Row-level security of public.carbon_reports hides rows"),
-    ("alter table pgreprise.rerun enable row level security", "Row-level security of pgreprise.rerun hides rows"),
-    (
-        "alter table simulations enable row level security, force row level security;"
-        "create policy a_few on simulations to pgreprise_owner using (id < 5)",
-        "Row-level security of public.simulations hides rows",
-    ),
     (
         "alter table simulations enable row level security; create policy every on simulations using (true);"
         "create policy fewer on simulations as restrictive using (id < 5)",
         "Row-level security of public.simulations hides rows",
     ),
-    # Too few rights of the owner of the routines.
-    ("revoke usage on schema pgreprise from pgreprise_owner", "pgreprise_owner may not use schema pgreprise"),
-    ("revoke create on schema public from pgreprise_owner", "pgreprise_owner may not create in schema public"),
-    ("revoke usage on schema pgreprise from pgreprise_api", "pgreprise_api may not use schema pgreprise"),
-    (
-        "revoke select, update on simulations from pgreprise_owner",
-        "pgreprise_owner lacks select, update on table public.simulations",
-    ),
-    (
-        "revoke all on sequence simulations_id_seq from pgreprise_owner",
-        "pgreprise_owner lacks usage on sequence public.simulations_id_seq",
-    ),
-    (
-        "revoke insert on carbon_reports from pgreprise_owner",
-        "pgreprise_owner lacks insert on table public.carbon_reports",
-    ),
-    (
-        "revoke update on pgreprise.rerun from pgreprise_owner",
-        "pgreprise_owner lacks update on table pgreprise.rerun",
-    ),
-    (
-        "revoke all on sequence pgreprise.rerun_rerun_id_seq from pgreprise_owner",
-        "pgreprise_owner lacks usage on sequence pgreprise.rerun_rerun_id_seq",
-    ),
-    # Too many of them.
-    ("grant delete on pgreprise.rerun to pgreprise_owner", "pgreprise_owner holds delete on table pgreprise.rerun"),
-    (
-        "grant truncate on simulations to pgreprise_owner",
-        "pgreprise_owner holds truncate on table public.simulations",
-    ),
-    (
-        "grant references (id) on simulations to pgreprise_owner",
-        "pgreprise_owner holds references (id) on table public.simulations",
-    ),
-    # Rights of strangers.
-    ("grant select on pgreprise.report_run to doctor_s", "doctor_s holds select on table pgreprise.report_run"),
-    ("grant select (output) on pgreprise.report_run to doctor_s", "doctor_s holds select (output) on table"),
-    ("grant usage on schema pgreprise to doctor_s", "doctor_s holds usage on schema pgreprise"),
     ("grant usage on schema pgreprise to public", "PUBLIC holds usage on schema pgreprise"),
-    (
-        "grant usage on sequence pgreprise.rerun_rerun_id_seq to pgreprise_dba",
-        "pgreprise_dba holds usage on sequence pgreprise.rerun_rerun_id_seq",
-    ),
-    ("grant usage on type pgreprise.report_row to public", "PUBLIC holds usage on type pgreprise.report_row"),
-    (
-        "grant execute on procedure rerun_report to doctor_s with grant option; create role doctor_t;"
-        "set role doctor_s; grant execute on procedure rerun_report to doctor_t; reset role",
-        "doctor_t holds execute on procedure rerun_report(bigint,text,text,jsonb)",
-    ),
     ("alter role pgreprise_reader rename to doctor_r", "Role pgreprise_reader does not exist"),
-    # Other owners.
-    ("alter table pgreprise.rerun owner to doctor_s", "Table pgreprise.rerun belongs to doctor_s"),
-    ("alter schema pgreprise owner to doctor_s", "Schema pgreprise belongs to doctor_s"),
-    ("alter type pgreprise.cache_key owner to doctor_s", "Type pgreprise.cache_key belongs to doctor_s"),
-    ("alter function get_report owner to doctor_s", "get_report(bigint,text) belongs to doctor_s"),
-    # Publications.
     (
         "alter table simulations drop constraint simulations_pkey; create publication mine for all tables",
         "Reruns are refused on public.simulations, because of what publication mine publishes",
     ),
     (
-        "create unique index mine on report_outputs (id); alter table report_outputs replica identity using index mine;"
-        "drop index mine; create publication mine for table report_outputs",
-        "Reruns are refused on public.report_outputs",
-    ),
-    (
-        "alter table pgreprise.rerun replica identity nothing; create publication mine for table pgreprise.rerun",
-        "Reruns are refused on pgreprise.rerun",
-    ),
-    (
-        "create publication mine for table reform_impact (country_id)",
-        "Reruns are refused on public.reform_impact",
-    ),
-    (
-        "create publication mine for table reform_impact where (country_id = 'us')",
+        "create publication mine_4 for table reform_impact where (country_id = 'us')",
         "Reruns are refused on public.reform_impact",
     ),
 ]
@@ -288,22 +315,21 @@ def test_a_publication_that_refuses_nothing_is_no_difference(unsaved: Connection
     assert look() == []
 
 
-@pytest.mark.parametrize(("change", "message"), ALTERED, ids=[change[:70] for change, _ in ALTERED])
+@pytest.mark.parametrize("changes", [*TOGETHER.values(), *([alone] for alone in ALONE)], ids=[*TOGETHER, *dict(ALONE)])
 def test_what_somebody_changed_is_named_and_the_remedies_put_it_right(
-    unsaved: Connection, look: Look, change: str, message: str
+    unsaved: Connection, look: Look, changes: list[tuple[str, str]]
 ) -> None:
-    unsaved.execute(change.encode())
+    for change, _ in changes:
+        unsaved.execute(change.encode())
     found = look()
-    assert any(message in finding.message for finding in found), [finding.message for finding in found]
+    messages = [finding.message for finding in found]
+    assert [message for _, message in changes if not any(message in named for named in messages)] == []
+    # A remedy may bring up the next problem: a column that is back lacks its index.
     for _ in range(6):
-        if not found:
-            break
         for finding in found:
-            try:
-                with unsaved.transaction():
-                    put_right(unsaved, finding.remedy)
-            except psycopg.Error:
-                # What another remedy did already, or has to do first.
-                continue
-        found = look()
+            # One may have been done by another, or have to wait for it.
+            with suppress(psycopg.Error), unsaved.transaction():
+                put_right(unsaved, finding.remedy)
+        if not (found := look()):
+            break
     assert found == []

@@ -15,7 +15,7 @@ from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from pyapi.schema import migrate
 from pyapi.schema.legacy import ImportRefused, import_legacy
 from tests.support import legacy as real

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Engine
 
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from pyapi.schema import migrate
 from pyapi.schema.legacy import ImportRefused, ImportResult, import_legacy
 from tests.support.command import Run

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, Engine
 
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from pyapi.schema import migrate
 from pyapi.schema.legacy import ImportRefused, Misfit, import_legacy
 from tests.support.command import Run

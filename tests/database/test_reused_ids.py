@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from pyapi.schema.legacy import import_legacy
 from tests.support.databases import Connection
 from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions

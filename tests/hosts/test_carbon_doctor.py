@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import URL
 
+from pyapi.database import connect_engine
 from pyapi.doctor import Finding, carbon
-from pyapi.pool import connect_engine
 from tests.support.databases import connect, rows
 from tests.support.statements import one
 

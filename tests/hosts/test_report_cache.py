@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import URL
 
 from pyapi.api.app import create_app
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from tests.support.databases import Connection, connect
 from tests.support.report_host import CASES, Case, real_cases
 from tests.support.statements import one, undo

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import URL
 
+from pyapi.database import connect_engine
 from pyapi.doctor import Finding, examine, reports
-from pyapi.pool import connect_engine
 from pyapi.schema import migrate
 from tests.support.databases import Connection, connect, engine, rows
 from tests.support.report_host import CASES, load_host

@@ -10,7 +10,7 @@ from sqlalchemy import URL, Engine
 
 from pyapi.schema import files, migrate
 from tests.support.databases import engine, rows
-from tests.support.dumps import state
+from tests.support.dumps import dump, state
 from tests.support.projects import add_revision
 
 CHECK = "reports/rows/check_update"
@@ -181,27 +181,74 @@ def test_a_database_that_is_not_at_the_head_keeps_its_texts(project: Path, empty
     assert rows(empty_database, "select from pgreprise.routine_version where name like 'reports/%'") == []
 
 
-@pytest.mark.parametrize(
-    "added",
-    [
-        "create or replace function public.second()\nreturns integer\nlanguage sql\nbegin atomic\n  select 1;\nend;",
-        "commit;",
-        "drop table public.simulations;",
-        "alter function pgreprise.check_update owner to postgres;",
-    ],
-)
-def test_a_file_that_holds_more_than_its_routine_is_refused(
-    project: Path, migrated: Engine, database: URL, added: str
+SECOND = "create or replace function public.second()\nreturns integer\nlanguage sql\nbegin atomic\n  select 1;\nend;"
+# Each with the word that the refused statement begins with. What stands before it hides nothing from PostgreSQL.
+MORE = {
+    "a second routine": (SECOND, "create"),
+    "a second routine in capitals": (
+        "CREATE FUNCTION public.second() RETURNS int LANGUAGE sql AS 'select 1';",
+        "CREATE",
+    ),
+    "an end of the transaction": ("commit;", "commit"),
+    "another statement": ("drop table public.simulations;", "drop"),
+    "another owner": ("alter function pgreprise.check_update owner to postgres;", "alter"),
+    "a comment on another routine": ("comment on function pgreprise.status() is 'Mine';", "comment"),
+    "a grant on a table": ("grant select on table public.simulations to pgreprise_api;", "grant"),
+    "a grant on another routine": ("grant execute on function pgreprise.status() to public;", "grant"),
+    "after a quote within a comment": ("-- don't;\n/* nor /* 'this' */ ' */\ncommit;", "commit"),
+    "after an escaped quote": ("comment on function {} is E'it\\'s; here';\ncommit;", "commit"),
+    "after a dollar quote": ("comment on function {} is $a$ ' $$ ; -- $a$;\ncommit;", "commit"),
+    "after a name with a quote": ('/* " */ create table "a;\'b" ();', "create table"),
+}
+
+
+@pytest.mark.parametrize(("added", "begins"), MORE.values(), ids=MORE)
+def test_a_file_that_holds_more_than_its_routine_is_refused_with_its_line(
+    project: Path, migrated: Engine, database: URL, added: str, begins: str
 ) -> None:
     before = state(database)
     edit(project, "core/kit/status", "'revisions', (", "'revisions',  (")
     path = project / "sql" / f"{CHECK}.sql"
-    path.write_text(f"{path.read_text()}\n{added}\n")
-    with pytest.raises(
-        files.TextError, match=rf"sql/{CHECK}\.sql should hold one routine, its comments and its grants"
-    ):
+    text = f"{path.read_text()}\n{added.format('pgreprise.check_update(text, json, text)')}\n"
+    path.write_text(text)
+    line = text.count("\n", 0, text.rindex(begins)) + 1
+    with pytest.raises(files.TextError, match=rf"^sql/{CHECK}\.sql, line {line}: .*Nothing was changed"):
         migrate.upgrade(migrated)
     assert state(database) == before
+
+
+def test_such_a_file_is_refused_before_anything_is_installed(project: Path, empty_database: URL) -> None:
+    before = dump(empty_database)
+    path = project / "sql" / f"{CHECK}.sql"
+    path.write_text(f"{path.read_text()}\n{SECOND}\n")
+    with pytest.raises(files.TextError, match=rf"^sql/{CHECK}\.sql, line \d+: a second routine is created here"):
+        migrate.upgrade(engine(empty_database))
+    assert dump(empty_database) == before
+
+
+@pytest.mark.parametrize("added", ["comment on function x is 'it", "/* and /* so */ on", "$body$ select 1; $bodi$"])
+def test_a_quote_or_a_comment_without_an_end_is_named_with_its_line(
+    project: Path, migrated: Engine, database: URL, added: str
+) -> None:
+    before = state(database)
+    path = project / "sql" / f"{CHECK}.sql"
+    lines = path.read_text().count("\n")
+    path.write_text(f"{path.read_text()}\n{added}\n")
+    with pytest.raises(files.TextError, match=rf"line {lines + 2}: a .* that begins here does not end"):
+        migrate.upgrade(migrated)
+    assert state(database) == before
+
+
+def test_what_looks_like_a_statement_in_a_comment_or_a_text_is_none(
+    project: Path, migrated: Engine, database: URL
+) -> None:
+    path = project / "sql" / f"{CHECK}.sql"
+    added = "-- create or replace function public.second(); commit;\n/* drop table x; /* ; */ commit; */"
+    path.write_text(
+        path.read_text().replace("\nbegin\n", "\nbegin\n  perform 'commit; $x$ -- ', $x$;'$x$;\n", 1) + added
+    )
+    migrate.upgrade(migrated)
+    assert state(database)[0]
 
 
 @pytest.mark.parametrize(

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
 
+from pyapi.database import connect_engine
 from pyapi.doctor import examine
 from pyapi.embedded import embedded
-from pyapi.pool import connect_engine
 from pyapi.schema import migrate
 from pyapi.schema.run_tables import create_run_tables
 from pyapi.settings import Settings
 from tests.support.databases import FAST, connect, engine, folder_of_a_server, janitor, rows
-from tests.support.factories import add_report, add_simulation, set_versions
+from tests.support.dumps import dump, public
+from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.hosts import LEGACY
-from tests.support.refusals import detail, refused_with
+from tests.support.refusals import detail, problems, refused_with, remedies
 
 ROLES = ("pgreprise_owner", "pgreprise_reader", "pgreprise_api", "pgreprise_dba", "migrator", "app_owner", "stranger")
 
@@ -86,65 +87,189 @@ def test_the_owner_of_a_database_who_may_create_roles_can_migrate_it(superuser: 
     assert_works(superuser)
 
 
-def test_without_that_right_one_error_tells_what_a_superuser_has_to_run(superuser: URL, migrator: URL) -> None:
-    with refused_with("42501", "may not prepare the roles that pgreprise needs") as refused:
+def everything(database: URL) -> tuple[str, list[dict[str, Any]], list[dict[str, Any]]]:
+    """The schema, the roles and their memberships."""
+    return (
+        dump(database),
+        rows(database, "select * from pg_roles order by rolname"),
+        rows(database, "select to_jsonb(entry) as entry from pg_auth_members as entry order by 1"),
+    )
+
+
+def mended(superuser: URL, migrator: URL, code: str, message: str) -> tuple[list[str], list[str]]:
+    """A migration is refused and changes nothing; the statements that it tells are run, and it goes through."""
+    before = everything(superuser)
+    with refused_with(code, message) as refused:
         migrate.upgrade(engine(migrator))
-    assert detail(refused.value).splitlines() == [
+    assert everything(superuser) == before
+    run_as(superuser, detail(refused.value))
+    migrate.upgrade(engine(migrator))
+    assert_works(superuser)
+    return problems(refused.value), remedies(refused.value)
+
+
+def has_options(database: URL) -> bool:
+    """Whether a membership has options, as from PostgreSQL 16 on."""
+    [row] = rows(database, "select current_setting('server_version_num')::integer >= 160000 as has_options")
+    return bool(row["has_options"])
+
+
+def with_options(database: URL) -> str:
+    return " with inherit true, set true" if has_options(database) else ""
+
+
+def test_without_that_right_one_error_tells_what_a_superuser_has_to_run(superuser: URL, migrator: URL) -> None:
+    _, statements = mended(superuser, migrator, "42501", "5 obstacles. Nothing was changed")
+    assert statements == [
         "create role pgreprise_owner nologin;",
         "create role pgreprise_reader nologin;",
         "create role pgreprise_api nologin;",
         "create role pgreprise_dba nologin;",
-        "grant pgreprise_owner to migrator;",
+        f"grant pgreprise_owner to migrator{with_options(superuser)};",
     ]
-    run_as(superuser, detail(refused.value))
-    migrate.upgrade(engine(migrator))
-    assert_works(superuser)
+
+
+def test_a_role_that_owns_nothing_is_told_all_that_it_lacks_at_once(superuser: URL, migrator: URL) -> None:
+    run_as(superuser, "alter database roles owner to postgres; revoke usage on schema public from public")
+    run_as(superuser, f"grant usage, create on schema public to app_owner; set role app_owner; {LEGACY}")
+    told, statements = mended(superuser, migrator, "42501", "11 obstacles")
+    assert told[5:8] == [
+        "Schema public: role migrator may not create in it",
+        "Schema public: role migrator may not let the roles of pgreprise use it",
+        "Database roles: role migrator may not create schema pgreprise",
+    ]
+    assert statements[5:11] == [
+        "grant usage, create on schema public to migrator;",
+        "grant usage, create on schema public to pgreprise_owner;",
+        "grant usage on schema public to pgreprise_reader;",
+        "grant usage on schema public to pgreprise_api;",
+        "grant usage on schema public to pgreprise_dba;",
+        "grant create on database roles to migrator;",
+    ]
 
 
 def test_roles_that_exist_need_only_the_membership(superuser: URL, migrator: URL) -> None:
     run_as(superuser, "".join(f"create role {role} nologin;" for role in ROLES[:4]))
-    with pytest.raises(DBAPIError) as refused:
+    _, statements = mended(superuser, migrator, "42501", "1 obstacle")
+    assert statements == [f"grant pgreprise_owner to migrator{with_options(superuser)};"]
+
+
+@pytest.mark.parametrize("option", ["inherit false", "set false", "inherit false, set false", "noinherit"])
+def test_a_membership_without_an_option_gets_a_remedy_that_works(superuser: URL, migrator: URL, option: str) -> None:
+    run_as(superuser, "".join(f"create role {role} nologin;" for role in ROLES[:4]))
+    if option == "noinherit" or not has_options(superuser):
+        option = "noinherit"
+        run_as(superuser, "alter role migrator noinherit; grant pgreprise_owner, app_owner to migrator")
+    else:
+        run_as(superuser, f"grant pgreprise_owner, app_owner to migrator with {option}")
+    run_as(superuser, f"grant create on schema public to app_owner; set role app_owner; {LEGACY}")
+    mended(superuser, migrator, "42501", "1 obstacle" if option == "set false" else "4 obstacles")
+
+
+def test_a_role_that_may_create_roles_and_does_not_inherit_is_told_what_it_needs(superuser: URL, migrator: URL) -> None:
+    run_as(superuser, "alter role migrator createrole noinherit")
+    if has_options(superuser):
+        # It may give itself a membership that inherits.
         migrate.upgrade(engine(migrator))
-    assert detail(refused.value) == "grant pgreprise_owner to migrator;"
-    run_as(superuser, detail(refused.value))
-    migrate.upgrade(engine(migrator))
-    assert_works(superuser)
-
-
-@pytest.mark.parametrize("right", ["superuser", "login"])
-def test_an_owner_with_too_many_rights_is_refused(superuser: URL, right: str) -> None:
-    run_as(superuser, f"create role pgreprise_owner {right}")
-    with refused_with("55000", "is a superuser or may log in"):
-        migrate.upgrade(engine(superuser))
+        assert_works(superuser)
+    else:
+        mended(superuser, migrator, "42501", "1 obstacle")
 
 
 @pytest.mark.parametrize(
-    ("owner", "statements"),
+    ("role", "right"),
     [
-        ("app_owner", ["grant app_owner to migrator;"]),
-        (
-            "postgres",
-            [
-                "alter table public.reform_impact owner to migrator;",
-                "alter table public.report_outputs owner to migrator;",
-                "alter table public.simulations owner to migrator;",
-            ],
-        ),
+        ("pgreprise_owner", "superuser"),
+        ("pgreprise_owner", "login"),
+        ("pgreprise_api", "createdb bypassrls"),
+        ("pgreprise_dba", "login"),
     ],
-    ids=["another role", "a superuser"],
 )
+def test_a_role_of_our_name_with_rights_of_its_own_is_refused(superuser: URL, role: str, right: str) -> None:
+    run_as(superuser, f"create role {role} {right}")
+    told, statements = mended(superuser, superuser, "55000", "1 obstacle")
+    assert told[0].startswith(f"{role}: the role has {right.replace(' ', ', ')}. It must only hold rights")
+    assert statements == [f"alter role {role} no{right.replace(' ', ' no')};"]
+
+
+@pytest.mark.parametrize("owner", ["app_owner", "postgres"])
 def test_adopted_tables_of_someone_else_are_named_with_what_is_to_be_granted(
-    superuser: URL, migrator: URL, owner: str, statements: list[str]
+    superuser: URL, migrator: URL, owner: str
 ) -> None:
     run_as(superuser, "alter role migrator createrole; grant create on schema public to app_owner")
     run_as(superuser, f"set role {owner}; {LEGACY}")
-    with refused_with("42501", "does not own the tables") as refused:
-        migrate.upgrade(engine(migrator))
-    assert detail(refused.value).splitlines() == statements
-    assert rows(superuser, "select pgreprise.status() -> 'revisions' as revisions") == [{"revisions": ["core_0001"]}]
-    run_as(superuser, detail(refused.value))
-    migrate.upgrade(engine(migrator))
-    assert_works(superuser)
+    told, statements = mended(superuser, migrator, "42501", "3 obstacles")
+    tables = ("reform_impact", "report_outputs", "simulations")
+    assert told == [
+        f"public.{table}: role migrator does not own the table, which pgreprise is to index and grant on"
+        for table in tables
+    ]
+    # Nobody should become a member of a superuser.
+    assert statements == (
+        [f"alter table public.{table} owner to migrator;" for table in tables]
+        if owner == "postgres"
+        else [f"grant app_owner to migrator{with_options(superuser)};"]
+    )
+
+
+def test_a_schema_of_our_name_that_another_role_owns_is_named(superuser: URL, migrator: URL) -> None:
+    run_as(superuser, "create schema pgreprise; alter role migrator createrole")
+    _, statements = mended(superuser, migrator, "42501", "1 obstacle")
+    assert statements == ["alter schema pgreprise owner to migrator;"]
+
+
+def test_an_upgrade_by_another_role_is_refused_before_its_first_revision(superuser: URL, migrator: URL) -> None:
+    migrate.upgrade(engine(superuser), "reports_0005")
+    mended(superuser, migrator, "42501", "obstacle")
+
+
+HOST_DEFAULTS = """
+create sequence public.tickets;
+create schema app;
+create type app.mood as enum ('good', 'bad');
+create function app.token() returns text language sql as $f$ select 't' $f$;
+revoke execute on function app.token() from public;
+revoke usage on type app.mood from public;
+alter table public.report_outputs add ticket bigint default nextval('public.tickets');
+alter table public.simulations add token text default app.token();
+alter table public.reform_impact add mood app.mood default 'good', add moods app.mood[];
+alter role migrator createrole;
+"""
+
+
+def test_defaults_and_types_that_pgreprise_may_not_use_are_named_and_then_used(superuser: URL, migrator: URL) -> None:
+    run_as(superuser, f"set role migrator; {LEGACY}")
+    run_as(superuser, HOST_DEFAULTS)
+    _, statements = mended(superuser, migrator, "42501", "obstacles")
+    assert statements == [
+        "grant usage on schema app to migrator with grant option;",
+        "grant usage on sequence public.tickets to migrator with grant option;",
+        "grant execute on routine app.token() to migrator with grant option;",
+    ]
+    with connect(superuser) as connection:
+        connection.execute("set role pgreprise_api")
+        made = connection.execute(
+            "select (m.stored).id as id from get_or_create_simulation('us', 'ca', 'geography', 3) m"
+        )
+        first = made.fetchone()
+        assert first is not None
+        connection.execute("select from get_or_create_report('us', %s, null, '2026')", (first["id"],))
+        connection.execute("reset role")
+        report, _, _ = add_economy_report(connection)
+        impact = add_reform_impact(connection)
+        connection.execute("update public.reform_impact set mood = 'bad', moods = '{bad,good}'")
+        connection.execute("set role pgreprise_dba")
+        done = connection.execute("call rerun_report(%s::bigint)", (report,)).fetchone()
+        assert done is not None
+        assert done["result"]["economy_cache_rows_deleted"] == 1
+        connection.execute("call undo_rerun(%s::bigint)", (done["result"]["rerun_id"],))
+        connection.execute("reset role")
+        kept = connection.execute(
+            "select reform_impact_id as id, mood::text as mood, moods::text as moods from public.reform_impact"
+        )
+        assert kept.fetchall() == [{"id": impact, "mood": "bad", "moods": "{bad,good}"}]
+    migrate.downgrade(engine(migrator), "base", drop_tables_with_rows=True)
+    assert "pgreprise_owner" not in public(superuser)[0]
 
 
 # --- default privileges of the host ----------------------------------------------------------

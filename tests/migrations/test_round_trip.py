@@ -10,7 +10,7 @@ from alembic.script import Script
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL, create_engine
 
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from pyapi.schema import migrate
 from pyapi.schema.files import routine_file
 from tests.support.databases import engine, rows

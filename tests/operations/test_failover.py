@@ -17,8 +17,7 @@ from sqlalchemy import URL, Engine
 
 from pyapi import pool
 from pyapi.api.app import create_app
-from pyapi.database import call
-from pyapi.pool import connect_engine
+from pyapi.database import call, connect_engine
 from pyapi.settings import database_url
 from tests.support.command import run
 from tests.support.databases import connect, plain
@@ -48,9 +47,7 @@ def follower(primary: Server, server_folder: Path) -> Iterator[Server]:
 
 def both(primary: Server, follower: Server) -> URL:
     """A URL that names both servers, as people write it."""
-    return database_url(
-        "DATABASE_URL", f"postgresql://postgres@127.0.0.1:{primary.port},127.0.0.1:{follower.port}/postgres"
-    )
+    return database_url(f"postgresql://postgres@127.0.0.1:{primary.port},127.0.0.1:{follower.port}/postgres")
 
 
 @pytest.fixture

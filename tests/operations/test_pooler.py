@@ -12,8 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi import pool
 from pyapi.api.app import create_app
-from pyapi.database import call, sqlstate
-from pyapi.pool import connect_engine
+from pyapi.database import call, connect_engine, sqlstate
 from pyapi.settings import database_url
 from tests.support.command import Done, run
 from tests.support.databases import Connection, connect, plain, rows
@@ -183,13 +182,11 @@ def test_the_command_works_behind_the_pooler(owner: str, dba: Connection) -> Non
     assert done("doctor", url=owner).returncode == 0
     batch = json.loads(done("rerun-batch", "--country", "us", "--json", url=owner).stdout)
     assert batch["rerun"] == len(reports)
-    assert {
-        row["status"] for row in rows(database_url("DATABASE_URL", owner), "select status from report_outputs")
-    } == {"pending"}
+    assert {row["status"] for row in rows(database_url(owner), "select status from report_outputs")} == {"pending"}
 
 
 def test_a_migration_behind_the_pooler_is_refused_and_changes_nothing(owner: str, empty_database: URL) -> None:
-    through = plain(database_url("DATABASE_URL", owner).set(database=empty_database.database))
+    through = plain(database_url(owner).set(database=empty_database.database))
     for arguments in (["migrate"], ["migrate", "--downgrade", "reports@base"]):
         refusal = run(*arguments, DATABASE_URL=through)
         assert refusal.returncode != 0

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from pyapi.api.app import create_app
 from pyapi.api.replica import POSITION_HEADER, Replica, WritePosition
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from tests.support.databases import connect, rows
 from tests.support.factories import add_report, add_simulation
 from tests.support.replies import refused, succeeded

@@ -12,8 +12,8 @@ from sqlalchemy import URL, Engine
 from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication
 from pyapi.api.background import BACKGROUND, Background
+from pyapi.database import connect_engine
 from pyapi.economy_cache import EconomyCache
-from pyapi.pool import connect_engine
 
 NewEngine = Callable[..., Engine]
 NewClient = Callable[..., FlaskClient]

@@ -13,7 +13,7 @@ from unittest.mock import ANY
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from pyapi.schema.legacy import import_legacy
 from tests.support.databases import connect
 from tests.support.factories import VERSIONS, set_versions

@@ -51,3 +51,13 @@ def detail(error: DBAPIError) -> str:
     assert isinstance(error.orig, psycopg.Error)
     assert error.orig.diag.message_detail is not None
     return error.orig.diag.message_detail
+
+
+def problems(error: DBAPIError) -> list[str]:
+    """What stands in the way of a migration, as the detail of its error tells it."""
+    return [line.removeprefix("-- ") for line in detail(error).splitlines() if line.startswith("-- ")]
+
+
+def remedies(error: DBAPIError) -> list[str]:
+    """The statements in the detail of such an error."""
+    return [line for line in detail(error).splitlines() if not line.startswith("-- ")]

@@ -26,7 +26,7 @@ from sqlalchemy import URL
 from pyapi.api.app import create_app
 from pyapi.api.background import BACKGROUND
 from pyapi.cli.connections import authentication_of
-from pyapi.pool import connect_engine
+from pyapi.database import connect_engine
 from pyapi.settings import Settings
 from tests.support.command import environment, run_here
 from tests.support.databases import plain

@@ -1,7 +1,8 @@
 -- wanted_tables: the tables of the carbon domain, for the files of core/adoption that check, record, grant and drop
 -- tables (check_tables, record_created, grant_tables, drop_created). A table is listed after those that it refers to.
--- A column is "required" when it must be not null, and "given" when pgreprise writes it in each new row. Constraints
--- may exist already. The calculator keeps times without a time zone in UTC; only that type can be written so.
+-- A column is "required" when it must be not null, and "given" when pgreprise writes it in each new row,
+-- and "nulled" when it may write null there. Constraints may exist already. The calculator keeps times without a time
+-- zone in UTC; only that type can be written so.
 select pg_catalog.set_config('pgreprise.wanted_tables', $json$
 {
   "domain": "carbon",
@@ -80,10 +81,10 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
         {"name": "id", "type": "id", "required": true},
         {"name": "data_entry_id", "type": "id", "required": true},
         {"name": "emission_type_id", "type": "integer", "required": true},
-        {"name": "primary_factor_id", "type": "id", "given": true},
+        {"name": "primary_factor_id", "type": "id", "given": true, "nulled": true},
         {"name": "kg_co2eq", "type": "double precision", "given": true},
-        {"name": "additional_value", "type": "double precision", "given": true},
-        {"name": "scope", "type": "integer", "given": true},
+        {"name": "additional_value", "type": "double precision", "given": true, "nulled": true},
+        {"name": "scope", "type": "integer", "given": true, "nulled": true},
         {"name": "meta", "type": "json", "given": true},
         {"name": "computed_at", "type": "timestamp with time zone", "given": true}
       ],

@@ -10,6 +10,7 @@ declare
     select entry.name from pgreprise.created_object as entry where entry.domain = wanted ->> 'domain'
   );
   listed        record;
+  statement     text;
   added_column  text;
   sequence_name text;
   holds_rows    boolean;
@@ -49,6 +50,35 @@ begin
     if sequence_name is not null then
       execute format('revoke all on sequence %s from pgreprise_owner', sequence_name);
     end if;
+    for statement in
+      select case relation.relkind
+          when 'S' then format('revoke usage on sequence %s from pgreprise_owner', relation.oid::regclass)
+          else format('revoke execute on routine %s from pgreprise_owner', used.refobjid::regprocedure)
+        end
+        from pg_attrdef as given
+        join pg_depend as used on used.classid = 'pg_attrdef'::regclass and used.objid = given.oid
+        left join pg_class as relation
+          on used.refclassid = 'pg_class'::regclass and relation.oid = used.refobjid and relation.relkind = 'S'
+        left join pg_proc as routine on used.refclassid = 'pg_proc'::regclass and routine.oid = used.refobjid
+       where given.adrelid = to_regclass('public.' || listed.name)
+         and 'pgreprise_owner'::regrole in (
+           select privilege.grantee from aclexplode(coalesce(relation.relacl, routine.proacl)) as privilege
+            where pg_has_role(privilege.grantor, 'usage')
+         )
+      union
+      select format('revoke usage on schema %I from pgreprise_owner', namespace.nspname)
+        from pg_attribute as attribute
+        join pg_type as type on type.oid = attribute.atttypid
+        join pg_namespace as namespace on namespace.oid = type.typnamespace
+       where attribute.attrelid = to_regclass('public.' || listed.name) and attribute.attnum > 0
+         and not attribute.attisdropped and namespace.nspname not in ('public', 'pgreprise', 'pg_catalog')
+         and 'pgreprise_owner'::regrole in (
+           select privilege.grantee from aclexplode(namespace.nspacl) as privilege
+            where pg_has_role(privilege.grantor, 'usage')
+         )
+    loop
+      execute statement;
+    end loop;
   end loop;
 
   for listed in

@@ -2,7 +2,7 @@
 -- drop tables (check_tables, record_created, grant_tables, drop_created).
 -- About a column: "required" means that it must not be null; "length" is the number of characters that a text column
 -- must have room for.
--- An "optional" column may be missing.
+-- An "optional" column may be missing, and a "nulled" one gets null from pgreprise.
 -- A table that has a "reserved" column is refused: every rerun would change it, and a downgrade would drop it.
 select pg_catalog.set_config('pgreprise.wanted_tables', $json$
 {
@@ -18,12 +18,12 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
         {"name": "population_type", "type": "text", "length": 50, "required": true},
         {"name": "policy_id", "type": "integer", "required": true},
         {"name": "status", "type": "text", "length": 32, "required": true},
-        {"name": "output", "type": "json"},
-        {"name": "error_message", "type": "text"},
+        {"name": "output", "type": "json", "nulled": true},
+        {"name": "error_message", "type": "text", "nulled": true},
         {"name": "simulation_spec_json", "type": "json", "optional": true},
         {"name": "simulation_spec_schema_version", "type": "integer", "optional": true},
-        {"name": "active_run_id", "type": "uuid", "length": 36, "optional": true},
-        {"name": "latest_successful_run_id", "type": "uuid", "length": 36, "optional": true}
+        {"name": "active_run_id", "type": "uuid", "length": 36, "optional": true, "nulled": true},
+        {"name": "latest_successful_run_id", "type": "uuid", "length": 36, "optional": true, "nulled": true}
       ],
       "reserved": ["run_sequence"],
       "uniques": [["id"]]
@@ -34,18 +34,18 @@ select pg_catalog.set_config('pgreprise.wanted_tables', $json$
         {"name": "id", "type": "id", "required": true},
         {"name": "country_id", "type": "text", "length": 3, "required": true},
         {"name": "simulation_1_id", "type": "id", "required": true},
-        {"name": "simulation_2_id", "type": "id"},
+        {"name": "simulation_2_id", "type": "id", "nulled": true},
         {"name": "api_version", "type": "text", "length": 10, "required": true},
         {"name": "status", "type": "text", "length": 32, "required": true},
-        {"name": "output", "type": "json"},
-        {"name": "error_message", "type": "text"},
+        {"name": "output", "type": "json", "nulled": true},
+        {"name": "error_message", "type": "text", "nulled": true},
         {"name": "year", "type": "text", "length": 4, "given": true},
         {"name": "report_kind", "type": "text", "optional": true},
         {"name": "report_spec_json", "type": "json", "optional": true},
         {"name": "report_spec_schema_version", "type": "integer", "optional": true},
         {"name": "report_spec_status", "type": "text", "optional": true},
-        {"name": "active_run_id", "type": "uuid", "length": 36, "optional": true},
-        {"name": "latest_successful_run_id", "type": "uuid", "length": 36, "optional": true}
+        {"name": "active_run_id", "type": "uuid", "length": 36, "optional": true, "nulled": true},
+        {"name": "latest_successful_run_id", "type": "uuid", "length": 36, "optional": true, "nulled": true}
       ],
       "reserved": ["run_sequence"],
       "uniques": [["id"]]

@@ -10,6 +10,9 @@ create table pgreprise.report_key (
   )
 );
 
+-- A primary key cannot hold the null. Without an identity a publication for all tables would refuse the updates.
+alter table pgreprise.report_key replica identity full;
+
 comment on table pgreprise.report_key is
 'Lets callers of get_or_create_report() that ask for the same report wait for each other.';
 
