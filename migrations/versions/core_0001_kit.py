@@ -33,6 +33,7 @@ ROUTINES = (
     "raise_lost_rows",
     "raise_kept_rows",
     "is_refusal_of_host",
+    "host_message",
 )
 
 

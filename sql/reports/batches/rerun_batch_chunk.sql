@@ -30,7 +30,7 @@ begin
        for update skip locked
   );
 
-  done := pgreprise.rerun_many(taken_ids, rerun_batch_chunk.batch_id);
+  done := pgreprise.rerun_each(taken_ids, rerun_batch_chunk.batch_id);
   refused := jsonb_array_length(done -> 'refused');
 
   update pgreprise.rerun_batch_item as item

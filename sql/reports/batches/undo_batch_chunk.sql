@@ -19,6 +19,11 @@ declare
   act_id  bigint;
   undone  bigint := 0;
   refused jsonb := jsonb_build_array();
+  constraint_of text;
+  table_of      text;
+  schema_of     text;
+  message_of    text;
+  context_of    text;
 begin
   perform pgreprise.enter('reports:rerun');
   perform pgreprise.check_chunk_size(undo_batch_chunk.chunk_size);
@@ -55,10 +60,20 @@ begin
   foreach act_id in array acts loop
     begin
       perform pgreprise.undo_act(act_id, coalesce(undo_batch_chunk.force, false));
+      -- What is deferred to the end of the transaction refuses this one only.
+      set constraints all immediate;
       undone := undone + 1;
     exception
-      when sqlstate 'RR010' or sqlstate 'RR014' then
-        refused := refused || jsonb_build_object('rerun_id', act_id, 'errcode', sqlstate, 'message', sqlerrm,
+      when others then
+        get stacked diagnostics
+          constraint_of = constraint_name, table_of = table_name, schema_of = schema_name,
+          message_of = message_text, context_of = pg_exception_context;
+        if sqlstate not in ('RR010', 'RR014', 'RR021', 'RR022')
+          and not pgreprise.is_refusal_of_host(sqlstate, context_of, schema_of, constraint_of, table_of)
+        then
+          raise;
+        end if;
+        refused := refused || jsonb_build_object('rerun_id', act_id, 'errcode', sqlstate, 'message', pgreprise.host_message(message_of, constraint_of),
           'report_id', (select act.report_id from pgreprise.rerun as act where act.rerun_id = own.act_id));
     end;
   end loop;

@@ -19,7 +19,7 @@ begin
       hint = 'call rerun_reports(array[2, 6, 10])';
   end if;
 
-  result := pgreprise.rerun_many(rerun_reports.report_ids);
+  result := pgreprise.rerun_each(rerun_reports.report_ids);
 end;
 $$;
 

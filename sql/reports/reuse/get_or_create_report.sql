@@ -84,6 +84,9 @@ begin
     values (get_or_create_report.country_id, get_or_create_report.simulation_1_id,
       get_or_create_report.simulation_2_id, report_version, 'pending', wanted_year)
     returning report.id into newest_id;
+    if newest_id is null then
+      perform pgreprise.raise_kept_rows('RR022', 'report_outputs', 1, 0);
+    end if;
     perform pgreprise.skip_used_run_numbers(array[newest_id], '{}');
     if (select setting.has_run_tables from pgreprise.setting as setting) then
       perform pgreprise.add_host_runs('initial', array[newest_id]);

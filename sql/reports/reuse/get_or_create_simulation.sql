@@ -78,6 +78,9 @@ begin
     values (get_or_create_simulation.country_id, package_version, get_or_create_simulation.population_id,
       get_or_create_simulation.population_type, get_or_create_simulation.policy_id, 'pending')
     returning simulation.id into newest_id;
+    if newest_id is null then
+      perform pgreprise.raise_kept_rows('RR022', 'simulations', 1, 0);
+    end if;
     perform pgreprise.skip_used_run_numbers('{}', array[newest_id]);
     if (select setting.has_run_tables from pgreprise.setting as setting) then
       perform pgreprise.add_host_runs('initial', '{}', array[newest_id]);
