@@ -639,7 +639,9 @@ def test_a_chunk_that_fails_leaves_those_before_it_and_the_batch_goes_on_later(
     world = World(dba)
     with_all = create(dba, ids=world.good)
     stopped_at = world.good[5]
-    dba.execute(f"alter table public.report_outputs add constraint rule check (id <> {stopped_at} or status <> 'pending')")
+    dba.execute(
+        f"alter table public.report_outputs add constraint rule check (id <> {stopped_at} or status <> 'pending')"
+    )
     runner = connect(role="pgreprise_dba")
     with pytest.raises(psycopg.errors.CheckViolation):
         run(runner, with_all, 2)

@@ -113,7 +113,7 @@ def test_a_call_that_waits_too_long_names_the_row_and_who_holds_it(
     assert row == (4 if table == "reform_impact" else 1)
 
 
-def test_a_call_that_waits_for_a_whole_table_names_it(rows: Connection, connect: Connect) -> None:
+def test_a_call_that_waits_for_a_whole_table_names_it(rows: Connection, connect: Connect) -> None:  # noqa: ARG001
     holder = connect(autocommit=False)
     holder.execute("lock table public.simulations in exclusive mode")
     caller = connect()
@@ -127,12 +127,12 @@ def test_a_call_that_waits_for_a_whole_table_names_it(rows: Connection, connect:
 def test_a_worker_that_waited_writes_what_it_then_finds(rows: Connection, connect: Connect, name: str) -> None:
     table = "report_outputs" if "report" in name else "simulations"
     holder = connect(autocommit=False)
-    holder.execute(f"update public.{table} set error_message = 'of somebody else' where id = 1".encode())
+    holder.execute(f"update public.{table} set error_message = 'of somebody else' where id = 1".encode())  # noqa: S608
     with waiting_for_a_lock(rows, connect(), CALLS[name]) as call:
         holder.commit()
     [row] = call.result().fetchall()
     assert "running" in str(row)
-    stored = one(rows, f"select status, error_message from public.{table} where id = 1")
+    stored = one(rows, f"select status, error_message from public.{table} where id = 1")  # noqa: S608
     assert stored == {"status": "running", "error_message": "of somebody else"}
 
 
@@ -219,7 +219,7 @@ INSERTS = {
     "rerun by many": "call rerun_reports(array[1])",
     "rerun by a batch": "select rerun_batch_chunk(2)",
     "rerun by the undo of a batch": "select undo_batch_chunk(1, force => true)",
-    "rerun_batch": "select create_rerun_batch('{\"country\": \"us\"}')",
+    "rerun_batch": 'select create_rerun_batch(\'{"country": "us"}\')',
 }
 
 
@@ -247,7 +247,7 @@ def test_a_sequence_that_is_behind_is_told_with_the_statement_to_type(rows: Conn
     )
     assert said.hint is not None
     remedy = said.hint.removeprefix("The owner of the table types: ")
-    assert remedy == f"select setval('{sequence}', (select max({key}) from {schema}.{table}));"
+    assert remedy == f"select setval('{sequence}', (select max({key}) from {schema}.{table}));"  # noqa: S608
     rows.execute(remedy.encode())
     rows.execute(INSERTS[name].encode())
 

@@ -26,6 +26,10 @@ declare
   is_limited constant boolean := current_setting('lock_timeout') <> '0';
   longest  text;
   taken_key text;
+  table_of  text;
+  schema_of text;
+  message_of text;
+  context_of text;
 begin
   perform pgreprise.enter('reports:rerun');
   longest := current_setting('lock_timeout');
@@ -76,15 +80,10 @@ begin
      where found_act.rerun_id = own.act_id;
     begin
       perform pgreprise.undo_act(act_id, coalesce(undo_batch_chunk.force, false));
+      -- What is deferred to the end of the transaction refuses this one only.
+      set constraints all immediate;
       undone := undone + 1;
     exception
-      when sqlstate 'RR010' or sqlstate 'RR014' then
-        refused := refused || jsonb_build_object('rerun_id', act_id, 'errcode', sqlstate, 'message', sqlerrm,
-          'report_id', target.report_id);
-      when unique_violation then
-        get stacked diagnostics taken_key = constraint_name;
-        perform pgreprise.raise_sequence_behind(taken_key);
-        raise;
       when lock_not_available then
         begin
           perform pgreprise.raise_report_wait(array[target.report_id], target.simulation_ids);
@@ -93,6 +92,18 @@ begin
             left_out := left_out || jsonb_build_object('rerun_id', act_id, 'errcode', sqlstate, 'message', sqlerrm,
               'report_id', target.report_id);
         end;
+      when others then
+        get stacked diagnostics
+          taken_key = constraint_name, table_of = table_name, schema_of = schema_name,
+          message_of = message_text, context_of = pg_exception_context;
+        if sqlstate not in ('RR010', 'RR014', 'RR021', 'RR022')
+          and not pgreprise.is_refusal_of_host(sqlstate, context_of, schema_of, taken_key, table_of)
+        then
+          perform pgreprise.raise_sequence_behind(taken_key);
+          raise;
+        end if;
+        refused := refused || jsonb_build_object('rerun_id', act_id, 'errcode', sqlstate,
+          'message', pgreprise.host_message(message_of, taken_key), 'report_id', target.report_id);
     end;
   end loop;
 

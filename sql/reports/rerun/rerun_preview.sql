@@ -43,6 +43,18 @@ begin
   if target.errcode is not null then
     return query select 'report', own.target.report_id, own.target.status, 'nothing: the report cannot be rerun',
         0::bigint, '{}'::bigint[], own.target.errcode, own.target.message, own.target.hint;
+    if target.errcode = 'RR021' then
+      return query
+        select 'reference', null::bigint, null::text,
+            format('%s of %s would be lost with economy cache rows of the report',
+              coalesce(referring.lost::text || case referring.lost when 1 then ' row' else ' rows' end,
+                'an unknown number of rows'), referring.child),
+            0::bigint, '{}'::bigint[], referring.errcode, referring.message, referring.hint
+          from pgreprise.lost_rows('RR021', 'reform_impact', 'reform_impact_id', array(
+            select cached.reform_impact_id::text
+              from pgreprise.report_cache_rows(own.target.cache_key, own.target.economy_impact_version) as cached
+          )) as referring;
+    end if;
     return;
   end if;
 
