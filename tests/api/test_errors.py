@@ -18,7 +18,7 @@ from pyapi.database import connect_engine
 from pyapi.schema.files import sql_folder
 from tests.support.api import NewClient, NewEngine, as_api
 from tests.support.databases import Connect, Connection, connect
-from tests.support.factories import add_report, add_simulation, set_versions
+from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.replies import refused, succeeded
 from tests.support.snapshots import snapshot
 from tests.support.statements import one
@@ -162,6 +162,30 @@ def finished_run(dba: Connection) -> Callable[[FlaskClient], Any]:
     return lambda client: client.patch("/us/report", json={"id": report, "status": "running"})
 
 
+def rows_that_would_be_lost(dba: Connection) -> Callable[[FlaskClient], Any]:
+    set_versions(dba)
+    report, _, _ = add_economy_report(dba)
+    impact = add_reform_impact(dba)
+    dba.execute("create table public.note (about integer references public.reform_impact on delete cascade)")
+    dba.execute("insert into public.note values (%s)", (impact,))
+    dba.execute("grant select on public.note to pgreprise_owner")
+    return lambda client: client.post(f"/us/report/{report}/rerun")
+
+
+def row_that_a_trigger_keeps(dba: Connection) -> Callable[[FlaskClient], Any]:
+    report = household_report(dba)
+    dba.execute("create function public.keep() returns trigger language plpgsql as 'begin return null; end'")
+    dba.execute("create trigger keep before update on public.report_outputs for each row execute function keep()")
+    return lambda client: client.post(f"/us/report/{report}/rerun")
+
+
+def sequence_behind(dba: Connection) -> Callable[[FlaskClient], Any]:
+    report = household_report(dba)
+    dba.execute("call rerun_report(%s)", (report,))
+    dba.execute("alter sequence pgreprise.rerun_rerun_id_seq restart")
+    return lambda client: client.post(f"/us/report/{report}/rerun")
+
+
 def no_such_run(dba: Connection) -> Callable[[FlaskClient], Any]:
     report = household_report(dba)
     return lambda client: client.get(f"/us/report/{report}/runs/9")
@@ -213,6 +237,13 @@ REFUSALS = [
     (no_such_batch, "RR018", "Batch #3 not found."),
     (no_such_run, "RR019", "Report #1 has no run 9."),
     (finished_run, "RR020", "Report #1 is at status complete, and a finished run is not un-finished."),
+    (rows_that_would_be_lost, "RR021", None),
+    (
+        row_that_a_trigger_keeps,
+        "RR022",
+        "A trigger on public.report_outputs kept a row from being written. Nothing was changed.",
+    ),
+    (sequence_behind, "RR023", None),
 ]
 
 

@@ -1,7 +1,8 @@
--- lost_rows(refused_with, table_name, key_column, ids): which rows of other tables would be lost, or lose what they refer
--- to, if these rows of a table of the host were deleted (losing_keys). One row for each foreign key that has such rows:
--- how many there are (null where the owner of the routines may not see them), and what a refusal says, under the
--- errcode refused_with of the domain that asks. Rows that refer to others of their own table which go as well do not count.
+-- lost_rows(refused_with, table_name, key_column, ids): which rows of other tables would be lost, or lose what they
+-- refer to, if these rows of a table of the host were deleted (losing_keys). One row for each foreign key that has such
+-- rows: how many there are (null where the owner of the routines may not see them), and what a refusal says, under the
+-- errcode refused_with of the domain that asks. Rows that refer to others of their own table which go as well do not
+-- count.
 -- This is the only place that says what may not get lost: single and many reruns, undos, imports, previews and audits
 -- ask here.
 create or replace function pgreprise.lost_rows(refused_with text, table_name text, key_column text, ids text[])

@@ -159,6 +159,7 @@ exception
     raise exception using
       errcode = 'serialization_failure',
       message = 'The application added a run of the same report or simulation at this moment.',
+      detail = jsonb_build_object(),
       hint = 'Nothing was changed. Try again.';
 end;
 $$;

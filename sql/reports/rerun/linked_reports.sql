@@ -17,6 +17,7 @@ set plan_cache_mode = 'force_custom_plan'
 as $$
 -- The table of an older application has no column report_spec_json. Then the name means the variable, which is null.
 #variable_conflict use_column
+<<own>>
 declare
   report_spec_json constant json := null;
   has_losing_keys  constant boolean := exists (select from pgreprise.losing_keys('reform_impact'));
@@ -54,7 +55,7 @@ begin
               from pgreprise.report_cache_rows(keyed.cache_key, country.economy_impact_version) as cached
           )) as referring
          limit 1
-      ) as lost on has_losing_keys and defect.errcode is null and keyed.cache_key is not null
+      ) as lost on own.has_losing_keys and defect.errcode is null and keyed.cache_key is not null
      where (linked_reports.report_ids is null or report.id = any (linked_reports.report_ids))
        and (
          linked_reports.can_be_rerun is null

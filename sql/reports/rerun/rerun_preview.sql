@@ -3,7 +3,8 @@
 -- archived, and shared_with: the other reports that use the same simulation or the same economy cache rows.
 -- It also lists what is near and would be kept: other reports that have the key and version that the report would get,
 -- and economy cache rows with the same policies, region and year that do not answer the report's request.
--- A report that cannot be rerun gives one row, with the reason in errcode, message and hint.
+-- A report that cannot be rerun gives one row, with the reason in errcode, message and hint. Where rows of other tables
+-- would be lost (RR021), a row of kind reference for each such table tells how many.
 -- Changes nothing and locks nothing.
 -- Raises RR001 no such report, RR008 no such country, RR017 the caller's token may not.
 create or replace function public.rerun_preview(report_id bigint, country_id text default null)
