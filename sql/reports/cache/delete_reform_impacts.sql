@@ -93,6 +93,7 @@ begin
 exception
   when lock_not_available then
     perform pgreprise.raise_report_wait('{}', '{}', removed_ids);
+    raise;
   when unique_violation then
     get stacked diagnostics taken_key = constraint_name;
     perform pgreprise.raise_sequence_behind(taken_key);
