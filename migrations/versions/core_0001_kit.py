@@ -32,6 +32,12 @@ ROUTINES = (
     "raise_lock_wait",
     "sequences_behind",
     "raise_sequence_behind",
+    "losing_keys",
+    "lost_rows",
+    "raise_lost_rows",
+    "raise_kept_rows",
+    "is_refusal_of_host",
+    "host_message",
 )
 
 

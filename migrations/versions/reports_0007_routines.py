@@ -84,6 +84,7 @@ ROUTINES = (
     "keep_feed_position",
     "new_cache_keys",
     "rerun_many",
+    "rerun_each",
     "rerun_reports",
     "require_batch",
     "batch_filter",

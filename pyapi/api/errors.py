@@ -19,6 +19,7 @@ from werkzeug.exceptions import HTTPException
 
 from pyapi.api.requests import Reply, failure
 from pyapi.database import sqlstate
+from pyapi.schema.causes import Cause, cause_of, has_failed, host_message, lost_column
 
 __all__ = ["HTTP_STATUS", "register_error_handlers"]
 
@@ -106,6 +107,8 @@ HTTP_STATUS: dict[str, int] = {
     "RR018": 404,
     "RR019": 404,
     "RR020": 409,
+    "RR021": 409,
+    "RR022": 409,
     "RR023": 503,
     "RC001": 404,
     "RC002": 403,
@@ -132,28 +135,34 @@ def _reply(condition: Condition, error: Exception, code: str | None = None) -> R
     return failure(condition.http_status, condition.message, code=code, hint=condition.hint)
 
 
-def _is_refusal_of_the_host(code: str, said: psycopg.errors.Diagnostic) -> bool:
-    # A constraint names its table. A trigger, which is no routine of ours, raises within a statement of one.
-    if code.startswith("23"):
-        return said.table_name is not None
-    context = said.context or ""
-    is_ours = context.startswith("PL/pgSQL function pgreprise.")
-    return said.source_function == "exec_stmt_raise" and "\nSQL statement" in context and not is_ours
-
-
 def _names_the_row(said: psycopg.errors.Diagnostic) -> bool:
     # Ours, of raise_lock_wait; PostgreSQL's own text is about statements.
     return said.source_function == "exec_stmt_raise" and (said.message_detail or "").startswith("{")
 
 
-def _refusal_of_the_host(code: str, said: psycopg.errors.Diagnostic) -> Reply:
-    logger.info("%s %r: %s %s %s", request.method, request.path, code, said.message_primary, said.message_detail)
-    name = said.constraint_name
-    named = f" (constraint {name})" if name and name not in (said.message_primary or "") else ""
+def _refusal_of_the_host(code: str, error: psycopg.Error) -> Reply:
+    logger.info("%s %r: %s %s", request.method, request.path, code, error)
+    said = "A trigger of the database failed" if has_failed(error) else "The database has a rule against this"
     return failure(
         HTTPStatus.CONFLICT,
-        f"The database has a rule against this: {said.message_primary}{named}. Nothing was changed.",
+        f"{said}: {host_message(error).rstrip('.')}. Nothing was changed.",
         code=code,
+        hint="The trigger or constraint belongs to the application whose tables these are. The log has the detail.",
+    )
+
+
+def _changed_tables(code: str, error: psycopg.Error) -> Reply:
+    logger.error("%s %r: %s %s", request.method, request.path, code, error)
+    column = lost_column(error)
+    return failure(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"A table of the application was changed: the column {column} is missing or has another type. "
+        "Nothing was changed."
+        if column
+        else "A table of the application was changed: a column or table is missing or has another type. "
+        "Nothing was changed.",
+        code=code,
+        hint="Run `pgreprise doctor`. It names what is different.",
     )
 
 
@@ -168,20 +177,24 @@ def _from_database(error: sqlalchemy.exc.DBAPIError) -> Reply:
                 return _reply(_AWAY, error)
         return _unknown(error)
 
+    assert isinstance(error.orig, psycopg.Error)
+    match cause_of(error.orig):
+        case Cause.HOST_RULE:
+            return _refusal_of_the_host(code, error.orig)
+        case Cause.HOST_TABLES:
+            return _changed_tables(code, error.orig)
     condition = _CONDITIONS.get(code) or _CONDITIONS.get(code[:2])
     if condition is _BUSY and isinstance(error.orig, psycopg.Error) and _names_the_row(error.orig.diag):
         condition = replace(_BUSY, message=error.orig.diag.message_primary or _BUSY.message, hint=_RETRY)
     if condition is not None:
         return _reply(condition, error, code)
-    if code in HTTP_STATUS and isinstance(error.orig, psycopg.Error):
+    if code in HTTP_STATUS:
         diagnostics = error.orig.diag
         # The hint is a statement for the owner of the tables.
         hint = _RETRY if code == "RR023" else diagnostics.message_hint
         if code == "RR023":
             logger.warning("%s %r: %s %s", request.method, request.path, code, diagnostics.message_hint)
         return failure(HTTP_STATUS[code], diagnostics.message_primary or code, code=code, hint=hint)
-    if isinstance(error.orig, psycopg.Error) and _is_refusal_of_the_host(code, error.orig.diag):
-        return _refusal_of_the_host(code, error.orig.diag)
     return _unknown(error)
 
 

@@ -15,8 +15,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.cli.connections import administrator, installed_domains, is_installed, status_of
-from pyapi.cli.output import ERR, JSON_OPTION, explain, print_error, print_rows
+from pyapi.cli.output import ERR, JSON_OPTION, explain, print_error, print_json, print_rows
 from pyapi.database import run_script, sqlstate
+from pyapi.pool import driver_of, is_behind_pooler, is_read_only
 from pyapi.schema import files, migrate, operations, versions
 from pyapi.schema.legacy import import_legacy
 from pyapi.wording import counted
@@ -87,6 +88,40 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
                     click.echo(line)
         revisions = status_of(engine)["revisions"] if is_installed(engine) else []
     click.echo(f"The database is at {', '.join(revisions) or 'no revision'}.")
+
+
+@click.command()
+@JSON_OPTION
+def status(as_json: bool) -> None:
+    """Show what is installed in the database and how it is reached. The exit code is 1 when a migration is needed."""
+    # Imported here because the other commands start faster without the web framework.
+    from pyapi.api.health import Needs
+
+    with administrator() as engine:
+        installed = status_of(engine) if is_installed(engine) else {"revisions": [], "routines": {}}
+        missing = Needs.of_this_version().missing_from(set(installed["revisions"]), installed["routines"])
+        with engine.connect() as connection:
+            found = {
+                "revisions": installed["revisions"],
+                "domains": sorted(installed_domains(engine)),
+                "missing": missing,
+                "server_version": driver_of(connection).info.parameter_status("server_version"),
+                "is_read_only": is_read_only(connection),
+                "is_behind_pooler": is_behind_pooler(connection),
+            }
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(f"The database is at {', '.join(found['revisions']) or 'no revision'}.")
+        click.echo(f"Domains: {', '.join(found['domains']) or 'none'}.")
+        written = "cannot be written to: it is read only" if found["is_read_only"] else "can be written to"
+        click.echo(f"The server is PostgreSQL {found['server_version']}, and {written}.")
+        if found["is_behind_pooler"]:
+            click.echo("The connection goes through a transaction pooler; a migration needs one of its own.")
+        for line in missing:
+            click.echo(f"Missing: {line}.")
+        click.echo("Type: pgreprise migrate" if missing else "This version of pgreprise needs no migration.")
+    raise SystemExit(1 if missing else 0)
 
 
 @click.command("import-legacy")
@@ -230,4 +265,4 @@ def load_sample_where_empty(engine: Engine, domain: str) -> None:
             raise
 
 
-COMMANDS = (migrate_command, import_command, sample, routine)
+COMMANDS = (migrate_command, status, import_command, sample, routine)

@@ -24,7 +24,7 @@ from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.database import READ_ONLY
-from pyapi.schema.migrate import NOT_INSTALLED
+from pyapi.schema.causes import Cause, cause_of, host_message, lost_column
 
 __all__ = [
     "ERR",
@@ -132,8 +132,18 @@ def explain(error: DBAPIError) -> dict[str, Any]:
         "detail": diagnostic.message_detail,
         "hint": diagnostic.message_hint,
     }
-    if original.sqlstate in NOT_INSTALLED:
-        explained["hint"] = "pgreprise is not installed in this database, or it is older. Run `pgreprise migrate`."
+    match cause_of(original):
+        case Cause.NOT_INSTALLED:
+            explained["hint"] = "pgreprise is not installed in this database, or it is older. Run `pgreprise migrate`."
+        case Cause.HOST_TABLES:
+            explained["hint"] = "A table of the application was changed. Run `pgreprise doctor`: it says which column."
+            if column := lost_column(original):
+                explained["message"] = f"{explained['message']}: {column} is missing or has another type."
+        case Cause.HOST_RULE:
+            explained["message"] = host_message(original)
+            explained["hint"] = explained["hint"] or (
+                "A trigger or constraint of the application says this, and not pgreprise."
+            )
     if original.sqlstate == READ_ONLY:
         explained["message"] = "The database is read only, so nothing was changed."
         explained["hint"] = (

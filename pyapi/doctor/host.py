@@ -75,16 +75,22 @@ def _misfits(database: psycopg.Connection[Any], wanted: str) -> Iterator[Finding
         ask(database, "without_reserved")
         # The checks write their names without a schema, as they do in a migration.
         database.execute("set local search_path = pg_catalog, pg_temp")
-        for check in ("core/begin_check", "core/check_tables"):
+        for check in ("core/begin_check", "core/check_tables", "core/check_table_rights"):
             database.execute(sql_text(check).encode())
         obstacles = ask(database, "obstacles")
     for row in obstacles:
-        # Rights and hidden rows have findings of their own.
-        if row["is_right"] or _HIDDEN_ROWS in row["problem"]:
+        problem, remedy = row["problem"], " ".join(row["statements"]) or "Tell its application to change it."
+        if _HIDDEN_ROWS in problem:
+            # It is asked there whether it hides them from the routines: row_security.
             continue
-        restore = "Restore its values from a backup after: " if "is missing" in row["problem"] else ""
-        remedy = restore + " ".join(row["statements"]) if row["statements"] else "Tell its application to change it."
-        yield Finding("tables", "problem", f"The routines cannot work on {row['problem']}.", remedy)
+        if row["is_right"]:
+            # Routines need no such right, and the next migration does.
+            yield Finding("rights", "note", f"The next migration would be refused: {problem}.", remedy)
+            continue
+        if " is missing (" in problem:
+            # It comes back empty, so that rows which are there cannot have a value at once.
+            remedy = "Restore its values from a backup after: " + remedy.replace(" not null;", ";")
+        yield Finding("tables", "problem", f"The routines cannot work on {problem}.", remedy)
 
 
 def _hides_rows(row: dict[str, Any]) -> Finding:

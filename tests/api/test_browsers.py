@@ -22,7 +22,7 @@ from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication
 from pyapi.settings import Settings
 from tests.support.api import NewEngine, as_api
-from tests.support.databases import Connection
+from tests.support.databases import Connection, plain
 from tests.support.factories import add_report, add_simulation
 
 PAGE = "https://app.example.org"
@@ -30,7 +30,7 @@ OTHER = "https://evil.example.org"
 SECRET = "x" * 40
 ASKED = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,idempotency-key"}
 ALLOWED = {"authorization", "content-type", "idempotency-key", "if-none-match", "x-reason", "x-request-id"}
-EXPOSED = {"etag", "retry-after", "www-authenticate", "x-request-id"}
+EXPOSED = {"etag", "retry-after", "www-authenticate", "x-request-id", "x-write-position"}
 
 
 def listed(value: str | None) -> set[str]:
@@ -237,7 +237,7 @@ def threaded(new_engine: NewEngine, port: int) -> Iterator[str]:
 @pytest.fixture
 def gunicorn(database: URL, port: int) -> Iterator[str]:
     """The production server, without keys."""
-    address = as_api(database).set(drivername="postgresql").render_as_string(hide_password=False)
+    address = plain(as_api(database))
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PGREPRISE_JWT")}
     environment = {**kept, "DATABASE_URL": address, "PGREPRISE_CORS_ORIGINS": f"{PAGE}, http://localhost:3000"}
     command = [sys.executable, "-m", "pyapi", "serve", "--port", str(port), "--workers", "1"]

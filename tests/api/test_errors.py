@@ -16,9 +16,9 @@ from pyapi.api.app import create_app
 from pyapi.api.errors import HTTP_STATUS
 from pyapi.database import connect_engine
 from pyapi.schema.files import sql_folder
-from tests.support.api import NewClient, NewEngine
+from tests.support.api import NewClient, NewEngine, as_api
 from tests.support.databases import Connect, Connection, connect
-from tests.support.factories import add_report, add_simulation, set_versions
+from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.replies import refused, succeeded
 from tests.support.snapshots import snapshot
 from tests.support.statements import one
@@ -162,6 +162,30 @@ def finished_run(dba: Connection) -> Callable[[FlaskClient], Any]:
     return lambda client: client.patch("/us/report", json={"id": report, "status": "running"})
 
 
+def rows_that_would_be_lost(dba: Connection) -> Callable[[FlaskClient], Any]:
+    set_versions(dba)
+    report, _, _ = add_economy_report(dba)
+    impact = add_reform_impact(dba)
+    dba.execute("create table public.note (about integer references public.reform_impact on delete cascade)")
+    dba.execute("insert into public.note values (%s)", (impact,))
+    dba.execute("grant select on public.note to pgreprise_owner")
+    return lambda client: client.post(f"/us/report/{report}/rerun")
+
+
+def row_that_a_trigger_keeps(dba: Connection) -> Callable[[FlaskClient], Any]:
+    report = household_report(dba)
+    dba.execute("create function public.keep() returns trigger language plpgsql as 'begin return null; end'")
+    dba.execute("create trigger keep before update on public.report_outputs for each row execute function keep()")
+    return lambda client: client.post(f"/us/report/{report}/rerun")
+
+
+def sequence_behind(dba: Connection) -> Callable[[FlaskClient], Any]:
+    report = household_report(dba)
+    dba.execute("call rerun_report(%s)", (report,))
+    dba.execute("alter sequence pgreprise.rerun_rerun_id_seq restart")
+    return lambda client: client.post(f"/us/report/{report}/rerun")
+
+
 def no_such_run(dba: Connection) -> Callable[[FlaskClient], Any]:
     report = household_report(dba)
     return lambda client: client.get(f"/us/report/{report}/runs/9")
@@ -213,6 +237,13 @@ REFUSALS = [
     (no_such_batch, "RR018", "Batch #3 not found."),
     (no_such_run, "RR019", "Report #1 has no run 9."),
     (finished_run, "RR020", "Report #1 is at status complete, and a finished run is not un-finished."),
+    (rows_that_would_be_lost, "RR021", None),
+    (
+        row_that_a_trigger_keeps,
+        "RR022",
+        "A trigger on public.report_outputs kept a row from being written. Nothing was changed.",
+    ),
+    (sequence_behind, "RR023", None),
 ]
 
 
@@ -347,7 +378,7 @@ END_SESSIONS = (
 
 
 def test_a_connection_that_was_closed_while_idle_costs_no_request(new_client: NewClient, dba: Connection) -> None:
-    report = add_report(dba, add_simulation(dba))
+    report = add_report(dba, add_simulation(dba, population_type="household"))
     client = new_client()
     for act in (lambda: client.get(f"/us/report/{report}"), lambda: client.post(f"/us/report/{report}/rerun")):
         succeeded(act())
@@ -358,13 +389,14 @@ def test_a_connection_that_was_closed_while_idle_costs_no_request(new_client: Ne
 def test_a_connection_that_is_lost_during_a_call_is_told_where_the_call_writes(
     new_client: NewClient, dba: Connection
 ) -> None:
-    report = add_report(dba, add_simulation(dba))
+    report = add_report(dba, add_simulation(dba, population_type="household"))
     client = new_client()
     # It ends the session that calls it, the first time.
     dba.execute("create sequence public.losses")
-    dba.execute("grant usage on sequence public.losses to public")
-    lose = "perform case when nextval('public.losses') = 1 then pg_terminate_backend(pg_backend_pid()) end;"
-    dba.execute(f"create function public.lose() returns trigger language plpgsql security definer as $$ begin {lose} "
+    dba.execute("create function public.lose_once() returns boolean language sql security definer as "
+                "'select nextval(''public.losses'') = 1 and pg_terminate_backend(pg_backend_pid())'")  # fmt: skip
+    lose = "perform public.lose_once();"
+    dba.execute(f"create function public.lose() returns trigger language plpgsql as $$ begin {lose} "
                 "return new; end $$")  # fmt: skip
     dba.execute("create trigger lose before update on public.report_outputs for each row execute function lose()")
     response = client.post(f"/us/report/{report}/rerun")
@@ -398,6 +430,7 @@ def test_a_database_that_is_not_migrated_says_so(client: FlaskClient, dba: Conne
     assert "pgreprise migrate" in refused(client.get("/us/report/1"), 503, "42883")["hint"]
 
 
-def test_a_character_outside_the_encoding_of_the_database_is_refused(new_client: NewClient) -> None:
-    client = new_client("-c client_encoding=latin1")
-    refused(client.get("/€/report/1"), 400, "BAD_REQUEST")
+def test_a_character_outside_the_encoding_of_the_connection_is_refused(database: URL) -> None:
+    engine = connect_engine(as_api(database).update_query_dict({"client_encoding": "latin1"}))
+    refused(create_app(engine).test_client().get("/€/report/1"), 400, "BAD_REQUEST")
+    engine.dispose()

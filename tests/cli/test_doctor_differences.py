@@ -15,6 +15,7 @@ import pytest
 from pyapi.doctor import Finding, host, installation, privileges, tables
 from pyapi.schema.files import sql_folder
 from tests.support.databases import Connection
+from tests.support.factories import add_simulation
 
 Look = Callable[[], list[Finding]]
 
@@ -309,8 +310,31 @@ def test_nothing_differs_in_an_installation_that_nobody_touched(look: Look) -> N
     assert look() == []
 
 
+def test_a_missing_column_comes_back_though_the_table_has_rows(unsaved: Connection, look: Look) -> None:
+    add_simulation(unsaved)
+    unsaved.execute("alter table simulations drop column status")
+    [finding] = look()
+    put_right(unsaved, finding.remedy)
+    unsaved.execute("update simulations set status = 'complete'")
+    [finding] = look()
+    assert "public.simulations: column status may be null" in finding.message
+    put_right(unsaved, finding.remedy)
+    assert look() == []
+
+
+def test_who_does_not_own_the_applications_tables_is_told_that_the_next_migration_is_refused(
+    unsaved: Connection,
+) -> None:
+    unsaved.execute("alter table simulations owner to doctor_s; grant pgreprise_owner to doctor_s; set role doctor_s")
+    found = [finding for finding in host.unfit_tables(unsaved, "reports") if "simulations" not in finding.message]
+    assert {finding.severity for finding in found} == {"note"}
+    assert found[0].message.startswith(
+        "The next migration would be refused: public.reform_impact: role doctor_s does not own the table"
+    )
+
+
 def test_a_publication_that_refuses_nothing_is_no_difference(unsaved: Connection, look: Look) -> None:
-    unsaved.execute("create publication mine for tables in schema public, table pgreprise.rerun")
+    unsaved.execute("create publication mine for all tables")
     unsaved.execute("create publication inserted for table simulations (country_id) with (publish = 'insert')")
     assert look() == []
 

@@ -253,16 +253,39 @@ def test_many_are_undone_newest_first(sandbox: Connection, world: World) -> None
     assert without_runs(snapshot(sandbox)) == before
 
 
-def test_a_failure_in_the_middle_leaves_nothing_of_any(sandbox: Connection, world: World) -> None:
-    # A constraint of the host's refuses one of them.
+def test_a_report_that_the_host_refuses_is_listed_and_the_others_are_done(sandbox: Connection, world: World) -> None:
     [last] = sandbox.execute("select max(id) as id from public.report_outputs where id = any (%s)", (world.good,))
     sandbox.execute(
         f"alter table public.report_outputs add check (id <> {last['id']} or status <> 'pending') not valid"
     )
+    before = one(sandbox, "select * from public.report_outputs where id = %s", last["id"])
+    done = rerun_many(sandbox, world.good)
+    [refused] = done["refused"]
+    assert (refused["report_id"], refused["errcode"]) == (last["id"], "23514")
+    assert "violates check constraint" in refused["message"]
+    assert "Failing row" not in str(refused)
+    assert done["rerun"] == len(world.good) - 1
+    assert one(sandbox, "select * from public.report_outputs where id = %s", last["id"]) == before
+
+
+def test_a_failure_in_the_middle_leaves_nothing_of_any(sandbox: Connection, world: World) -> None:
+    # No rule of the host's, but a trouble of the server.
+    [last] = sandbox.execute("select max(id) as id from public.report_outputs where id = any (%s)", (world.good,))
+    fail_at(sandbox, last["id"])
     before = everything(sandbox)
-    with pytest.raises(psycopg.errors.CheckViolation), sandbox.transaction():
+    with pytest.raises(psycopg.errors.DiskFull), sandbox.transaction():
         rerun_many(sandbox, world.good)
     assert everything(sandbox) == before
+
+
+def fail_at(connection: Connection, report: int) -> None:
+    """Let every write of a report fail as on a full disk."""
+    connection.execute("create function public.fail() returns trigger language plpgsql as "
+                       "'begin raise exception using errcode = ''disk_full''; end'")  # fmt: skip
+    connection.execute(
+        f"create trigger fail before update on public.report_outputs for each row when (old.id = {report}) "
+        "execute function public.fail()"
+    )
 
 
 # --- which reports a batch lists -------------------------------------------------------------
@@ -639,14 +662,14 @@ def test_a_chunk_that_fails_leaves_those_before_it_and_the_batch_goes_on_later(
     world = World(dba)
     with_all = create(dba, ids=world.good)
     stopped_at = world.good[5]
-    dba.execute(f"alter table public.report_outputs add constraint rule check (id <> {stopped_at} or status <> 'pending')")
+    fail_at(dba, stopped_at)
     runner = connect(role="pgreprise_dba")
-    with pytest.raises(psycopg.errors.CheckViolation):
+    with pytest.raises(psycopg.errors.DiskFull):
         run(runner, with_all, 2)
     assert progress(dba, with_all) == {"reports": 10, "rerun": 4, "refused": 0, "remaining": 6}
     done = [row["report_id"] for row in dba.execute("select report_id from pgreprise.rerun order by 1").fetchall()]
     assert done == world.good[:4]
-    dba.execute("alter table public.report_outputs drop constraint rule")
+    dba.execute("drop trigger fail on public.report_outputs")
     assert run(runner, with_all, 2)["rerun"] == 6
     done = [row["report_id"] for row in dba.execute("select report_id from pgreprise.rerun order by 1").fetchall()]
     assert done == world.good

@@ -221,12 +221,14 @@ def test_the_operating_system_looks_after_idle_connections(primary: Server) -> N
 def test_commands_that_read_work_on_a_standby_and_others_say_why_not(primary: Server, follower: Server) -> None:
     on_standby = plain(follower.url())
     for arguments in (
-        ["routine", "list"], ["runs", "us", "1"], ["preview", "us", "1"], ["batches"], ["defects"], ["lost"],
-        ["cache-version", "show"], ["setting", "show"], ["purge", "--older-than", "30 days", "--dry-run"],
+        ["status"], ["routine", "list"], ["runs", "us", "1"], ["preview", "us", "1"], ["batches"], ["defects"],
+        ["lost"], ["cache-version", "show"], ["setting", "show"], ["purge", "--older-than", "30 days", "--dry-run"],
     ):  # fmt: skip
         done = run(*arguments, DATABASE_URL=on_standby)
         assert "Traceback" not in done.stderr
         assert done.returncode == 0, (arguments, done.stderr)
+    found = json.loads(run("status", "--json", DATABASE_URL=on_standby).stdout)
+    assert (found["is_read_only"], found["is_behind_pooler"], found["missing"]) == (True, False, [])
     for arguments in (["migrate"], ["rerun", "us", "1"], ["rerun-batch", "--country", "us"]):
         done = run(*arguments, DATABASE_URL=on_standby)
         assert "Traceback" not in done.stderr

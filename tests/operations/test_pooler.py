@@ -176,7 +176,9 @@ def test_the_command_works_behind_the_pooler(owner: str, dba: Connection) -> Non
     set_versions(dba)
     reports = [add_economy_report(dba)[0] for _ in range(3)]
     add_reform_impact(dba)
-    assert "rerun_report" in done("routine", "list", url=owner).stdout
+    found = json.loads(done("status", "--json", url=owner).stdout)
+    assert (found["is_read_only"], found["is_behind_pooler"], found["missing"]) == (False, True, [])
+    assert found["domains"] == ["carbon", "reports"]
     done("rerun", "us", str(reports[0]), url=owner)
     done("runs", "us", str(reports[0]), url=owner)
     assert done("doctor", url=owner).returncode == 0
@@ -192,6 +194,7 @@ def test_a_migration_behind_the_pooler_is_refused_and_changes_nothing(owner: str
         assert refusal.returncode != 0
         assert "PGREPRISE_MIGRATION_URL" in refusal.stderr
         assert "Traceback" not in refusal.stderr
+        assert run("status", DATABASE_URL=through).returncode == 1
         assert rows(empty_database, "select from pg_namespace where nspname = 'pgreprise'") == []
     assert run("migrate", DATABASE_URL=through, PGREPRISE_MIGRATION_URL=plain(empty_database)).returncode == 0
     assert rows(empty_database, "select from pg_locks where locktype = 'advisory'") == []

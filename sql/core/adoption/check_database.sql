@@ -135,7 +135,8 @@ begin
     if not has_database_privilege(current_database(), 'create') then
       found := found || jsonb_build_object('is_right', true,
         'problem', format('Database %s: role %s may not create schema pgreprise', current_database(), current_user),
-        'statements', jsonb_build_array(format('grant create on database %I to %I;', current_database(), current_user)));
+        'statements', jsonb_build_array(
+          format('grant create on database %I to %I;', current_database(), current_user)));
     end if;
   elsif not has_versions and exists (
     select from pg_class as relation where relation.relnamespace = to_regnamespace('pgreprise')
@@ -205,7 +206,8 @@ begin
   found := found || added;
 
   -- The names of what is to be created.
-  select coalesce(jsonb_agg(jsonb_build_object('problem', taken.problem, 'statements', jsonb_build_array(taken.statement))
+  select coalesce(jsonb_agg(
+      jsonb_build_object('problem', taken.problem, 'statements', jsonb_build_array(taken.statement))
       order by taken.problem), '[]')
     into added
     from (
@@ -219,7 +221,8 @@ begin
        where listed.name <> all (installed)
       union all
       -- A table of public that exists is adopted (check_tables). A type of its name would be in the way of a new one.
-      select format('%s: a type of this name exists, and pgreprise creates a table or type of this name', type.oid::regtype),
+      select format('%s: a type of this name exists, and pgreprise creates a table or type of this name',
+          type.oid::regtype),
           format('alter %s %s rename to %I;', case when relation.relkind <> 'c' then 'table' else 'type' end,
             type.oid::regtype, 'host_' || type.typname)
         from (
@@ -299,8 +302,8 @@ begin
             'problem', case
               when is_probed then 'An event trigger turns row-level security on for every table, and on again when '
                 'pgreprise turns it off for its own. Turn the trigger on again after the migration'
-              else format('An event trigger stops the creation of tables (%s: %s). Turn it on again after the migration',
-                sqlstate, sqlerrm)
+              else format('An event trigger stops the creation of tables (%s: %s). Turn it on again after the '
+                'migration', sqlstate, sqlerrm)
             end,
             'statements', (
               select jsonb_agg(format('alter event trigger %I disable;', trigger.evtname) order by trigger.evtname)

@@ -22,13 +22,15 @@ begin
 
   problems as (
     -- Only a table's owner may index or alter it and grant on it.
-    select relations.name, 10 as position, format('%s: role %s does not own the table, which pgreprise is to index and grant on',
-        relations.full_name, current_user) as problem,
+    select relations.name, 10 as position,
+        format('%s: role %s does not own the table, which pgreprise is to index and grant on', relations.full_name,
+          current_user) as problem,
         -- Nobody should become a member of a superuser.
         case
           when relations.owner_is_superuser
             then array[format('alter table %s owner to %I;', relations.full_name, current_user)]
-          when with_options = '' and not (select role.rolinherit from pg_roles as role where role.rolname = current_user)
+          when with_options = ''
+            and not (select role.rolinherit from pg_roles as role where role.rolname = current_user)
             then array[format('alter role %I inherit;', current_user),
               format('grant %I to %I;', relations.owner_name, current_user)]
           else array[format('grant %I to %I%s;', relations.owner_name, current_user, with_options)]
@@ -52,8 +54,9 @@ begin
          else false
        end
     union all
-    select relations.name, 11, format('%s: the default of column %s calls %s, and role %s may not let pgreprise call it',
-        relations.full_name, attribute.attname, used.refobjid::regprocedure, current_user),
+    select relations.name, 11,
+        format('%s: the default of column %s calls %s, and role %s may not let pgreprise call it', relations.full_name,
+          attribute.attname, used.refobjid::regprocedure, current_user),
         array[format('grant execute on routine %s to %I with grant option;', used.refobjid::regprocedure,
           current_user)]
       from relations

@@ -15,7 +15,10 @@ begin
   raise exception using
     errcode = case when is_right then 'insufficient_privilege' else 'object_not_in_prerequisite_state' end,
     message = format('pgreprise cannot migrate this database as role %s: %s. Nothing was changed.', current_user,
-      case jsonb_array_length(obstacles) when 1 then '1 obstacle' else jsonb_array_length(obstacles) || ' obstacles' end),
+      case jsonb_array_length(obstacles)
+        when 1 then '1 obstacle'
+        else jsonb_array_length(obstacles) || ' obstacles'
+      end),
     detail = (
       with lines as (
         select '-- ' || (entry.obstacle ->> 'problem') as value, entry.position, 0 as part

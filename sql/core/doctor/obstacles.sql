@@ -5,6 +5,6 @@ select
   coalesce((entry.obstacle ->> 'is_right')::boolean, false) as is_right,
   array(
     select statement.value
-      from pg_catalog.jsonb_array_elements_text(coalesce(entry.obstacle -> 'statements', '[]')) as statement(value)
+      from pg_catalog.jsonb_array_elements_text(coalesce(entry.obstacle -> 'statements', '[]')) as statement (value)
   ) as statements
-  from pg_catalog.jsonb_array_elements(pg_catalog.current_setting('pgreprise.obstacles')::jsonb) as entry(obstacle);
+  from pg_catalog.jsonb_array_elements(pg_catalog.current_setting('pgreprise.obstacles')::jsonb) as entry (obstacle);

@@ -1,7 +1,7 @@
 -- raise_sequence_behind(constraint_name): the error of an insert that met a row with its id,
--- because the sequence that gives the ids is behind, as after a restore of rows without their sequences. The primary key
--- is the constraint that the 23505 of the insert names. Returns where it has another reason; the caller then raises that
--- one again.
+-- because the sequence that gives the ids is behind, as after a restore of rows without their sequences. The primary
+-- key is the constraint that the 23505 of the insert names. Returns where it has another reason; the caller then raises
+-- that one again.
 -- Raises RR023.
 create or replace function pgreprise.raise_sequence_behind(constraint_name text)
 returns void

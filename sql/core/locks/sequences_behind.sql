@@ -16,8 +16,8 @@ declare
   largest bigint;
 begin
   for keyed in
-    select namespace.nspname::text as schema_name, relation.relname::text as name, primary_key.conname::text as key_name,
-        attribute.attname::text as column_name, used.sequence_name
+    select namespace.nspname::text as schema_name, relation.relname::text as name,
+        primary_key.conname::text as key_name, attribute.attname::text as column_name, used.sequence_name
       from pg_constraint as primary_key
       join pg_class as relation on relation.oid = primary_key.conrelid
       join pg_namespace as namespace on namespace.oid = relation.relnamespace

@@ -18,3 +18,5 @@ comment on table pgreprise.rerun_batch is
 'Batches of reports to rerun: the filter, who created it, how many reports are done.';
 
 grant select, insert, update on table pgreprise.rerun_batch to pgreprise_owner;
+-- To tell that it is behind; an identity column needs no right.
+grant usage on sequence pgreprise.rerun_batch_batch_id_seq to pgreprise_owner;

@@ -31,4 +31,5 @@ $$;
 comment on function public.rerun_batch_refusals(bigint, bigint, bigint, boolean) is
 'The reports of a batch that could not be rerun, and why.';
 
-grant execute on function public.rerun_batch_refusals(bigint, bigint, bigint, boolean) to pgreprise_reader, pgreprise_dba;
+grant execute on function public.rerun_batch_refusals(bigint, bigint, bigint, boolean)
+  to pgreprise_reader, pgreprise_dba;

@@ -1,7 +1,7 @@
--- rerun_unlocked(report_ids, batch_id): reruns many reports of a batch (rerun_many), but leaves those that need a row
+-- rerun_unlocked(report_ids, batch_id): reruns many reports of a batch (rerun_each), but leaves those that need a row
 -- which another transaction holds: the report, one of its simulations, or one of its cache rows.
--- Returns what rerun_many() returns, and "left": [{"report_id", "errcode", "message"}, ...], where the message names the
--- row and who holds it.
+-- Returns what rerun_each() returns, and "left": [{"report_id", "errcode", "message"}, ...], where the message names
+-- the row and who holds it.
 -- Raises RR023 when a sequence is behind.
 create or replace function pgreprise.rerun_unlocked(report_ids bigint[], batch_id bigint)
 returns jsonb
@@ -19,7 +19,7 @@ declare
 begin
   -- All of them at once. A block of their own: without their locks it is seen who holds what.
   begin
-    return pgreprise.rerun_many(rerun_unlocked.report_ids, rerun_unlocked.batch_id)
+    return pgreprise.rerun_each(rerun_unlocked.report_ids, rerun_unlocked.batch_id)
       || jsonb_build_object('left', jsonb_build_array());
   exception
     when lock_not_available then
@@ -39,18 +39,18 @@ begin
      order by report_id
   );
   begin
-    return pgreprise.rerun_many(free_ids, rerun_unlocked.batch_id) || jsonb_build_object('left', left_out);
+    return pgreprise.rerun_each(free_ids, rerun_unlocked.batch_id) || jsonb_build_object('left', left_out);
   exception
     when lock_not_available then
       null;
   end;
 
-  -- They wait for a row that nobody can foresee, as one of the application's tables of runs: one report after the other.
+  -- They wait for a row that nobody can foresee, as one of the application's tables of runs: one after the other.
   perform set_config('lock_timeout', '50ms', true);
   done := pgreprise.rerun_many('{}', rerun_unlocked.batch_id);
   foreach one_id in array free_ids loop
     begin
-      one_done := pgreprise.rerun_many(array[one_id], rerun_unlocked.batch_id);
+      one_done := pgreprise.rerun_each(array[one_id], rerun_unlocked.batch_id);
       done := pgreprise.add_counts(done - 'refused' - 'same_key', one_done - 'refused' - 'same_key')
         || jsonb_build_object('refused', (done -> 'refused') || (one_done -> 'refused'),
           'same_key', (done -> 'same_key') || (one_done -> 'same_key'));

@@ -6,7 +6,7 @@
 -- Returns {"reruns": how many this chunk looked at, "undone", "refused": [{"rerun_id", "report_id", "errcode",
 -- "message"}, ...], "left": likewise, "before": the position for the next chunk}; 0 reruns when none is left.
 -- Raises RR016 for a chunk_size that is not between 1 and 100000, RR017 when the caller's token may not, or may not
--- use force, RR018 no such batch.
+-- use force, RR018 no such batch, RR023 when a sequence is behind.
 create or replace function public.undo_batch_chunk(
   batch_id bigint, before_rerun_id bigint default null, force boolean default false, chunk_size integer default 100
 )
@@ -25,6 +25,12 @@ declare
   left_out jsonb := jsonb_build_array();
   is_limited constant boolean := current_setting('lock_timeout') <> '0';
   longest  text;
+  taken_key text;
+  taken_key text;
+  table_of  text;
+  schema_of text;
+  message_of text;
+  context_of text;
 begin
   perform pgreprise.enter('reports:rerun');
   longest := current_setting('lock_timeout');
@@ -38,12 +44,12 @@ begin
   perform pgreprise.require_batch(undo_batch_chunk.batch_id);
 
   acts := array(
-    select act.rerun_id
-      from pgreprise.rerun as act
-     where act.batch_id = undo_batch_chunk.batch_id
-       and act.undone_by is null
-       and (undo_batch_chunk.before_rerun_id is null or act.rerun_id < undo_batch_chunk.before_rerun_id)
-     order by act.rerun_id desc
+    select found_act.rerun_id
+      from pgreprise.rerun as found_act
+     where found_act.batch_id = undo_batch_chunk.batch_id
+       and found_act.undone_by is null
+       and (undo_batch_chunk.before_rerun_id is null or found_act.rerun_id < undo_batch_chunk.before_rerun_id)
+     order by found_act.rerun_id desc
      limit undo_batch_chunk.chunk_size
   );
 
@@ -75,11 +81,10 @@ begin
      where found_act.rerun_id = own.act_id;
     begin
       perform pgreprise.undo_act(act_id, coalesce(undo_batch_chunk.force, false));
+      -- What is deferred to the end of the transaction refuses this one only.
+      set constraints all immediate;
       undone := undone + 1;
     exception
-      when sqlstate 'RR010' or sqlstate 'RR014' then
-        refused := refused || jsonb_build_object('rerun_id', act_id, 'errcode', sqlstate, 'message', sqlerrm,
-          'report_id', target.report_id);
       when lock_not_available then
         begin
           perform pgreprise.raise_report_wait(array[target.report_id], target.simulation_ids);
@@ -88,12 +93,29 @@ begin
             left_out := left_out || jsonb_build_object('rerun_id', act_id, 'errcode', sqlstate, 'message', sqlerrm,
               'report_id', target.report_id);
         end;
+      when others then
+        get stacked diagnostics
+          taken_key = constraint_name, table_of = table_name, schema_of = schema_name,
+          message_of = message_text, context_of = pg_exception_context;
+        if sqlstate not in ('RR010', 'RR014', 'RR021', 'RR022')
+          and not pgreprise.is_refusal_of_host(sqlstate, context_of, schema_of, taken_key, table_of)
+        then
+          perform pgreprise.raise_sequence_behind(taken_key);
+          raise;
+        end if;
+        refused := refused || jsonb_build_object('rerun_id', act_id, 'errcode', sqlstate,
+          'message', pgreprise.host_message(message_of, taken_key), 'report_id', target.report_id);
     end;
   end loop;
 
   perform set_config('lock_timeout', longest, true);
   return jsonb_build_object('reruns', cardinality(acts), 'undone', undone, 'refused', refused,
     'left', left_out, 'before', acts[cardinality(acts)]);
+exception
+  when unique_violation then
+    get stacked diagnostics taken_key = constraint_name;
+    perform pgreprise.raise_sequence_behind(taken_key);
+    raise;
 end;
 $$;
 

@@ -1,6 +1,7 @@
 -- restore_reform_impacts(removal_id, reform_impact_ids): puts archived economy cache rows back, with their ids and all
 -- columns. They also stay in the archive until it is purged. A column that the host has added in the meantime gets its
 -- default.
+-- Raises RR022 when a trigger of the host keeps a row out.
 create or replace function pgreprise.restore_reform_impacts(removal_id bigint, reform_impact_ids bigint[])
 returns void
 language plpgsql
@@ -9,6 +10,8 @@ set datestyle = 'ISO, YMD'
 set intervalstyle = 'postgres'
 set extra_float_digits = 1
 as $$
+declare
+  restored bigint;
 begin
   -- The statement depends on the columns that the host's table has now.
   execute (
@@ -35,6 +38,11 @@ begin
      )
   )
   using restore_reform_impacts.removal_id, restore_reform_impacts.reform_impact_ids;
+  get diagnostics restored = row_count;
+  if restored < cardinality(restore_reform_impacts.reform_impact_ids) then
+    perform pgreprise.raise_kept_rows('RR022', 'reform_impact',
+      cardinality(restore_reform_impacts.reform_impact_ids), restored);
+  end if;
 end;
 $$;
 

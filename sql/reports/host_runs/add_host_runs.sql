@@ -4,7 +4,8 @@
 -- are, with their outputs. The caller has started the runs of ours and holds the locks of the rows. for_report_ids and
 -- input_positions tell for each simulation which report it is for, and as its first or second simulation.
 -- To be called only where pgreprise.setting.has_run_tables.
--- Raises 40001 when the application adds a run of the same row at this moment.
+-- Raises 40001 when the application adds a run of the same row at this moment, RR022 when a trigger of the host keeps a
+-- row from being written.
 create or replace function pgreprise.add_host_runs(
   trigger_type text,
   report_ids bigint[],
@@ -18,6 +19,11 @@ set search_path = pg_catalog, pg_temp
 -- The application's times are UTC, with or without a zone of their own.
 set timezone = 'UTC'
 as $$
+<<own>>
+declare
+  added_rows   bigint;
+  pointed_rows bigint;
+  violated     name;
 begin
   with former as (
     select report.id, report.run_sequence, report.api_version, report.report_spec_json::json as spec,
@@ -59,12 +65,22 @@ begin
       set host_run_id = excluded.host_run_id, host_run_sequence = excluded.host_run_sequence,
           ended_host_run_id = excluded.ended_host_run_id, active_run_id = excluded.active_run_id,
           latest_successful_run_id = excluded.latest_successful_run_id, removed = null
+  ),
+
+  pointed as (
+    update public.report_outputs as report
+       set active_run_id = added.id
+      from added
+     where report.id = added.report_output_id
+    returning report.id
   )
 
-  update public.report_outputs as report
-     set active_run_id = added.id
-    from added
-   where report.id = added.report_output_id;
+  select (select count(*) from added), (select count(*) from pointed) into added_rows, pointed_rows;
+  if added_rows < cardinality(add_host_runs.report_ids) then
+    perform pgreprise.raise_kept_rows('RR022', 'report_output_runs', cardinality(add_host_runs.report_ids), added_rows);
+  elsif pointed_rows < added_rows then
+    perform pgreprise.raise_kept_rows('RR022', 'report_outputs', added_rows, pointed_rows);
+  end if;
 
   with former as (
     select simulation.id, simulation.run_sequence, simulation.api_version,
@@ -109,17 +125,41 @@ begin
       set host_run_id = excluded.host_run_id, host_run_sequence = excluded.host_run_sequence,
           ended_host_run_id = excluded.ended_host_run_id, active_run_id = excluded.active_run_id,
           latest_successful_run_id = excluded.latest_successful_run_id, removed = null
+  ),
+
+  pointed as (
+    update public.simulations as simulation
+       set active_run_id = added.id
+      from added
+     where simulation.id = added.simulation_id
+    returning simulation.id
   )
 
-  update public.simulations as simulation
-     set active_run_id = added.id
-    from added
-   where simulation.id = added.simulation_id;
+  select (select count(*) from added), (select count(*) from pointed) into added_rows, pointed_rows;
+  if added_rows < cardinality(add_host_runs.simulation_ids) then
+    perform pgreprise.raise_kept_rows('RR022', 'simulation_runs', cardinality(add_host_runs.simulation_ids),
+      added_rows);
+  elsif pointed_rows < added_rows then
+    perform pgreprise.raise_kept_rows('RR022', 'simulations', added_rows, pointed_rows);
+  end if;
 exception
   when unique_violation then
+    get stacked diagnostics violated = constraint_name;
+    -- Other keys, and what a trigger raises, are rules of the host.
+    if not exists (
+      select from pg_class as index_relation
+       join pg_index as key_index on key_index.indexrelid = index_relation.oid
+       join pg_attribute as attribute
+         on attribute.attrelid = key_index.indrelid and attribute.attnum = any (key_index.indkey)
+      where index_relation.relname = own.violated and attribute.attname = 'run_sequence'
+        and key_index.indrelid in ('public.report_output_runs'::regclass, 'public.simulation_runs'::regclass)
+    ) then
+      raise;
+    end if;
     raise exception using
       errcode = 'serialization_failure',
       message = 'The application added a run of the same report or simulation at this moment.',
+      detail = jsonb_build_object(),
       hint = 'Nothing was changed. Try again.';
 end;
 $$;

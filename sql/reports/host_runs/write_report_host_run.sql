@@ -48,6 +48,9 @@ begin
            else nullif(report.latest_successful_run_id, own.written_id)
          end
    where report.id = write_report_host_run.report_id;
+  if not found then
+    perform pgreprise.raise_kept_rows('RR022', 'report_outputs', 1, 0);
+  end if;
 end;
 $$;
 

@@ -49,6 +49,9 @@ begin
            else nullif(simulation.latest_successful_run_id, own.written_id)
          end
    where simulation.id = write_simulation_host_run.simulation_id;
+  if not found then
+    perform pgreprise.raise_kept_rows('RR022', 'simulations', 1, 0);
+  end if;
 end;
 $$;
 

@@ -3,7 +3,8 @@
 -- be rerun (true) or cannot (false). The order is not defined, and ids that do not exist are left out.
 -- Everything that looks at many reports asks here: batches, previews and audits. For one report linked_simulations()
 -- gives the same without a join; calling that for each of many reports would take several times as long as these
--- joins. Both use the same rules, report_defect() and economy_cache_key().
+-- joins. Both use the same rules, report_defect() and economy_cache_key(). Here a report whose cache rows others refer
+-- to cannot be rerun either (RR021, lost_rows); the single rerun finds that when it deletes them.
 create or replace function pgreprise.linked_reports(
   report_ids bigint[] default null, can_be_rerun boolean default null
 )
@@ -16,8 +17,10 @@ set plan_cache_mode = 'force_custom_plan'
 as $$
 -- The table of an older application has no column report_spec_json. Then the name means the variable, which is null.
 #variable_conflict use_column
+<<own>>
 declare
   report_spec_json constant json := null;
+  has_losing_keys  constant boolean := exists (select from pgreprise.losing_keys('reform_impact'));
 begin
   return query
     select report.id::bigint, report.country_id::text, report.year::text, report.api_version::text,
@@ -26,13 +29,9 @@ begin
         array_remove(
           array[report.simulation_1_id, nullif(report.simulation_2_id, report.simulation_1_id)]::bigint[], null
         ),
-        case when simulation_1.population_type = 'geography' then
-          pgreprise.economy_cache_key(report.country_id, report.year, simulation_1.population_id,
-            simulation_1.policy_id, simulation_2.policy_id,
-            (select report_spec_json ->> 'dataset' from (select report.*) as own_columns))
-        end,
-        country.economy_impact_version, country.report_output_version, country.package_version,
-        defect.errcode, defect.message, defect.detail, defect.hint
+        keyed.cache_key, country.economy_impact_version, country.report_output_version, country.package_version,
+        coalesce(defect.errcode, lost.errcode), coalesce(defect.message, lost.message),
+        coalesce(defect.detail, lost.detail), coalesce(defect.hint, lost.hint)
       from public.report_outputs as report
       left join public.simulations as simulation_1
         on simulation_1.id = report.simulation_1_id and simulation_1.country_id = report.country_id
@@ -42,8 +41,26 @@ begin
       left join lateral pgreprise.report_defect(report.id, report.country_id, report.year, report.simulation_1_id,
         simulation_1.population_type, report.simulation_2_id, simulation_2.population_type,
         country.economy_impact_version) as defect on true
+     cross join lateral (
+       select case when simulation_1.population_type = 'geography' then
+           pgreprise.economy_cache_key(report.country_id, report.year, simulation_1.population_id,
+             simulation_1.policy_id, simulation_2.policy_id,
+             (select report_spec_json ->> 'dataset' from (select report.*) as own_columns))
+         end as cache_key
+     ) as keyed
+      left join lateral (
+        select referring.errcode, referring.message, referring.detail, referring.hint
+          from pgreprise.lost_rows('RR021', 'reform_impact', 'reform_impact_id', array(
+            select cached.reform_impact_id::text
+              from pgreprise.report_cache_rows(keyed.cache_key, country.economy_impact_version) as cached
+          )) as referring
+         limit 1
+      ) as lost on own.has_losing_keys and defect.errcode is null and keyed.cache_key is not null
      where (linked_reports.report_ids is null or report.id = any (linked_reports.report_ids))
-       and (linked_reports.can_be_rerun is null or (defect.errcode is null) = linked_reports.can_be_rerun);
+       and (
+         linked_reports.can_be_rerun is null
+         or (coalesce(defect.errcode, lost.errcode) is null) = linked_reports.can_be_rerun
+       );
 end;
 $$;
 

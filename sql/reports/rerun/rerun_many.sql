@@ -1,13 +1,17 @@
--- rerun_many(report_ids, batch_id): reruns many reports with a few statements for all of them, for rerun_reports() and
--- for the batches. The rules are those of rerun_report(), from the same routines.
+-- rerun_many(report_ids, batch_id, done_ids): reruns many reports with a few statements for all of them, for
+-- rerun_each(), which rerun_reports() and the batches call. The rules are those of rerun_report(), from the same
+-- routines.
 -- A simulation that several reports share is reset once, and the act of the first of these reports names its new run.
 -- The same is true of cache rows. With a batch_id it is true of the whole batch: a later chunk must not reset a
--- simulation again, because a worker may be computing it for an earlier chunk.
+-- simulation again, because a worker may be computing it for an earlier chunk. done_ids are simulations that the caller
+-- has reset already.
 -- Returns {"rerun", "refused": [{"report_id", "errcode", "message"}, ...], "simulations_reset",
 -- "economy_cache_rows_deleted", "same_key": [{"report_id", "shown_report_id"}, ...]}: same_key are the reports that
 -- have the key and version of another report now, with the one that the application shows. Reports that cannot be
 -- rerun are refused and not changed.
-create or replace function pgreprise.rerun_many(report_ids bigint[], batch_id bigint default null)
+create or replace function pgreprise.rerun_many(
+  report_ids bigint[], batch_id bigint default null, done_ids bigint[] default '{}'
+)
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -105,7 +109,11 @@ begin
 
       select coalesce(array_agg(first_time.simulation_id), '{}') into first_ids from first_time;
     else
-      first_ids := of_country.ids;
+      first_ids := array(
+        select used.simulation_id
+          from unnest(own.of_country.ids) as used(simulation_id)
+         where used.simulation_id <> all (rerun_many.done_ids)
+      );
     end if;
     perform pgreprise.start_simulation_runs(first_ids, settings.archive_outputs, api_version => of_country.package);
     reset_ids := reset_ids || first_ids;
@@ -221,5 +229,5 @@ begin
 end;
 $$;
 
-comment on function pgreprise.rerun_many(bigint[], bigint) is
+comment on function pgreprise.rerun_many(bigint[], bigint, bigint[]) is
 'Reruns many reports by the rules of rerun_report, and lists those that cannot be rerun.';

@@ -3,7 +3,8 @@
 -- archived, and shared_with: the other reports that use the same simulation or the same economy cache rows.
 -- It also lists what is near and would be kept: other reports that have the key and version that the report would get,
 -- and economy cache rows with the same policies, region and year that do not answer the report's request.
--- A report that cannot be rerun gives one row, with the reason in errcode, message and hint.
+-- A report that cannot be rerun gives one row, with the reason in errcode, message and hint. Where rows of other tables
+-- would be lost (RR021), a row of kind reference for each such table tells how many.
 -- Changes nothing and locks nothing.
 -- Raises RR001 no such report, RR008 no such country, RR017 the caller's token may not.
 create or replace function public.rerun_preview(report_id bigint, country_id text default null)
@@ -43,6 +44,18 @@ begin
   if target.errcode is not null then
     return query select 'report', own.target.report_id, own.target.status, 'nothing: the report cannot be rerun',
         0::bigint, '{}'::bigint[], own.target.errcode, own.target.message, own.target.hint;
+    if target.errcode = 'RR021' then
+      return query
+        select 'reference', null::bigint, null::text,
+            format('%s of %s would be lost with economy cache rows of the report',
+              coalesce(referring.lost::text || case referring.lost when 1 then ' row' else ' rows' end,
+                'an unknown number of rows'), referring.child),
+            0::bigint, '{}'::bigint[], referring.errcode, referring.message, referring.hint
+          from pgreprise.lost_rows('RR021', 'reform_impact', 'reform_impact_id', array(
+            select cached.reform_impact_id::text
+              from pgreprise.report_cache_rows(own.target.cache_key, own.target.economy_impact_version) as cached
+          )) as referring;
+    end if;
     return;
   end if;
 

@@ -21,7 +21,7 @@ begin
       hint = 'call rerun_reports(array[2, 6, 10])';
   end if;
 
-  result := pgreprise.rerun_many(rerun_reports.report_ids);
+  result := pgreprise.rerun_each(rerun_reports.report_ids);
 exception
   when lock_not_available then
     perform pgreprise.raise_report_wait(rerun_reports.report_ids);

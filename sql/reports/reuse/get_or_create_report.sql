@@ -92,6 +92,9 @@ begin
         perform pgreprise.raise_sequence_behind(taken_key);
         raise;
     end;
+    if newest_id is null then
+      perform pgreprise.raise_kept_rows('RR022', 'report_outputs', 1, 0);
+    end if;
     perform pgreprise.skip_used_run_numbers(array[newest_id], '{}');
     if (select setting.has_run_tables from pgreprise.setting as setting) then
       perform pgreprise.add_host_runs('initial', array[newest_id]);

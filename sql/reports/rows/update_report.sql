@@ -5,8 +5,8 @@
 -- refused. A write without run_sequence is accepted in any run.
 -- A finished run, which is complete or error, is not changed: a worker that sends its result again gets the stored row.
 -- Raises RR001 no such report, RR008 no such country, RR011 the run has ended, RR016 values that cannot be written,
--- RR017 the caller's token may not, RR020 the run is finished and the setting allow_unfinish is off, 55P03
--- the row was locked for too long.
+-- RR017 the caller's token may not, RR020 the run is finished and the setting allow_unfinish is off, RR022 a
+-- trigger of the host keeps the row as it is, 55P03 the row was locked for too long.
 create or replace function public.update_report(
   report_id bigint,
   country_id text default null,
@@ -54,6 +54,9 @@ begin
              else coalesce(update_report.error_message, report.error_message)
            end
      where report.id = update_report.report_id;
+    if not found then
+      perform pgreprise.raise_kept_rows('RR022', 'report_outputs', 1, 0);
+    end if;
     if (select setting.has_run_tables from pgreprise.setting as setting) then
       perform pgreprise.write_report_host_run(target.id);
     end if;

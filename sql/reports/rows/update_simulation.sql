@@ -6,8 +6,8 @@
 -- refused. A write without run_sequence is accepted in any run.
 -- A finished run, which is complete or error, is not changed: a worker that sends its result again gets the stored row.
 -- Raises RR007 no such simulation, RR008 no such country, RR011 the run has ended, RR016 values that cannot be written,
--- RR017 the caller's token may not, RR020 the run is finished and the setting allow_unfinish is off, 55P03
--- the row was locked for too long.
+-- RR017 the caller's token may not, RR020 the run is finished and the setting allow_unfinish is off, RR022 a
+-- trigger of the host keeps the row as it is, 55P03 the row was locked for too long.
 create or replace function public.update_simulation(
   simulation_id bigint,
   country_id text default null,
@@ -61,6 +61,9 @@ begin
              simulation.api_version
            )
      where simulation.id = update_simulation.simulation_id;
+    if not found then
+      perform pgreprise.raise_kept_rows('RR022', 'simulations', 1, 0);
+    end if;
     if (select setting.has_run_tables from pgreprise.setting as setting) then
       perform pgreprise.write_simulation_host_run(target.id);
     end if;

@@ -3,6 +3,7 @@
 -- earlier run for an undo. A null api_version keeps the version of the row. Without keep_outputs the output of the run
 -- that ends is not archived. The caller has locked the rows.
 -- Returns the numbers of the runs that it started, in the order of the ids.
+-- Raises RR022 when a trigger of the host keeps a row as it is.
 create or replace function pgreprise.start_report_runs(
   report_ids bigint[],
   keep_outputs boolean,
@@ -42,12 +43,13 @@ begin
              api_version = coalesce(start_report_runs.api_version, report.api_version),
              run_sequence = report.run_sequence + 1
        where report.id = any (array(select ended.report_id from ended))
-      returning report.id, report.run_sequence
+      returning report.id, report.run_sequence, report.status::text as status
     )
 
     select coalesce(array_agg(started.id::bigint), '{}'), array_agg(started.run_sequence order by started.id)
       into started_ids, started_runs
-      from started;
+      from started
+     where started.status = start_report_runs.status;
     if attempt = 1 and cardinality(started_ids) = cardinality(wanted_ids) then
       return started_runs;
     end if;
@@ -59,6 +61,10 @@ begin
     exit when cardinality(wanted_ids) = 0;
     perform pgreprise.skip_used_run_numbers(wanted_ids, '{}');
   end loop;
+  if cardinality(wanted_ids) > 0 then
+    perform pgreprise.raise_kept_rows('RR022', 'report_outputs', cardinality(start_report_runs.report_ids),
+      cardinality(start_report_runs.report_ids) - cardinality(wanted_ids));
+  end if;
 
   return array(
     select report.run_sequence

@@ -3,6 +3,7 @@
 -- earlier run for an undo. A null api_version keeps the version of the row. Without keep_outputs the output of the run
 -- that ends is not archived. The caller has locked the rows.
 -- Returns the numbers of the runs that it started, in the order of the ids.
+-- Raises RR022 when a trigger of the host keeps a row as it is.
 create or replace function pgreprise.start_simulation_runs(
   simulation_ids bigint[],
   keep_outputs boolean,
@@ -43,12 +44,13 @@ begin
              api_version = coalesce(start_simulation_runs.api_version, simulation.api_version),
              run_sequence = simulation.run_sequence + 1
        where simulation.id = any (array(select ended.simulation_id from ended))
-      returning simulation.id, simulation.run_sequence
+      returning simulation.id, simulation.run_sequence, simulation.status::text as status
     )
 
     select coalesce(array_agg(started.id::bigint), '{}'), array_agg(started.run_sequence order by started.id)
       into started_ids, started_runs
-      from started;
+      from started
+     where started.status = start_simulation_runs.status;
     if attempt = 1 and cardinality(started_ids) = cardinality(wanted_ids) then
       return started_runs;
     end if;
@@ -60,6 +62,10 @@ begin
     exit when cardinality(wanted_ids) = 0;
     perform pgreprise.skip_used_run_numbers('{}', wanted_ids);
   end loop;
+  if cardinality(wanted_ids) > 0 then
+    perform pgreprise.raise_kept_rows('RR022', 'simulations', cardinality(start_simulation_runs.simulation_ids),
+      cardinality(start_simulation_runs.simulation_ids) - cardinality(wanted_ids));
+  end if;
 
   return array(
     select simulation.run_sequence

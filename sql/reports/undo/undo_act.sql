@@ -7,7 +7,8 @@
 -- "cache_scopes", "run_sequence"}. cache_scopes are those of the act: what was computed in between is not the result
 -- of the report any more.
 -- Raises RR010 when later results are in the way, RR013 when there is no such act, RR014 when the act was undone or
--- purged already, was never archived, or is itself an undo.
+-- purged already, was never archived, or is itself an undo; RR021 when rows of other tables would be lost, RR022 when a
+-- trigger of the host keeps a row.
 create or replace function pgreprise.undo_act(rerun_id bigint, force boolean)
 returns jsonb
 language plpgsql
@@ -160,9 +161,6 @@ begin
     insert into pgreprise.restored_run (row_kind, row_id, run_sequence, restores_run)
     values ('report', act.report_id, new_report_runs[1],
       pgreprise.original_run('report', act.report_id, act.run_sequence - 1));
-    if has_run_tables then
-      perform pgreprise.remove_host_run('report', act.report_id, act.run_sequence, new_report_runs[1]);
-    end if;
   end if;
 
   for reset in
@@ -185,6 +183,10 @@ begin
       perform pgreprise.remove_host_run('simulation', reset.simulation_id, reset.ended_run + 1, started_runs[1]);
     end if;
   end loop;
+  -- After the runs of the simulations, which may refer to it.
+  if has_run_tables and act.report_id is not null then
+    perform pgreprise.remove_host_run('report', act.report_id, act.run_sequence, new_report_runs[1]);
+  end if;
 
   insert into pgreprise.rerun as undo
     (rerun_id, kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
