@@ -26,7 +26,6 @@ declare
   is_limited constant boolean := current_setting('lock_timeout') <> '0';
   longest  text;
   taken_key text;
-  taken_key text;
   table_of  text;
   schema_of text;
   message_of text;
@@ -111,11 +110,6 @@ begin
   perform set_config('lock_timeout', longest, true);
   return jsonb_build_object('reruns', cardinality(acts), 'undone', undone, 'refused', refused,
     'left', left_out, 'before', acts[cardinality(acts)]);
-exception
-  when unique_violation then
-    get stacked diagnostics taken_key = constraint_name;
-    perform pgreprise.raise_sequence_behind(taken_key);
-    raise;
 end;
 $$;
 
