@@ -34,7 +34,7 @@ def rows(shared_database: URL) -> Iterator[tuple[URL, Connection]]:
         add_economy_report(connection, output={"a": 1.2345678901234567, "b": [1e-7, 123456789.123456789]})
         add_reform_impact(connection)
         connection.execute("call rerun_report(1)")
-        connection.execute("select create_rerun_batch('{\"country\": \"us\"}')")
+        connection.execute('select create_rerun_batch(\'{"country": "us"}\')')
         yield shared_database, connection
 
 
