@@ -185,7 +185,7 @@ class Undone(Stored):
 @reports.post("/<country_id>/report")
 @describes(
     {HTTPStatus.OK: StoredReport, HTTPStatus.CREATED: StoredReport},
-    "RR002 RR003 RR004 RR008 RR009 RR016",
+    "RR002 RR003 RR004 RR008 RR009 RR016 RR022 RR023",
     body=NewReport,
 )
 def create_report(country_id: str) -> Reply:
@@ -201,7 +201,7 @@ def get_report(country_id: str, report_id: int) -> Reply:
 
 
 @reports.patch("/<country_id>/report")
-@describes(StoredReport, "RR001 RR008 RR011 RR016 RR020", body=rows.Update)
+@describes(StoredReport, "RR001 RR008 RR011 RR016 RR020 RR022", body=rows.Update)
 def update_report(country_id: str) -> Reply:
     """Write the values that are not null, and return the report."""
     return rows.update("public.update_report", "report", country_id)
@@ -210,7 +210,7 @@ def update_report(country_id: str) -> Reply:
 @reports.post("/<country_id>/report/<int:report_id>/rerun")
 @describes(
     Rerun,
-    "RR001 RR002 RR003 RR004 RR005 RR006 RR008 RR012 RR014 RR016",
+    "RR001 RR002 RR003 RR004 RR005 RR006 RR008 RR012 RR014 RR016 RR021 RR022 RR023",
     body=NoFields,
     is_body_optional=True,
     headers=RerunHeaders,
@@ -257,7 +257,7 @@ def get_run(country_id: str, report_id: int, run_sequence: int) -> Reply:
 
 
 @reports.post("/<country_id>/report/<int:report_id>/reruns/<int:rerun_id>/undo")
-@describes(Undone, "RR008 RR010 RR013 RR014", body=Undo, is_body_optional=True)
+@describes(Undone, "RR008 RR010 RR013 RR014 RR021 RR022 RR023", body=Undo, is_body_optional=True)
 def undo_rerun(country_id: str, report_id: int, rerun_id: int) -> Reply:
     """Restore what a rerun of the report cleared, as a new run."""
     no_query()

@@ -57,7 +57,7 @@ class Recent(BaseModel):
 @simulations.post("/<country_id>/simulation")
 @describes(
     {HTTPStatus.OK: StoredSimulation, HTTPStatus.CREATED: StoredSimulation},
-    "RR004 RR008 RR009 RR016",
+    "RR004 RR008 RR009 RR016 RR022 RR023",
     body=NewSimulation,
 )
 def create_simulation(country_id: str) -> Reply:
@@ -73,7 +73,7 @@ def get_simulation(country_id: str, simulation_id: int) -> Reply:
 
 
 @simulations.patch("/<country_id>/simulation")
-@describes(StoredSimulation, "RR007 RR008 RR011 RR016 RR020", body=rows.Update)
+@describes(StoredSimulation, "RR007 RR008 RR011 RR016 RR020 RR022", body=rows.Update)
 def update_simulation(country_id: str) -> Reply:
     """Write the values that are not null, and return the simulation."""
     return rows.update("public.update_simulation", "simulation", country_id)

@@ -224,7 +224,7 @@ def test_conditions_of_postgresql_have_the_form_too(new_client: NewClient, dba: 
     holder = connect(autocommit=False)
     holder.execute("select from public.carbon_reports for update")
     client = new_client("-c lock_timeout=20ms")
-    assert "Other transactions" in detail(client.patch(STATUS, json={"status": 1}), 503)
+    assert "Row 1 of carbon_reports is locked" in detail(client.patch(STATUS, json={"status": 1}), 503)
     holder.rollback()
     dba.execute("revoke execute on function public.get_carbon_report from pgreprise_api")
     detail(client.get("/api/v1/carbon-reports/1"), 403)

@@ -454,7 +454,7 @@ def test_after_a_refusal_the_engine_works_and_a_second_import_succeeds(legacy: L
     legacy.execute("update simulations set output = '1' where id = 2")
     assert import_legacy(str(legacy.path), target).rows["simulations"] == 2
     with target.connect() as connection:
-        assert connection.exec_driver_sql("show statement_timeout").scalar_one() == "30s"
+        assert connection.exec_driver_sql("show statement_timeout").scalar_one() == "0"
 
 
 # --- the command -----------------------------------------------------------------------------

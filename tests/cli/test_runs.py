@@ -54,11 +54,11 @@ def test_a_key_goes_with_one_report_only(pgreprise: Run, dba: Connection, report
 
 
 def test_what_was_done_is_told_when_the_next_one_cannot_be_tried(pgreprise: Run, dba: Connection, report: int) -> None:
-    # The routine goes away in between, as with a database that fails.
+    # A routine that it needs goes away in between, as in a database that another version is being installed in.
     dba.execute(
         "create function gone() returns trigger language plpgsql as "
-        "$$begin if new.id = 2 then raise undefined_function; end if; return new; end$$;"
-        "create trigger gone before update on report_outputs for each row execute function gone()"
+        "$$begin alter function pgreprise.enter rename to entered; return new; end$$;"
+        "create trigger gone after update on report_outputs for each row execute function gone()"
     )
     done = pgreprise("rerun", "us", str(report), "2", "--json")
     assert done.returncode == 1

@@ -71,7 +71,7 @@ def test_a_migration_that_is_stopped_says_what_stays_and_goes_on_later(
     database, process, _ = waiting
     process.send_signal(number)
     _, said = process.communicate()
-    assert process.returncode == code
+    assert process.returncode == code, said
     assert "Traceback" not in said
     if number == signal.SIGINT:
         assert said.strip().splitlines()[-1].startswith("Stopped. The revision that ran has changed nothing")
