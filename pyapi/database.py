@@ -90,7 +90,8 @@ def _run(
         driver = driver_of(connection)
         is_stale = False
         try:
-            cursor = driver.cursor(row_factory=dict_row)
+            # Binary, so that no DateStyle or IntervalStyle of the database or the role changes what is read.
+            cursor = driver.cursor(row_factory=dict_row, binary=True)
             with limited(engine, driver):
                 if not_before and replayed_position(connection, not_before) < not_before:
                     raise BehindError

@@ -12,12 +12,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from socket import SHUT_RDWR, socket
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg.types.string import TextLoader
+from psycopg.abc import Buffer
+from psycopg.pq import Format
+from psycopg.types.datetime import TimestamptzBinaryLoader
+from psycopg.types.string import TextBinaryLoader, TextLoader
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -75,6 +79,15 @@ class _Rules:
     opened_after: float = 0.0
 
 
+class _UtcLoader(TimestamptzBinaryLoader):
+    """Times in UTC, whatever time zone the database or the role has."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> datetime:
+        return super().load(data).astimezone(UTC)
+
+
 _rules: WeakKeyDictionary[Engine, _Rules] = WeakKeyDictionary()
 
 
@@ -113,6 +126,8 @@ def connect_engine(
     @event.listens_for(engine, "connect")
     def get_to_know(connection: psycopg.Connection[Any], record: ConnectionPoolEntry) -> None:
         connection.adapters.register_loader("json", TextLoader)
+        connection.adapters.register_loader("json", TextBinaryLoader)
+        connection.adapters.register_loader("timestamptz", _UtcLoader)
         opened_at = time.monotonic()
         try:
             process, _ = _look(connection)

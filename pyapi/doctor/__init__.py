@@ -80,6 +80,7 @@ def examine(engine: Engine) -> list[Finding]:
             findings += check("reports", lambda: reports.defects(engine))
             findings += check("lost runs", lambda: reports.lost_runs(engine))
             findings += check("runs", lambda: reports.run_tables(engine, database))
+            findings += check("sequences", lambda: reports.sequences(database))
             findings += check("economy cache", lambda: economy_cache.unread_feed(engine, database))
             findings += check("batches", lambda: history.unfinished_batches(engine))
             findings += check("archive", lambda: history.archive(engine))

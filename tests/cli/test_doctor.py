@@ -61,6 +61,18 @@ def test_the_doctor_finds_the_deployment_that_forgot_its_version(pgreprise: Run,
     assert "1 cache row deleted" in succeeded(pgreprise("rerun", "us", str(report)))
 
 
+def test_the_doctor_finds_a_sequence_that_is_behind_its_rows(pgreprise: Run, dba: Connection) -> None:
+    set_versions(dba)
+    add_simulation(dba)
+    add_simulation(dba)
+    dba.execute("alter sequence public.simulations_id_seq restart")
+    [finding] = examine(pgreprise, problems=True)
+    assert finding["check"] == "sequences"
+    assert finding["message"] == "The next id of table public.simulations is 1, and its rows go up to 2."
+    dba.execute(finding["remedy"].encode())
+    assert examine(pgreprise, problems=False) == []
+
+
 def test_a_rerun_that_empties_the_cache_is_no_forgotten_deployment(pgreprise: Run, dba: Connection) -> None:
     set_versions(dba)
     report = add_economy_report(dba)[0]

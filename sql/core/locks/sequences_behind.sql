@@ -33,7 +33,8 @@ begin
        and namespace.nspname in ('public', 'pgreprise')
        and has_table_privilege('pgreprise_owner', relation.oid, 'select')
        and has_table_privilege('pgreprise_owner', relation.oid, 'insert')
-       and has_sequence_privilege('pgreprise_owner', used.sequence_name::regclass, 'usage')
+       -- An identity gives numbers to an owner who may not look at it. Then only a number given in vain tells.
+       and (sequences_behind.has_given > 0 or has_sequence_privilege(used.sequence_name::regclass, 'usage'))
      order by namespace.nspname, relation.relname
   loop
     execute format('select max(%I) from %I.%I', keyed.column_name, keyed.schema_name, keyed.name) into largest;
@@ -42,13 +43,15 @@ begin
           format('select setval(%L, (select max(%I) from %I.%I));', keyed.sequence_name, keyed.column_name,
             keyed.schema_name, keyed.name)
         from (
-          select coalesce(pg_sequence_last_value(keyed.sequence_name::regclass) + sequence.seqincrement,
-              sequence.seqstart) as next_id, sequence.seqincrement as step
+          select case when has_sequence_privilege(keyed.sequence_name::regclass, 'usage') then
+              coalesce(pg_sequence_last_value(keyed.sequence_name::regclass) + sequence.seqincrement,
+                sequence.seqstart)
+            end as next_id, sequence.seqincrement as step
             from pg_sequence as sequence
            where sequence.seqrelid = keyed.sequence_name::regclass
              and sequence.seqincrement > 0
         ) as given
-       where given.next_id - sequences_behind.has_given * given.step <= own.largest;
+       where given.next_id is null or given.next_id - sequences_behind.has_given * given.step <= own.largest;
   end loop;
 end;
 $$;
