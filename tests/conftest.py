@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,11 +35,13 @@ ROOM_BYTES = 4 * 1024**3
 
 
 def pytest_configure() -> None:
-    """Put temporary files into memory where that has room.
+    """Let commands hear of a closed terminal, and put temporary files into memory where that has room.
 
     A database is a few hundred files. On ext4 without a journal each file that was deleted within the last minute
     makes the next one slower to create, up to ten times here.
     """
+    # Under nohup it is ignored, and every command that a test starts would inherit that.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES:
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None
