@@ -101,7 +101,8 @@ def server(programs: Programs, folder: Path) -> Iterator[Server]:
     programs.run("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync",
                  "--pgdata", folder)  # fmt: skip
     with (folder / "postgresql.conf").open("a") as configuration:
-        configuration.write(FAST)
+        # A commit is there for the standby when it returns, as on servers of production.
+        configuration.write(FAST.replace("synchronous_commit = off", "synchronous_commit = local"))
     yield from _while_running(made)
 
 

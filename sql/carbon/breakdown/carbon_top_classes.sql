@@ -11,7 +11,17 @@ begin
   return (
     with emitted as (
       select sums.class, sums.label, sums.kg_co2eq
-        from pgreprise.carbon_module_type as module_type
+        from (
+          -- First, so that the sums are computed only for the module of the category.
+          select module_type.module_type_id, module_type.class_field, module_type.label_field
+            from pgreprise.carbon_module_type as module_type
+           where module_type.module_type_id in (
+             select of_category.module_type_id
+               from pgreprise.carbon_emission_type as of_category
+              where of_category.it_category = carbon_top_classes.it_category
+           )
+          offset 0
+        ) as module_type
        cross join lateral pgreprise.carbon_emission_sums(carbon_top_classes.report_id, module_type.module_type_id,
          class_field => module_type.class_field, label_field => module_type.label_field) as sums
         join pgreprise.carbon_emission_type as emission_type

@@ -8,6 +8,8 @@ volatile
 begin atomic
   select (case
     when pg_is_in_recovery() then coalesce(pg_last_wal_replay_lsn(), '0/0')
+    -- What was written without a commit is not sent before the next one, and nobody has to read it.
+    when current_setting('synchronous_commit') <> 'off' then pg_current_wal_flush_lsn()
     else pg_current_wal_insert_lsn()
   end - '0/0')::bigint as wal_position;
 end;
