@@ -32,7 +32,8 @@ def module_folder(programs: Programs) -> Iterator[Path]:
         yield programs.own(Path(folder))
 
 
-@pytest.fixture(scope="session")
+# Not longer than a test: the doctor tells of every login on the server that is a member.
+@pytest.fixture
 def login(server: URL, template: str, worker: str) -> Iterator[str]:
     """A login that holds what the API needs: the membership of pgreprise_api, which the template's migration made."""
     del template
