@@ -14,7 +14,16 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.pool import connect_engine, driver_of, drop_connections, limited, prepare_nothing, replayed_position
 
-__all__ = ["READ_ONLY", "BehindError", "call", "call_procedure", "connect_engine", "run_script", "sqlstate"]
+__all__ = [
+    "READ_ONLY",
+    "READ_ONLY_HINT",
+    "BehindError",
+    "call",
+    "call_procedure",
+    "connect_engine",
+    "run_script",
+    "sqlstate",
+]
 
 # Serialization failure and deadlock. A call is one transaction, so it can be repeated after them.
 _RETRIED = {"40001", "40P01"}
@@ -24,6 +33,10 @@ _FIRST_PAUSE_SECONDS = 0.01
 _STALE_PLAN = "0A000"
 # The server is a standby now. It refused the call before anything was done.
 READ_ONLY = "25006"
+READ_ONLY_HINT = (
+    "It is a standby, or default_transaction_read_only is on. Let DATABASE_URL name the primary, or all servers, as "
+    "postgresql://user@host1,host2/database?target_session_attrs=read-write."
+)
 # Prepared statements of another client, or none: there is a pooler in between that keeps the server's process numbers.
 _POOLED = {"26000", "42P05"}
 

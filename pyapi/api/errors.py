@@ -184,7 +184,7 @@ def _from_database(error: sqlalchemy.exc.DBAPIError) -> Reply:
         case Cause.HOST_TABLES:
             return _changed_tables(code, error.orig)
     condition = _CONDITIONS.get(code) or _CONDITIONS.get(code[:2])
-    if condition is _BUSY and isinstance(error.orig, psycopg.Error) and _names_the_row(error.orig.diag):
+    if condition is _BUSY and _names_the_row(error.orig.diag):
         condition = replace(_BUSY, message=error.orig.diag.message_primary or _BUSY.message, hint=_RETRY)
     if condition is not None:
         return _reply(condition, error, code)

@@ -16,7 +16,7 @@ from pyapi.api.invalidation import INVALIDATION, Invalidation
 from pyapi.api.openapi import Stored, describes
 from pyapi.api.replica import REPLICA, Replica
 from pyapi.api.requests import Reply, call, caller, failure, success
-from pyapi.database import READ_ONLY, sqlstate
+from pyapi.database import READ_ONLY, READ_ONLY_HINT, sqlstate
 from pyapi.economy_cache import READER
 from pyapi.pool import drop_connections
 from pyapi.schema import migrate
@@ -165,8 +165,7 @@ def readiness() -> Reply:
             HTTPStatus.SERVICE_UNAVAILABLE,
             "Not ready: the database is read only.",
             code=READ_ONLY,
-            hint="It is a standby, or default_transaction_read_only is on. Let DATABASE_URL name the primary, or all "
-            "servers, as postgresql://user@host1,host2/database?target_session_attrs=read-write.",
+            hint=READ_ONLY_HINT,
         )
     status: dict[str, Any] = row["status"]
     if missing := needs.missing_from(set(status["revisions"]), status["routines"]):

@@ -25,9 +25,11 @@ __all__ = [
     "administrator",
     "administrator_url",
     "authentication_of",
+    "domains_of",
     "economy_cache_of",
     "embedded_server",
     "installed_domains",
+    "installed_status",
     "is_installed",
     "read_settings",
     "status_of",
@@ -138,17 +140,28 @@ def status_of(engine: Engine) -> dict[str, Any]:
     return status
 
 
-def is_installed(engine: Engine) -> bool:
-    """Whether pgreprise is installed in the database."""
+def installed_status(engine: Engine) -> dict[str, Any]:
+    """As ``status_of``, with nothing in it where pgreprise is not installed."""
+    nothing: dict[str, Any] = {"revisions": [], "routines": {}}
     try:
-        return bool(status_of(engine)["revisions"])
+        status = status_of(engine)
     except DBAPIError as error:
         if sqlstate(error) in NOT_INSTALLED:
-            return False
+            return nothing
         raise
+    return status if status["revisions"] else nothing
+
+
+def is_installed(engine: Engine) -> bool:
+    """Whether pgreprise is installed in the database."""
+    return bool(installed_status(engine)["revisions"])
+
+
+def domains_of(status: dict[str, Any]) -> set[str]:
+    """The domains, of reports and carbon, that have routines in a database with this status."""
+    return {name.split("/")[0] for name in status["routines"]} & {"reports", "carbon"}
 
 
 def installed_domains(engine: Engine) -> set[str]:
     """The domains, of reports and carbon, that have routines in the database."""
-    installed = status_of(engine)["routines"] if is_installed(engine) else {}
-    return {name.split("/")[0] for name in installed} & {"reports", "carbon"}
+    return domains_of(installed_status(engine))

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.cli.connections import administrator, installed_domains, is_installed, status_of
+from pyapi.cli.connections import administrator, domains_of, installed_domains, installed_status, status_of
 from pyapi.cli.output import ERR, JSON_OPTION, explain, print_error, print_json, print_rows
 from pyapi.database import run_script, sqlstate
 from pyapi.pool import driver_of, is_behind_pooler, is_read_only
@@ -86,7 +86,7 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
             else:
                 for line in migrate.upgrade(engine, revision):
                     click.echo(line)
-        revisions = status_of(engine)["revisions"] if is_installed(engine) else []
+        revisions = installed_status(engine)["revisions"]
     click.echo(f"The database is at {', '.join(revisions) or 'no revision'}.")
 
 
@@ -98,12 +98,12 @@ def status(as_json: bool) -> None:
     from pyapi.api.health import Needs
 
     with administrator() as engine:
-        installed = status_of(engine) if is_installed(engine) else {"revisions": [], "routines": {}}
+        installed = installed_status(engine)
         missing = Needs.of_this_version().missing_from(set(installed["revisions"]), installed["routines"])
         with engine.connect() as connection:
             found = {
                 "revisions": installed["revisions"],
-                "domains": sorted(installed_domains(engine)),
+                "domains": sorted(domains_of(installed)),
                 "missing": missing,
                 "server_version": driver_of(connection).info.parameter_status("server_version"),
                 "is_read_only": is_read_only(connection),
@@ -238,7 +238,7 @@ def routine_release(names: tuple[str, ...]) -> None:
 def routine_list(as_json: bool) -> None:
     """List the routines: the newest version here, whether it is released, and the version in the database."""
     with administrator() as engine:
-        installed = status_of(engine)["routines"] if is_installed(engine) else {}
+        installed = installed_status(engine)["routines"]
     rows = [
         {
             "name": file.name,

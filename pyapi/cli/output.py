@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.database import READ_ONLY
+from pyapi.database import READ_ONLY, READ_ONLY_HINT
 from pyapi.schema.causes import Cause, cause_of, host_message, lost_column
 
 __all__ = [
@@ -146,10 +146,7 @@ def explain(error: DBAPIError) -> dict[str, Any]:
             )
     if original.sqlstate == READ_ONLY:
         explained["message"] = "The database is read only, so nothing was changed."
-        explained["hint"] = (
-            "It is a standby, or default_transaction_read_only is on. Let DATABASE_URL name the primary, or all "
-            "servers, as postgresql://user@host1,host2/database?target_session_attrs=read-write."
-        )
+        explained["hint"] = READ_ONLY_HINT
     return {name: value for name, value in explained.items() if value is not None}
 
 

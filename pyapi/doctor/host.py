@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -52,21 +53,13 @@ def unfit_tables(database: psycopg.Connection[Any], domain: str) -> Iterator[Fin
                 yield _refuses(row, error)
 
 
-class _wanted:
+@contextmanager
+def _wanted(database: psycopg.Connection[Any], wanted: str) -> Iterator[list[dict[str, Any]]]:
     """The tables of a list, in a transaction that is rolled back, so that its setting stays in no session."""
-
-    def __init__(self, database: psycopg.Connection[Any], wanted: str) -> None:
-        self._database, self._wanted = database, wanted
-        self._transaction = database.transaction(force_rollback=True)
-
-    def __enter__(self) -> list[dict[str, Any]]:
-        self._transaction.__enter__()
-        self._database.execute("set local lock_timeout = '5s'")
-        self._database.execute(sql_text(self._wanted).encode())
-        return ask(self._database, "host_tables")
-
-    def __exit__(self, *error: Any) -> bool | None:
-        return self._transaction.__exit__(*error)
+    with database.transaction(force_rollback=True):
+        database.execute("set local lock_timeout = '5s'")
+        database.execute(sql_text(wanted).encode())
+        yield ask(database, "host_tables")
 
 
 def _misfits(database: psycopg.Connection[Any], wanted: str) -> Iterator[Finding]:
