@@ -50,7 +50,6 @@ ROUTINES = (
     "stored_explore_report",
     "require_all_written",
     "refuse_lost_rows",
-    "lock_carbon_rows",
     "lock_data_entries",
     "lock_module_of_report",
     "ensure_carbon_projects",

@@ -30,6 +30,7 @@ ROUTINES = (
     "table_lockers",
     "locked_rows",
     "raise_lock_wait",
+    "lock_rows",
     "sequences_behind",
     "raise_sequence_behind",
     "losing_keys",

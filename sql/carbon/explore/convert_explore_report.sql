@@ -18,7 +18,7 @@ begin
 
   -- A refresh or another conversion may hold it: then this waits, and looks at what that one left. The project is part
   -- of a key, so the lock is that of a deletion.
-  perform pgreprise.lock_carbon_rows('carbon_reports', array[convert_explore_report.report_id], are_deleted => true);
+  perform pgreprise.lock_rows('carbon_reports', array[convert_explore_report.report_id], are_deleted => true);
   select report.unit_id::bigint as unit_id, report.year::bigint as year, report.carbon_project_id into target
     from public.carbon_reports as report
    where report.id = convert_explore_report.report_id;

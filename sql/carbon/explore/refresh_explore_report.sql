@@ -51,8 +51,8 @@ begin
      where module.carbon_report_id = refresh_explore_report.old_report_id
      order by module.id
   );
-  perform pgreprise.lock_carbon_rows('carbon_report_modules', module_ids, are_deleted => true);
-  perform pgreprise.lock_carbon_rows('carbon_reports', array[refresh_explore_report.old_report_id],
+  perform pgreprise.lock_rows('carbon_report_modules', module_ids, are_deleted => true);
+  perform pgreprise.lock_rows('carbon_reports', array[refresh_explore_report.old_report_id],
     are_deleted => true);
   select report.last_updated into last_updated
     from public.carbon_reports as report

@@ -8,8 +8,8 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pgreprise.lock_carbon_rows('data_entries', lock_data_entries.entry_ids);
-  perform pgreprise.lock_carbon_rows('data_entry_emissions', array(
+  perform pgreprise.lock_rows('data_entries', lock_data_entries.entry_ids);
+  perform pgreprise.lock_rows('data_entry_emissions', array(
       select emission.id::bigint
         from public.data_entry_emissions as emission
        where emission.data_entry_id = any (lock_data_entries.entry_ids)
@@ -17,7 +17,7 @@ begin
 
   if lock_data_entries.are_deleted then
     -- Now, before the module: the calculator may be adding an emission, and goes for the module next.
-    perform pgreprise.lock_carbon_rows('data_entries', lock_data_entries.entry_ids, are_deleted => true);
+    perform pgreprise.lock_rows('data_entries', lock_data_entries.entry_ids, are_deleted => true);
   end if;
 end;
 $$;

@@ -14,8 +14,8 @@ declare
        and module.module_type_id = lock_module_of_report.module_type_id
   );
 begin
-  return pgreprise.lock_carbon_rows('carbon_report_modules', module_ids) > 0
-    and pgreprise.lock_carbon_rows('carbon_reports', array[lock_module_of_report.report_id]) > 0;
+  return pgreprise.lock_rows('carbon_report_modules', module_ids) > 0
+    and pgreprise.lock_rows('carbon_reports', array[lock_module_of_report.report_id]) > 0;
 end;
 $$;
 

@@ -1,7 +1,7 @@
--- lock_carbon_rows(table_name, ids, are_deleted): lock rows of a table of the carbon domain, by id. Rows that are only
--- changed are locked so that rows that refer to them can still be added. Returns how many there are.
+-- lock_rows(table_name, ids, are_deleted): lock rows of a table of the host, by id, and wait for them. Rows that are
+-- only changed are locked so that rows that refer to them can still be added. Returns how many there are.
 -- Raises 55P03, which names the row and who holds it (raise_lock_wait).
-create or replace function pgreprise.lock_carbon_rows(table_name text, ids bigint[], are_deleted boolean default false)
+create or replace function pgreprise.lock_rows(table_name text, ids bigint[], are_deleted boolean default false)
 returns bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -9,21 +9,21 @@ as $$
 declare
   locked bigint;
 begin
-  if cardinality(lock_carbon_rows.ids) = 0 then
+  if cardinality(lock_rows.ids) = 0 then
     return 0;
   end if;
 
   execute format('select from public.%I as wanted where wanted.id = any ($1) order by wanted.id for %s',
-    lock_carbon_rows.table_name, case when lock_carbon_rows.are_deleted then 'update' else 'no key update' end)
-    using lock_carbon_rows.ids;
+    lock_rows.table_name, case when lock_rows.are_deleted then 'update' else 'no key update' end)
+    using lock_rows.ids;
   get diagnostics locked = row_count;
   return locked;
 exception
   when lock_not_available then
-    perform pgreprise.raise_lock_wait(lock_carbon_rows.table_name, lock_carbon_rows.ids, lock_carbon_rows.are_deleted);
+    perform pgreprise.raise_lock_wait(lock_rows.table_name, lock_rows.ids, lock_rows.are_deleted);
     return 0;
 end;
 $$;
 
-comment on function pgreprise.lock_carbon_rows(text, bigint[], boolean) is
-'Locks rows of a table of the carbon domain for a change, or for a deletion.';
+comment on function pgreprise.lock_rows(text, bigint[], boolean) is
+'Locks rows of a table of the host for a change, or for a deletion.';

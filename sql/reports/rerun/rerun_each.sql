@@ -45,19 +45,7 @@ begin
   end;
 
   -- Its end has given the locks back. They are taken in the usual order before the halves take them one by one.
-  perform from public.report_outputs as report
-    where report.id = any (rerun_each.report_ids)
-    order by report.id
-      for no key update;
-  perform from public.simulations as simulation
-    where simulation.id in (
-      select used.simulation_id
-        from public.report_outputs as report
-       cross join lateral unnest(array[report.simulation_1_id, report.simulation_2_id]) as used(simulation_id)
-       where report.id = any (rerun_each.report_ids)
-    )
-    order by simulation.id
-      for no key update;
+  perform pgreprise.lock_reports(rerun_each.report_ids);
 
   done := pgreprise.rerun_each(report_ids[:half], rerun_each.batch_id, rerun_each.done_ids);
   rest := pgreprise.rerun_each(report_ids[half + 1:], rerun_each.batch_id, rerun_each.done_ids || array(

@@ -43,19 +43,7 @@ begin
   select setting.archive_outputs, setting.has_run_tables into settings from pgreprise.setting as setting;
 
   -- Locks are taken in the order of a single rerun: reports by id, simulations by id, economy cache rows by id.
-  perform from public.report_outputs as report
-    where report.id = any (rerun_many.report_ids)
-    order by report.id
-      for no key update;
-  perform from public.simulations as simulation
-    where simulation.id in (
-      select used.simulation_id
-        from public.report_outputs as report
-       cross join lateral unnest(array[report.simulation_1_id, report.simulation_2_id]) as used(simulation_id)
-       where report.id = any (rerun_many.report_ids)
-    )
-    order by simulation.id
-      for no key update;
+  perform pgreprise.lock_reports(rerun_many.report_ids);
 
   linked := array(select found_report from pgreprise.linked_reports(rerun_many.report_ids) as found_report);
   select coalesce(array_agg(report.report_id order by report.report_id) filter (where report.errcode is null), '{}'),

@@ -27,6 +27,7 @@ begin
   perform pgreprise.check_update(update_report.status, update_report.output, update_report.error_message);
 
   -- Locked before it is judged, so that nobody finishes or reruns it in between.
+  -- Without a wait there is no block that catches an error: such a block costs something and would lock the row twice.
   for attempt in 1..2 loop
     select report.id::bigint as id, report.run_sequence, report.status::text as status, report.output::json as output,
         report.error_message::text as error_message
@@ -36,7 +37,7 @@ begin
        and (update_report.country_id is null or report.country_id = update_report.country_id)
        for no key update skip locked;
     exit when found or attempt = 2;
-    perform pgreprise.wait_for_row('report_outputs', update_report.report_id);
+    perform pgreprise.lock_rows('report_outputs', array[update_report.report_id]);
   end loop;
   if target.id is null then
     perform pgreprise.raise_not_found('report', update_report.report_id, update_report.country_id);

@@ -28,6 +28,7 @@ begin
   perform pgreprise.check_update(update_simulation.status, update_simulation.output, update_simulation.error_message);
 
   -- Locked before it is judged, so that nobody finishes or reruns it in between.
+  -- Without a wait there is no block that catches an error: such a block costs something and would lock the row twice.
   for attempt in 1..2 loop
     select simulation.id::bigint as id, simulation.run_sequence, simulation.status::text as status,
         simulation.output::json as output, simulation.error_message::text as error_message
@@ -37,7 +38,7 @@ begin
        and (update_simulation.country_id is null or simulation.country_id = update_simulation.country_id)
        for no key update skip locked;
     exit when found or attempt = 2;
-    perform pgreprise.wait_for_row('simulations', update_simulation.simulation_id);
+    perform pgreprise.lock_rows('simulations', array[update_simulation.simulation_id]);
   end loop;
   if target.id is null then
     perform pgreprise.raise_not_found('simulation', update_simulation.simulation_id, update_simulation.country_id);

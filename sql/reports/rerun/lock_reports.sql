@@ -1,0 +1,28 @@
+-- lock_reports(report_ids): lock reports and their simulations for a rerun, in the order of a single rerun: reports by
+-- id, then simulations by id. Ids that do not exist are left out.
+create or replace function pgreprise.lock_reports(report_ids bigint[])
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+-- The number of reports is different each time, and so is the best plan.
+set plan_cache_mode = 'force_custom_plan'
+as $$
+begin
+  perform from public.report_outputs as report
+    where report.id = any (lock_reports.report_ids)
+    order by report.id
+      for no key update;
+  perform from public.simulations as simulation
+    where simulation.id in (
+      select used.simulation_id
+        from public.report_outputs as report
+       cross join lateral unnest(array[report.simulation_1_id, report.simulation_2_id]) as used(simulation_id)
+       where report.id = any (lock_reports.report_ids)
+    )
+    order by simulation.id
+      for no key update;
+end;
+$$;
+
+comment on function pgreprise.lock_reports(bigint[]) is
+'Locks reports and their simulations for a rerun, each by id.';
