@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -18,6 +18,7 @@ __all__ = [
     "READ_ONLY",
     "READ_ONLY_HINT",
     "BehindError",
+    "Request",
     "call",
     "call_procedure",
     "connect_engine",
@@ -41,6 +42,14 @@ READ_ONLY_HINT = (
 _POOLED = {"26000", "42P05"}
 
 _CLAIMS = "%(pgreprise_claims)s"
+_REQUEST = ", %(pgreprise_request_id)s, %(pgreprise_client_address)s"
+
+
+class Request(NamedTuple):
+    """The request that a call belongs to; the acts that it does are recorded with it."""
+
+    request_id: str
+    client_address: str | None
 
 
 class BehindError(Exception):
@@ -69,31 +78,49 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _given(arguments: dict[str, Any], carrier: str | None = None) -> list[str]:
-    """The arguments as SQL. ``carrier`` names the one that brings the claims, which is a number."""
+def _given(arguments: dict[str, Any], carrier: str | None = None, brought: str = "") -> list[str]:
+    """The arguments as SQL. ``carrier`` names the one that brings the claims and the request, which is a number."""
     return [
-        f"{name} => pgreprise.called_by({_CLAIMS}, {_value(name, value)})"
+        f"{name} => pgreprise.called_by({_CLAIMS}, {_value(name, value)}{brought})"
         if name == carrier
         else f"{name} => {_value(name, value)}"
         for name, value in arguments.items()
     ]
 
 
-def _function(routine: str, columns: str, arguments: dict[str, Any], *, has_claims: bool) -> str:
-    """The statement that calls a function. The claims are there before the function begins.
+def _function(routine: str, columns: str, arguments: dict[str, Any], brought: str | None) -> str:
+    """The statement that calls a function.
 
-    An argument is evaluated before its function is called. Without a number to carry the claims, a row that the
-    function depends on brings them: what is lateral to a row comes after it.
+    ``brought`` is what called_by gets besides the claims; None where it is not called. The claims are there before the
+    function begins. An argument is evaluated before its function is called. Without a number to carry the claims, a row
+    that the function depends on brings them: what is lateral to a row comes after it.
     """
     carrier = next((name for name, value in arguments.items() if _is_number(value)), None)
-    if not has_claims or carrier is not None:
-        given = ", ".join(_given(arguments, carrier if has_claims else None))
+    if brought is None or carrier is not None:
+        given = ", ".join(_given(arguments, None if brought is None else carrier, brought or ""))
         return f"select {columns} from {routine}({given})"  # noqa: S608
     return (
         f"select {'answer.*' if columns == '*' else columns} "  # noqa: S608
-        f"from (select pgreprise.called_by({_CLAIMS}, 1) as number offset 0) as caller, "
+        f"from (select pgreprise.called_by({_CLAIMS}, 1{brought}) as number offset 0) as caller, "
         f"lateral (select * from {routine}({', '.join(_given(arguments))}) where caller.number = 1) as answer"
     )
+
+
+def _brought(claims: str | None, request: Request | None) -> str | None:
+    """What called_by gets besides the claims and the number, or None where it is not called."""
+    if request is not None:
+        return _REQUEST
+    return None if claims is None else ""
+
+
+def _values(arguments: dict[str, Any], claims: str | None, request: Request | None) -> dict[str, Any]:
+    request_id, client_address = request or (None, None)
+    return {
+        **arguments,
+        "pgreprise_claims": claims,
+        "pgreprise_request_id": request_id,
+        "pgreprise_client_address": client_address,
+    }
 
 
 def _run(
@@ -157,6 +184,7 @@ def call(
     *,
     columns: str = "*",
     claims: str | None = None,
+    request: Request | None = None,
     is_reading: bool = False,
     not_before: int = 0,
     **arguments: Any,
@@ -165,30 +193,31 @@ def call(
 
     ``routine`` and ``columns`` are ours, never input; arguments are passed by name. ``claims`` are
     those of a verified token, as the text of a JSON object: the routine sees them as the setting
-    request.jwt.claims, and no later call does.
+    request.jwt.claims, and no later call does. The same is true of the ``request``.
     After a deadlock or a serialization failure the call is repeated a few times; once after a plan that a migration
     made stale, and on a new connection where the server had become read only. A call that ``is_reading`` is repeated
     once where the connection was lost. Nothing is called where the server has not come to ``not_before`` in the
     write-ahead log, a number of pgreprise.wal_position.
     Raises BehindError for such a server, and sqlalchemy.exc.DBAPIError for the error that remains.
     """
-    statement = _function(routine, columns, arguments, has_claims=claims is not None)
-    return _execute(
-        engine, statement, {**arguments, "pgreprise_claims": claims}, is_reading=is_reading, not_before=not_before
-    )
+    statement = _function(routine, columns, arguments, _brought(claims, request))
+    values = _values(arguments, claims, request)
+    return _execute(engine, statement, values, is_reading=is_reading, not_before=not_before)
 
 
-def call_procedure(engine: Engine, routine: str, *, claims: str | None = None, **arguments: Any) -> Any:
+def call_procedure(
+    engine: Engine, routine: str, *, claims: str | None = None, request: Request | None = None, **arguments: Any
+) -> Any:
     """Call a procedure and return its ``result``. Arguments and errors are those of ``call``.
 
-    With claims the procedure needs an argument that is a number, which carries them.
+    With claims or a request the procedure needs an argument that is a number, which carries them.
     """
+    brought = _brought(claims, request)
     carrier = None
-    if claims is not None:
+    if brought is not None:
         carrier = next(name for name, value in arguments.items() if _is_number(value))
-    given = ", ".join([*_given(arguments, carrier), "result => null"])
-    values = {**arguments, "pgreprise_claims": claims}
-    [row] = _execute(engine, f"call {routine}({given})", values)
+    given = ", ".join([*_given(arguments, carrier, brought or ""), "result => null"])
+    [row] = _execute(engine, f"call {routine}({given})", _values(arguments, claims, request))
     return row["result"]
 
 

@@ -11,7 +11,7 @@ down_revision = "reports_0006"
 branch_labels = None
 depends_on = None
 
-TYPES = ("report_row", "simulation_row", "report_run_row", "cache_key", "linked_report")
+TYPES = ("report_row", "simulation_row", "report_run_row", "history_row", "cache_key", "linked_report")
 # A routine comes after those that it calls.
 ROUTINES = (
     "require_country",
@@ -77,6 +77,7 @@ ROUTINES = (
     "recorded_runs",
     "report_history",
     "report_run_output",
+    "rerun_history",
     "rerun_preview",
     "rerun_feed",
     "feed_position",

@@ -15,9 +15,11 @@ from pyapi.api.auth import Authentication, register_authentication
 from pyapi.api.background import BACKGROUND, Background
 from pyapi.api.browsers import ANY_ORIGIN, register_browsers
 from pyapi.api.carbon import carbon
+from pyapi.api.context import register_context
 from pyapi.api.documentation import documentation
 from pyapi.api.errors import register_error_handlers
 from pyapi.api.health import NEEDS, Needs, health
+from pyapi.api.history import history
 from pyapi.api.invalidation import INVALIDATION, Invalidation
 from pyapi.api.replica import Replica, register_replica
 from pyapi.api.reports import reports
@@ -85,8 +87,9 @@ def create_app(
     app.extensions[NEEDS] = Needs.of_this_version()
     app.extensions[INVALIDATION] = Invalidation(economy_cache)
     app.extensions[BACKGROUND] = Background()
-    for blueprint in (reports, simulations, carbon, health, documentation):
+    for blueprint in (reports, simulations, history, carbon, health, documentation):
         app.register_blueprint(blueprint)
+    register_context(app)
     register_replica(app, replica)
     register_browsers(app, origins)
     register_authentication(app, authentication, origins)

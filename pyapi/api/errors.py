@@ -8,7 +8,6 @@ log. What the host's own constraints and triggers say is sent, without their det
 from __future__ import annotations
 
 import logging
-import uuid
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
@@ -17,6 +16,7 @@ import sqlalchemy.exc
 from flask import Flask, request
 from werkzeug.exceptions import HTTPException
 
+from pyapi.api.context import request_id
 from pyapi.api.requests import Reply, failure
 from pyapi.database import sqlstate
 from pyapi.schema.causes import Cause, cause_of, has_failed, host_message, lost_column
@@ -216,7 +216,7 @@ def _from_http(error: HTTPException) -> Reply:
 
 
 def _unknown(error: Exception) -> Reply:
-    incident = uuid.uuid4()
+    incident = request_id()
     logger.error("%s %s %r", incident, request.method, request.path, exc_info=error)
     return failure(
         500, f"An unexpected error occurred. The log describes it under the id {incident}.", hint="Report the id."

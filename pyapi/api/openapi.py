@@ -160,6 +160,9 @@ class _Schemas:
         if model is not None:
             schema = model.model_json_schema(by_alias=True)
             for name, part in schema["properties"].items():
+                # None stands for a parameter that is absent.
+                if part.get("default", True) is None:
+                    del part["default"]
                 yield name, part, name in schema.get("required", [])
 
 

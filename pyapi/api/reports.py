@@ -10,11 +10,11 @@ from flask import Blueprint, current_app, request
 from pydantic import BaseModel, Field
 
 from pyapi.api import rows
+from pyapi.api.context import reason
 from pyapi.api.invalidation import INVALIDATION
 from pyapi.api.openapi import Stored, describes
 from pyapi.api.requests import (
     Body,
-    NoFields,
     OpenBody,
     Reply,
     RowId,
@@ -40,13 +40,28 @@ class NewReport(OpenBody):
     year: Text | None = None
 
 
-class Undo(Body):
+class Act(Body):
+    """Why it is done: at most 1,000 characters, for the history. The header X-Reason is read where it is not given."""
+
+    reason: Text | None = None
+
+
+class Undo(Act):
     """With force, rows that have changed since the rerun are overwritten. This needs the scope reports:admin."""
 
     force: bool = False
 
 
-class RerunHeaders(BaseModel):
+class ActHeaders(BaseModel):
+    """The headers that an act reads."""
+
+    reason: Annotated[
+        str | None,
+        Field(alias="X-Reason", description="Why it is done, for the history; at most 1,000 characters, in UTF-8."),
+    ] = None
+
+
+class RerunHeaders(ActHeaders):
     """The headers that a rerun reads."""
 
     idempotency_key: Annotated[
@@ -151,6 +166,9 @@ class Run(Stored):
     simulation_ids: list[int] | None
     economy_cache_rows_deleted: int | None
     batch_id: int | None
+    reason: str | None
+    request_id: str | None
+    client_address: str | None
     host_run_id: str | None
     host_run_sequence: int | None
 
@@ -211,7 +229,7 @@ def update_report(country_id: str) -> Reply:
 @describes(
     Rerun,
     "RR001 RR002 RR003 RR004 RR005 RR006 RR008 RR012 RR014 RR016 RR021 RR022 RR023",
-    body=NoFields,
+    body=Act,
     is_body_optional=True,
     headers=RerunHeaders,
 )
@@ -221,12 +239,13 @@ def rerun_report(country_id: str, report_id: int) -> Reply:
     With an Idempotency-Key the report is rerun once, even when the request is sent again.
     """
     no_query()
-    optional_body(NoFields)
+    act = optional_body(Act)
     result = call_procedure(
         "public.rerun_report",
         report_id=report_id,
         country_id=country_id,
         idempotency_key=request.headers.get("Idempotency-Key"),
+        reason=reason(act.reason),
     )
     current_app.extensions[INVALIDATION].forget(result["cache_scopes"], result["rerun_id"])
     return success("Report rerun reset successfully", result)
@@ -257,13 +276,24 @@ def get_run(country_id: str, report_id: int, run_sequence: int) -> Reply:
 
 
 @reports.post("/<country_id>/report/<int:report_id>/reruns/<int:rerun_id>/undo")
-@describes(Undone, "RR008 RR010 RR013 RR014 RR021 RR022 RR023", body=Undo, is_body_optional=True)
+@describes(
+    Undone,
+    "RR008 RR010 RR013 RR014 RR016 RR021 RR022 RR023",
+    body=Undo,
+    is_body_optional=True,
+    headers=ActHeaders,
+)
 def undo_rerun(country_id: str, report_id: int, rerun_id: int) -> Reply:
     """Restore what a rerun of the report cleared, as a new run."""
     no_query()
     undo = optional_body(Undo)
     result = call_procedure(
-        "public.undo_rerun", rerun_id=rerun_id, report_id=report_id, country_id=country_id, force=undo.force
+        "public.undo_rerun",
+        rerun_id=rerun_id,
+        report_id=report_id,
+        country_id=country_id,
+        force=undo.force,
+        reason=reason(undo.reason),
     )
     current_app.extensions[INVALIDATION].forget(result["cache_scopes"], result["undo_id"])
     return success("Rerun undone successfully", result)

@@ -16,6 +16,7 @@ from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
 from werkzeug.http import HTTP_STATUS_CODES
 
 from pyapi import database
+from pyapi.api.context import request_context
 from pyapi.api.replica import REPLICA, Replica
 
 __all__ = [
@@ -75,14 +76,14 @@ def call(routine: str, *, columns: str = "*", **arguments: Any) -> list[dict[str
             return rows
         return database.call(engine, routine, is_reading=True, **wanted)
     with _noted(replica, engine):
-        return database.call(engine, routine, **wanted)
+        return database.call(engine, routine, request=request_context(), **wanted)
 
 
 def call_procedure(routine: str, **arguments: Any) -> Any:
     """Call a procedure with the claims of the request; see ``pyapi.database.call_procedure``."""
     engine, claims = caller()
     with _noted(current_app.extensions[REPLICA], engine):
-        return database.call_procedure(engine, routine, claims=claims, **arguments)
+        return database.call_procedure(engine, routine, claims=claims, request=request_context(), **arguments)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.api.address import AddressTakenError, UnprotectedAddressError
-from pyapi.cli import batches, carbon, installation, invalidation, reports, serving, upkeep
+from pyapi.cli import batches, carbon, history, installation, invalidation, reports, serving, upkeep
 from pyapi.cli.output import explain, print_error
 from pyapi.embedded import EmbeddedUnavailableError
 from pyapi.schema.files import TextError
@@ -38,7 +38,7 @@ def cli() -> None:
     """
 
 
-for group in (serving, installation, reports, batches, invalidation, carbon, upkeep):
+for group in (serving, installation, reports, history, batches, invalidation, carbon, upkeep):
     for command in group.COMMANDS:
         cli.add_command(command)
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.cli.batches import undo_batch
 from pyapi.cli.connections import administrator
+from pyapi.cli.options import REASON_OPTION
 from pyapi.cli.output import JSON_OPTION, explain, print_error, print_json, print_rows
 from pyapi.database import call, call_procedure, sqlstate
 from pyapi.wording import counted
@@ -58,9 +59,12 @@ def _simulations(ids: list[int]) -> str:
 @click.command()
 @click.argument("country")
 @click.argument("report_ids", metavar="ID...", type=int, nargs=-1, required=True)
+@REASON_OPTION
 @click.option("--idempotency-key", metavar="KEY", help="Rerun once; the same key again returns the first result.")
 @JSON_OPTION
-def rerun(country: str, report_ids: tuple[int, ...], idempotency_key: str | None, as_json: bool) -> None:
+def rerun(
+    country: str, report_ids: tuple[int, ...], idempotency_key: str | None, reason: str | None, as_json: bool
+) -> None:
     """Rerun reports of a country, each in a transaction of its own.
 
     When a report is refused, the others are still tried. The exit code is then 1.
@@ -84,6 +88,7 @@ def rerun(country: str, report_ids: tuple[int, ...], idempotency_key: str | None
                 report_id=report_id,
                 country_id=country,
                 idempotency_key=idempotency_key,
+                reason=reason,
             )
             return result
 
@@ -138,6 +143,7 @@ def _print_runs(engine: Engine, country: str, report_id: int, as_json: bool) -> 
                     "current" if row["is_current"] else "",
                     f"restores run {row['restores_run']}" if row["restores_run"] else "",
                     f"undone by #{row['undone_by']}" if row["undone_by"] else "",
+                    row["reason"] or "",
                 )
                 if part
             ),
@@ -185,9 +191,10 @@ def runs(country: str, report_id: int, run_sequence: int | None, as_json: bool) 
 @click.command()
 @click.argument("rerun_ids", metavar="[RERUN_ID]...", type=int, nargs=-1)
 @click.option("--batch", "batch_id", metavar="ID", type=int, help="Undo all reruns of this batch, newest first.")
+@REASON_OPTION
 @click.option("--force", is_flag=True, help="Undo even when rows have changed since; they are archived first.")
 @JSON_OPTION
-def undo(rerun_ids: tuple[int, ...], batch_id: int | None, force: bool, as_json: bool) -> None:
+def undo(rerun_ids: tuple[int, ...], batch_id: int | None, force: bool, reason: str | None, as_json: bool) -> None:
     """Undo reruns: put back what they cleared. Each undo is a transaction of its own, in the given order.
 
     When an undo is refused, the others are still tried. The exit code is then 1. `pgreprise runs` shows rerun ids.
@@ -213,7 +220,9 @@ def undo(rerun_ids: tuple[int, ...], batch_id: int | None, force: bool, as_json:
             return
 
         def act(rerun_id: int) -> dict[str, Any]:
-            result: dict[str, Any] = call_procedure(engine, "public.undo_rerun", rerun_id=rerun_id, force=force)
+            result: dict[str, Any] = call_procedure(
+                engine, "public.undo_rerun", rerun_id=rerun_id, force=force, reason=reason
+            )
             return result
 
         _one_by_one(rerun_ids, "rerun_id", act, describe, as_json)

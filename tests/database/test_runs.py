@@ -108,6 +108,9 @@ def test_a_rerun_is_written_down_with_what_it_did_and_who_did_it(sandbox: Connec
         "session_role": sandbox.info.user,
         "role_setting": None,
         "actor": None,
+        "reason": None,
+        "request_id": None,
+        "client_address": None,
         "feed_position": None,
     }
 
@@ -280,6 +283,9 @@ def test_the_history_lists_every_run_newest_first_with_what_started_it(sandbox: 
         "simulation_ids": [],
         "economy_cache_rows_deleted": 0,
         "batch_id": None,
+        "reason": None,
+        "request_id": None,
+        "client_address": None,
         "host_run_id": None,
         "host_run_sequence": None,
     }

@@ -11,6 +11,9 @@ create table pgreprise.rerun_batch (
   session_role text not null default session_user,
   role_setting text default nullif(current_setting('role'), 'none'),
   actor text default pgreprise.actor(),
+  reason text,
+  request_id text default pgreprise.request_id(),
+  client_address text default pgreprise.client_address(),
   constraint rerun_batch_pkey primary key (batch_id)
 );
 

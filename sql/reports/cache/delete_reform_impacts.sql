@@ -1,9 +1,9 @@
--- delete_reform_impacts(key ..., api_version, statuses): deletes the economy cache rows of one request, as a rerun of a
--- report with this key does, and returns how many. A null api_version means every version; null statuses mean every
--- status (ok, error, computing). A null in the key itself finds no row.
+-- delete_reform_impacts(key ..., api_version, statuses, reason): deletes the economy cache rows of one request, as a
+-- rerun of a report with this key does, and returns how many. A null api_version means every version; null statuses
+-- mean every status (ok, error, computing). A null in the key itself finds no row.
 -- The rows are archived, so that undo_rerun() can put them back. The feed names the scope of each version that had
 -- rows, and of the current version, for caches outside the database.
--- Raises RR017 when the caller's token may not.
+-- Raises RR016 for a reason that is too long, RR017 when the caller's token may not.
 create or replace function public.delete_reform_impacts(
   country_id text,
   baseline_policy_id bigint,
@@ -12,7 +12,8 @@ create or replace function public.delete_reform_impacts(
   dataset text,
   time_period text,
   api_version text default null,
-  statuses text[] default null
+  statuses text[] default null,
+  reason text default null
 )
 returns bigint
 language plpgsql
@@ -86,9 +87,10 @@ begin
     removed_ids := pgreprise.remove_reform_impacts(removed_ids, removal_id, keep_outputs);
   end if;
   insert into pgreprise.rerun as act
-    (rerun_id, kind, country_id, reform_impact_ids, kept_reform_impact_ids, removal_id, cache_scopes, is_archived)
+    (rerun_id, kind, country_id, reform_impact_ids, kept_reform_impact_ids, removal_id, cache_scopes, is_archived,
+     reason)
   values (removal_id, 'delete_reform_impacts', delete_reform_impacts.country_id, removed_ids, kept_ids, removal_id,
-    scopes, keep_outputs);
+    scopes, keep_outputs, pgreprise.checked_reason(delete_reform_impacts.reason));
   return cardinality(removed_ids);
 exception
   when lock_not_available then
@@ -101,8 +103,8 @@ exception
 end;
 $$;
 
-comment on function public.delete_reform_impacts(text, bigint, bigint, text, text, text, text, text[]) is
+comment on function public.delete_reform_impacts(text, bigint, bigint, text, text, text, text, text[], text) is
 'Deletes the economy cache rows of one request and returns how many; null api_version or statuses mean all.';
 
-grant execute on function public.delete_reform_impacts(text, bigint, bigint, text, text, text, text, text[])
+grant execute on function public.delete_reform_impacts(text, bigint, bigint, text, text, text, text, text[], text)
 to pgreprise_dba;

@@ -27,6 +27,9 @@ create table pgreprise.rerun (
   session_role text not null default session_user,
   role_setting text default nullif(current_setting('role'), 'none'),
   actor text default pgreprise.actor(),
+  reason text,
+  request_id text default pgreprise.request_id(),
+  client_address text default pgreprise.client_address(),
   feed_position bigint,
   constraint rerun_pkey primary key (rerun_id),
   constraint rerun_kind_check check (
@@ -39,6 +42,8 @@ create table pgreprise.rerun (
 -- An act gets its position when the feed is read. Until then it is in the second index, and after that in the first.
 create unique index rerun_feed_position on pgreprise.rerun (feed_position) where feed_position is not null;
 create index rerun_without_feed_position on pgreprise.rerun (rerun_id) where feed_position is null;
+-- Acts are nearly in the order of their times, so this small index finds those of a day.
+create index rerun_created_at on pgreprise.rerun using brin (created_at) with (pages_per_range = 32);
 create index rerun_batch_id on pgreprise.rerun (batch_id, rerun_id) where batch_id is not null;
 
 comment on table pgreprise.rerun is 'What was done to the runs of reports and simulations, by whom and when.';
@@ -58,6 +63,9 @@ comment on column pgreprise.rerun.is_archived is 'whether the outputs were archi
 comment on column pgreprise.rerun.undoes is 'the act that this undo undid';
 comment on column pgreprise.rerun.role_setting is 'the role of "set role" at that time, or null';
 comment on column pgreprise.rerun.actor is 'the person, from the claim "sub" of the token, or null';
+comment on column pgreprise.rerun.reason is 'why, as the caller said; for the reruns of a batch see the batch';
+comment on column pgreprise.rerun.request_id is 'the id of the request of the API, as its log has it, or null';
+comment on column pgreprise.rerun.client_address is 'the address of the API''s client, or of the session''s';
 
 grant select, insert, update on table pgreprise.rerun to pgreprise_owner;
 grant usage on sequence pgreprise.rerun_rerun_id_seq to pgreprise_owner;

@@ -1,11 +1,12 @@
--- rerun_each(report_ids, batch_id, done_ids): reruns many reports (rerun_many), and leaves out those that a trigger or
--- constraint of the host refuses: they are refused with its errcode and message, and nothing of them is changed. Where
--- one is among them, the reports are rerun by halves, so one of a thousand costs some twenty statements more.
--- Constraints that are deferred to the end of the transaction are checked here, so that they refuse one report only.
+-- rerun_each(report_ids, batch_id, done_ids, reason): reruns many reports (rerun_many), and leaves out those that a
+-- trigger or constraint of the host refuses: they are refused with its errcode and message, and nothing of them is
+-- changed. Where one is among them, the reports are rerun by halves, so one of a thousand costs some twenty statements
+-- more. Constraints that are deferred to the end of the transaction are checked here, so that they refuse one report
+-- only.
 -- Returns what rerun_many() returns. done_ids are simulations that were reset already.
 -- Other errors are raised as they are.
 create or replace function pgreprise.rerun_each(
-  report_ids bigint[], batch_id bigint default null, done_ids bigint[] default '{}'
+  report_ids bigint[], batch_id bigint default null, done_ids bigint[] default '{}', reason text default null
 )
 returns jsonb
 language plpgsql
@@ -23,7 +24,8 @@ declare
   context_of     text;
 begin
   begin
-    done := pgreprise.rerun_many(rerun_each.report_ids, rerun_each.batch_id, rerun_each.done_ids);
+    done := pgreprise.rerun_many(rerun_each.report_ids, rerun_each.batch_id, rerun_each.done_ids,
+      rerun_each.reason);
     set constraints all immediate;
     return done;
   exception
@@ -47,7 +49,7 @@ begin
   -- Its end has given the locks back. They are taken in the usual order before the halves take them one by one.
   perform pgreprise.lock_reports(rerun_each.report_ids);
 
-  done := pgreprise.rerun_each(report_ids[:half], rerun_each.batch_id, rerun_each.done_ids);
+  done := pgreprise.rerun_each(report_ids[:half], rerun_each.batch_id, rerun_each.done_ids, rerun_each.reason);
   rest := pgreprise.rerun_each(report_ids[half + 1:], rerun_each.batch_id, rerun_each.done_ids || array(
     select used.simulation_id::bigint
       from public.report_outputs as report
@@ -58,7 +60,7 @@ begin
          select from jsonb_array_elements(own.done -> 'refused') as refusal(item)
           where (refusal.item ->> 'report_id')::bigint = report.id
        )
-  ));
+  ), rerun_each.reason);
   return (
     select jsonb_object_agg(result.name, case jsonb_typeof(result.value)
         when 'array' then result.value || (own.rest -> result.name)
@@ -68,5 +70,5 @@ begin
 end;
 $$;
 
-comment on function pgreprise.rerun_each(bigint[], bigint, bigint[]) is
+comment on function pgreprise.rerun_each(bigint[], bigint, bigint[], text) is
 'Reruns many reports, without those that a trigger or constraint of the host refuses.';

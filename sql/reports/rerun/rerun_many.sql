@@ -1,4 +1,4 @@
--- rerun_many(report_ids, batch_id, done_ids): reruns many reports with a few statements for all of them, for
+-- rerun_many(report_ids, batch_id, done_ids, reason): reruns many reports with a few statements for all of them, for
 -- rerun_each(), which rerun_reports() and the batches call. The rules are those of rerun_report(), from the same
 -- routines.
 -- A simulation that several reports share is reset once, and the act of the first of these reports names its new run.
@@ -10,7 +10,7 @@
 -- have the key and version of another report now, with the one that the application shows. Reports that cannot be
 -- rerun are refused and not changed.
 create or replace function pgreprise.rerun_many(
-  report_ids bigint[], batch_id bigint default null, done_ids bigint[] default '{}'
+  report_ids bigint[], batch_id bigint default null, done_ids bigint[] default '{}', reason text default null
 )
 returns jsonb
 language plpgsql
@@ -169,11 +169,12 @@ begin
   acts as (
     insert into pgreprise.rerun as act
       (kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
-       reform_impact_ids, removal_id, cache_scopes, same_key_report_ids, batch_id, is_archived)
+       reform_impact_ids, removal_id, cache_scopes, same_key_report_ids, batch_id, is_archived,
+       reason)
     select 'rerun', accepted.report_id, accepted.country_id, accepted.report_type, report.run_sequence,
         accepted.simulation_ids, started.run_sequences, coalesce(emptied.reform_impact_ids, '{}'), own.removal_id,
         coalesce(scopes.cache_scopes, '[]'), accepted.same_key_report_ids, rerun_many.batch_id,
-        own.settings.archive_outputs
+        own.settings.archive_outputs, rerun_many.reason
       from accepted
       join public.report_outputs as report on report.id = accepted.report_id
       join started on started.report_id = accepted.report_id
@@ -217,5 +218,5 @@ begin
 end;
 $$;
 
-comment on function pgreprise.rerun_many(bigint[], bigint, bigint[]) is
+comment on function pgreprise.rerun_many(bigint[], bigint, bigint[], text) is
 'Reruns many reports by the rules of rerun_report, and lists those that cannot be rerun.';

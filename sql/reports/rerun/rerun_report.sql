@@ -1,10 +1,12 @@
--- rerun_report(report_id, country_id, idempotency_key, result): puts a report and its simulations back to pending,
--- each as its next run, and deletes the economy cache rows of an economy report. On any error nothing is changed.
+-- rerun_report(report_id, country_id, idempotency_key, reason, result): puts a report and its simulations back to
+-- pending, each as its next run, and deletes the economy cache rows of an economy report. On any error nothing is
+-- changed.
 -- A report can be rerun whatever its status is. With country_id the report must be of that country.
 -- The report gets the current report version of its country, and its simulations the current package version: the
 -- application shows a report of another version under its id no more.
 --
--- What is cleared is archived, and a row of pgreprise.rerun tells who did what, so that undo_rerun() can undo it.
+-- What is cleared is archived, and a row of pgreprise.rerun tells who did what and why, so that undo_rerun() can undo
+-- it.
 -- With an idempotency_key the rerun is done once: a second call with the same key for the same report returns the
 -- first result and changes nothing.
 --
@@ -19,11 +21,13 @@
 -- now, of which the application shows shown_report_id.
 -- Raises RR001 no such report, RR002 a simulation does not exist, RR003 mixed population types, RR004 unknown
 -- population type, RR005 no year, RR006 no economy cache version, RR008 no such country, RR012 the key was used for
--- another report, RR014 the rerun of the key was undone, RR016 an impossible key, RR017 the caller's token may not.
+-- another report, RR014 the rerun of the key was undone, RR016 an impossible key or reason, RR017 the caller's token
+-- may not.
 create or replace procedure public.rerun_report(
   report_id bigint,
   country_id text default null,
   idempotency_key text default null,
+  reason text default null,
   inout result jsonb default null
 )
 language plpgsql
@@ -127,12 +131,14 @@ begin
 
   insert into pgreprise.rerun as act
     (rerun_id, kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
-     reform_impact_ids, removal_id, cache_scopes, same_key_report_ids, idempotency_key, is_archived)
+     reform_impact_ids, removal_id, cache_scopes, same_key_report_ids, idempotency_key, is_archived,
+     reason)
   values
     (rerun_id, 'rerun', target.id, target.country_id, linked.population_type_1, report_runs[1],
      linked.simulation_ids, simulation_runs, removed_ids, rerun_id, cache_scopes,
      pgreprise.same_key_reports(target.id, target.country_id, target.simulation_1_id, target.simulation_2_id,
-       target.year, current_versions.report), rerun_report.idempotency_key, settings.archive_outputs)
+       target.year, current_versions.report), rerun_report.idempotency_key, settings.archive_outputs,
+     pgreprise.checked_reason(rerun_report.reason))
   returning pgreprise.rerun_result(act) into result;
 exception
   when lock_not_available then
@@ -148,4 +154,4 @@ comment on procedure public.rerun_report is
 'Puts a report and its simulations back to pending and deletes its economy cache rows, in one transaction. '
 'call rerun_report(42) prints what it did; undo_rerun() undoes it.';
 
-grant execute on procedure public.rerun_report(bigint, text, text, jsonb) to pgreprise_api, pgreprise_dba;
+grant execute on procedure public.rerun_report(bigint, text, text, text, jsonb) to pgreprise_api, pgreprise_dba;

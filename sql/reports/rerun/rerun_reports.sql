@@ -1,10 +1,12 @@
--- rerun_reports(report_ids, result): reruns many reports in one transaction, by the rules of rerun_report().
+-- rerun_reports(report_ids, reason, result): reruns many reports in one transaction, by the rules of rerun_report().
 -- Simulations and cache rows that they share are reset once. Reports that cannot be rerun are listed and not changed.
 -- For very many reports use create_rerun_batch(): a batch commits in between.
 -- result: {"rerun", "refused": [{"report_id", "errcode", "message"}, ...], "simulations_reset",
 -- "economy_cache_rows_deleted"}.
--- Raises RR016 when report_ids is null, RR017 when the caller's token may not.
-create or replace procedure public.rerun_reports(report_ids bigint[], inout result jsonb default null)
+-- Raises RR016 when report_ids is null or the reason is too long, RR017 when the caller's token may not.
+create or replace procedure public.rerun_reports(
+  report_ids bigint[], reason text default null, inout result jsonb default null
+)
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
@@ -21,7 +23,8 @@ begin
       hint = 'call rerun_reports(array[2, 6, 10])';
   end if;
 
-  result := pgreprise.rerun_each(rerun_reports.report_ids);
+  result := pgreprise.rerun_each(rerun_reports.report_ids,
+    reason => pgreprise.checked_reason(rerun_reports.reason));
 exception
   when lock_not_available then
     perform pgreprise.raise_report_wait(rerun_reports.report_ids);
@@ -35,4 +38,4 @@ $$;
 comment on procedure public.rerun_reports is
 'Reruns many reports in one transaction and lists those that cannot be rerun: call rerun_reports(array[2, 6]).';
 
-grant execute on procedure public.rerun_reports(bigint[], jsonb) to pgreprise_dba;
+grant execute on procedure public.rerun_reports(bigint[], text, jsonb) to pgreprise_dba;

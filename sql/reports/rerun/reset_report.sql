@@ -1,8 +1,9 @@
--- reset_report(report_id): puts one report back to pending, as its next run, and leaves its simulations and cache
--- rows as they are. The run that ends is archived. This clears output and error_message; update_report cannot,
+-- reset_report(report_id, reason): puts one report back to pending, as its next run, and leaves its simulations and
+-- cache rows as they are. The run that ends is archived. This clears output and error_message; update_report cannot,
 -- because it ignores nulls.
--- Raises RR001 when there is no such report, RR017 when the caller's token may not.
-create or replace function public.reset_report(report_id bigint)
+-- Raises RR001 when there is no such report, RR016 for a reason that is too long, RR017 when the caller's token may
+-- not.
+create or replace function public.reset_report(report_id bigint, reason text default null)
 returns void
 language plpgsql
 security definer
@@ -30,9 +31,9 @@ begin
     perform pgreprise.add_host_runs('rerun', array[reset_report.report_id]);
   end if;
 
-  insert into pgreprise.rerun as act (kind, report_id, country_id, run_sequence, is_archived)
+  insert into pgreprise.rerun as act (kind, report_id, country_id, run_sequence, is_archived, reason)
   values ('reset_report', reset_report.report_id, target.country_id, started_runs[1],
-    settings.archive_outputs);
+    settings.archive_outputs, pgreprise.checked_reason(reset_report.reason));
 exception
   when lock_not_available then
     perform pgreprise.raise_report_wait(array[reset_report.report_id]);
@@ -43,8 +44,8 @@ exception
 end;
 $$;
 
-comment on function public.reset_report(bigint) is
+comment on function public.reset_report(bigint, text) is
 'Puts one report back to pending and clears its output and error; its simulations and caches stay. '
 'To compute a report again use rerun_report, which resets them together.';
 
-grant execute on function public.reset_report(bigint) to pgreprise_dba;
+grant execute on function public.reset_report(bigint, text) to pgreprise_dba;

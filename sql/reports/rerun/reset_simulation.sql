@@ -1,8 +1,9 @@
--- reset_simulation(simulation_id): puts one simulation back to pending, as its next run, and leaves the reports that
--- use it as they are. The run that ends is archived. This clears output and error_message, and writes the country's
--- current package version where one is set.
--- Raises RR007 when there is no such simulation, RR017 when the caller's token may not.
-create or replace function public.reset_simulation(simulation_id bigint)
+-- reset_simulation(simulation_id, reason): puts one simulation back to pending, as its next run, and leaves the reports
+-- that use it as they are. The run that ends is archived. This clears output and error_message, and writes the
+-- country's current package version where one is set.
+-- Raises RR007 when there is no such simulation, RR016 for a reason that is too long, RR017 when the caller's token may
+-- not.
+create or replace function public.reset_simulation(simulation_id bigint, reason text default null)
 returns void
 language plpgsql
 security definer
@@ -38,9 +39,9 @@ begin
   end if;
 
   insert into pgreprise.rerun as act
-    (kind, country_id, simulation_ids, simulation_run_sequences, is_archived)
+    (kind, country_id, simulation_ids, simulation_run_sequences, is_archived, reason)
   values ('reset_simulation', target.country_id, array[reset_simulation.simulation_id], started_runs,
-    settings.archive_outputs);
+    settings.archive_outputs, pgreprise.checked_reason(reset_simulation.reason));
 exception
   when lock_not_available then
     perform pgreprise.raise_report_wait('{}', array[reset_simulation.simulation_id]);
@@ -51,7 +52,7 @@ exception
 end;
 $$;
 
-comment on function public.reset_simulation(bigint) is
+comment on function public.reset_simulation(bigint, text) is
 'Puts one simulation back to pending and clears its output and error; the reports that use it stay.';
 
-grant execute on function public.reset_simulation(bigint) to pgreprise_dba;
+grant execute on function public.reset_simulation(bigint, text) to pgreprise_dba;

@@ -22,7 +22,10 @@ returns table (
   idempotency_key text,
   simulation_ids bigint[],
   economy_cache_rows_deleted bigint,
-  batch_id bigint
+  batch_id bigint,
+  reason text,
+  request_id text,
+  client_address text
 )
 language plpgsql
 stable
@@ -51,10 +54,12 @@ begin
     select runs.run_sequence, runs.is_current, runs.status, runs.had_output, runs.has_output, runs.error_message,
         runs.api_version, act.kind, act.rerun_id, act.created_at, runs.ended_at, restored.restores_run, act.undone_by,
         act.purged_at, act.actor, act.session_role, act.role_setting, act.idempotency_key, act.simulation_ids,
-        act.economy_cache_rows_deleted, act.batch_id
+        act.economy_cache_rows_deleted, act.batch_id, coalesce(act.reason, batch.reason),
+        act.request_id, act.client_address
       from runs
       left join pgreprise.rerun as act
         on act.report_id = recorded_runs.report_id and act.run_sequence = runs.run_sequence
+      left join pgreprise.rerun_batch as batch on batch.batch_id = act.batch_id
       left join pgreprise.restored_run as restored
         on restored.row_kind = 'report'
        and restored.row_id = recorded_runs.report_id

@@ -29,6 +29,9 @@ returns table (
   simulation_ids bigint[],
   economy_cache_rows_deleted bigint,
   batch_id bigint,
+  reason text,
+  request_id text,
+  client_address text,
   host_run_id text,
   host_run_sequence integer
 )
@@ -94,8 +97,8 @@ begin
       union all
       select null, false, own_run.status, own_run.has_output, own_run.has_output, own_run.error_message,
           own_run.report_cache_version, own_run.trigger_type, null, own_run.requested_at::timestamptz,
-          own_run.finished_at::timestamptz, null, null, null, null, null, null, null, null, null, null,
-          own_run.id, own_run.run_sequence
+          own_run.finished_at::timestamptz, null, null, null, null, null, null, null, null, null, null, null,
+          null, null, own_run.id, own_run.run_sequence
         from own_run
        where not exists (select from recorded where recorded.host_run_id = own_run.id)
     )

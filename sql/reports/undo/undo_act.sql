@@ -1,6 +1,6 @@
--- undo_act(rerun_id, force): puts back what an act of pgreprise.rerun cleared, as new runs: the status, output, error
--- and version of the report and the simulations, and the economy cache rows with their ids. undo_rerun() and the undo
--- of a batch call it. With force, later results that are in the way are archived and overwritten.
+-- undo_act(rerun_id, force, reason): puts back what an act of pgreprise.rerun cleared, as new runs: the status, output,
+-- error and version of the report and the simulations, and the economy cache rows with their ids. undo_rerun() and the
+-- undo of a batch call it. With force, later results that are in the way are archived and overwritten.
 -- Where the application has tables of runs of its own, the runs that the act added there are removed again
 -- (remove_host_run).
 -- Returns {"rerun_id", "undo_id", "report_id", "report_type", "simulation_ids", "economy_cache_rows_restored",
@@ -9,7 +9,7 @@
 -- Raises RR010 when later results are in the way, RR013 when there is no such act, RR014 when the act was undone or
 -- purged already, was never archived, or is itself an undo; RR021 when rows of other tables would be lost, RR022 when a
 -- trigger of the host keeps a row.
-create or replace function pgreprise.undo_act(rerun_id bigint, force boolean)
+create or replace function pgreprise.undo_act(rerun_id bigint, force boolean, reason text default null)
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -190,10 +190,10 @@ begin
 
   insert into pgreprise.rerun as undo
     (rerun_id, kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
-     reform_impact_ids, removal_id, cache_scopes, is_archived, undoes)
+     reform_impact_ids, removal_id, cache_scopes, is_archived, undoes, reason)
   values
     (undo_id, 'undo', act.report_id, act.country_id, act.report_type, new_report_runs[1], reset_ids, new_runs,
-     overwritten_ids, undo_id, act.cache_scopes, keep_outputs, act.rerun_id);
+     overwritten_ids, undo_id, act.cache_scopes, keep_outputs, act.rerun_id, undo_act.reason);
   update pgreprise.rerun as undone
      set undone_by = own.undo_id, undone_at = now()
    where undone.rerun_id = own.act.rerun_id;
@@ -211,5 +211,5 @@ begin
 end;
 $$;
 
-comment on function pgreprise.undo_act(bigint, boolean) is
+comment on function pgreprise.undo_act(bigint, boolean, text) is
 'Puts back what an act cleared, as new runs, unless later results are in the way.';

@@ -1,6 +1,6 @@
--- undo_rerun(rerun_id, force, result, report_id, country_id): puts back exactly what a rerun cleared, as a new run: the
--- status, output, error and version of the report and its simulations, and the economy cache rows with their ids.
--- Results of workers for the earlier runs are refused from then on. reset_report, reset_simulation and
+-- undo_rerun(rerun_id, force, report_id, country_id, reason, result): puts back exactly what a rerun cleared, as a new
+-- run: the status, output, error and version of the report and its simulations, and the economy cache rows with their
+-- ids. Results of workers for the earlier runs are refused from then on. reset_report, reset_simulation and
 -- delete_reform_impacts are undone in the same way.
 -- The undo is refused when it would overwrite a later run or a later result. With force these are archived and
 -- overwritten; force is for members of pgreprise_dba and tokens with the scope reports:admin.
@@ -10,13 +10,14 @@
 -- "cache_scopes", "run_sequence"}: simulation_ids are the simulations that were put back, run_sequence is the new run
 -- of the report.
 -- Raises RR008 no such country, RR010 later results are in the way, RR013 no such rerun, RR014 undone or purged
--- already, or never archived, RR017 the caller's token may not.
+-- already, or never archived, RR016 for a reason that is too long, RR017 the caller's token may not.
 create or replace procedure public.undo_rerun(
   rerun_id bigint,
   force boolean default false,
-  inout result jsonb default null,
   report_id bigint default null,
-  country_id text default null
+  country_id text default null,
+  reason text default null,
+  inout result jsonb default null
 )
 language plpgsql
 security definer
@@ -41,7 +42,8 @@ begin
     perform pgreprise.raise_not_found('rerun', undo_rerun.rerun_id);
   end if;
 
-  result := pgreprise.undo_act(undo_rerun.rerun_id, coalesce(undo_rerun.force, false));
+  result := pgreprise.undo_act(undo_rerun.rerun_id, coalesce(undo_rerun.force, false),
+    pgreprise.checked_reason(undo_rerun.reason));
 exception
   when lock_not_available then
     perform pgreprise.raise_report_wait(array_remove(array[act.report_id], null), act.simulation_ids);
@@ -55,4 +57,5 @@ $$;
 comment on procedure public.undo_rerun is
 'Puts back what a rerun cleared, as a new run: call undo_rerun(12). Refused when later results are in the way.';
 
-grant execute on procedure public.undo_rerun(bigint, boolean, jsonb, bigint, text) to pgreprise_api, pgreprise_dba;
+grant execute on procedure public.undo_rerun(bigint, boolean, bigint, text, text, jsonb)
+to pgreprise_api, pgreprise_dba;

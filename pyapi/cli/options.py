@@ -1,0 +1,58 @@
+"""Options that several commands have, and the types of their values."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+__all__ = ["AGE", "MOMENT", "REASON_OPTION"]
+
+REASON_OPTION = click.option("--reason", metavar="TEXT", help="Why you do it, for the history.")
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_AGE = re.compile(r"([0-9]{1,6})([mhdw])")
+_AGES = "30m, 12h, 30d or 4w (minutes, hours, days, weeks)"
+
+
+def _age(text: str) -> timedelta | None:
+    found = _AGE.fullmatch(text.strip())
+    return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+
+
+class _Age(click.ParamType[timedelta]):
+    """A number with a unit, as a timedelta. A number alone is refused: nobody knows whether it means days."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        age = _age(value)
+        if age is None:
+            unit = f" {value} has no unit: did you mean {value}d?" if value.strip().isdecimal() else ""
+            self.fail(f"Give a number with a unit, as {_AGES}.{unit}", param, ctx)
+        return age
+
+
+class _Moment(click.ParamType[datetime]):
+    """A time, or how long ago it is, as a datetime with a zone. Without a zone it is the local one."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        age = _age(value)
+        if age is not None:
+            return datetime.now(UTC) - age
+        try:
+            return datetime.fromisoformat(value.strip()).astimezone()
+        except (ValueError, OverflowError):
+            self.fail(f"Give a time, as 2026-01-31 or 2026-01-31T17:00, or how long ago it is, as {_AGES}.", param, ctx)
+
+
+AGE = _Age()
+MOMENT = _Moment()
