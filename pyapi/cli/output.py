@@ -43,6 +43,7 @@ JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 # About as many as fit on a screen.
 _SHOWN_ROWS = 20
 _SHOWN_IDS = 10
+_PIPE_COLUMNS = 100_000
 
 
 # --- tables and JSON -------------------------------------------------------------------------
@@ -70,7 +71,8 @@ def _print_table(rows: list[dict[str, Any]], title: str | None = None) -> None:
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
-    _OUT.print(table)
+    # In a pipe a table is as wide as its content: what reads it has no width.
+    _OUT.print(table, width=None if _OUT.is_terminal else _PIPE_COLUMNS)
 
 
 def print_json(value: Any) -> None:
