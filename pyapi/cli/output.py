@@ -71,8 +71,10 @@ def _print_table(rows: list[dict[str, Any]], title: str | None = None) -> None:
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
-    # In a pipe a table is as wide as its content: what reads it has no width.
-    _OUT.print(table, width=None if _OUT.is_terminal else _PIPE_COLUMNS)
+    if not _OUT.is_terminal:
+        # What reads a pipe has no width, so the table is as wide as its content.
+        _OUT.width = _PIPE_COLUMNS
+    _OUT.print(table)
 
 
 def print_json(value: Any) -> None:
