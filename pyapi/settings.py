@@ -81,6 +81,29 @@ def _call_timeout(text: str | None) -> float:
     return float(found[0])
 
 
+def _metrics_token(text: str | None) -> str | None:
+    token = _given("PGREPRISE_METRICS_TOKEN", text)
+    if token is None:
+        return None
+    token = token.strip()
+    if len(token) < _SHORTEST_METRICS_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError(
+            f"PGREPRISE_METRICS_TOKEN must have {_SHORTEST_METRICS_TOKEN} characters or more, of ASCII and without "
+            "blanks. For example the output of `openssl rand -hex 16`."
+        )
+    return token
+
+
+def _one_of(name: str, *words: str) -> str:
+    """The value of a setting that is one of some words; the first one is the default."""
+    value = _given(name, os.environ.get(name))
+    if value is None:
+        return words[0]
+    if value.strip() not in words:
+        raise ValueError(f"{name} is {value!r}. It is {' or '.join(words)}.")
+    return value.strip()
+
+
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
@@ -122,6 +145,7 @@ def _given(name: str, value: str | None) -> str | None:
     return value
 
 
+_SHORTEST_METRICS_TOKEN = 16
 _ORIGIN = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
 )
@@ -172,6 +196,9 @@ class Settings:
     PGREPRISE_REDIS_URL: the Redis in which the application keeps its economy cache, if it does.
     RUNTIME_CACHE_ENVIRONMENT, RUNTIME_CACHE_SERVICE: names in the keys of that cache. They have the names and the
     values that the application has them under; without the URL they are not read.
+    PGREPRISE_METRICS_TOKEN: the token of those who may read the metrics; without it there are none.
+    PGREPRISE_LOG_FORMAT: ``text`` or ``json``.
+    PGREPRISE_ACCESS_LOG: ``on`` to log each request.
     PGREPRISE_CORS_ORIGINS: the origins of the web pages that may call the API, or ``*``.
     """
 
@@ -190,6 +217,9 @@ class Settings:
     read_database: URL | None = None
     is_pooled: bool | None = None
     call_timeout_seconds: float = 30
+    metrics_token: str | None = field(default=None, repr=False)
+    logs_json: bool = False
+    access_log: bool = False
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -234,6 +264,9 @@ class Settings:
                 "PGREPRISE_READ_URL", _given("PGREPRISE_READ_URL", os.environ.get("PGREPRISE_READ_URL"))
             ),
             call_timeout_seconds=_call_timeout(os.environ.get("PGREPRISE_CALL_TIMEOUT")),
+            metrics_token=_metrics_token(os.environ.get("PGREPRISE_METRICS_TOKEN")),
+            logs_json=_one_of("PGREPRISE_LOG_FORMAT", "text", "json") == "json",
+            access_log=_one_of("PGREPRISE_ACCESS_LOG", "off", "on") == "on",
             is_pooled=_is_pooled(os.environ.get("PGREPRISE_POOLER")),
             data_folder=Path(data_folder).absolute(),
             postgres_version=int(version),

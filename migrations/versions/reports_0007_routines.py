@@ -107,6 +107,7 @@ ROUTINES = (
     "undo_batch_chunk",
     "run_rerun_batch",
     "undo_rerun_batch",
+    "rerun_metrics",
     "check_purge",
     "purgeable_reruns",
     "archived_outputs",

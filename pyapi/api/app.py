@@ -21,6 +21,7 @@ from pyapi.api.errors import register_error_handlers
 from pyapi.api.health import NEEDS, Needs, health
 from pyapi.api.history import history
 from pyapi.api.invalidation import INVALIDATION, Invalidation
+from pyapi.api.logs import register_access_log
 from pyapi.api.replica import Replica, register_replica
 from pyapi.api.reports import reports
 from pyapi.api.requests import ENGINE
@@ -65,12 +66,13 @@ def create_app(
     economy_cache: EconomyCache | None = None,
     origins: Collection[str] = (),
     replica: Replica | None = None,
+    metrics_token: str | None = None,
 ) -> Flask:
     """The API for the database of ``engine``, which has autocommit (``connect_engine`` makes one).
 
     Without ``authentication`` every request acts as the local operator, who may do everything. With ``economy_cache``
     the application's cache in Redis forgets what a rerun has emptied. Web pages of ``origins`` may call the API.
-    GETs go to the ``replica``, where there is one.
+    GETs go to the ``replica``, where there is one. With a ``metrics_token`` those who have it get the metrics.
     The database and Redis are first used by the first request, so the API may start before them.
     Raises ValueError for every origin (``*``) without ``authentication``.
     """
@@ -89,6 +91,12 @@ def create_app(
     app.extensions[BACKGROUND] = Background()
     for blueprint in (reports, simulations, history, carbon, health, documentation):
         app.register_blueprint(blueprint)
+    register_access_log(app)
+    if metrics_token is not None:
+        # Its library learns when it is imported where processes share what they count.
+        from pyapi.api.metrics import register_metrics
+
+        register_metrics(app, engine, metrics_token)
     register_context(app)
     register_replica(app, replica)
     register_browsers(app, origins)

@@ -39,6 +39,8 @@ LOCAL_OPERATOR = json.dumps(
     }
 )
 
+# Health checks; and the metrics have a token of their own.
+_WITHOUT_TOKEN = (health.name, "metrics")
 # The clocks of issuer and API may differ by this much.
 _LEEWAY_SECONDS = 10
 _SHORTEST_RSA_BITS = 2048
@@ -311,7 +313,7 @@ def register_authentication(app: Flask, authentication: Authentication | None, o
         if authentication is None:
             _require_local_operator(origins)
             act_as(LOCAL_OPERATOR)
-        elif request.blueprint == health.name:
+        elif request.blueprint in _WITHOUT_TOKEN:
             act_as(None)
         else:
             act_as(_claims_of_request(authentication))

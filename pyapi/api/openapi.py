@@ -21,13 +21,14 @@ from werkzeug.routing import IntegerConverter, Rule
 from pyapi.api.errors import HTTP_STATUS
 from pyapi.api.requests import DETAIL_PREFIX, RETRY_AFTER_SECONDS, status_name
 
-__all__ = ["HTML", "Description", "Stored", "describes", "document", "operations"]
+__all__ = ["HTML", "TEXT", "Description", "Stored", "describes", "document", "operations"]
 
 Schema = dict[str, Any]
 View = TypeVar("View", bound=Callable[..., Any])
 
-# The type of a reply that is a page.
+# The types of replies that are no JSON: a page, and lines of text.
 HTML = "text/html"
+TEXT = "text/plain"
 
 _ATTRIBUTE = "described_as"
 _REFERENCE = "#/components/schemas/{model}"
@@ -64,7 +65,7 @@ class Stored(BaseModel):
 class Description:
     """What a route accepts and returns.
 
-    replies: the type of the result by status; None is a reply without a body, HTML is a page.
+    replies: the type of the result by status; None is a reply without a body, HTML is a page and TEXT is lines.
     refusals: our SQLSTATEs that its routine raises. RR017 is not listed, because every routine may raise it.
     body, is_body_optional, unusable: the model of the body, whether the request may have no body, and the status of
     the reply to a body or query that cannot be used.
@@ -238,8 +239,8 @@ def _refusal(operation: Operation, status: int, codes: Iterable[str]) -> Schema:
 
 def _reply(operation: Operation, status: int, kind: Any, schemas: _Schemas) -> Schema:
     described: Schema = {"description": HTTPStatus(status).phrase}
-    if kind == HTML:
-        return {**described, "content": {HTML: {"schema": {"type": "string"}}}}
+    if kind in (HTML, TEXT):
+        return {**described, "content": {kind: {"schema": {"type": "string"}}}}
     if status == HTTPStatus.NO_CONTENT:
         return described
     schema = schemas.of(kind, "serialization")

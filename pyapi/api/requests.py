@@ -112,9 +112,10 @@ def failure(status: int, message: str, *, code: str | None = None, hint: str | N
 
     ``code`` is a SQLSTATE; without one the envelope has the name of the HTTP status. Every 503 says when to try again.
     """
+    g.failure_code = code or status_name(status)
     # As werkzeug writes an error, and so the application whose clients read this. It answers one error by itself.
     shown = message if code == _UNKNOWN_COUNTRY else f"{status} {HTTP_STATUS_CODES[status]}: {message}"
-    envelope = {"status": "error", "message": shown, "result": None, "code": code or status_name(status)}
+    envelope = {"status": "error", "message": shown, "result": None, "code": g.failure_code}
     if hint is not None:
         envelope["hint"] = hint
     response = jsonify({"detail": message} if request.path.startswith(f"{DETAIL_PREFIX}/") else envelope)

@@ -6,9 +6,12 @@ A slow client costs a greenlet, and nobody waits for it.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
-from collections.abc import Callable, Collection
+import tempfile
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gevent import monkey
@@ -19,6 +22,7 @@ from sqlalchemy import URL, Engine
 from pyapi.api.address import Address
 from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication
+from pyapi.api.logs import configure_logs, log_configuration
 from pyapi.api.replica import Replica, WritePosition
 from pyapi.api.turns import in_turn
 from pyapi.database import connect_engine
@@ -34,6 +38,8 @@ _HEAD_SECONDS = 5
 # How long a request waits for a database connection. The pool keeps no order, so where hundreds wait
 # some wait several times as long as the others.
 _POOL_SECONDS = 15
+# prometheus_client reads this name.
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 # What ends a worker.
 _ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -99,6 +105,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         read_database: URL | None,
         is_pooled: bool | None,
         call_timeout_seconds: float,
+        metrics_token: str | None,
         connections: int,
         options: dict[str, object],
     ) -> None:
@@ -109,6 +116,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         self._read_database = read_database
         self._is_pooled = is_pooled
         self._call_timeout_seconds = call_timeout_seconds
+        self._metrics_token = metrics_token
         self._connections = connections
         # Shared by the workers, so it is made before they are.
         self._position = WritePosition()
@@ -131,6 +139,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
             economy_cache=self._economy_cache,
             origins=self._origins,
             replica=replica,
+            metrics_token=self._metrics_token,
         )
         return in_turn(app)
 
@@ -152,6 +161,25 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
             sys.exit(1)
 
 
+@contextmanager
+def _counting_together() -> Iterator[None]:
+    """Give the workers a folder to count in: prometheus_client adds up what it finds there."""
+    folder, parent = tempfile.mkdtemp(prefix="pgreprise-metrics-"), os.getpid()
+    os.environ[_METRICS_FOLDER] = folder
+    try:
+        yield
+    finally:
+        # A worker ends here as well.
+        if os.getpid() == parent:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forget_process(pid: int) -> None:
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
 def serve(
     database: URL,
     address: Address,
@@ -162,6 +190,9 @@ def serve(
     read_database: URL | None = None,
     is_pooled: bool | None = None,
     call_timeout_seconds: float = 30,
+    metrics_token: str | None = None,
+    logs_json: bool = False,
+    access_log: bool = False,
     workers: int = 2,
     connections: int = 8,
     clients: int = 1000,
@@ -172,7 +203,9 @@ def serve(
     Web pages of ``origins`` may call it. Each of the ``workers`` processes serves at most ``clients`` connections of
     clients at once, over at most ``connections`` to the database. GETs go to ``read_database``, a replica, where it is
     given. ``is_pooled`` says whether a transaction pooler is in between and ``call_timeout_seconds`` how long a call
-    may take in the database; see ``connect_engine``. Does not return: gunicorn ends with SystemExit.
+    may take in the database; see ``connect_engine``. With a ``metrics_token`` the metrics of all processes are served.
+    The log has lines of JSON with ``logs_json``, and one line for each request with ``access_log``. Does not return:
+    gunicorn ends with SystemExit.
     Raises UnprotectedAddressError where ``authentication`` is None and others than this machine would reach
     the address, and RuntimeError where gevent has not patched the process before psycopg was imported.
     """
@@ -193,11 +226,15 @@ def serve(
         "control_socket_disable": True,
         "post_worker_init": lambda _worker: _leave_hangups_to_the_parent(),
         "worker_int": lambda _worker: _end_at_once(),
+        "logconfig_dict": log_configuration(as_json=logs_json, access_log=access_log),
     }
+    configure_logs(as_json=logs_json, access_log=access_log)
     if when_ready is not None:
         options["when_ready"] = lambda _server: when_ready()
+    if metrics_token is not None:
+        options["child_exit"] = lambda _server, worker: _forget_process(worker.pid)
     _let_newborn_workers_hear_their_end()
-    _Gunicorn(
+    server = _Gunicorn(
         database,
         authentication,
         economy_cache,
@@ -205,6 +242,11 @@ def serve(
         read_database,
         is_pooled,
         call_timeout_seconds,
+        metrics_token,
         connections,
         options,
-    ).run()
+    )
+    if metrics_token is None:
+        server.run()
+    with _counting_together():
+        server.run()

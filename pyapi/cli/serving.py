@@ -113,6 +113,9 @@ def up(port: int) -> None:
             read_database=settings.read_database,
             is_pooled=settings.is_pooled,
             call_timeout_seconds=settings.call_timeout_seconds,
+            metrics_token=settings.metrics_token,
+            logs_json=settings.logs_json,
+            access_log=settings.access_log,
             when_ready=lambda: click.echo(text),
         )
 
@@ -163,6 +166,9 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
             read_database=settings.read_database,
             is_pooled=settings.is_pooled,
             call_timeout_seconds=settings.call_timeout_seconds,
+            metrics_token=settings.metrics_token,
+            logs_json=settings.logs_json,
+            access_log=settings.access_log,
             workers=workers,
             connections=connections,
             clients=clients,

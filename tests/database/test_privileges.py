@@ -19,9 +19,9 @@ from tests.support.factories import add_economy_report, add_reform_impact, add_r
 from tests.support.snapshots import everything, snapshot
 from tests.support.statements import newest_act, one
 
-ROLES = ("pgreprise_reader", "pgreprise_api", "pgreprise_dba")
+ROLES = ("pgreprise_reader", "pgreprise_api", "pgreprise_dba", "pgreprise_monitor")
 ALL = frozenset(ROLES)
-READERS = ALL
+READERS = ALL - {"pgreprise_monitor"}
 API = frozenset({"pgreprise_api", "pgreprise_dba"})
 DBA = frozenset({"pgreprise_dba"})
 READER_AND_DBA = frozenset({"pgreprise_reader", "pgreprise_dba"})
@@ -76,7 +76,8 @@ EXPECTED = {
     "public.purge_chunk": DBA,
     "public.purge_runs": DBA,
     "public.purge_by_retention": DBA,
-    "pgreprise.status": READERS,
+    "public.rerun_metrics": ALL,
+    "pgreprise.status": ALL,
     "pgreprise.called_by": READERS,
     "pgreprise.wal_position": READERS,
     "pgreprise.add_counts": DBA,
@@ -484,6 +485,7 @@ def test_what_only_looks_is_stable(dba: Connection) -> None:
         "public.feed_position",
         "public.archive_size",
         "public.archive_retention",
+        "public.rerun_metrics",
         "public.settings",
         "public.rerun_batches",
         "public.rerun_batch_refusals",
@@ -655,7 +657,7 @@ def test_who_logs_in_cannot_become_the_owner_or_change_what_is_his(rows: Connect
 
 
 def test_who_logs_in_does_through_routines_what_the_group_is_for(rows: Connection, login: Login) -> None:
-    reader, api, dba_login = (login(group) for group in ROLES)
+    reader, api, dba_login = (login(group) for group in ROLES[:3])
     assert [row["run_sequence"] for row in reader.execute("select run_sequence from report_history(1)")] == [2, 1]
     assert one(api, "call rerun_report(1, 'us')")["result"]["run_sequence"] == 3
     assert one(api, "call undo_rerun(%s)", newest_act(rows)["rerun_id"])["result"]["run_sequence"] == 4
@@ -737,6 +739,7 @@ CALLS = [
     "select public.purge_chunk(interval '0', 0)",
     "select * from public.archive_size(interval '0', 0)",
     "select * from public.archive_retention()",
+    "select * from public.rerun_metrics()",
     "select * from public.settings()",
     "select public.set_setting('archive_outputs', 'off')",
     "select * from public.get_carbon_project({unit})",
@@ -867,6 +870,7 @@ def become_attacker(connection: Connection, name: str) -> None:
     # Report 1 can be undone, report 2 was rerun by batch 1, and batch 2 is to be run.
     connection.execute("call rerun_report(1)")
     for batch in (1, 2):
+        connection.execute("select set_setting('archive_keep', '1 year')")
         connection.execute("select create_rerun_batch('{\"ids\": [2, 99]}')")
         if batch == 1:
             connection.execute("select rerun_batch_chunk(1)")

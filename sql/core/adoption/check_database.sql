@@ -52,7 +52,9 @@ begin
   end if;
 
   -- Roles. They belong to the cluster; another database of it may have made them.
-  foreach wanted_role in array array['pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba'] loop
+  foreach wanted_role in array
+    array['pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor']
+  loop
     continue when not is_new;
     if to_regrole(wanted_role) is null then
       if not me.rolsuper and not me.rolcreaterole then
@@ -118,7 +120,8 @@ begin
         (1, 'pgreprise_owner', 'usage, create', array['usage', 'create']),
         (2, 'pgreprise_reader', 'usage', array['usage']),
         (3, 'pgreprise_api', 'usage', array['usage']),
-        (4, 'pgreprise_dba', 'usage', array['usage'])
+        (4, 'pgreprise_dba', 'usage', array['usage']),
+        (5, 'pgreprise_monitor', 'usage', array['usage'])
       ) as needed(position, role, rights, listed)
      where exists (
        select from unnest(needed.listed) as listed(privilege)

@@ -11,5 +11,5 @@ select
     case when role.rolbypassrls then 'bypassrls' end
   ], null) as attributes
 from pg_catalog.pg_roles as role
-where role.rolname in ('pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba')
+where role.rolname in ('pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor')
 order by role.rolname;

@@ -9,7 +9,9 @@ select
   pg_catalog.pg_get_userbyid(routine.proowner) as owner,
   array(
     select role.name
-    from (values ('public'), ('pgreprise_reader'), ('pgreprise_api'), ('pgreprise_dba')) as role (name)
+    from (
+      values ('public'), ('pgreprise_reader'), ('pgreprise_api'), ('pgreprise_dba'), ('pgreprise_monitor')
+    ) as role (name)
     where
       pg_catalog.has_function_privilege(role.name, routine.oid, 'execute')
       and not exists (

@@ -9,7 +9,8 @@ select
   role.name = 'pgreprise_owner' or wanted.privilege = 'usage' as is_missing
 from pg_catalog.pg_namespace as namespace
 cross join (
-  values ('public'), ('pgreprise_owner'), ('pgreprise_reader'), ('pgreprise_api'), ('pgreprise_dba')
+  values
+  ('public'), ('pgreprise_owner'), ('pgreprise_reader'), ('pgreprise_api'), ('pgreprise_dba'), ('pgreprise_monitor')
 ) as role (name)
 cross join (values ('create'), ('usage')) as wanted (privilege)
 where

@@ -18,6 +18,7 @@ with role as (
       pg_catalog.pg_has_role(grantee.oid, 'pgreprise_reader', 'member')
       or pg_catalog.pg_has_role(grantee.oid, 'pgreprise_api', 'member')
       or pg_catalog.pg_has_role(grantee.oid, 'pgreprise_dba', 'member')
+      or pg_catalog.pg_has_role(grantee.oid, 'pgreprise_monitor', 'member')
     )
 ),
 

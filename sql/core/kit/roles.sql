@@ -6,7 +6,9 @@ declare
   has_options constant boolean := current_setting('server_version_num')::integer >= 160000;
   wanted      text;
 begin
-  foreach wanted in array array['pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba'] loop
+  foreach wanted in array
+    array['pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor']
+  loop
     if not exists (select from pg_catalog.pg_roles as role where role.rolname = wanted) then
       begin
         execute format('create role %I nologin', wanted);

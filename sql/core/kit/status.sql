@@ -24,4 +24,4 @@ $$;
 
 comment on function pgreprise.status() is 'The migration revisions and routine versions that are installed here.';
 
-grant execute on function pgreprise.status() to pgreprise_reader, pgreprise_api, pgreprise_dba;
+grant execute on function pgreprise.status() to pgreprise_reader, pgreprise_api, pgreprise_dba, pgreprise_monitor;
