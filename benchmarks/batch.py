@@ -59,7 +59,8 @@ class _Reports:
         """Reports per second of run_rerun_batch; the list was made before."""
         ids = list(range(self._next, self._next + count))
         row = self._connection.execute(
-            "select public.create_rerun_batch(jsonb_build_object('ids', to_jsonb(%s::bigint[])))", (ids,)
+            "select public.create_rerun_batch(jsonb_build_object('ids', to_jsonb(%s::bigint[])), null, %s::bigint)",
+            (ids, count),
         ).fetchone()
         assert row is not None
 
@@ -118,7 +119,10 @@ def _memory(bench: Bench) -> list[Figure]:
     bench.progress(f"memory over a batch of {bench.memory_reports:,}")
     database = filled_database(bench.server, "bench_memory", bench.memory_reports, 0)
     with connect(database) as connection:
-        row = connection.execute('select public.create_rerun_batch(\'{"country": "us"}\')').fetchone()
+        row = connection.execute(
+            'select public.create_rerun_batch(\'{"country": "us"}\', expected_reports => %s::bigint)',
+            (bench.memory_reports,),
+        ).fetchone()
         assert row is not None
         backend, client = psutil.Process(connection.info.backend_pid), psutil.Process()
         before = _private_mb(backend), _private_mb(client)

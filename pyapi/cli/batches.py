@@ -1,10 +1,11 @@
-"""Commands for batches: rerun many reports chunk by chunk, list the batches, undo one."""
+"""Commands for batches: rerun many reports chunk by chunk; list, show, cancel and undo batches."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any, TextIO
 
@@ -14,18 +15,23 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.cli.chunks import STOPPED, do_chunk, stoppable
 from pyapi.cli.connections import administrator
-from pyapi.cli.output import ERR, JSON_OPTION, print_first_rows, print_json, print_rows, progress_bar
-from pyapi.database import call
+from pyapi.cli.options import REASON_OPTION
+from pyapi.cli.output import ERR, JSON_OPTION, explain, print_first_rows, print_json, print_rows, progress_bar
+from pyapi.database import call, sqlstate
 from pyapi.wording import counted
 
 __all__ = ["COMMANDS", "undo_batch"]
 
 _PAGE = 1000
+# The batch is so large that the number of its reports has to be given.
+_NUMBER_NEEDED = "RR024"
 # A filter may hold a million ids. They are counted in the database, so that they are not sent.
 _WITHOUT_IDS = (
     "id, filter - 'ids' as filter, "
     "case jsonb_typeof(filter -> 'ids') when 'array' then jsonb_array_length(filter -> 'ids') when 'number' then 1 end "
-    "as ids, reports, rerun, refused, remaining, created_at, finished_at, session_role, role_setting, actor"
+    "as ids, reason, state, reports, rerun, refused, remaining, undone, stands_still, created_at, progressed_at, "
+    "finished_at, cancelled_at, cancelled_by, cancel_reason, session_role, role_setting, actor, request_id, "
+    "client_address"
 )
 
 
@@ -64,14 +70,74 @@ def _filter(conditions: dict[str, tuple[str, ...]], ids: str | None) -> str:
     return f"{{{', '.join(members)}}}"
 
 
+# --- looking first ---------------------------------------------------------------------------
+
+
+def _sharing(engine: Engine, filter_json: str) -> Iterator[dict[str, Any]]:
+    """The other reports that share a simulation or a cache key with those of the batch."""
+    return _pages(
+        lambda last: call(
+            engine, "public.rerun_batch_sharing", filter=filter_json, after_report_id=last, max_rows=_PAGE
+        )
+    )
+
+
+def _pages(read: Callable[[int], list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
+    """All rows of a routine that lists them in pages, by report id."""
+    last = 0
+    while True:
+        page = read(last)
+        yield from page
+        if len(page) < _PAGE:
+            return
+        last = page[-1]["report_id"]
+
+
+def _preview(engine: Engine, filter_json: str, as_json: bool) -> None:
+    """Print what a batch would do: the reports by kind, what else it would change, and who shares it."""
+    found = call(engine, "public.rerun_batch_preview", filter=filter_json)
+    [effects] = call(engine, "public.rerun_batch_effects", filter=filter_json)
+    if as_json:
+        print_json({"reports": found, "effects": effects, "sharing": list(_sharing(engine, filter_json))})
+        return
+    print_rows(found, False, empty="No report meets the conditions.")
+    click.echo(
+        f"{counted(effects['reports'], 'report')} would be rerun and {effects['refused']} refused; "
+        f"{counted(effects['simulations'], 'simulation')} would be reset and "
+        f"{counted(effects['reform_impacts'], 'cache row')} deleted."
+    )
+    if effects["sharing_reports"]:
+        title = "Other reports that share these simulations or cache rows, and are computed anew in part:"
+        print_first_rows(_sharing(engine, filter_json), effects["sharing_reports"], title)
+    click.echo("Nothing was changed.")
+
+
+def _create(engine: Engine, filter_json: str, reason: str | None, expected: int | None) -> int:
+    """Create a batch and return its id. Where it is large, ask for the number of its reports, if somebody is there."""
+    wanted: dict[str, Any] = {"filter": filter_json, "reason": reason, "expected_reports": expected}
+    try:
+        [row] = call(engine, "public.create_rerun_batch", columns="create_rerun_batch as id", **wanted)
+    except DBAPIError as error:
+        if sqlstate(error) != _NUMBER_NEEDED or expected is not None or not sys.stdin.isatty():
+            raise
+        click.echo(explain(error)["message"], err=True)
+        typed = click.prompt("Type the number to rerun them", type=int, err=True)
+        [row] = call(
+            engine,
+            "public.create_rerun_batch",
+            columns="create_rerun_batch as id",
+            **{**wanted, "expected_reports": typed},
+        )
+    return int(row["id"])
+
+
 # --- running one -----------------------------------------------------------------------------
 
 
 def _refusals(engine: Engine, batch_id: int, *, are_left: bool = False) -> Iterator[dict[str, Any]]:
     """The reports that were refused, or those that were left because somebody else held their rows."""
-    last = 0
-    while True:
-        page = call(
+    return _pages(
+        lambda last: call(
             engine,
             "public.rerun_batch_refusals",
             batch_id=batch_id,
@@ -79,10 +145,7 @@ def _refusals(engine: Engine, batch_id: int, *, are_left: bool = False) -> Itera
             max_rows=_PAGE,
             are_left=are_left,
         )
-        yield from page
-        if len(page) < _PAGE:
-            return
-        last = page[-1]["report_id"]
+    )
 
 
 def _print_json_with_refusals(result: dict[str, Any], refusals: Iterable[dict[str, Any]]) -> None:
@@ -183,7 +246,10 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
               help="Reports whose ids are in this file; - is stdin.")  # fmt: skip
 @click.option("--chunk-size", type=click.IntRange(1, 100_000), default=1000, show_default=True,
               help="How many reports one transaction reruns.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Count the reports that the conditions find, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be changed, and who shares it. Change nothing.")
+@click.option("--expect", "expected", metavar="N", type=click.IntRange(min=0),
+              help="The number of reports that must be found; needed where there are many.")  # fmt: skip
+@REASON_OPTION
 @click.option("--resume", "resumed_id", metavar="ID", type=int, help="Continue a batch that was stopped.")
 @JSON_OPTION
 def rerun_batch(
@@ -196,6 +262,8 @@ def rerun_batch(
     ids_file: TextIO | None,
     chunk_size: int,
     dry_run: bool,
+    expected: int | None,
+    reason: str | None,
     resumed_id: int | None,
     as_json: bool,
 ) -> None:
@@ -213,10 +281,10 @@ def rerun_batch(
         "report_type": report_type,
     }
     is_filtered = any(conditions.values()) or bool(report_ids) or ids_file is not None
-    if resumed_id is not None and (is_filtered or dry_run):
+    if resumed_id is not None and (is_filtered or dry_run or expected is not None or reason is not None):
         raise click.UsageError(
-            "--resume continues with the reports that the batch has listed. It cannot be combined with ids, conditions "
-            "or --dry-run."
+            "--resume continues with the reports that the batch has listed. It cannot be combined with ids, "
+            "conditions, --dry-run, --expect or --reason."
         )
     if resumed_id is None and not is_filtered:
         raise click.UsageError("Give report ids, --ids-file, or a condition such as --country us.")
@@ -226,54 +294,123 @@ def rerun_batch(
         raise click.UsageError("The file of --ids-file holds no report id.")
     with administrator() as engine:
         if dry_run:
-            rows = call(engine, "public.rerun_batch_preview", filter=_filter(conditions, wanted))
-            print_rows(rows, as_json, empty="No report meets the conditions.")
-            if not as_json:
-                refused = sum(row["reports"] for row in rows if row["errcode"] is not None)
-                found = sum(row["reports"] for row in rows)
-                click.echo(f"{counted(found, 'report')} found, {refused} would be refused. Nothing was changed.")
+            _preview(engine, _filter(conditions, wanted), as_json)
             return
         if resumed_id is None:
-            [row] = call(
-                engine, "public.create_rerun_batch", columns="create_rerun_batch", filter=_filter(conditions, wanted)
-            )
-            resumed_id = row["create_rerun_batch"]
+            resumed_id = _create(engine, _filter(conditions, wanted), reason, expected)
         code = _run(engine, resumed_id, chunk_size, as_json)
     raise SystemExit(code)
 
 
-@click.command()
+# --- looking at them, cancelling one ---------------------------------------------------------
+
+
+def _conditions(batch: dict[str, Any]) -> str:
+    parts = [f"{name}: {', '.join(v) if isinstance(v, list) else v}" for name, v in batch["filter"].items()]
+    if batch["ids"] is not None:
+        parts.append(counted(batch["ids"], "id"))
+    return "; ".join(parts)
+
+
+def _who(batch: dict[str, Any]) -> str:
+    return str(batch["actor"] or batch["role_setting"] or batch["session_role"])
+
+
+@click.group(invoke_without_command=True)
+@click.option("--before", metavar="ID", type=int, help="The next page: batches before this one.")
+@click.option("--limit", "max_rows", type=click.IntRange(1, 1000), default=100, show_default=True)
 @JSON_OPTION
-def batches(as_json: bool) -> None:
-    """List the batches and their progress, newest first."""
+@click.pass_context
+def batches(context: click.Context, before: int | None, max_rows: int, as_json: bool) -> None:
+    """List the batches, newest first: who, why, when, and how far they are. Or show or cancel one."""
+    if context.invoked_subcommand is not None:
+        return
     with administrator() as engine:
-        rows = call(engine, "public.rerun_batches", columns=_WITHOUT_IDS)
+        rows = call(engine, "public.rerun_batches", columns=_WITHOUT_IDS, before=before, max_rows=max_rows)
     if as_json:
         print_json(rows)
         return
-    shown = []
-    for row in rows:
-        parts = [f"{name}: {', '.join(v) if isinstance(v, list) else v}" for name, v in row["filter"].items()]
-        if row["ids"] is not None:
-            parts.append(counted(row["ids"], "id"))
-        shown.append(
-            {
-                "id": row["id"],
-                "filter": "; ".join(parts),
-                **{name: row[name] for name in ("reports", "rerun", "refused")},
-                # A short title, so that the table fits on a narrow screen.
-                "left": row["remaining"],
-                "created": row["created_at"],
-                "who": row["actor"] or row["role_setting"] or row["session_role"],
-            }
-        )
+    shown = [
+        {
+            "id": row["id"],
+            "filter": _conditions(row),
+            "state": "stands still" if row["stands_still"] else row["state"],
+            "done": f"{row['reports'] - row['remaining']}/{row['reports']}",
+            **{name: row[name] for name in ("refused", "undone")},
+            "created": row["created_at"],
+            "who": _who(row),
+            "why": row["reason"],
+        }
+        for row in rows
+    ]
     print_rows(shown, False, empty="There are no batches.")
+    if len(rows) == max_rows:
+        click.echo(f"Earlier batches: --before {rows[-1]['id']}", err=True)
+
+
+@batches.command("show")
+@click.argument("batch_id", metavar="ID", type=int)
+@JSON_OPTION
+def show_batch(batch_id: int, as_json: bool) -> None:
+    """Show one batch, and the reports that it refused or left for later."""
+    with administrator() as engine:
+        batch = _batch(engine, batch_id)
+        left = _refusals(engine, batch_id, are_left=True)
+        if as_json:
+            _print_json_with_refusals({**batch, "left": list(left)}, _refusals(engine, batch_id))
+            return
+        lines = {
+            "state": f"{batch['state']}, and stands still" if batch["stands_still"] else batch["state"],
+            "filter": _conditions(batch),
+            "why": batch["reason"],
+            "who": _who(batch),
+            "from": batch["client_address"],
+            "reports": f"{batch['reports']}: {batch['rerun']} rerun, {batch['refused']} refused, "
+            f"{batch['remaining']} remaining; {batch['undone']} undone since",
+            "created": batch["created_at"],
+            "last progress": batch["progressed_at"],
+            "finished": batch["finished_at"],
+            "cancelled": batch["cancelled_at"],
+            "cancelled by": batch["cancelled_by"],
+            "cancelled why": batch["cancel_reason"],
+        }
+        print_rows([{"batch": k, str(batch_id): v} for k, v in lines.items() if v is not None], False, empty="")
+        if batch["refused"]:
+            print_first_rows(_refusals(engine, batch_id), batch["refused"], "Refused:")
+        rows = list(left)
+        print_first_rows(iter(rows), len(rows), "Left for later, because their rows were locked:")
+        if batch["state"] == "open":
+            click.echo(f"To continue: pgreprise rerun-batch --resume {batch_id}. To end it: {_cancel(batch_id)}")
+
+
+def _cancel(batch_id: int) -> str:
+    return f"pgreprise batches cancel {batch_id}"
+
+
+@batches.command("cancel")
+@click.argument("batch_id", metavar="ID", type=int)
+@REASON_OPTION
+@JSON_OPTION
+def cancel_batch(batch_id: int, reason: str | None, as_json: bool) -> None:
+    """End a batch for ever: what it has rerun stays, the rest is not done."""
+    with administrator() as engine:
+        [row] = call(
+            engine, "public.cancel_rerun_batch", columns="cancel_rerun_batch as left", batch_id=batch_id, reason=reason
+        )
+        batch = _batch(engine, batch_id)
+    if as_json:
+        print_json({"batch_id": batch_id, "state": batch["state"], "rerun": batch["rerun"], "not_done": row["left"]})
+        return
+    click.echo(
+        f"Batch {batch_id} is cancelled: {counted(batch['rerun'], 'report')} rerun, {row['left']} not done. "
+        f"To take back what it has done: pgreprise undo --batch {batch_id}"
+    )
 
 
 # --- undoing one -----------------------------------------------------------------------------
 
 
-def undo_batch(engine: Engine, batch_id: int, *, force: bool, as_json: bool) -> None:
+def undo_batch(engine: Engine, batch_id: int, *, force: bool, reason: str | None, as_json: bool) -> None:
     """Undo the reruns of a batch, newest first, and print what was done. Exit code 1 when one could not be undone."""
     batch = _batch(engine, batch_id)
     seen, undone = 0, 0
@@ -283,7 +420,14 @@ def undo_batch(engine: Engine, batch_id: int, *, force: bool, as_json: bool) -> 
     with progress_bar() as progress, stoppable(progress) as is_stopped:
         task = progress.add_task(f"undo of batch {batch_id}", total=batch["rerun"])
         while not (stopped := is_stopped()):
-            chunk = do_chunk(engine, "public.undo_batch_chunk", batch_id=batch_id, before_rerun_id=before, force=force)
+            chunk = do_chunk(
+                engine,
+                "public.undo_batch_chunk",
+                batch_id=batch_id,
+                before_rerun_id=before,
+                force=force,
+                reason=reason,
+            )
             if chunk["reruns"] == 0:
                 break
             before = str(chunk["before"])

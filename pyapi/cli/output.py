@@ -43,6 +43,7 @@ JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 # About as many as fit on a screen.
 _SHOWN_ROWS = 20
 _SHOWN_IDS = 10
+_PIPE_COLUMNS = 100_000
 
 
 # --- tables and JSON -------------------------------------------------------------------------
@@ -70,6 +71,9 @@ def _print_table(rows: list[dict[str, Any]], title: str | None = None) -> None:
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
+    if not _OUT.is_terminal:
+        # What reads a pipe has no width, so the table is as wide as its content.
+        _OUT.width = _PIPE_COLUMNS
     _OUT.print(table)
 
 

@@ -216,7 +216,7 @@ def undo(rerun_ids: tuple[int, ...], batch_id: int | None, force: bool, reason: 
 
     with administrator() as engine:
         if batch_id is not None:
-            undo_batch(engine, batch_id, force=force, as_json=as_json)
+            undo_batch(engine, batch_id, force=force, reason=reason, as_json=as_json)
             return
 
         def act(rerun_id: int) -> dict[str, Any]:

@@ -17,15 +17,27 @@ _PURGE_AGE = "30 days"
 
 
 def unfinished_batches(engine: Engine) -> Iterator[Finding]:
-    """Batches that were started and not finished."""
-    for batch in call(engine, "public.rerun_batches", columns="id, reports, remaining, finished_at"):
-        if batch["finished_at"] is None:
+    """Batches that were started and not finished. Those that stand still are a problem."""
+    for batch in call(engine, "public.rerun_batches", columns="id, state, reports, remaining, stands_still"):
+        if batch["state"] != "open":
+            continue
+        remaining = f"{batch['remaining']} of {counted(batch['reports'], 'report')} " + (
+            "remains" if batch["remaining"] == 1 else "remain"
+        )
+        resume = f"pgreprise rerun-batch --resume {batch['id']}"
+        if batch["stands_still"]:
             yield Finding(
                 "batches",
                 "problem",
-                f"Batch {batch['id']} is unfinished: {batch['remaining']} of {counted(batch['reports'], 'report')} "
-                f"{'remains' if batch['remaining'] == 1 else 'remain'}.",
-                f"pgreprise rerun-batch --resume {batch['id']}, unless another process is running this batch.",
+                f"Batch {batch['id']} stands still: {remaining}, and none was done for an hour.",
+                f"{resume}, or to end it: pgreprise batches cancel {batch['id']}",
+            )
+        else:
+            yield Finding(
+                "batches",
+                "note",
+                f"Batch {batch['id']} is not finished: {remaining}.",
+                f"Nothing, if a process is running it. Otherwise: {resume}",
             )
 
 

@@ -109,7 +109,8 @@ def test_the_doctor_counts_reports_that_cannot_be_rerun_and_misses_versions_of_a
 
 def test_the_doctor_finds_routines_that_were_edited_dropped_or_overloaded(pgreprise: Run, dba: Connection) -> None:
     dba.execute(
-        "create or replace function public.reset_report(report_id bigint) returns void language plpgsql as 'begin end'"
+        "create or replace function public.reset_report(report_id bigint, reason text default null) returns void "
+        "language plpgsql as 'begin end'"
     )
     dba.execute("create function public.get_simulation(simulation_id text) returns int return 1")
     dba.execute("drop function public.delete_reform_impacts")
@@ -321,11 +322,23 @@ def test_a_batch_that_was_left_unfinished_is_a_problem_until_it_is_resumed(pgrep
     set_versions(dba)
     add_report(dba, add_simulation(dba, population_type="household"))
     one(dba, """select create_rerun_batch('{"country": "us"}')""")
+    [note] = examine(pgreprise, problems=False)
+    assert note["message"] == "Batch 1 is not finished: 1 of 1 report remains."
+    dba.execute("update pgreprise.rerun_batch set created_at = now() - interval '61 minutes'")
     [finding] = examine(pgreprise, problems=True)
     assert finding["check"] == "batches"
-    assert finding["message"] == "Batch 1 is unfinished: 1 of 1 report remains."
+    assert finding["message"] == "Batch 1 stands still: 1 of 1 report remains, and none was done for an hour."
     succeeded_with_progress = pgreprise("rerun-batch", "--resume", "1")
     assert succeeded_with_progress.returncode == 0
+    assert examine(pgreprise, problems=False) == []
+
+
+def test_a_batch_that_was_cancelled_is_no_problem(pgreprise: Run, dba: Connection) -> None:
+    set_versions(dba)
+    add_report(dba, add_simulation(dba, population_type="household"))
+    one(dba, """select create_rerun_batch('{"country": "us"}')""")
+    dba.execute("update pgreprise.rerun_batch set created_at = now() - interval '61 minutes'")
+    assert pgreprise("batches", "cancel", "1").returncode == 0
     assert examine(pgreprise, problems=False) == []
 
 

@@ -218,11 +218,11 @@ def test_the_reference_lists_every_command_with_its_options() -> None:
 
 
 def leaves(group: click.Group, *names: str) -> Iterator[tuple[str, set[str]]]:
-    """The commands that are no groups, with their options."""
+    """The commands that do something by themselves, with their options."""
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from leaves(command, *names, name)
-        else:
+        if not isinstance(command, click.Group) or command.invoke_without_command:
             options = (parameter for parameter in command.params if isinstance(parameter, click.Option))
             yield " ".join([*names, name]), {option.opts[0] for option in options}
 

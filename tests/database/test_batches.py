@@ -559,7 +559,18 @@ def test_batches_are_listed_newest_first_with_who_made_them(sandbox: Connection,
     sandbox.execute("reset role; reset request.jwt.claims")
     rows = sandbox.execute("select * from rerun_batches()").fetchall()
     now = one(sandbox, "select now() as now")["now"]
-    common = {"session_role": sandbox.info.user, "role_setting": "pgreprise_dba", "created_at": now, "refused": 0}
+    common = {
+        "session_role": sandbox.info.user,
+        "role_setting": "pgreprise_dba",
+        "created_at": now,
+        "refused": 0,
+        "undone": 0,
+        "stands_still": False,
+        "reason": None,
+        "request_id": None,
+        "client_address": None,
+        **dict.fromkeys(("cancelled_at", "cancelled_by", "cancel_reason")),
+    }
     assert rows == [
         {
             **common,
@@ -568,6 +579,8 @@ def test_batches_are_listed_newest_first_with_who_made_them(sandbox: Connection,
             "reports": 1,
             "rerun": 1,
             "remaining": 0,
+            "state": "finished",
+            "progressed_at": now,
             "finished_at": now,
             "actor": "alice",
         },
@@ -578,6 +591,8 @@ def test_batches_are_listed_newest_first_with_who_made_them(sandbox: Connection,
             "reports": len(world.all),
             "rerun": 0,
             "remaining": len(world.all),
+            "state": "open",
+            "progressed_at": None,
             "finished_at": None,
             "actor": None,
         },

@@ -1,10 +1,16 @@
--- create_rerun_batch(filter): lists the reports that a filter finds now, for run_rerun_batch() to rerun. Reports that
--- are created or changed later do not change the list. It reruns nothing yet. Returns the id of the batch.
+-- create_rerun_batch(filter, reason, expected_reports): lists the reports that a filter finds now, for
+-- run_rerun_batch() to rerun. Reports that are created or changed later do not change the list. It reruns nothing yet.
+-- Returns the id of the batch.
 -- filter: {"country": "us", "status": ["error", "pending"], "year": "2025", "api_version": "r147f26ed1", "report_type":
 -- "geography", "ids": [2, 6]}; a report must meet every condition given. Ids that do not exist are listed, too, and
 -- refused when the batch runs.
--- Raises RR015 for a filter that cannot be used, RR017 when the caller's token may not.
-create or replace function public.create_rerun_batch(filter jsonb)
+-- With expected_reports the filter must find exactly so many. They have to be given where it finds more than the
+-- setting largest_batch.
+-- Raises RR015 for a filter that cannot be used, RR016 for a reason that is too long, RR017 when the caller's token may
+-- not, RR024 when the number of reports is not the expected one, or none was expected and there are many.
+create or replace function public.create_rerun_batch(
+  filter jsonb, reason text default null, expected_reports bigint default null
+)
 returns bigint
 language plpgsql
 security definer
@@ -12,19 +18,37 @@ set search_path = pg_catalog, pg_temp
 as $$
 <<own>>
 declare
-  made_id   bigint;
-  listed    bigint;
-  taken_key text;
+  made_id       bigint;
+  listed        bigint;
+  largest_batch bigint;
+  taken_key     text;
 begin
   perform pgreprise.enter('reports:rerun');
 
   -- batch_reports refuses a null with a better message than the table would.
-  insert into pgreprise.rerun_batch as batch (filter) values (coalesce(create_rerun_batch.filter, 'null'))
+  insert into pgreprise.rerun_batch as batch (filter, reason)
+  values (coalesce(create_rerun_batch.filter, 'null'), pgreprise.checked_reason(create_rerun_batch.reason))
   returning batch.batch_id into made_id;
   insert into pgreprise.rerun_batch_item as item (batch_id, report_id)
   select own.made_id, listed_now.report_id
     from pgreprise.batch_reports(create_rerun_batch.filter) as listed_now(report_id);
   get diagnostics listed = row_count;
+
+  largest_batch := (select setting.largest_batch from pgreprise.setting as setting);
+  if listed <> create_rerun_batch.expected_reports
+    or (create_rerun_batch.expected_reports is null and listed > largest_batch)
+  then
+    raise exception using
+      errcode = 'RR024',
+      message = case
+        when create_rerun_batch.expected_reports is null
+          then format('The filter finds %s reports. Above %s their number has to be given.', listed, largest_batch)
+        else format('The filter finds %s reports, and not %s.', listed, create_rerun_batch.expected_reports)
+      end,
+      detail = jsonb_build_object('reports', listed, 'expected_reports', create_rerun_batch.expected_reports,
+        'largest_batch', largest_batch),
+      hint = format('Nothing was changed. If you want all of them: expected_reports => %s', listed);
+  end if;
 
   update pgreprise.rerun_batch as batch
      set reports = own.listed, finished_at = case when own.listed = 0 then now() end
@@ -38,7 +62,7 @@ exception
 end;
 $$;
 
-comment on function public.create_rerun_batch(jsonb) is
+comment on function public.create_rerun_batch(jsonb, text, bigint) is
 'Lists the reports that a filter finds, for run_rerun_batch() to rerun; returns the id of the batch.';
 
-grant execute on function public.create_rerun_batch(jsonb) to pgreprise_dba;
+grant execute on function public.create_rerun_batch(jsonb, text, bigint) to pgreprise_dba;

@@ -7,7 +7,7 @@
 -- "economy_cache_rows_deleted", "left": [{"report_id", "errcode", "message"}, ...], "after": the position for the next
 -- chunk}; "after" is null when there was none left after after_report_id.
 -- Raises RR016 for a chunk_size that is not between 1 and 100000, RR017 when the caller's token may not, RR018 no such
--- batch, RR023 when a sequence is behind.
+-- batch, RR023 when a sequence is behind, RR025 when the batch was cancelled.
 create or replace function public.rerun_batch_chunk(
   batch_id bigint, chunk_size integer default 1000, after_report_id bigint default null
 )
@@ -18,6 +18,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 <<own>>
 declare
+  target     pgreprise.rerun_batch;
   wanted_ids bigint[];
   taken_ids  bigint[];
   left_out   jsonb;
@@ -30,6 +31,10 @@ begin
   longest := current_setting('lock_timeout');
   perform pgreprise.check_chunk_size(rerun_batch_chunk.chunk_size);
   perform pgreprise.require_batch(rerun_batch_chunk.batch_id);
+  select batch.* into target from pgreprise.rerun_batch as batch where batch.batch_id = rerun_batch_chunk.batch_id;
+  if target.cancelled_at is not null then
+    perform pgreprise.raise_batch_ended(target, 'What it had rerun stays. For the others create another batch.');
+  end if;
 
   wanted_ids := array(
     select item.report_id
@@ -72,6 +77,7 @@ begin
   update pgreprise.rerun_batch as batch
      set rerun = batch.rerun + (own.done ->> 'rerun')::bigint,
          refused = batch.refused + own.refused,
+         progressed_at = now(),
          finished_at = case
            when batch.finished_at is null
              and batch.rerun + batch.refused + cardinality(own.taken_ids) = batch.reports then now()

@@ -8,7 +8,7 @@
 -- result: {"batch_id", "reports", "rerun", "refused", "simulations_reset", "economy_cache_rows_deleted", "remaining"}:
 -- of this call, but "remaining" are the reports of the batch that are neither rerun nor refused.
 -- Raises 2D000 inside a transaction block, RR016 for a chunk_size that is not between 1 and 100000, RR017 when the
--- caller's token may not, RR018 no such batch.
+-- caller's token may not, RR018 no such batch, RR025 when the batch was cancelled, also meanwhile.
 create or replace procedure public.run_rerun_batch(
   batch_id bigint, chunk_size integer default 1000, inout result jsonb default null
 )

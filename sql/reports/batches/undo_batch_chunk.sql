@@ -1,4 +1,4 @@
--- undo_batch_chunk(batch_id, before_rerun_id, force, chunk_size): undoes the next reruns of a batch, in one
+-- undo_batch_chunk(batch_id, before_rerun_id, force, chunk_size, reason): undoes the next reruns of a batch, in one
 -- transaction: the newest ones before before_rerun_id (null for the newest of all). undo_rerun_batch() and
 -- `pgreprise undo --batch` call it repeatedly. Reruns that cannot be undone are listed and not changed,
 -- and so are those that need a row which somebody else holds ("left"). Without a lock_timeout of the caller it waits a
@@ -8,7 +8,8 @@
 -- Raises RR016 for a chunk_size that is not between 1 and 100000, RR017 when the caller's token may not, or may not
 -- use force, RR018 no such batch, RR023 when a sequence is behind.
 create or replace function public.undo_batch_chunk(
-  batch_id bigint, before_rerun_id bigint default null, force boolean default false, chunk_size integer default 100
+  batch_id bigint, before_rerun_id bigint default null, force boolean default false, chunk_size integer default 100,
+  reason text default null
 )
 returns jsonb
 language plpgsql
@@ -41,6 +42,7 @@ begin
     perform pgreprise.require_scope('reports:admin');
   end if;
   perform pgreprise.require_batch(undo_batch_chunk.batch_id);
+  undo_batch_chunk.reason := pgreprise.checked_reason(undo_batch_chunk.reason);
 
   acts := array(
     select found_act.rerun_id
@@ -79,7 +81,8 @@ begin
       from pgreprise.rerun as found_act
      where found_act.rerun_id = own.act_id;
     begin
-      perform pgreprise.undo_act(act_id, coalesce(undo_batch_chunk.force, false));
+      perform pgreprise.undo_act(act_id, coalesce(undo_batch_chunk.force, false),
+        undo_batch_chunk.reason);
       -- What is deferred to the end of the transaction refuses this one only.
       set constraints all immediate;
       undone := undone + 1;
@@ -113,7 +116,7 @@ begin
 end;
 $$;
 
-comment on function public.undo_batch_chunk(bigint, bigint, boolean, integer) is
+comment on function public.undo_batch_chunk(bigint, bigint, boolean, integer, text) is
 'Undoes the newest reruns of a batch before a position, in one transaction.';
 
-grant execute on function public.undo_batch_chunk(bigint, bigint, boolean, integer) to pgreprise_dba;
+grant execute on function public.undo_batch_chunk(bigint, bigint, boolean, integer, text) to pgreprise_dba;

@@ -45,6 +45,8 @@ create index rerun_without_feed_position on pgreprise.rerun (rerun_id) where fee
 -- Acts are nearly in the order of their times, so this small index finds those of a day.
 create index rerun_created_at on pgreprise.rerun using brin (created_at) with (pages_per_range = 32);
 create index rerun_batch_id on pgreprise.rerun (batch_id, rerun_id) where batch_id is not null;
+-- To count what is undone of a batch.
+create index rerun_batch_undone on pgreprise.rerun (batch_id) where batch_id is not null and undone_by is not null;
 
 comment on table pgreprise.rerun is 'What was done to the runs of reports and simulations, by whom and when.';
 comment on column pgreprise.rerun.run_sequence is

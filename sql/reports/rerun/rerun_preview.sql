@@ -109,25 +109,10 @@ begin
     return;
   end if;
 
-  -- The other reports with this cache key: their first simulation has the same region and policy.
   sharing_key := array(
     select other.report_id
-      from pgreprise.linked_reports(array(
-        select report.id::bigint
-          from public.report_outputs as report
-         where report.simulation_1_id in (
-             select simulation.id
-               from public.simulations as simulation
-              where simulation.country_id = (own.target.cache_key).country_id
-                -- A state may be written without 'state/'; the comparison of the keys below decides.
-                and simulation.population_id in ((own.target.cache_key).region,
-                  substr((own.target.cache_key).region, length('state/') + 1))
-                and simulation.population_type = 'geography'
-                and simulation.policy_id = (own.target.cache_key).baseline_policy_id
-           )
-           and report.id <> own.target.report_id
-      ), can_be_rerun => true) as other
-     where other.cache_key = own.target.cache_key
+      from pgreprise.cache_key_reports(array[own.target.cache_key]) as other
+     where other.report_id <> own.target.report_id
      order by other.report_id
   );
 
