@@ -206,6 +206,11 @@ def _repeated(value: object) -> Iterator[_Repeated]:
         yield from _repeated(part)
 
 
+def _refuse_constant(name: str) -> None:
+    # pydantic reads NaN and Infinity.
+    raise _UnusableError(f"{name} is not JSON")
+
+
 def _with_all_keys(model: type[Model], data: bytes) -> Model | None:
     """The body with every key that was sent, where the last of equal ones is not all that counts; else None.
 
@@ -224,7 +229,7 @@ def _with_all_keys(model: type[Model], data: bytes) -> Model | None:
         return read
 
     try:
-        read = json.loads(data, object_pairs_hook=keep)
+        read = json.loads(data, object_pairs_hook=keep, parse_constant=_refuse_constant)
     except ValueError as error:
         raise _UnusableError("a number has too many digits") from error
     if not found:
