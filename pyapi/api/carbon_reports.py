@@ -111,7 +111,8 @@ def get_report(report_id: int) -> Reply:
 @describes(StoredCarbonReport, "RC002 RC003 RC004 RC008 RC017", body=NoFields, is_body_optional=True)
 def convert_report(report_id: int) -> Reply:
     """Make a plan of an explore report, with its modules and entries."""
-    no_query()
+    # Clients add it to every request, and the report itself tells its type.
+    no_query("carbon_project_type")
     optional_body(NoFields)
     [report] = call("public.convert_explore_report", report_id=report_id)
     return jsonify(report), HTTPStatus.OK

@@ -273,10 +273,10 @@ def last_values() -> dict[str, str]:
     return {name: values[-1] for name, values in request.args.lists()}
 
 
-def no_query() -> None:
-    """Raise BadRequest where the request has a query: what it asks for would not happen."""
-    if request.args:
-        names = ", ".join(name[:64] for name in list(request.args)[:_PROBLEMS_SHOWN])
+def no_query(*but: str) -> None:
+    """Raise BadRequest where the query has other parameters than these: what they ask for would not happen."""
+    if unknown := [name[:64] for name in request.args if name not in but]:
+        names = ", ".join(unknown[:_PROBLEMS_SHOWN])
         raise BadRequest(f"The query has unknown parameters: {names}. Nothing was done.")
 
 
