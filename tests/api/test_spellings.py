@@ -258,7 +258,10 @@ def test_an_act_refuses_what_it_does_not_know(
 
 def test_a_report_is_converted_with_the_parameter_that_clients_add_to_each_request(client: FlaskClient) -> None:
     reply = client.post("/api/v1/carbon-reports/999999/convert?carbon_project_type=1", json={})
-    assert (reply.status_code, reply.get_json()) == (404, {"detail": "Carbon report not found: carbon_report_id 999999."})
+    assert (reply.status_code, reply.get_json()) == (
+        404,
+        {"detail": "Carbon report not found: carbon_report_id 999999."},
+    )
 
 
 def test_a_request_that_reads_ignores_parameters_that_it_does_not_know(client: FlaskClient) -> None:
