@@ -113,6 +113,8 @@ ROUTINES = (
     "purge_chunk",
     "purge_runs",
     "archive_size",
+    "archive_retention",
+    "purge_by_retention",
 )
 
 

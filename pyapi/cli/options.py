@@ -13,13 +13,13 @@ __all__ = ["AGE", "MOMENT", "REASON_OPTION"]
 REASON_OPTION = click.option("--reason", metavar="TEXT", help="Why you do it, for the history.")
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_AGE = re.compile(r"([0-9]{1,6})([mhdw])")
+_AGE = re.compile(r"([0-9]{1,6}) ?(?:([mhdw])|(minute|hour|day|week)s?)")
 _AGES = "30m, 12h, 30d or 4w (minutes, hours, days, weeks)"
 
 
 def _age(text: str) -> timedelta | None:
     found = _AGE.fullmatch(text.strip())
-    return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+    return timedelta(**{_UNITS[found[2] or found[3][0]]: int(found[1])}) if found else None
 
 
 class _Age(click.ParamType[timedelta]):

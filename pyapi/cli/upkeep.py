@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 import click
+from sqlalchemy import Engine
 
 from pyapi import doctor
 from pyapi.cli.chunks import STOPPED, do_chunk, stoppable
 from pyapi.cli.connections import administrator
+from pyapi.cli.options import AGE
 from pyapi.cli.output import JSON_OPTION, print_json, print_rows, progress_bar
 from pyapi.database import call
 from pyapi.wording import counted, size
@@ -94,48 +98,106 @@ def setting_set(name: str, value: str) -> None:
     click.echo(f"Setting {name} is {stored}.")
 
 
+@setting.command("clear")
+@click.argument("name")
+def setting_clear(name: str) -> None:
+    """Take the value of a setting away, where it may be without one."""
+    with administrator() as engine:
+        call(engine, "public.set_setting", name=name, value=None)
+    click.echo(f"Setting {name} has no value.")
+
+
+# --- the archive -----------------------------------------------------------------------------
+
+
+def _what_would_go(found: dict[str, Any]) -> str:
+    if found["purgeable_reruns"] == 0:
+        return "No outputs are that old."
+    return (
+        f"The outputs of {counted(found['purgeable_reruns'], 'rerun')} would be deleted: "
+        f"{counted(found['purgeable_outputs'], 'output')}, {size(found['purgeable_bytes'])}, "
+        f"from {found['purgeable_from'].astimezone():%Y-%m-%d %H:%M} to "
+        f"{found['purgeable_to'].astimezone():%Y-%m-%d %H:%M}. These reruns could not be undone any more."
+    )
+
+
+def _agreed(question: str) -> bool:
+    """Whether somebody at a terminal agrees. Without a terminal nobody does."""
+    if not sys.stdin.isatty():
+        click.echo(
+            "error: Nobody can be asked, so nothing was deleted. Give --yes to purge without a question.", err=True
+        )
+        return False
+    return click.confirm(question, err=True)
+
+
+def _purge_chunks(engine: Engine, wanted: dict[str, Any], total: int) -> tuple[dict[str, int], bool]:
+    """Purge chunk by chunk. Return what was freed, and whether Ctrl-C stopped it."""
+    freed = {"reruns": 0, "bytes": 0}
+    after = "0"
+    with progress_bar() as progress, stoppable(progress) as is_stopped:
+        task = progress.add_task("purge", total=total)
+        while not is_stopped():
+            chunk = do_chunk(engine, "public.purge_chunk", **wanted, after_rerun_id=after)
+            if chunk["after"] is None:
+                return freed, False
+            after = str(chunk["after"])
+            freed = {name: freed[name] + chunk[name] for name in freed}
+            progress.update(task, completed=freed["reruns"])
+    return freed, True
+
+
 @click.command()
-@click.option("--older-than", metavar="INTERVAL", required=True, help="For example '30 days'.")
-@click.option("--keep-last", type=click.IntRange(min=0), default=1, show_default=True,
-              help="How many runs of each report keep their output at any age.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Show what would be freed, and change nothing.")
+@click.option("--older-than", metavar="AGE", type=AGE, help="A number with a unit: 12h, 30d, 8w.")
+@click.option("--by-retention", is_flag=True, help="What the settings archive_keep and archive_keep_bytes do not keep.")
+@click.option("--keep-last", type=click.IntRange(min=0),
+              help="How many runs of each report keep their output at any age; 1 by default.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Show what would be deleted, and change nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask. --by-retention never asks.")
 @JSON_OPTION
-def purge(older_than: str, keep_last: int, dry_run: bool, as_json: bool) -> None:
+def purge(
+    older_than: timedelta | None, by_retention: bool, keep_last: int | None, dry_run: bool, yes: bool, as_json: bool
+) -> None:
     """Delete the archived outputs of old runs. Reruns whose outputs are deleted can no longer be undone.
 
-    The history of the runs and the idempotency keys are kept. Ctrl-C stops after the current chunk. Run the command
-    again to continue.
+    It shows what would be deleted, and asks. The history of the runs and the idempotency keys are kept. Ctrl-C stops
+    after the current chunk. Run the command again to continue.
     """
-    wanted: dict[str, Any] = {"older_than": older_than, "keep_last": str(keep_last)}
+    if by_retention == (older_than is not None) or (by_retention and keep_last is not None):
+        raise click.UsageError("Give either --older-than, with or without --keep-last, or --by-retention.")
+    # The number is sent as text: it would be sent as a bigint, and the parameter is an integer.
+    wanted: dict[str, Any] = {"older_than": older_than, "keep_last": str(1 if keep_last is None else keep_last)}
     with administrator() as engine:
+        if by_retention:
+            [retention] = call(engine, "public.archive_retention")
+            if retention["older_than"] is None:
+                raise click.ClickException(
+                    "Nothing says how long the archive is kept. Nothing was purged. Set it: "
+                    "pgreprise setting set archive_keep '90 days', or archive_keep_bytes."
+                )
+            wanted = {"older_than": retention["older_than"], "keep_last": str(retention["keep_last"])}
         [found] = call(engine, "public.archive_size", **wanted)
         if dry_run:
             if as_json:
                 print_json(found)
             else:
                 click.echo(
-                    f"The archive holds the outputs of {counted(found['archived_reruns'], 'rerun')} and takes "
-                    f"{size(found['archive_bytes'])} of disk. A purge would free the outputs of "
-                    f"{counted(found['purgeable_reruns'], 'rerun')}, {size(found['purgeable_bytes'])}. "
-                    "Nothing was changed."
+                    f"The archive holds the outputs of {counted(found['archived_reruns'], 'rerun')}, "
+                    f"{size(found['archived_bytes'])}, and takes {size(found['archive_bytes'])} of disk. "
+                    f"{_what_would_go(found)} Nothing was changed."
                 )
             return
-        freed = {"reruns": 0, "bytes": 0}
-        after = "0"
-        with progress_bar() as progress, stoppable(progress) as is_stopped:
-            task = progress.add_task("purge", total=found["purgeable_reruns"])
-            while not (stopped := is_stopped()):
-                chunk = do_chunk(engine, "public.purge_chunk", **wanted, after_rerun_id=after)
-                if chunk["after"] is None:
-                    break
-                after = str(chunk["after"])
-                freed = {name: freed[name] + chunk[name] for name in freed}
-                progress.update(task, completed=freed["reruns"])
+        if found["purgeable_reruns"] > 0 and not (yes or by_retention):
+            click.echo(_what_would_go(found), err=True)
+            if not _agreed("Delete them?"):
+                click.echo("Nothing was deleted.", err=True)
+                raise SystemExit(1)
+        freed, stopped = _purge_chunks(engine, wanted, found["purgeable_reruns"])
     if as_json:
         print_json({"state": "stopped" if stopped else "finished", **freed})
     else:
         click.echo(
-            f"The outputs of {counted(freed['reruns'], 'rerun')} were freed, {size(freed['bytes'])}. "
+            f"The outputs of {counted(freed['reruns'], 'rerun')} were deleted, {size(freed['bytes'])}. "
             "Vacuum makes the space usable again."
         )
     if stopped:

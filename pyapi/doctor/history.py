@@ -42,16 +42,28 @@ def unfinished_batches(engine: Engine) -> Iterator[Finding]:
 
 
 def archive(engine: Engine) -> Iterator[Finding]:
-    """How large the archive of earlier runs is, and what a purge would free."""
-    [held] = call(engine, "public.archive_size", older_than=_PURGE_AGE)
+    """How large the archive of earlier runs is, and what of it the settings do not keep any more."""
+    [retention] = call(engine, "public.archive_retention")
+    is_limited = retention["older_than"] is not None
+    wanted = {"older_than": retention["older_than"], "keep_last": str(retention["keep_last"])} if is_limited else {}
+    [held] = call(engine, "public.archive_size", **(wanted or {"older_than": _PURGE_AGE}))
     if held["archived_reruns"] > 0:
+        goes = f"{counted(held['purgeable_reruns'], 'rerun')}, {size(held['purgeable_bytes'])}"
+        if is_limited:
+            after = f"By the retention settings the outputs of {goes} would be deleted now."
+            remedy = "pgreprise purge --by-retention, from a timer."
+        else:
+            after = f"A purge of everything older than {_PURGE_AGE} would delete the outputs of {goes}."
+            remedy = (
+                "pgreprise purge --older-than 30d, or say how long to keep them: pgreprise setting set archive_keep"
+            )
         yield Finding(
             "archive",
             "note",
-            f"The archive holds the outputs of {counted(held['archived_reruns'], 'rerun')} and takes "
-            f"{size(held['archive_bytes'])} of disk. A purge of everything older than {_PURGE_AGE} would free the "
-            f"outputs of {counted(held['purgeable_reruns'], 'rerun')}, {size(held['purgeable_bytes'])}.",
-            f"pgreprise purge --older-than '{_PURGE_AGE}'" if held["purgeable_reruns"] > 0 else "Nothing to do.",
+            f"The archive holds the outputs of {counted(held['archived_reruns'], 'rerun')} since "
+            f"{held['archived_since'].astimezone():%Y-%m-%d}, {size(held['archived_bytes'])}, and takes "
+            f"{size(held['archive_bytes'])} of disk. {after}",
+            remedy if held["purgeable_reruns"] > 0 else "Nothing to do.",
         )
     if any(row["name"] == "archive_outputs" and row["value"] == "off" for row in call(engine, "public.settings")):
         yield Finding(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pty
 import signal
 import subprocess
 import time
@@ -17,7 +19,7 @@ from sqlalchemy import URL
 from pyapi.cli.batches import _ids_in, _json_array
 from tests.support.command import PROGRAM, Run, environment
 from tests.support.databases import Connect, Connection, plain
-from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.factories import add_report, add_simulation, set_versions
 from tests.support.snapshots import snapshot
 from tests.support.statements import one
 
@@ -313,38 +315,102 @@ def test_a_batch_is_undone_as_a_whole_but_for_what_has_moved_on(
     assert "(RR018)" in pgreprise("undo", "--batch", "77").stderr
 
 
-# --- upkeep ----------------------------------------------------------------------------------
+# --- living with them ------------------------------------------------------------------------
 
 
-def test_a_purge_frees_outputs_and_only_tells_in_a_dry_run(pgreprise: Run, dba: Connection, reports: list[int]) -> None:
-    add_reform_impact(dba)
-    pgreprise("rerun-batch", "--status", "complete")
-    dry = json.loads(pgreprise("purge", "--older-than", "0 days", "--keep-last", "0", "--dry-run", "--json").stdout)
-    assert (dry["archived_reruns"], dry["purgeable_reruns"]) == (4, 4)
-    assert "Nothing was changed." in pgreprise("purge", "--older-than", "30 days", "--dry-run").stdout
-    kept = pgreprise("purge", "--older-than", "0 days", "--json")
-    assert json.loads(kept.stdout) == {"state": "finished", "reruns": 0, "bytes": 0}
-    done = pgreprise("purge", "--older-than", "0 days", "--keep-last", "0")
-    assert done.returncode == 0
-    assert done.stdout.startswith("The outputs of 4 reruns were freed, ")
-    freed = one(dba, "select rerun_id from report_history(%s::bigint) limit 1", reports[0])["rerun_id"]
-    assert "(RR014)" in pgreprise("undo", str(freed)).stderr
+def test_a_batch_is_shown_with_its_reason_and_cancelled_with_another(pgreprise: Run, reports: list[int]) -> None:
+    pgreprise("rerun-batch", *map(str, reports), "404", "--reason", "new model")
+    shown = pgreprise("batches", "show", "1").stdout
+    assert "new model" in shown
+    assert "6: 4 rerun, 2 refused, 0 remaining; 0 undone since" in shown
+    assert "RR001" in shown
+    assert "new model" in pgreprise("batches").stdout
+    details = json.loads(pgreprise("batches", "show", "1", "--json").stdout)
+    assert (details["state"], details["reason"], details["left"]) == ("finished", "new model", [])
+    assert [refusal["errcode"] for refusal in details["refusals"]] == ["RR002", "RR001"]
+    refused = pgreprise("batches", "cancel", "1")
+    assert refused.returncode == 1
+    assert "(RR025)" in refused.stderr
+    assert pgreprise("batches", "show", "9").returncode == 1
 
 
-def test_a_purge_that_cannot_be_meant_is_refused(pgreprise: Run) -> None:
-    assert pgreprise("purge").returncode == 2
-    assert "(RR016)" in pgreprise("purge", "--older-than", "-1 days").stderr
-    assert "(22007)" in pgreprise("purge", "--older-than", "soon").stderr
+def test_a_cancelled_batch_is_not_resumed(pgreprise: Run, dba: Connection, reports: list[int]) -> None:
+    dba.execute('select create_rerun_batch(\'{"country": "us"}\')')
+    assert "To continue: pgreprise rerun-batch --resume 1" in pgreprise("batches", "show", "1").stdout
+    done = pgreprise("batches", "cancel", "1", "--reason", "too much")
+    assert done.stdout == (
+        "Batch 1 is cancelled: 0 reports rerun, 5 not done. To take back what it has done: pgreprise undo --batch 1\n"
+    )
+    before = snapshot(dba)
+    resumed = pgreprise("rerun-batch", "--resume", "1")
+    assert resumed.returncode == 1
+    assert "(RR025)" in resumed.stderr
+    assert snapshot(dba) == before
+    [row] = json.loads(pgreprise("batches", "--json").stdout)
+    assert (row["state"], row["cancel_reason"], row["remaining"]) == ("cancelled", "too much", len(reports))
 
 
-def test_settings_are_shown_and_changed(pgreprise: Run) -> None:
-    done = pgreprise("setting", "set", "archive_outputs", "off")
-    assert (done.returncode, done.stdout) == (0, "Setting archive_outputs is off.\n")
-    [row] = [
-        row for row in json.loads(pgreprise("setting", "show", "--json").stdout) if row["name"] == "archive_outputs"
+def test_a_large_batch_wants_its_number_where_nobody_can_be_asked(pgreprise: Run, dba: Connection) -> None:
+    dba.execute("select set_setting('largest_batch', '4')")
+    before = snapshot(dba)
+    asked = pgreprise("rerun-batch", "--country", "us")
+    assert asked.returncode == 1
+    assert "The filter finds 5 reports. Above 4 their number has to be given. (RR024)" in asked.stderr
+    assert "--expect 5" in asked.stderr
+    assert pgreprise("rerun-batch", "--country", "us", "--expect", "4").returncode == 1
+    assert snapshot(dba) == before
+    assert pgreprise("rerun-batch", "--country", "us", "--expect", "5").returncode == 1
+    assert snapshot(dba) != before
+
+
+@pytest.mark.parametrize(("typed", "is_done"), [("5", True), ("4", False), ("", False)])
+def test_a_large_batch_asks_for_its_number_on_a_terminal(
+    database: URL, dba: Connection, typed: str, is_done: bool
+) -> None:
+    dba.execute("select set_setting('largest_batch', '4')")
+    before = snapshot(dba)
+    terminal, keyboard = pty.openpty()
+    with subprocess.Popen(
+        [PROGRAM, "rerun-batch", "--country", "us"],
+        env=environment(DATABASE_URL=database.render_as_string(hide_password=False)),
+        stdin=keyboard,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as asking:
+        os.close(keyboard)
+        # Ctrl-D where nothing is typed.
+        os.write(terminal, f"{typed}\n".encode() if typed else b"\x04")
+        said, _ = asking.communicate()
+        os.close(terminal)
+    assert "The filter finds 5 reports. Above 4 their number has to be given." in said
+    assert (snapshot(dba) != before) is is_done
+    assert ("(RR024)" in said) is (typed == "4")
+
+
+def test_a_dry_run_names_the_other_reports_that_share_something(pgreprise: Run, dba: Connection) -> None:
+    set_versions(dba)
+    shared = add_simulation(dba, population_type="household")
+    first, other = add_report(dba, shared), add_report(dba, shared, year="2031")
+    done = pgreprise("rerun-batch", str(first), "--dry-run").stdout
+    assert "1 report would be rerun and 0 refused; 1 simulation would be reset and 0 cache rows deleted." in done
+    assert "Other reports that share these simulations or cache rows" in done
+    looked = json.loads(pgreprise("rerun-batch", str(first), "--dry-run", "--json").stdout)
+    assert looked["sharing"] == [
+        {
+            "report_id": other,
+            "country_id": "us",
+            "status": "complete",
+            "shares_simulation": True,
+            "shares_cache_key": False,
+        }
     ]
-    assert (row["name"], row["value"], row["type"]) == ("archive_outputs", "off", "boolean")
-    for wrong in (["archive_outputs", "maybe"], ["archive", "on"]):
-        refused = pgreprise("setting", "set", *wrong)
-        assert refused.returncode == 1
-        assert "(RR016)" in refused.stderr
+
+
+def test_batches_are_listed_in_pages(pgreprise: Run, reports: list[int]) -> None:
+    for report in reports[:3]:
+        pgreprise("rerun-batch", str(report))
+    page = pgreprise("batches", "--limit", "2")
+    assert page.stderr == "Earlier batches: --before 2\n"
+    [row] = json.loads(pgreprise("batches", "--before", "2", "--json").stdout)
+    assert row["id"] == 1

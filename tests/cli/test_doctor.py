@@ -351,7 +351,11 @@ def test_the_size_of_the_archive_is_a_note(pgreprise: Run, dba: Connection) -> N
     dba.execute("select set_setting('archive_outputs', 'off')")
     notes = [finding for finding in json.loads(pgreprise("doctor", "--json").stdout) if finding["check"] == "archive"]
     assert [note["severity"] for note in notes] == ["note", "note"]
-    assert notes[0]["message"].startswith("The archive holds the outputs of 2 reruns and takes ")
+    assert notes[0]["message"].startswith("The archive holds the outputs of 2 reruns since ")
+    assert "A purge of everything older than 30 days would delete the outputs of " in notes[0]["message"]
+    dba.execute("select set_setting('archive_keep', '20 days')")
+    [note, _] = [row for row in json.loads(pgreprise("doctor", "--json").stdout) if row["check"] == "archive"]
+    assert "By the retention settings the outputs of " in note["message"]
     assert "archive_outputs is off" in notes[1]["message"]
 
 

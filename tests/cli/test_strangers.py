@@ -28,7 +28,7 @@ NEED_NONE = {"token", "routine new", "routine release"}
 TAKE: dict[str, tuple[str, ...]] = {
     "cache-version set": ("us", "--package", "1"),
     "psql": ("-c", "select 1"),
-    "purge": ("--older-than", "30 days"),
+    "purge": ("--older-than", "30d"),
     "rerun-batch": ("--country", "us"),
     "undo": ("1",),
 }

@@ -733,7 +733,12 @@ def test_what_a_runner_has_in_hand_is_left_to_it(dba: Connection, connect: Conne
     assert run(dba, batch)["reports"] == 2
 
 
-COMMITTING = ["call run_rerun_batch(1)", "call undo_rerun_batch(1)", "call purge_runs(interval '0')"]
+COMMITTING = [
+    "call run_rerun_batch(1)",
+    "call undo_rerun_batch(1)",
+    "call purge_runs(interval '0')",
+    "call purge_by_retention()",
+]
 
 
 @pytest.mark.parametrize("call", COMMITTING)

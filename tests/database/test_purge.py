@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from tests.support.databases import Connect, Connection
@@ -253,7 +254,98 @@ def test_a_dba_purges_and_each_chunk_commits(dba: Connection, connect: Connect) 
     assert one(someone, "call purge_runs(interval '0')")["result"] == {"reruns": 0, "bytes": 0}
 
 
+# --- by retention ----------------------------------------------------------------------------
+
+
+def keep(connection: Connection, **values: str) -> None:
+    for name, value in values.items():
+        connection.execute("select set_setting(%s, %s)", (f"archive_{name}", value))
+
+
+def by_retention(connection: Connection) -> int:
+    """Purge what the settings do not keep, without a commit in between; returns how many acts were freed."""
+    settings = one(connection, "select older_than, keep_last from archive_retention()")
+    return purge(connection, settings["older_than"], settings["keep_last"])
+
+
+@pytest.mark.parametrize(("days", "freed"), [("1 day", 4), ("3 days", 2), ("30 days", 0)])
+def test_the_retention_keeps_what_is_young_enough(sandbox: Connection, household: int, days: str, freed: int) -> None:
+    for number, act in enumerate(computed(sandbox, household, 4), start=1):
+        age(sandbox, f"{5 - number} days 1 minute", act)
+    keep(sandbox, keep=days, keep_last="0")
+    assert by_retention(sandbox) == freed
+    assert by_retention(sandbox) == 0
+
+
+@pytest.mark.parametrize("kept", [0, 1, 3, 4])
+def test_the_retention_deletes_the_oldest_until_the_rest_fits(sandbox: Connection, household: int, kept: int) -> None:
+    acts = computed(sandbox, household, 4)
+    for number, act in enumerate(acts, start=1):
+        age(sandbox, f"{5 - number} minutes", act)
+    sizes = [
+        one(sandbox, "select sum(bytes)::bigint as bytes from pgreprise.archived_outputs(%s)", [act])["bytes"]
+        for act in acts
+    ]
+    keep(sandbox, keep_bytes=str(sum(sizes[len(sizes) - kept :])), keep_last="0")
+    assert by_retention(sandbox) == 4 - kept
+    assert one(sandbox, "select archived_bytes from archive_size()")["archived_bytes"] == sum(
+        sizes[len(sizes) - kept :]
+    )
+    assert by_retention(sandbox) == 0
+
+
+def test_the_newest_runs_are_kept_even_where_they_do_not_fit(sandbox: Connection, household: int) -> None:
+    computed(sandbox, household, 3)
+    age(sandbox, "1 day")
+    keep(sandbox, keep_bytes="0", keep_last="2")
+    assert by_retention(sandbox) == 1
+
+
+def test_both_limits_count(sandbox: Connection, household: int) -> None:
+    first, second, third = computed(sandbox, household, 3)
+    age(sandbox, "3 days", first)
+    age(sandbox, "2 days", second)
+    age(sandbox, "1 minute", third)
+    keep(sandbox, keep="60 hours", keep_bytes="1000000", keep_last="0")
+    assert by_retention(sandbox) == 1
+    keep(sandbox, keep_bytes="1")
+    assert by_retention(sandbox) == 2
+
+
+def test_without_a_retention_nothing_is_purged(dba: Connection, connect: Connect) -> None:
+    computed(dba, add_report(dba, add_simulation(dba, population_type="household")), 2)
+    before = everything(dba)
+    with pytest.raises(psycopg.Error, match="Nothing says how long the archive is kept") as error:
+        connect(role="pgreprise_dba").execute("call purge_by_retention()")
+    assert error.value.sqlstate == "RR026"
+    assert everything(dba) == before
+
+
+def test_a_timer_calls_the_procedure(dba: Connection, connect: Connect) -> None:
+    computed(dba, add_report(dba, add_simulation(dba, population_type="household")), 5)
+    age(dba, "31 days")
+    keep(dba, keep="30 days", keep_last="2")
+    assert one(connect(role="pgreprise_dba"), "call purge_by_retention(2)")["result"]["reruns"] == 3
+
+
+def test_a_retention_that_cannot_be_meant_is_refused(sandbox: Connection) -> None:
+    for name, value in (("keep", "30"), ("keep", "-1 days"), ("keep_bytes", "-1"), ("keep_last", "-1")):
+        assert refusal(sandbox, "select set_setting(%s, %s)", f"archive_{name}", value).code == "RR016"
+
+
 # --- refusals --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("older_than", ["30", "59 minutes", "1 second"])
+def test_a_number_without_a_unit_purges_nothing(dba: Connection, connect: Connect, older_than: str) -> None:
+    computed(dba, add_report(dba, add_simulation(dba, population_type="household")), 3)
+    age(dba, "2 hours")
+    before = everything(dba)
+    with pytest.raises(psycopg.Error, match="which is less than an hour") as error:
+        connect(role="pgreprise_dba").execute("call purge_runs(%s::interval, 0)", (older_than,))
+    assert error.value.sqlstate == "RR016"
+    assert "Write the unit" in (error.value.diag.message_hint or "")
+    assert everything(dba) == before
 
 
 @pytest.mark.parametrize(

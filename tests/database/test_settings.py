@@ -14,8 +14,12 @@ def test_outputs_are_archived_unless_somebody_says_otherwise(sandbox: Connection
     rows = {row["name"]: row for row in sandbox.execute("select * from settings()").fetchall()}
     assert {name: row["value"] for name, row in rows.items()} == {
         "allow_unfinish": "off",
+        "archive_keep": None,
+        "archive_keep_bytes": None,
+        "archive_keep_last": "1",
         "archive_outputs": "on",
         "co2_per_km_kg": "0.2996",
+        "largest_batch": "1000",
     }
     row = rows["archive_outputs"]
     assert row.pop("updated_at") is not None
@@ -58,7 +62,8 @@ def test_a_name_that_is_no_setting_is_rr016(sandbox: Connection, name: str | Non
         "RR016",
         f'There is no setting "{"" if name is None else name}".',
         {"name": name},
-        "The settings are: allow_unfinish, archive_outputs, co2_per_km_kg",
+        "The settings are: allow_unfinish, archive_keep, archive_keep_bytes, archive_keep_last, archive_outputs, "
+        "co2_per_km_kg, largest_batch",
     )
 
 
@@ -80,13 +85,7 @@ def later(sandbox: Connection) -> Connection:
 def test_a_later_setting_is_only_a_column(later: Connection) -> None:
     later.execute("select set_setting('keep_last', '7'), set_setting('claim time%', '1 hour')")
     rows = later.execute("select name, value, type, description from settings()").fetchall()
-    assert [tuple(row.values()) for row in rows if row["name"] not in ("allow_unfinish", "co2_per_km_kg")] == [
-        (
-            "archive_outputs",
-            "on",
-            "boolean",
-            "whether reruns keep the outputs that they clear, so that they can be undone",
-        ),
+    assert [tuple(row.values()) for row in rows if row["name"] in ("claim time%", "keep_last")] == [
         ("claim time%", "01:00:00", "interval", "how long"),
         ("keep_last", "7", "integer", "how many"),
     ]

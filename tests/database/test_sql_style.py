@@ -84,6 +84,7 @@ WITHOUT_ENTER = {
     "public.run_rerun_batch",
     "public.undo_rerun_batch",
     "public.purge_runs",
+    "public.purge_by_retention",
     "public.require_unit_access",
     "public.pick_role_for_institutional_id",
 }

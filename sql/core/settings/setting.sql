@@ -9,11 +9,17 @@ create table pgreprise.setting (
   archive_outputs boolean not null default true,
   allow_unfinish boolean not null default false,
   co2_per_km_kg double precision not null default 0.2996,
+  archive_keep interval,
+  archive_keep_bytes bigint,
+  archive_keep_last integer not null default 1,
   largest_batch bigint not null default 1000,
   has_run_tables boolean not null default false,
   updated_at timestamptz not null default now(),
   constraint setting_pkey primary key (only_row),
   constraint setting_only_row_check check (only_row),
+  constraint setting_archive_keep_check check (archive_keep between interval '1 hour' and interval '500 years'),
+  constraint setting_archive_keep_bytes_check check (archive_keep_bytes >= 0),
+  constraint setting_archive_keep_last_check check (archive_keep_last >= 0),
   constraint setting_largest_batch_check check (largest_batch >= 0),
   constraint setting_co2_per_km_kg_check check (co2_per_km_kg > 0 and co2_per_km_kg < 'infinity')
 );
@@ -23,6 +29,12 @@ comment on column pgreprise.setting.archive_outputs is
 'whether reruns keep the outputs that they clear, so that they can be undone';
 comment on column pgreprise.setting.allow_unfinish is
 'whether a finished report or simulation may be written again, as older applications do';
+comment on column pgreprise.setting.archive_keep is
+'how long purge_by_retention() keeps archived outputs; null for ever';
+comment on column pgreprise.setting.archive_keep_bytes is
+'how many bytes of archived outputs purge_by_retention() keeps, the newest ones; null for any number';
+comment on column pgreprise.setting.archive_keep_last is
+'how many runs of each report keep their output whatever their age, when purge_by_retention() purges';
 comment on column pgreprise.setting.largest_batch is
 'how many reports a batch may have before their number has to be given with it';
 comment on column pgreprise.setting.co2_per_km_kg is

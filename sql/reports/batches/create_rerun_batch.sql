@@ -47,7 +47,7 @@ begin
       end,
       detail = jsonb_build_object('reports', listed, 'expected_reports', create_rerun_batch.expected_reports,
         'largest_batch', largest_batch),
-      hint = format('Nothing was changed. If you want all of them: expected_reports => %s', listed);
+      hint = format('Nothing was changed. If you want all of them: expected_reports => %1$s, or --expect %1$s', listed);
   end if;
 
   update pgreprise.rerun_batch as batch
