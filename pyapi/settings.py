@@ -12,7 +12,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import URL
 
-__all__ = ["Settings", "database_url"]
+__all__ = ["PREFIX", "Settings", "database_url"]
 
 _URL_FORM = (
     "Write it as postgresql://user:password@host:5432/database, with several hosts as host1:5432,host2:5432. "
@@ -102,6 +102,30 @@ def _one_of(name: str, *words: str) -> str:
     if value.strip() not in words:
         raise ValueError(f"{name} is {value!r}. It is {' or '.join(words)}.")
     return value.strip()
+
+
+def _proxies(text: str | None, *, has_key: bool) -> int:
+    name = "PGREPRISE_PROXIES"
+    given = (text or "0").strip()
+    if re.fullmatch(r"[0-9]|10", given, re.ASCII) is None:
+        raise ValueError(f"{name} is {text!r}. It is the number of proxies that are trusted, 0 to 10.")
+    if given != "0" and not has_key:
+        raise ValueError(
+            f"{name} is set, but there is no key, so everybody who reaches the proxy could act as the operator. "
+            "Set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS too."
+        )
+    return int(given)
+
+
+# No prefix can be taken for a host, another folder or a part of a header.
+PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
+
+
+def _prefix(text: str | None) -> str:
+    given = (text or "").strip().rstrip("/")
+    if given and PREFIX.fullmatch(given) is None:
+        raise ValueError(f"SCRIPT_NAME is {text!r}. It is the path that the API is below, such as /reports.")
+    return given
 
 
 def _text(value: object) -> str | None:
@@ -200,6 +224,8 @@ class Settings:
     PGREPRISE_LOG_FORMAT: ``text`` or ``json``.
     PGREPRISE_ACCESS_LOG: ``on`` to log each request.
     PGREPRISE_CORS_ORIGINS: the origins of the web pages that may call the API, or ``*``.
+    PGREPRISE_PROXIES: how many proxies before the API are believed what they say of a client.
+    SCRIPT_NAME: the path below which the API serves, by the name that WSGI servers have for it.
     """
 
     database: URL | None
@@ -220,6 +246,8 @@ class Settings:
     metrics_token: str | None = field(default=None, repr=False)
     logs_json: bool = False
     access_log: bool = False
+    proxies: int = 0
+    prefix: str = ""
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -277,5 +305,7 @@ class Settings:
             redis_url=redis_url,
             cache_environment=names["RUNTIME_CACHE_ENVIRONMENT"],
             cache_service=names["RUNTIME_CACHE_SERVICE"],
+            proxies=_proxies(os.environ.get("PGREPRISE_PROXIES"), has_key=not secret is key_file is None),
+            prefix=_prefix(os.environ.get("SCRIPT_NAME")),
             cors_origins=_origins(os.environ.get("PGREPRISE_CORS_ORIGINS", ""), has_key=not secret is key_file is None),
         )

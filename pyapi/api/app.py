@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, Response, request
 from flask.json.provider import DefaultJSONProvider
 from sqlalchemy import Engine
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from pyapi.api.auth import Authentication, register_authentication
 from pyapi.api.background import BACKGROUND, Background
@@ -22,6 +22,7 @@ from pyapi.api.health import NEEDS, Needs, health
 from pyapi.api.history import history
 from pyapi.api.invalidation import INVALIDATION, Invalidation
 from pyapi.api.logs import register_access_log
+from pyapi.api.paths import refuse_other_spellings, register_paths, register_prefix
 from pyapi.api.replica import Replica, register_replica
 from pyapi.api.reports import reports
 from pyapi.api.requests import ENGINE
@@ -52,11 +53,10 @@ def _forbid_sniffing(response: Response) -> Response:
     return response
 
 
-def _refuse_encoded_slashes() -> None:
-    # A decoded slash changes the path. A proxy that protects some paths would not have seen the changed path.
-    path = request.environ.get("RAW_URI", "").partition("?")[0].lower()
-    if "%2f" in path or "%5c" in path:
-        raise NotFound("There is no path with an encoded slash.")
+def _refuse_long_bodies() -> None:
+    # Before it comes, and also where the route does not read it.
+    if (request.content_length or 0) > LARGEST_BODY_BYTES:
+        raise RequestEntityTooLarge
 
 
 def create_app(
@@ -67,22 +67,27 @@ def create_app(
     origins: Collection[str] = (),
     replica: Replica | None = None,
     metrics_token: str | None = None,
+    prefix: str = "",
+    proxies: int = 0,
 ) -> Flask:
     """The API for the database of ``engine``, which has autocommit (``connect_engine`` makes one).
 
     Without ``authentication`` every request acts as the local operator, who may do everything. With ``economy_cache``
     the application's cache in Redis forgets what a rerun has emptied. Web pages of ``origins`` may call the API.
-    GETs go to the ``replica``, where there is one. With a ``metrics_token`` those who have it get the metrics.
+    GETs go to the ``replica``, where there is one. With a ``metrics_token`` those who have it get the metrics. The
+    paths are below ``prefix``, and so many ``proxies`` are believed what they say of a client.
     The database and Redis are first used by the first request, so the API may start before them.
-    Raises ValueError for every origin (``*``) without ``authentication``.
+    Raises ValueError for every origin (``*``), or for proxies, without ``authentication``.
     """
     if authentication is None and ANY_ORIGIN in origins:
         raise ValueError("Without authentication every web page could act as the local operator.")
+    if authentication is None and proxies:
+        raise ValueError("Without authentication everybody who reaches the proxy could act as the local operator.")
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
-    # Flask's own replies to OPTIONS and its redirects would not have the envelope.
+    # Flask's own replies to OPTIONS would not have the envelope.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-    app.url_map.merge_slashes = False
+    register_paths(app)
     app.json = _Json(app)
 
     app.extensions[ENGINE] = engine
@@ -101,7 +106,9 @@ def create_app(
     register_replica(app, replica)
     register_browsers(app, origins)
     register_authentication(app, authentication, origins)
-    app.before_request(_refuse_encoded_slashes)
+    app.before_request(refuse_other_spellings)
+    app.before_request(_refuse_long_bodies)
     register_error_handlers(app)
     app.after_request(_forbid_sniffing)
+    register_prefix(app, prefix, proxies)
     return app

@@ -76,7 +76,10 @@ class _Secret:
 
 
 def _usable(entry: Any) -> jwt.PyJWK | None:
-    """The key of an entry, None when it cannot verify tokens. Raises ValueError for a private key."""
+    """The key of an entry, None when it is of a kind that verifies no tokens.
+
+    Raises ValueError, or what pyjwt raises, for a private key and for one that is short or cannot be read.
+    """
     match entry:
         case {"kty": "RSA", "kid": str()}:
             algorithm = "RS256"
@@ -96,26 +99,46 @@ def _usable(entry: Any) -> jwt.PyJWK | None:
 
 
 def _read_keys(path: Path) -> dict[str, jwt.PyJWK]:
-    """The keys of a JWKS file by their kid. Raises ValueError, with the reason, when the file cannot be used."""
+    """The keys of a JWKS file by their kid. A key that cannot be used is left out and logged, and the others are used.
+
+    Raises ValueError, with the reason, when the file holds no key that can be used.
+    """
     try:
+        # With or without a byte order mark.
         content = json.loads(path.read_bytes())
         entries = content["keys"] if isinstance(content, dict) else None
         if not isinstance(entries, list):
             raise ValueError('it is not an object with a list "keys"')
-        keys: dict[str, jwt.PyJWK] = {}
-        for key in filter(None, map(_usable, entries)):
-            if str(key.key_id) in keys:
-                raise ValueError(f"two keys have the kid {key.key_id!r}")
-            keys[str(key.key_id)] = key
+        keys, left_out = _sorted_out(entries)
         if not keys:
-            raise ValueError("it holds no public key for RS256 or ES256 with a kid")
+            raise ValueError("; ".join(left_out) or "it holds no public key for RS256 or ES256 with a kid")
     except OSError as error:
         raise ValueError(f"PGREPRISE_JWT_JWKS: cannot read {path}: {error.strerror}.") from error
     except KeyError as error:
         raise ValueError(f'PGREPRISE_JWT_JWKS: {path} cannot be used: it has no "keys".') from error
     except (ValueError, TypeError, RecursionError, jwt.PyJWTError) as error:
         raise ValueError(f"PGREPRISE_JWT_JWKS: {path} cannot be used: {error}.") from error
+    for reason in left_out:
+        logger.warning("PGREPRISE_JWT_JWKS: a key of %s is not used: %s.", path, reason)
     return keys
+
+
+def _sorted_out(entries: list[Any]) -> tuple[dict[str, jwt.PyJWK], list[str]]:
+    """The keys that can be used, by their kid, and why others cannot."""
+    found: dict[str, list[jwt.PyJWK]] = {}
+    left_out: list[str] = []
+    for entry in entries:
+        try:
+            key = _usable(entry)
+        except (ValueError, TypeError, RecursionError, OverflowError, jwt.PyJWTError) as error:
+            reason = str(error)
+            left_out.append(reason if reason.startswith("key ") else f"key {entry['kid']!r} cannot be read: {reason}")
+            continue
+        if key is not None:
+            found.setdefault(str(key.key_id), []).append(key)
+    # Nobody can tell which of two is meant.
+    left_out += [f"two keys have the kid {kid!r}" for kid, keys in found.items() if len(keys) > 1]
+    return {kid: keys[0] for kid, keys in found.items() if len(keys) == 1}, left_out
 
 
 class _KeyFile:

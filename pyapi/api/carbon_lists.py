@@ -10,21 +10,21 @@ from pydantic import Field
 
 from pyapi.api.carbon_requests import UNUSABLE, CarbonQuery, carbon_project_type, query
 from pyapi.api.openapi import Stored, describes
-from pyapi.api.requests import Reply, call
+from pyapi.api.requests import Reply, Written, call
 
 __all__ = ["lists"]
 
 lists = Blueprint("lists", __name__, url_prefix="/modules/<int:unit_id>/<int:year>")
 
 _READ = "RC001 RC002 RC003 RC005 RC006"
-_Positive = Annotated[int, Field(ge=1, le=10**9)]
+_Positive = Annotated[int, Written, Field(ge=1, le=10**9)]
 
 
 class Page(CarbonQuery):
     """A page of a list, and its order. A field of the entries may be given to sort by."""
 
     page: _Positive = 1
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    limit: Annotated[int, Written, Field(ge=1, le=1000)] = 100
     sort_by: str = "id"
     sort_order: Literal["asc", "desc"] = "asc"
     filter: Annotated[str, Field(description="Only entries that have this in one of their text fields.")] = ""
@@ -35,7 +35,7 @@ class Value(CarbonQuery):
 
     field: str
     value: str
-    exclude_id: int | None = None
+    exclude_id: Annotated[int | None, Written] = None
 
 
 class ModuleTotals(Stored):

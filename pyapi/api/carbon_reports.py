@@ -19,11 +19,12 @@ from pyapi.api.carbon_requests import (
     carbon_project_type,
 )
 from pyapi.api.openapi import describes
-from pyapi.api.requests import Reply, call
+from pyapi.api.requests import NoFields, Reply, call, no_query, optional_body
 
 __all__ = ["reports"]
 
-_DIGITS = re.compile(r"[0-9]{1,18}", re.ASCII)
+# In its one spelling, so not as 04.
+_DIGITS = re.compile(r"0|[1-9][0-9]{0,17}")
 
 reports = Blueprint("reports", __name__, url_prefix="/carbon-reports")
 
@@ -107,9 +108,12 @@ def get_report(report_id: int) -> Reply:
 
 
 @reports.post("/<int:report_id>/convert", strict_slashes=False)
-@describes(StoredCarbonReport, "RC002 RC003 RC004 RC008 RC017")
+@describes(StoredCarbonReport, "RC002 RC003 RC004 RC008 RC017", body=NoFields, is_body_optional=True)
 def convert_report(report_id: int) -> Reply:
     """Make a plan of an explore report, with its modules and entries."""
+    # Clients add it to every request, and the report itself tells its type.
+    no_query("carbon_project_type")
+    optional_body(NoFields)
     [report] = call("public.convert_explore_report", report_id=report_id)
     return jsonify(report), HTTPStatus.OK
 

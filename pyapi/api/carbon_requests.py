@@ -27,7 +27,8 @@ __all__ = [
 
 UNUSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
 
-_INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+# In its one spelling, so not as 04.
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
 
 
 class CarbonQuery(BaseModel):
@@ -67,7 +68,7 @@ def carbon_project_type() -> int:
 
     Raises UnprocessableEntity when it is not an integer.
     """
-    given = (request.args.getlist("carbon_project_type") or ["0"])[-1]
+    given = requests.last_values().get("carbon_project_type", "0")
     if _INTEGER.fullmatch(given) is None:
         raise UnprocessableEntity("carbon_project_type in the query is not an integer.")
     return int(given)
@@ -100,7 +101,7 @@ def query(model: type[Model]) -> Model:
     """
     wanted = model.model_fields.keys() - {"carbon_project_type"}
     try:
-        return model.model_validate({name: values[-1] for name, values in request.args.lists() if name in wanted})
+        return model.model_validate({name: value for name, value in requests.last_values().items() if name in wanted})
     except ValidationError as error:
         raise UnprocessableEntity(f"The query cannot be used: {requests.problems(error)}.") from error
 

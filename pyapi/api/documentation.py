@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, render_template
+from flask import Blueprint, Response, current_app, jsonify, render_template, request
 
 from pyapi.api import openapi
 from pyapi.api.openapi import HTML, describes
@@ -24,11 +24,12 @@ _NOTHING_ELSE = (
 
 
 def _document() -> dict[str, Any]:
+    """The document, for whoever reaches the API below the prefix of this request."""
     # Made at the first request, when all routes are registered, and then kept.
     if _DOCUMENT not in current_app.extensions:
         current_app.extensions[_DOCUMENT] = openapi.document(current_app)
     document: dict[str, Any] = current_app.extensions[_DOCUMENT]
-    return document
+    return {**document, "servers": [{"url": request.script_root or "/"}]}
 
 
 @documentation.get("/openapi.json")

@@ -7,13 +7,13 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Literal
 
-from flask import Blueprint, request
+from flask import Blueprint
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from werkzeug.exceptions import BadRequest
 
 from pyapi.api.openapi import Stored, describes
-from pyapi.api.requests import Reply, RowId, Text, call, problems, success
+from pyapi.api.requests import Reply, RowId, Text, Written, call, last_values, problems, success
 
 __all__ = ["history"]
 
@@ -43,10 +43,10 @@ class Conditions(BaseModel):
     actor: Annotated[Text, Field(description="The person of the token, or without one the role.")] = None  # type: ignore[assignment]
     kind: Annotated[Kind, Field(description="What was done.")] = None  # type: ignore[assignment]
     country_id: Annotated[Text, Field(description="Acts on rows of this country.")] = None  # type: ignore[assignment]
-    report_id: Annotated[RowId, Field(description="Acts on this report.")] = None  # type: ignore[assignment]
-    batch_id: Annotated[RowId, Field(description="Reruns of this batch.")] = None  # type: ignore[assignment]
-    before: Annotated[RowId, Field(description="The next page: acts before this rerun_id.")] = None  # type: ignore[assignment]
-    max_rows: Annotated[int, Field(ge=1, le=_LARGEST_PAGE, description="The length of a page.")] = 100
+    report_id: Annotated[RowId, Written, Field(description="Acts on this report.")] = None  # type: ignore[assignment]
+    batch_id: Annotated[RowId, Written, Field(description="Reruns of this batch.")] = None  # type: ignore[assignment]
+    before: Annotated[RowId, Written, Field(description="The next page: acts before this rerun_id.")] = None  # type: ignore[assignment]
+    max_rows: Annotated[int, Written, Field(ge=1, le=_LARGEST_PAGE, description="The length of a page.")] = 100
 
 
 class Done(Stored):
@@ -77,8 +77,7 @@ class Done(Stored):
 
 def _conditions() -> Conditions:
     try:
-        # The last value of a parameter counts.
-        return Conditions.model_validate({name: values[-1] for name, values in request.args.lists()})
+        return Conditions.model_validate(last_values())
     except ValidationError as error:
         raise BadRequest(f"The query cannot be used: {problems(error)}.") from error
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from flask import Blueprint, current_app, request
 from pydantic import BaseModel, Field
+from werkzeug.exceptions import BadRequest
 
 from pyapi.api import rows
 from pyapi.api.context import reason
@@ -70,7 +71,8 @@ class RerunHeaders(ActHeaders):
             alias="Idempotency-Key",
             min_length=1,
             max_length=255,
-            description="Requests with the same key rerun the report once.",
+            pattern="^[^,]*$",
+            description="Requests with the same key rerun the report once. It holds no comma.",
         ),
     ] = None
 
@@ -225,6 +227,14 @@ def update_report(country_id: str) -> Reply:
     return rows.update("public.update_report", "report", country_id)
 
 
+def _idempotency_key() -> str | None:
+    """The header Idempotency-Key. Raises BadRequest where it may have been sent twice: servers join the two."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and "," in key:
+        raise BadRequest("The header Idempotency-Key is there twice, or has a comma. Nothing was done.")
+    return key
+
+
 @reports.post("/<country_id>/report/<int:report_id>/rerun")
 @describes(
     Rerun,
@@ -244,7 +254,7 @@ def rerun_report(country_id: str, report_id: int) -> Reply:
         "public.rerun_report",
         report_id=report_id,
         country_id=country_id,
-        idempotency_key=request.headers.get("Idempotency-Key"),
+        idempotency_key=_idempotency_key(),
         reason=reason(act.reason),
     )
     current_app.extensions[INVALIDATION].forget(result["cache_scopes"], result["rerun_id"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from flask import Response, current_app, g, jsonify, request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 from sqlalchemy import Engine
 from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
@@ -17,6 +18,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from pyapi import database
 from pyapi.api.context import request_context
+from pyapi.api.paths import NUMBER
 from pyapi.api.replica import REPLICA, Replica
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "Reply",
     "RowId",
     "Text",
+    "Written",
     "act_as",
     "body",
     "call",
@@ -36,6 +39,7 @@ __all__ = [
     "caller",
     "failure",
     "json_text",
+    "last_values",
     "no_query",
     "optional_body",
     "status_name",
@@ -53,6 +57,9 @@ RETRY_AFTER_SECONDS = 5
 _READING = ("GET", "HEAD")
 _PROBLEMS_SHOWN = 3
 _UNKNOWN_COUNTRY = "RR008"
+_NUMBER = re.compile(rf"-?{NUMBER}")
+# An even number of backslashes before it means that the escape is not itself escaped.
+_NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def act_as(claims: str | None) -> None:
@@ -138,6 +145,15 @@ def json_text(value: object) -> str:
         raise PydanticCustomError("not_json", "NaN, Infinity and numbers beyond a double are not JSON") from error
 
 
+def _only_plain(value: object) -> object:
+    # pydantic would take +4, 4.0, 4_0, 04, spaces around and digits of other scripts for 4 too.
+    if isinstance(value, str) and _NUMBER.fullmatch(value) is None:
+        raise PydanticCustomError("number", "A number is written in plain digits, as in 4")
+    return value
+
+
+# What makes a number that is written in a query one of one spelling.
+Written = BeforeValidator(_only_plain)
 RowId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Text = Annotated[str, AfterValidator(_without_nul), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 
@@ -152,13 +168,88 @@ class NoFields(Body):
     """An empty object: the request needs no body."""
 
 
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _UnusableError(Exception):
+    """JSON that fits the model, and yet cannot be used; the message says why."""
+
+
+class _Repeated(dict[str, Any]):
+    """An object of JSON in which a key stands more than once. It is written as it was read."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self._pairs = pairs
+
+    def items(self) -> Any:
+        """The keys and values in their order, as they are written."""
+        return self._pairs
+
+    def repeated(self) -> str:
+        """The first key that is repeated."""
+        seen: set[str] = set()
+        return next(name for name, _ in self._pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+
+
+def _repeated(value: object) -> Iterator[_Repeated]:
+    """All objects in a value in which a key is repeated."""
+    inner: Iterable[Any] = ()
+    match value:
+        case _Repeated():
+            yield value
+            inner = (part for _, part in value.items())
+        case dict():
+            inner = value.values()
+        case list():
+            inner = value
+    for part in inner:
+        yield from _repeated(part)
+
+
+def _refuse_constant(name: str) -> None:
+    # pydantic reads NaN and Infinity.
+    raise _UnusableError(f"{name} is not JSON")
+
+
+def _with_all_keys(model: type[Model], data: bytes) -> Model | None:
+    """The body with every key that was sent, where the last of equal ones is not all that counts; else None.
+
+    Raises _UnusableError for a key that is repeated, other than in what is stored as it is sent, and for a NUL in what
+    no field of the model has looked at.
+    """
+    if _NUL_ESCAPE.search(data):
+        raise _UnusableError("text must not contain the character NUL")
+    found: list[_Repeated] = []
+
+    def keep(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        read = dict(pairs)
+        if len(read) < len(pairs):
+            read = _Repeated(pairs)
+            found.append(read)
+        return read
+
+    try:
+        read = json.loads(data, object_pairs_hook=keep, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise _UnusableError("a number has too many digits") from error
+    if not found:
+        return None
+    kept = getattr(model, "stored_as_sent", ())
+    is_object = isinstance(read, dict) and not isinstance(read, _Repeated)
+    in_order = {id(part) for name in kept for part in _repeated(read.get(name))} if is_object else set()
+    if wrong := [part for part in found if id(part) not in in_order]:
+        raise _UnusableError(f"the key {wrong[-1].repeated()[:64]!r} stands twice in one object")
+    return model.model_validate(read)
+
+
 class OpenBody(Body):
     """The body of a request that stores a row. Fields with other names are ignored, as the application does."""
 
+    # The fields in which objects keep every key, also one that is repeated.
+    stored_as_sent: ClassVar[tuple[str, ...]] = ()
+
     model_config = ConfigDict(extra="ignore")
-
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 def _problem(error: ErrorDetails) -> str:
@@ -178,10 +269,15 @@ def optional_body(model: type[Model]) -> Model:
     return body(model) if request.get_data() else model()
 
 
-def no_query() -> None:
-    """Raise BadRequest where the request has a query: what it asks for would not happen."""
-    if request.args:
-        names = ", ".join(name[:64] for name in list(request.args)[:_PROBLEMS_SHOWN])
+def last_values() -> dict[str, str]:
+    """The parameters of the query; the last value of one that is repeated."""
+    return {name: values[-1] for name, values in request.args.lists()}
+
+
+def no_query(*but: str) -> None:
+    """Raise BadRequest where the query has other parameters than these: what they ask for would not happen."""
+    if unknown := [name[:64] for name in request.args if name not in but]:
+        names = ", ".join(unknown[:_PROBLEMS_SHOWN])
         raise BadRequest(f"The query has unknown parameters: {names}. Nothing was done.")
 
 
@@ -194,6 +290,11 @@ def body(model: type[Model], *, unusable: type[HTTPException] = BadRequest) -> M
     if request.mimetype and not request.is_json:
         raise UnsupportedMediaType("The body must be JSON. Send it with Content-Type: application/json.")
     try:
-        return model.model_validate_json(request.get_data(cache=False))
+        data = request.get_data(cache=False)
+        read = model.model_validate_json(data)
+        # pydantic has found it to be JSON, without half a surrogate pair and not too deep, and kept the last of keys.
+        return _with_all_keys(model, data) or read
     except ValidationError as error:
         raise unusable(f"The body cannot be used: {problems(error)}.") from error
+    except _UnusableError as error:
+        raise unusable(f"The body cannot be used: {error}.") from error

@@ -44,6 +44,8 @@ class Update(OpenBody):
     A worker sends run_sequence, the run that it read with the row. When that run has ended, the update is refused.
     """
 
+    stored_as_sent = ("output",)
+
     id: RowId
     status: Text | None = None
     output: Output = None

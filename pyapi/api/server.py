@@ -5,15 +5,18 @@ A slow client costs a greenlet, and nobody waits for it.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import gunicorn.util
 from gevent import monkey
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
@@ -40,6 +43,12 @@ _HEAD_SECONDS = 5
 _POOL_SECONDS = 15
 # prometheus_client reads this name.
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+_UNREADABLE = {
+    414: "The URL is too long.",
+    431: "The headers are too long, or too many.",
+    500: "An unexpected error occurred. The log describes it.",
+}
 
 # What ends a worker.
 _ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -73,6 +82,22 @@ def _let_newborn_workers_hear_their_end() -> None:
     os.register_at_fork(before=_block_the_ends, after_in_parent=_unblock_the_ends, after_in_child=_hear_the_end)
 
 
+def _write_error(client: socket.socket, status: int, reason: str, _message: str) -> None:
+    """The reply to what is no request, in the envelope. Gunicorn would send a page of HTML."""
+    envelope = {
+        "status": "error",
+        "message": f"{status} {reason}: {_UNREADABLE.get(status, 'The request is not HTTP that this API reads.')}",
+        "result": None,
+        "code": reason.upper().replace(" ", "_"),
+    }
+    body = json.dumps(envelope)
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        f"X-Content-Type-Options: nosniff\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    gunicorn.util.write_nonblock(client, (head + body).encode())
+
+
 def _leave_hangups_to_the_parent() -> None:
     # A terminal that is closed tells all processes. The parent lets its workers finish their requests.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -102,6 +127,8 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         authentication: Authentication | None,
         economy_cache: EconomyCache | None,
         origins: Collection[str],
+        prefix: str,
+        proxies: int,
         read_database: URL | None,
         is_pooled: bool | None,
         call_timeout_seconds: float,
@@ -113,6 +140,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         self._authentication = authentication
         self._economy_cache = economy_cache
         self._origins = origins
+        self._prefix, self._proxies = prefix, proxies
         self._read_database = read_database
         self._is_pooled = is_pooled
         self._call_timeout_seconds = call_timeout_seconds
@@ -140,6 +168,8 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
             origins=self._origins,
             replica=replica,
             metrics_token=self._metrics_token,
+            prefix=self._prefix,
+            proxies=self._proxies,
         )
         return in_turn(app)
 
@@ -187,6 +217,8 @@ def serve(
     *,
     economy_cache: EconomyCache | None = None,
     origins: Collection[str] = (),
+    prefix: str = "",
+    proxies: int = 0,
     read_database: URL | None = None,
     is_pooled: bool | None = None,
     call_timeout_seconds: float = 30,
@@ -200,7 +232,8 @@ def serve(
 ) -> None:
     """Serve the API until SIGINT or SIGTERM; requests under way are finished after SIGTERM.
 
-    Web pages of ``origins`` may call it. Each of the ``workers`` processes serves at most ``clients`` connections of
+    Web pages of ``origins`` may call it. It serves below ``prefix``, and believes what so many ``proxies`` say of a
+    client. Each of the ``workers`` processes serves at most ``clients`` connections of
     clients at once, over at most ``connections`` to the database. GETs go to ``read_database``, a replica, where it is
     given. ``is_pooled`` says whether a transaction pooler is in between and ``call_timeout_seconds`` how long a call
     may take in the database; see ``connect_engine``. With a ``metrics_token`` the metrics of all processes are served.
@@ -224,6 +257,10 @@ def serve(
         "keepalive": _HEAD_SECONDS,
         "loglevel": "warning",
         "control_socket_disable": True,
+        # Gunicorn would believe whoever is on this machine, as the client of a proxy there is, too.
+        "forwarded_allow_ips": "",
+        "forwarder_headers": "",
+        "secure_scheme_headers": {},
         "post_worker_init": lambda _worker: _leave_hangups_to_the_parent(),
         "worker_int": lambda _worker: _end_at_once(),
         "logconfig_dict": log_configuration(as_json=logs_json, access_log=access_log),
@@ -233,12 +270,18 @@ def serve(
         options["when_ready"] = lambda _server: when_ready()
     if metrics_token is not None:
         options["child_exit"] = lambda _server, worker: _forget_process(worker.pid)
+    # Gunicorn would take it off the path, also where only a part of a name is equal.
+    os.environ.pop("SCRIPT_NAME", None)
+    # A request that cannot be read never comes to the application.
+    gunicorn.util.write_error = _write_error
     _let_newborn_workers_hear_their_end()
     server = _Gunicorn(
         database,
         authentication,
         economy_cache,
         origins,
+        prefix,
+        proxies,
         read_database,
         is_pooled,
         call_timeout_seconds,

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from flask import Blueprint, request
+from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from pyapi.api import rows
 from pyapi.api.openapi import Stored, describes
-from pyapi.api.requests import OpenBody, Reply, Text, body, call, success
+from pyapi.api.requests import OpenBody, Reply, Text, body, call, last_values, success
 
 __all__ = ["simulations"]
 
 simulations = Blueprint("simulations", __name__)
+
+
+# As long a number as Python reads; whatever is beyond a bigint is beyond every limit.
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,4000})")
 
 
 class NewSimulation(OpenBody):
@@ -80,8 +85,8 @@ def update_simulation(country_id: str) -> Reply:
 
 
 def _recent(country_id: str | None) -> Reply:
-    # What is no bigint is beyond every limit.
-    wanted = max(-(2**63), min(request.args.get("max_results", 100, type=int), 2**63 - 1))
+    given = last_values().get("max_results", "")
+    wanted = max(-(2**63), min(int(given), 2**63 - 1)) if _INTEGER.fullmatch(given) else 100
     found = call("public.recent_cache_rows", max_rows=wanted, country_id=country_id)
     return success(None, [json.loads(row["cache_row"]) for row in found])
 

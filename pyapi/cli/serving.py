@@ -101,8 +101,9 @@ def up(port: int) -> None:
         for domain in sorted(installed_domains(engine) - before):
             load_sample_where_empty(engine, domain)
         api = server.url(user=API_LOGIN) if server is not None else settings.database or administrator
-        text = _announcement(administrator, server, address.url, engine, wants_token=authentication is not None)
-        text += unit_to_try(engine, address.url, settings)
+        api_url = address.url + settings.prefix
+        text = _announcement(administrator, server, api_url, engine, wants_token=authentication is not None)
+        text += unit_to_try(engine, api_url, settings)
         engine.dispose()
         serve(
             api,
@@ -110,6 +111,8 @@ def up(port: int) -> None:
             authentication,
             economy_cache=economy_cache,
             origins=settings.cors_origins,
+            prefix=settings.prefix,
+            proxies=settings.proxies,
             read_database=settings.read_database,
             is_pooled=settings.is_pooled,
             call_timeout_seconds=settings.call_timeout_seconds,
@@ -163,6 +166,8 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
             authentication,
             economy_cache=economy_cache,
             origins=settings.cors_origins,
+            prefix=settings.prefix,
+            proxies=settings.proxies,
             read_database=settings.read_database,
             is_pooled=settings.is_pooled,
             call_timeout_seconds=settings.call_timeout_seconds,
@@ -172,7 +177,7 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
             workers=workers,
             connections=connections,
             clients=clients,
-            when_ready=lambda: click.echo(f"pgreprise serves on {address.url}"),
+            when_ready=lambda: click.echo(f"pgreprise serves on {address.url}{settings.prefix}"),
         )
 
     if settings.database is not None:

@@ -507,6 +507,61 @@ def test_a_file_that_cannot_be_used_is_told_at_the_start(tmp_path: Path, content
     assert PRIVATE_JWK["d"] not in message
 
 
+BAD_ENTRIES: dict[str, tuple[Any, str]] = {
+    "not a point": (lambda: jwk(EC, "bad", x="AA"), "'bad' cannot be read"),
+    "no modulus": (lambda: {"kty": "RSA", "kid": "bad"}, "'bad' cannot be read"),
+    "a modulus that is none": (lambda: jwk(OTHER_RSA, "bad", n="\u0661"), "'bad' cannot be read"),
+    "a modulus that is no text": (lambda: jwk(OTHER_RSA, "bad", n=[1]), "'bad' cannot be read"),
+    "an exponent of nothing": (lambda: jwk(OTHER_RSA, "bad", e=""), "'bad' cannot be read"),
+    "operations that are none": (lambda: jwk(OTHER_RSA, "bad", key_ops=1), "'bad' cannot be read"),
+    "short": (lambda: jwk(SHORT_RSA, "bad"), "'bad' is shorter than 2048 bits"),
+    "private": (lambda: {**PRIVATE_JWK, "kid": "bad"}, "'bad' is a private key"),
+    "twice": (lambda: jwk(OTHER_RSA, "bad"), "two keys have the kid 'bad'"),
+}
+
+
+@pytest.mark.parametrize(("make", "reason"), BAD_ENTRIES.values(), ids=BAD_ENTRIES.keys())
+@pytest.mark.parametrize("is_rotated", [False, True])
+def test_a_key_that_cannot_be_used_costs_itself_a_warning_and_not_the_others(
+    engine: Engine,
+    key_file: Path,
+    caplog: pytest.LogCaptureFixture,
+    make: Callable[[], dict[str, Any]],
+    reason: str,
+    is_rotated: bool,
+) -> None:
+    bad = make()
+    keys = [jwk(RSA, "first"), bad, *([bad] if "two keys" in reason else []), jwk(EC, "last")]
+    if is_rotated:
+        key_api = Api(engine, authentication(jwt_jwks=key_file))
+        unauthorized(key_api.get(with_key(RSA, "first")))
+        assert not caplog.records
+        write_keys(key_file, *keys)
+    else:
+        write_keys(key_file, *keys)
+        key_api = Api(engine, authentication(jwt_jwks=key_file))
+    succeeded(key_api.get(with_key(RSA, "first")))
+    succeeded(key_api.get(signed(key=EC, algorithm="ES256", kid="last")))
+    unauthorized(key_api.get(with_key(OTHER_RSA, "bad")))
+    [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert reason in warning
+    assert str(key_file) in warning
+    assert PRIVATE_JWK["d"] not in warning
+
+
+def test_a_file_of_keys_may_begin_with_a_byte_order_mark(engine: Engine, key_file: Path) -> None:
+    key_file.write_bytes(b"\xef\xbb\xbf" + key_file.read_bytes())
+    succeeded(Api(engine, authentication(jwt_jwks=key_file)).get(with_key(RSA, "rsa")))
+
+
+def test_a_rotation_to_keys_of_which_none_can_be_used_leaves_the_earlier_ones(
+    key_api: Api, key_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_keys(key_file, jwk(EC, "ec", x="AA"))
+    succeeded(key_api.get(with_key(RSA, "rsa")))
+    assert "The earlier keys stay in use" in caplog.text
+
+
 def test_a_file_that_is_not_there_is_told_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"cannot read .*No such file"):
         authentication(jwt_jwks=tmp_path / "absent.json")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import URL, create_engine
@@ -209,6 +210,28 @@ def no_such_batch(dba: Connection) -> Callable[[FlaskClient], Any]:
     return instead_of_get_report(dba, "pgreprise.raise_not_found('batch', 3)")
 
 
+def batch_of_another_size(dba: Connection) -> Callable[[FlaskClient], Any]:
+    return instead_of_get_report(dba, "public.create_rerun_batch('{\"ids\": [1, 2]}', expected_reports => 3)")
+
+
+def finished_batch(dba: Connection) -> Callable[[FlaskClient], Any]:
+    batch = one(dba, "select create_rerun_batch('{\"ids\": [7]}') as id")["id"]
+    dba.execute("select rerun_batch_chunk(%s)", (batch,))
+    return instead_of_get_report(dba, f"public.cancel_rerun_batch({batch})")
+
+
+def archive_without_retention(dba: Connection) -> Callable[[FlaskClient], Any]:
+    # The procedure commits, which no function can. So a function says what it has said.
+    with pytest.raises(psycopg.Error) as refused_by:
+        dba.execute("call purge_by_retention()")
+    said = refused_by.value.diag
+    dba.execute(
+        "create function pgreprise.said() returns void language plpgsql as $$ begin "
+        f"raise exception using errcode = '{said.sqlstate}', message = '{said.message_primary}'; end $$"
+    )
+    return instead_of_get_report(dba, "pgreprise.said()")
+
+
 def missing_scope(dba: Connection) -> Callable[[FlaskClient], Any]:
     return instead_of_get_report(dba, "pgreprise.require_scope('reports:everything')")
 
@@ -238,6 +261,9 @@ REFUSALS = [
     (no_such_run, "RR019", "Report #1 has no run 9."),
     (finished_run, "RR020", "Report #1 is at status complete, and a finished run is not un-finished."),
     (rows_that_would_be_lost, "RR021", None),
+    (batch_of_another_size, "RR024", "The filter finds 2 reports, and not 3."),
+    (finished_batch, "RR025", None),
+    (archive_without_retention, "RR026", "Nothing says how long the archive is kept. Nothing was purged."),
     (
         row_that_a_trigger_keeps,
         "RR022",

@@ -85,6 +85,16 @@ def test_a_url_that_cannot_be_used_is_one_sentence_that_names_the_setting_and_sh
         ("PGREPRISE_CALL_TIMEOUT", "nan"),
         ("PGREPRISE_CALL_TIMEOUT", "99999"),
         ("PGREPRISE_CALL_TIMEOUT", "٣٠"),
+        ("PGREPRISE_PROXIES", "1"),
+        ("PGREPRISE_PROXIES", "-1"),
+        ("PGREPRISE_PROXIES", "11"),
+        ("PGREPRISE_PROXIES", "yes"),
+        ("PGREPRISE_PROXIES", "\u0661"),
+        ("SCRIPT_NAME", "reports"),
+        ("SCRIPT_NAME", "//reports"),
+        ("SCRIPT_NAME", "/a/../b"),
+        ("SCRIPT_NAME", "/a b"),
+        ("SCRIPT_NAME", "https://reports.example.org/"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_one_sentence(name: str, text: str) -> None:
@@ -101,8 +111,12 @@ def test_the_settings_of_production_are_read(monkeypatch: pytest.MonkeyPatch, tm
         PGREPRISE_READ_URL="postgresql://h2/db",
         PGREPRISE_POOLER="transaction",
         PGREPRISE_CALL_TIMEOUT="2.5",
+        PGREPRISE_JWT_SECRET="x" * 32,
+        PGREPRISE_PROXIES=" 2\n",
+        SCRIPT_NAME="/tools/reports/",
     ).items():
         monkeypatch.setenv(name, value)
     settings = Settings.from_environment()
     assert settings.read_database is not None
     assert (settings.read_database.host, settings.is_pooled, settings.call_timeout_seconds) == ("h2", True, 2.5)
+    assert (settings.proxies, settings.prefix) == (2, "/tools/reports")

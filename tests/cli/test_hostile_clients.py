@@ -2,79 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import socket
-import subprocess
 import threading
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
-import psutil
 import pytest
 from sqlalchemy import URL
 
-from tests.support.api import as_api
-from tests.support.command import PROGRAM, environment
-from tests.support.databases import Connection, connect, plain
-from tests.support.ports import unused_port
+from tests.support.databases import Connection, connect
 from tests.support.samples import load_sample
 from tests.support.snapshots import everything
+from tests.support.wire import Server, everything_of, served_api, statuses
 
 MIB = 1024 * 1024
-# As the API is, but less patient, and with few database connections.
-PROGRAM_TEXT = """
-from gevent import monkey
-monkey.patch_all()
-from pyapi import cli
-from pyapi.api import server, turns
-server._HEAD_SECONDS, turns._BODY_SECONDS, turns._REPLY_SECONDS = 2, 2, 2
-cli.main()
-"""
 MANY = 40
-
-
-class Server:
-    """A served API."""
-
-    def __init__(self, port: int, process: subprocess.Popen[str]) -> None:
-        self._port = port
-        self._process = process
-
-    def connect(self, sent: bytes = b"") -> socket.socket:
-        """A connection over which something was sent."""
-        connection = socket.create_connection(("127.0.0.1", self._port), timeout=60)
-        connection.sendall(sent)
-        return connection
-
-    def answers(self, sent: bytes) -> list[int]:
-        """The statuses of all replies to what is sent, until the server closes the connection."""
-        with self.connect(sent) as connection:
-            return statuses(everything_of(connection))
-
-    def serves(self) -> bool:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/us/report/4", timeout=60) as reply:
-            return bool(reply.status == 200)
-
-    def memory(self) -> int:
-        """What its processes hold, in bytes."""
-        processes = [psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children(recursive=True)]
-        return sum(process.memory_info().rss for process in processes)
-
-
-def everything_of(connection: socket.socket) -> bytes:
-    """What comes over a connection until its other end is closed."""
-    received = b""
-    try:
-        while chunk := connection.recv(65536):
-            received += chunk
-    except ConnectionResetError:
-        pass
-    return received
-
-
-def statuses(received: bytes) -> list[int]:
-    return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", received)]
 
 
 @pytest.fixture(scope="module")
@@ -94,20 +36,8 @@ def dba(database: URL) -> Iterator[Connection]:
 @pytest.fixture(scope="module")
 def served(database: URL) -> Iterator[Server]:
     """An API of one process with four database connections."""
-    port = unused_port()
-    url = as_api(database)
-    process = subprocess.Popen(
-        [PROGRAM.with_name("python"), "-c", PROGRAM_TEXT, "serve", "--workers", "1", "--connections", "4"],
-        env=environment(DATABASE_URL=plain(url), PORT=str(port)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        encoding="utf-8",
-    )
-    assert process.stdout is not None
-    assert "serves" in process.stdout.readline()
-    yield Server(port, process)
-    process.terminate()
-    process.communicate(timeout=60)
+    with served_api(database, "--connections", "4") as made:
+        yield made
 
 
 # --- slow ------------------------------------------------------------------------------------

@@ -93,10 +93,9 @@ def test_the_very_same_result_is_answered_with_what_is_stored_and_nothing_is_wri
         ('{"a": 1}', '{"a": "1"}', False),
         ("null", "null", True),
         (None, "null", False),
-        # A jsonb can hold neither of these.
-        ('"\\u0000"', '"\\u0000"', True),
-        ('"\\u0000"', ' "\\u0000"', False),
-        ("1e400000", "1e400001", False),
+        # The application may have stored what no jsonb can hold.
+        ('"\\u0000"', '"x"', False),
+        ("1e400000", "1", False),
     ],
 )
 def test_an_output_is_the_same_as_text_or_by_its_values(

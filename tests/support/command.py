@@ -26,7 +26,7 @@ def environment(**settings: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name not in ("DATABASE_URL", "PORT") and not name.startswith(("PGREPRISE_", "RUNTIME_CACHE_"))
+        if name not in ("DATABASE_URL", "PORT", "SCRIPT_NAME") and not name.startswith(("PGREPRISE_", "RUNTIME_CACHE_"))
     }
     return {**kept, **settings}
 

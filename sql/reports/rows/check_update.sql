@@ -1,5 +1,6 @@
 -- check_update(status, output, error_message): refuses values that a report or a simulation cannot be updated with.
--- Raises RR016 for an unknown status, for status complete without an output, and when all values are null.
+-- Raises RR016 for an unknown status, for status complete without an output, for an output that only looks like JSON
+-- (half a surrogate pair, NUL, a number without end), and when all values are null.
 create or replace function pgreprise.check_update(status text, output json, error_message text)
 returns void
 language plpgsql
@@ -17,6 +18,15 @@ begin
     when check_update.status = 'complete' and coalesce(json_typeof(check_update.output), 'null') = 'null'
       then 'Status complete needs an output.'
   end;
+
+  -- The type json takes escapes and numbers that nobody can read afterwards.
+  if check_update.output is not null then
+    begin
+      perform check_update.output::jsonb;
+    exception when data_exception or program_limit_exceeded then
+      refused := coalesce(refused, format('The output cannot be read as JSON: %s.', rtrim(sqlerrm, '.')));
+    end;
+  end if;
 
   if refused is not null then
     raise exception using
