@@ -94,9 +94,9 @@ def _metrics_token(text: str | None) -> str | None:
     return token
 
 
-def _one_of(name: str, *words: str) -> str:
+def _one_of(name: str, text: str | None, *words: str) -> str:
     """The value of a setting that is one of some words; the first one is the default."""
-    value = _given(name, os.environ.get(name))
+    value = _given(name, text)
     if value is None:
         return words[0]
     if value.strip() not in words:
@@ -293,8 +293,8 @@ class Settings:
             ),
             call_timeout_seconds=_call_timeout(os.environ.get("PGREPRISE_CALL_TIMEOUT")),
             metrics_token=_metrics_token(os.environ.get("PGREPRISE_METRICS_TOKEN")),
-            logs_json=_one_of("PGREPRISE_LOG_FORMAT", "text", "json") == "json",
-            access_log=_one_of("PGREPRISE_ACCESS_LOG", "off", "on") == "on",
+            logs_json=_one_of("PGREPRISE_LOG_FORMAT", os.environ.get("PGREPRISE_LOG_FORMAT"), "text", "json") == "json",
+            access_log=_one_of("PGREPRISE_ACCESS_LOG", os.environ.get("PGREPRISE_ACCESS_LOG"), "off", "on") == "on",
             is_pooled=_is_pooled(os.environ.get("PGREPRISE_POOLER")),
             data_folder=Path(data_folder).absolute(),
             postgres_version=int(version),
