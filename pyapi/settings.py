@@ -66,8 +66,8 @@ def _database(name: str, text: str | None) -> URL | None:
 
 
 def _is_pooled(text: str | None) -> bool | None:
-    match (text or "").strip():
-        case "":
+    match text:
+        case None:
             return None
         case "transaction" | "session" as mode:
             return mode == "transaction"
@@ -75,17 +75,15 @@ def _is_pooled(text: str | None) -> bool | None:
 
 
 def _call_timeout(text: str | None) -> float:
-    found = re.fullmatch(r"[0-9]{1,4}(?:\.[0-9]{1,3})?", (text or "30").strip(), re.ASCII)
+    found = re.fullmatch(r"[0-9]{1,4}(?:\.[0-9]{1,3})?", text or "30", re.ASCII)
     if found is None or not 1 <= float(found[0]) <= 3600:
         raise ValueError(f"PGREPRISE_CALL_TIMEOUT is {text!r}. It is a number of seconds between 1 and 3600.")
     return float(found[0])
 
 
-def _metrics_token(text: str | None) -> str | None:
-    token = _given("PGREPRISE_METRICS_TOKEN", text)
+def _metrics_token(token: str | None) -> str | None:
     if token is None:
         return None
-    token = token.strip()
     if len(token) < _SHORTEST_METRICS_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
         raise ValueError(
             f"PGREPRISE_METRICS_TOKEN must have {_SHORTEST_METRICS_TOKEN} characters or more, of ASCII and without "
@@ -96,17 +94,14 @@ def _metrics_token(text: str | None) -> str | None:
 
 def _one_of(name: str, text: str | None, *words: str) -> str:
     """The value of a setting that is one of some words; the first one is the default."""
-    value = _given(name, text)
-    if value is None:
-        return words[0]
-    if value.strip() not in words:
-        raise ValueError(f"{name} is {value!r}. It is {' or '.join(words)}.")
-    return value.strip()
+    if text is not None and text not in words:
+        raise ValueError(f"{name} is {text!r}. It is {' or '.join(words)}.")
+    return text or words[0]
 
 
 def _proxies(text: str | None, *, has_key: bool) -> int:
     name = "PGREPRISE_PROXIES"
-    given = (text or "0").strip()
+    given = text or "0"
     if re.fullmatch(r"[0-9]|10", given, re.ASCII) is None:
         raise ValueError(f"{name} is {text!r}. It is the number of proxies that are trusted, 0 to 10.")
     if given != "0" and not has_key:
@@ -122,7 +117,7 @@ PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+")
 
 
 def _prefix(text: str | None) -> str:
-    given = (text or "").strip().rstrip("/")
+    given = (text or "").rstrip("/")
     if given and PREFIX.fullmatch(given) is None:
         raise ValueError(f"SCRIPT_NAME is {text!r}. It is the path that the API is below, such as /reports.")
     return given
@@ -152,7 +147,7 @@ def _is_redis_url(text: str) -> bool:
 
 def _redis_url(text: str | None) -> str | None:
     """The URL of a Redis. Raises ValueError, without any part of the text: it may hold a password."""
-    url = _given("PGREPRISE_REDIS_URL", text)
+    url = text
     if url is not None and not _is_redis_url(url):
         raise ValueError(
             "PGREPRISE_REDIS_URL is not the URL of a Redis. Write it as redis://user:password@host:6379/0, as "
@@ -162,11 +157,12 @@ def _redis_url(text: str | None) -> str | None:
     return url
 
 
-def _given(name: str, value: str | None) -> str | None:
+def _given(name: str, value: str) -> str:
+    """The value without the white space at its ends, as a file or a here-document adds it."""
     # An empty secret is probably a mistake. Without this check the API would run without authentication.
-    if value is not None and not value.strip():
+    if not value.strip():
         raise ValueError(f"{name} is set but empty. Give it a value, or unset it.")
-    return value
+    return value.strip()
 
 
 _SHORTEST_METRICS_TOKEN = 16
@@ -252,18 +248,23 @@ class Settings:
     @classmethod
     def from_environment(cls) -> Settings:
         """Read the settings. Raises ValueError for a value that cannot be used."""
+        environ = {
+            name: _given(name, value)
+            for name, value in os.environ.items()
+            if name.startswith("PGREPRISE_") or name == "DATABASE_URL"
+        }
         # Without a database the embedded server is used. Nobody who sets an empty URL means that.
-        database = _given("DATABASE_URL", os.environ.get("DATABASE_URL"))
-        own_migration = _given("PGREPRISE_MIGRATION_URL", os.environ.get("PGREPRISE_MIGRATION_URL"))
+        database = environ.get("DATABASE_URL")
+        own_migration = environ.get("PGREPRISE_MIGRATION_URL")
         migration = own_migration or database
-        data_folder = _given("PGREPRISE_DATA", os.environ.get("PGREPRISE_DATA")) or ".pgreprise"
-        version = os.environ.get("PGREPRISE_POSTGRES_VERSION", "18")
+        data_folder = environ.get("PGREPRISE_DATA") or ".pgreprise"
+        version = environ.get("PGREPRISE_POSTGRES_VERSION") or "18"
         if version not in ("16", "18"):
             raise ValueError(f"PGREPRISE_POSTGRES_VERSION is {version!r}. The embedded server has version 16 or 18.")
-        secret = _given("PGREPRISE_JWT_SECRET", os.environ.get("PGREPRISE_JWT_SECRET"))
-        key_file = _given("PGREPRISE_JWT_JWKS", os.environ.get("PGREPRISE_JWT_JWKS"))
-        audience = _given("PGREPRISE_JWT_AUDIENCE", os.environ.get("PGREPRISE_JWT_AUDIENCE"))
-        issuer = _given("PGREPRISE_JWT_ISSUER", os.environ.get("PGREPRISE_JWT_ISSUER"))
+        secret = environ.get("PGREPRISE_JWT_SECRET")
+        key_file = environ.get("PGREPRISE_JWT_JWKS")
+        audience = environ.get("PGREPRISE_JWT_AUDIENCE")
+        issuer = environ.get("PGREPRISE_JWT_ISSUER")
         if secret is not None and key_file is not None:
             raise ValueError("PGREPRISE_JWT_SECRET and PGREPRISE_JWT_JWKS are both set. Set only one of them.")
         if secret is None and key_file is None and not audience is issuer is None:
@@ -276,26 +277,36 @@ class Settings:
                 f"PGREPRISE_JWT_SECRET is too short. HS256 needs {_SHORTEST_SECRET_BYTES} bytes or more, "
                 "for example the output of `openssl rand -base64 32`."
             )
-        redis_url = _redis_url(os.environ.get("PGREPRISE_REDIS_URL"))
+        redis_url = _redis_url(environ.get("PGREPRISE_REDIS_URL"))
         names = {
-            "RUNTIME_CACHE_ENVIRONMENT": os.environ.get("RUNTIME_CACHE_ENVIRONMENT"),
-            "RUNTIME_CACHE_SERVICE": os.environ.get("RUNTIME_CACHE_SERVICE"),
+            "RUNTIME_CACHE_ENVIRONMENT": os.environ.get("RUNTIME_CACHE_ENVIRONMENT", "").strip() or None,
+            "RUNTIME_CACHE_SERVICE": os.environ.get("RUNTIME_CACHE_SERVICE", "").strip() or None,
         }
-        if redis_url is not None and (missing := [name for name, value in names.items() if not (value or "").strip()]):
+        if redis_url is not None and (missing := [name for name, value in names.items() if value is None]):
             raise ValueError(
                 f"PGREPRISE_REDIS_URL needs {' and '.join(missing)} too: the values that the application itself has."
             )
         return cls(
             database=_database("DATABASE_URL", database),
             migration_database=_database("PGREPRISE_MIGRATION_URL" if own_migration else "DATABASE_URL", migration),
-            read_database=_database(
-                "PGREPRISE_READ_URL", _given("PGREPRISE_READ_URL", os.environ.get("PGREPRISE_READ_URL"))
-            ),
-            call_timeout_seconds=_call_timeout(os.environ.get("PGREPRISE_CALL_TIMEOUT")),
-            metrics_token=_metrics_token(os.environ.get("PGREPRISE_METRICS_TOKEN")),
-            logs_json=_one_of("PGREPRISE_LOG_FORMAT", os.environ.get("PGREPRISE_LOG_FORMAT"), "text", "json") == "json",
-            access_log=_one_of("PGREPRISE_ACCESS_LOG", os.environ.get("PGREPRISE_ACCESS_LOG"), "off", "on") == "on",
-            is_pooled=_is_pooled(os.environ.get("PGREPRISE_POOLER")),
+            read_database=_database("PGREPRISE_READ_URL", environ.get("PGREPRISE_READ_URL")),
+            call_timeout_seconds=_call_timeout(environ.get("PGREPRISE_CALL_TIMEOUT")),
+            metrics_token=_metrics_token(environ.get("PGREPRISE_METRICS_TOKEN")),
+            logs_json=_one_of(
+                "PGREPRISE_LOG_FORMAT",
+                environ.get("PGREPRISE_LOG_FORMAT"),
+                "text",
+                "json",
+            )
+            == "json",
+            access_log=_one_of(
+                "PGREPRISE_ACCESS_LOG",
+                environ.get("PGREPRISE_ACCESS_LOG"),
+                "off",
+                "on",
+            )
+            == "on",
+            is_pooled=_is_pooled(environ.get("PGREPRISE_POOLER")),
             data_folder=Path(data_folder).absolute(),
             postgres_version=int(version),
             jwt_secret=secret,
@@ -305,7 +316,10 @@ class Settings:
             redis_url=redis_url,
             cache_environment=names["RUNTIME_CACHE_ENVIRONMENT"],
             cache_service=names["RUNTIME_CACHE_SERVICE"],
-            proxies=_proxies(os.environ.get("PGREPRISE_PROXIES"), has_key=not secret is key_file is None),
+            proxies=_proxies(environ.get("PGREPRISE_PROXIES"), has_key=not secret is key_file is None),
             prefix=_prefix(os.environ.get("SCRIPT_NAME")),
-            cors_origins=_origins(os.environ.get("PGREPRISE_CORS_ORIGINS", ""), has_key=not secret is key_file is None),
+            cors_origins=_origins(
+                environ.get("PGREPRISE_CORS_ORIGINS") or "",
+                has_key=not secret is key_file is None,
+            ),
         )

@@ -6,11 +6,12 @@ SIGHUP and SIGTERM.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 from contextlib import suppress
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 import psycopg
@@ -18,8 +19,8 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.api.address import AddressTakenError, UnprotectedAddressError
-from pyapi.cli import batches, carbon, history, installation, invalidation, reports, serving, upkeep
-from pyapi.cli.output import explain, print_error
+from pyapi.cli import batches, carbon, history, installation, invalidation, manual, reports, serving, upkeep
+from pyapi.cli.output import explain, print_error, print_json
 from pyapi.embedded import EmbeddedUnavailableError
 from pyapi.schema.files import TextError
 from pyapi.schema.legacy import ImportRefused
@@ -38,7 +39,7 @@ def cli() -> None:
     """
 
 
-for group in (serving, installation, reports, history, batches, invalidation, carbon, upkeep):
+for group in (serving, installation, reports, history, batches, invalidation, carbon, upkeep, manual):
     for command in group.COMMANDS:
         cli.add_command(command)
 
@@ -71,35 +72,72 @@ def _say(message: str) -> None:
         click.echo(message, err=True)
 
 
+def _explain(error: BaseException) -> tuple[dict[str, Any], int]:
+    """What to say about an error that ends a command, and the exit code."""
+    match error:
+        case click.Abort():
+            return {"message": "Stopped."}, 130
+        case click.ClickException():
+            return {"message": error.format_message()}, error.exit_code
+        case CommandError():
+            # Alembic raises it for a revision that does not exist, for example.
+            return {"message": f"{error}."}, 2
+        case DBAPIError():
+            return explain(error), 1
+        case UnprotectedAddressError():
+            return {"message": str(error)}, 2
+        case OSError():
+            # A full disk, a file that may not be written, a terminal that was closed meanwhile.
+            name = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
+            return {"message": f"{error.strerror or error}{name}"}, 1
+    return {"message": str(error)}, 1
+
+
+def _print_failure(error: BaseException, said: dict[str, Any]) -> None:
+    if "--json" in sys.argv[1:]:
+        print_json({"error": said})
+    match error:
+        case click.Abort():
+            _say(said["message"])
+        case click.ClickException():
+            # With the usage, where that was wrong.
+            error.show()
+        case _:
+            with suppress(OSError):
+                print_error(said)
+
+
+def _print_what_can_be_printed() -> None:
+    """Let no character that a terminal does not have end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
-    """Run the command. An error of the database or of usage becomes one clear message and an exit code."""
+    """Run the command. An error of the database or of usage becomes one clear message and an exit code.
+
+    With --json it is also printed as {"error": {"message", and where there are "code", "detail", "hint"}}.
+    """
     _stop_by_signals()
+    _print_what_can_be_printed()
     try:
         code = cli.main(standalone_mode=False)
     except SystemExit as end:
         code = end.code
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except click.Abort:
-        _say("Stopped.")
-        code = 130
-    except CommandError as error:
-        # Alembic raises it for a revision that does not exist, for example.
-        _say(f"error: {error}.")
-        code = 2
-    except DBAPIError as error:
-        print_error(explain(error))
-        code = 1
-    except UnprotectedAddressError as error:
-        _say(f"error: {error}")
-        code = 2
-    except (AddressTakenError, EmbeddedUnavailableError, ImportRefused, TextError, psycopg.Error) as error:
-        _say(f"error: {error}")
-        code = 1
-    except OSError as error:
-        # A full disk, a file that may not be written, a terminal that was closed meanwhile.
-        name = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
-        _say(f"error: {error.strerror or error}{name}")
-        code = 1
+    except (
+        click.ClickException,
+        click.Abort,
+        CommandError,
+        DBAPIError,
+        UnprotectedAddressError,
+        AddressTakenError,
+        EmbeddedUnavailableError,
+        ImportRefused,
+        TextError,
+        psycopg.Error,
+        OSError,
+    ) as error:
+        said, code = _explain(error)
+        _print_failure(error, said)
     _end(code if isinstance(code, int) else 0)

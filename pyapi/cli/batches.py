@@ -43,8 +43,15 @@ def _batch(engine: Engine, batch_id: int) -> dict[str, Any]:
 # --- which reports ---------------------------------------------------------------------------
 
 
+def _decoded(lines: TextIO) -> Iterator[str]:
+    try:
+        yield from lines
+    except UnicodeDecodeError as error:
+        raise click.UsageError("The file of --ids-file is not UTF-8. Save it as UTF-8, with one id a line.") from error
+
+
 def _ids_in(lines: TextIO) -> Iterator[str]:
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_decoded(lines), start=1):
         for word in line.replace(",", " ").split():
             if not (word.isascii() and word.isdigit()):
                 raise click.UsageError(f"--ids-file, line {number}: {word!r} is not a report id.")
@@ -242,7 +249,7 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
 @click.option("--year", metavar="YEAR", multiple=True, help="Reports of this year.")
 @click.option("--api-version", metavar="VERSION", multiple=True, help="Reports that this version computed.")
 @click.option("--report-type", metavar="TYPE", multiple=True, help="household or geography.")
-@click.option("--ids-file", metavar="FILE", type=click.File(encoding="utf-8"),
+@click.option("--ids-file", metavar="FILE", type=click.File(encoding="utf-8-sig"),
               help="Reports whose ids are in this file; - is stdin.")  # fmt: skip
 @click.option("--chunk-size", type=click.IntRange(1, 100_000), default=1000, show_default=True,
               help="How many reports one transaction reruns.")  # fmt: skip

@@ -8,14 +8,17 @@ from datetime import timedelta
 from typing import Any
 
 import click
+import psycopg
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from pyapi import doctor
 from pyapi.cli.chunks import STOPPED, do_chunk, stoppable
 from pyapi.cli.connections import administrator
 from pyapi.cli.options import AGE
-from pyapi.cli.output import JSON_OPTION, print_json, print_rows, progress_bar
+from pyapi.cli.output import JSON_OPTION, explain, print_json, print_rows, progress_bar
 from pyapi.database import call
+from pyapi.embedded import EmbeddedUnavailableError
 from pyapi.wording import counted, size
 
 __all__ = ["COMMANDS"]
@@ -56,9 +59,12 @@ def cache_version_set(country: str, economy_impact: str | None, report_output: s
 
 
 @click.command("doctor")
+@click.option("--nagios", "for_monitor", is_flag=True, help="Print and exit as Nagios wants: 0 well, 2 not, 3 unknown.")
 @JSON_OPTION
-def doctor_command(as_json: bool) -> None:
+def doctor_command(for_monitor: bool, as_json: bool) -> None:
     """Look for problems, and say how to solve each. The exit code is 1 when there is a problem."""
+    if for_monitor:
+        raise SystemExit(_doctor_for_monitor())
     with administrator() as engine:
         findings = doctor.examine(engine)
     if as_json:
@@ -71,6 +77,28 @@ def doctor_command(as_json: bool) -> None:
             click.echo("All is well.")
     if any(finding.severity == "problem" for finding in findings):
         raise SystemExit(1)
+
+
+def _doctor_for_monitor() -> int:
+    """Print what a monitor as Nagios reads: a line with the state and the numbers, then what was found."""
+    try:
+        with administrator() as engine:
+            findings = doctor.examine(engine)
+    except (click.ClickException, DBAPIError, EmbeddedUnavailableError, OSError, psycopg.Error) as error:
+        said = explain(error)["message"] if isinstance(error, DBAPIError) else str(error)
+        click.echo(f"PGREPRISE UNKNOWN - {' '.join(said.split())}")
+        return 3
+    problems = sum(finding.severity == "problem" for finding in findings)
+    notes = len(findings) - problems
+    state, code = ("CRITICAL", 2) if problems else ("OK", 0)
+    click.echo(
+        f"PGREPRISE {state} - {counted(problems, 'problem')}, {counted(notes, 'note')} | "
+        f"problems={problems};;0 notes={notes}"
+    )
+    for finding in findings:
+        # In these lines a bar would begin more numbers.
+        click.echo(f"{finding.severity}, {finding.check}: {finding.message}".replace("|", "/"))
+    return code
 
 
 @click.group()

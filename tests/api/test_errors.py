@@ -227,7 +227,8 @@ def archive_without_retention(dba: Connection) -> Callable[[FlaskClient], Any]:
     said = refused_by.value.diag
     dba.execute(
         "create function pgreprise.said() returns void language plpgsql as $$ begin "
-        f"raise exception using errcode = '{said.sqlstate}', message = '{said.message_primary}', hint = 'Set it.'; end $$"
+        f"raise exception using errcode = '{said.sqlstate}', message = '{said.message_primary}', "
+        "hint = 'Set it.'; end $$"
     )
     return instead_of_get_report(dba, "pgreprise.said()")
 

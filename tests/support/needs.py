@@ -58,9 +58,14 @@ def mariadb() -> str | None:
     return f"{' and '.join(absent)} not found; Debian's package mariadb-server has them" if absent else None
 
 
+def man() -> str | None:
+    """The program that shows manual pages."""
+    return None if shutil.which("man") else "there is no man; Debian's package man-db has it"
+
+
 # Each gives the reason why it is absent, or None where it is there. A new thing is one more function here.
 THINGS: dict[str, Callable[[], str | None]] = {
-    function.__name__: cache(function) for function in (mariadb, pgbouncer, plpgsql_check, redis, root, time)
+    function.__name__: cache(function) for function in (man, mariadb, pgbouncer, plpgsql_check, redis, root, time)
 }
 
 
