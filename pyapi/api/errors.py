@@ -130,6 +130,31 @@ HTTP_STATUS: dict[str, int] = {
 }
 
 
+_RUNS = "GET /<country_id>/report/<report_id>/runs lists them, with the rerun_id of each."
+# The hints of the routines are for people at the database, and some are statements. These are for callers over HTTP.
+_HINTS = {
+    "RR006": "An operator has to set the current economy cache version of the country.",
+    "RR009": "An operator has to set the current versions of the country.",
+    "RR010": (
+        "Nothing was changed. Undo the later reruns first, the newest first. A token with the scope reports:admin may "
+        'overwrite later results with {"force": true}. Where that is refused too, rerun the report.'
+    ),
+    "RR013": f"Check the id of the rerun. {_RUNS}",
+    "RR014": f"Nothing was changed. {_RUNS}",
+    "RR018": "Check the id of the batch.",
+    "RR019": f"Check the number of the run. {_RUNS}",
+    "RR020": "Nothing was changed. Rerun the report: its next run can be written.",
+    "RR021": "The owner of these tables finds what to do in the log of this API.",
+    "RR022": "A trigger of the application does this. Its owner finds more in the log of this API.",
+    "RR023": _RETRY,
+    "RR024": "Nothing was changed. Give the number of reports that the filter finds.",
+    "RR025": "Nothing was changed. What the batch has rerun stays.",
+    "RR026": "An operator has to set how long the archive is kept.",
+}
+# What the owner of the tables has to do is in the hint of the routine, and so in the log.
+_FOR_THE_OWNER = ("RR021", "RR022", "RR023")
+
+
 def _reply(condition: Condition, error: Exception, code: str | None = None) -> Reply:
     # Operators should see problems of the server and its configuration, but not the bad values of callers.
     if condition.http_status >= 500 or condition is _FORBIDDEN:
@@ -193,9 +218,8 @@ def _from_database(error: sqlalchemy.exc.DBAPIError) -> Reply:
         return _reply(condition, error, code)
     if code in HTTP_STATUS:
         diagnostics = error.orig.diag
-        # The hint is a statement for the owner of the tables.
-        hint = _RETRY if code == "RR023" else diagnostics.message_hint
-        if code == "RR023":
+        hint = _HINTS.get(code, diagnostics.message_hint)
+        if code in _FOR_THE_OWNER:
             logger.warning("%s %r: %s %s", request.method, request.path, code, diagnostics.message_hint)
         return failure(HTTP_STATUS[code], diagnostics.message_primary or code, code=code, hint=hint)
     return _unknown(error)

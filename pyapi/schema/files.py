@@ -101,9 +101,9 @@ def _checksum(text: str) -> str:
 
 
 def _read(path: Path) -> str:
-    # Text mode: a checkout that turns line ends into those of Windows changes no checksum.
+    # Text mode, without a byte order mark: neither the line ends of Windows nor an editor there change a checksum.
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise TextError(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from error
 
@@ -339,11 +339,17 @@ def read_released() -> list[ReleasedText]:
 def write_released(texts: Iterable[ReleasedText]) -> None:
     """Write ``sql/RELEASED``."""
     lines = sorted(texts, key=lambda text: (text.name, text.version or 0))
-    _record().write_text(
-        "".join(f"{text.checksum}  {text.name}{f'  {text.version}' if text.version else ''}\n" for text in lines),
-        encoding="utf-8",
-        newline="\n",
-    )
+    # Written beside it first: a disk that is full then leaves the record as it was.
+    written = _record().with_name(f"{_record().name}.new")
+    try:
+        written.write_text(
+            "".join(f"{text.checksum}  {text.name}{f'  {text.version}' if text.version else ''}\n" for text in lines),
+            encoding="utf-8",
+            newline="\n",
+        )
+        written.replace(_record())
+    finally:
+        written.unlink(missing_ok=True)
 
 
 def changed_texts() -> list[ReleasedText]:

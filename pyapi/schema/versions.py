@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pyapi.schema import files, migrate
@@ -61,15 +62,42 @@ def _write_revision(domain: str, slug: str, message: str, upgrades: str, downgra
     scripts.messaging_opts = {"quiet": True}
     scripts.file_template = f"%(rev)s_{slug}"
     head = f"{domain}@head"
-    revision = scripts.generate_revision(
-        _next_revision(scripts.get_revision(head).revision),
-        message,
-        head=head,
-        upgrades=upgrades,
-        downgrades=downgrades,
-    )
+    folder = files.migrations_folder() / "versions"
+    before = set(folder.iterdir())
+    try:
+        revision = scripts.generate_revision(
+            _next_revision(scripts.get_revision(head).revision),
+            message,
+            head=head,
+            upgrades=upgrades,
+            downgrades=downgrades,
+        )
+    except BaseException:
+        for path in set(folder.iterdir()) - before:
+            if path.suffix == ".py":
+                path.unlink()
+        raise
     assert revision is not None
     return Path(revision.path)
+
+
+@contextmanager
+def _new_file(path: Path, text: str) -> Iterator[None]:
+    """A new file for the body; where it, or the body, fails, neither the file nor a folder for it is left.
+
+    Half of it would look like a routine without a revision that installs it.
+    """
+    made = [folder for folder in path.parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        for folder in made:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def new_version(name: str) -> tuple[Path, Path]:
@@ -92,9 +120,7 @@ def new_version(name: str) -> tuple[Path, Path]:
     domain, routine = live.name.split("/")
     version = live.version + 1
     kept = files.released_path(live)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(live.sql, encoding="utf-8", newline="\n")
-    try:
+    with _new_file(kept, live.sql):
         revision = _write_revision(
             domain,
             f"{routine}_v{version:02}",
@@ -102,10 +128,6 @@ def new_version(name: str) -> tuple[Path, Path]:
             f'op.replace_routine("{live.name}", version={version}, replaces={live.version})',
             f'op.replace_routine("{live.name}", version={live.version}, replaces={version})',
         )
-    except BaseException:
-        # Half of it would look like version 2 without a way to install it.
-        kept.unlink()
-        raise
     return kept, revision
 
 
@@ -125,9 +147,7 @@ def new_routine(name: str, room: str) -> tuple[Path, Path]:
     if name in files.sql_files():
         raise ValueError(f"{files.shown(files.sql_files()[name])} exists already.")
     path = files.sql_folder() / domain / room / f"{routine}.sql"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_NEW_ROUTINE.format(routine=routine), encoding="utf-8", newline="\n")
-    try:
+    with _new_file(path, _NEW_ROUTINE.format(routine=routine)):
         revision = _write_revision(
             domain,
             routine,
@@ -135,9 +155,6 @@ def new_routine(name: str, room: str) -> tuple[Path, Path]:
             f'op.create_routine("{name}", version=1)',
             f'op.drop_routine("{name}", version=1)',
         )
-    except BaseException:
-        path.unlink()
-        raise
     return path, revision
 
 

@@ -237,6 +237,10 @@ def missing_scope(dba: Connection) -> Callable[[FlaskClient], Any]:
     return instead_of_get_report(dba, "pgreprise.require_scope('reports:everything')")
 
 
+# A statement, a call, or an argument by name.
+SQL = re.compile(
+    r"\b(?:select|call|insert|update|delete|grant|revoke|alter|create|drop)\s+[a-z_.]+[\s(]|=>|;\s*$|\w+\("
+)
 REFUSALS = [
     (missing_report, "RR001", "Report #42 not found."),
     (report_of_another_country, "RR001", None),
@@ -287,6 +291,8 @@ def test_a_refusal_is_handed_on_with_code_message_and_hint_and_changes_nothing(
     envelope = refused(request(client), RULES[code], code)
     assert message in (None, envelope["message"])
     assert envelope["hint"]
+    for told in (envelope["message"], envelope["hint"]):
+        assert SQL.search(told) is None, told
     assert snapshot(dba) == before
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 
@@ -67,7 +66,7 @@ def test_the_manual_page_has_every_command_and_every_option() -> None:
         assert option.replace("-", "\\-") in page
 
 
-@pytest.mark.skipif(shutil.which("man") is None, reason="there is no man(1)")
+@pytest.mark.needs("man")
 def test_man_reads_the_page_without_a_complaint() -> None:
     page = succeeded(run_here("manual"))
     shown = subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import URL
 
 from pyapi.schema import files, migrate, versions
 from tests.support.databases import engine, rows
+from tests.support.projects import PROJECT
 
 NAME = "reports/rerun_report"
 
@@ -106,6 +108,25 @@ def test_line_ends_of_another_system_change_no_checksum(project: Path) -> None:
     [path] = (project / "sql").glob("reports/rerun/rerun_report.sql")
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     files.require_unchanged()
+
+
+def test_a_byte_order_mark_is_no_part_of_a_text(project: Path) -> None:
+    versions.release()
+    for path in (*(project / "sql").glob("reports/rerun/rerun_report.sql"), project / "sql" / "RELEASED"):
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    files.require_unchanged()
+    assert not files.routine_file("reports/rerun_report").sql.startswith("\ufeff")
+
+
+def test_git_gives_every_text_its_own_line_ends() -> None:
+    told = subprocess.run(
+        ["git", "check-attr", "eol", "--", "sql/reports/rerun/rerun_report.sql", ".ci/run", "Makefile"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert [line.rpartition(": ")[2] for line in told] == ["lf"] * 3
 
 
 def test_a_superseded_file_with_another_name_is_refused(project: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import URL
 
 import pyapi
@@ -53,6 +55,56 @@ def test_the_released_text_is_kept_and_a_revision_at_the_head_of_its_domain_name
     assert migrate.scripts().get_revision(following).down_revision == head
     assert (files.routine_file(NAME).version, files.routine_file(NAME).path) == (2, live.path)
     assert files.changed_texts() == []
+
+
+@pytest.mark.parametrize("stopped", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("at", ["the text", "the revision"])
+@pytest.mark.parametrize("start", ["version", "routine"])
+def test_what_cannot_be_written_leaves_nothing_half_made(
+    released: Path, monkeypatch: pytest.MonkeyPatch, stopped: BaseException, at: str, start: str
+) -> None:
+    before = texts(released)
+    folders = {path for path in released.rglob("*") if path.is_dir() and path.name != "__pycache__"}
+    write = Path.write_text
+
+    def write_half(path: Path, text: str, **more: Any) -> int:
+        write(path, text[: len(text) // 2], **more)
+        raise stopped
+
+    def generate_half(scripts: ScriptDirectory, revision: str, *_: object, **__: object) -> None:
+        write(Path(scripts.versions) / f"{revision}_half.py", "from alembic import")
+        raise stopped
+
+    def begin() -> object:
+        if start == "version":
+            return versions.new_version("rerun_report")
+        return versions.new_routine("reports/my_routine", "a_room_of_its_own")
+
+    if at == "the text":
+        monkeypatch.setattr(Path, "write_text", write_half)
+    else:
+        monkeypatch.setattr(ScriptDirectory, "generate_revision", generate_half)
+    with pytest.raises(type(stopped)):
+        begin()
+    assert texts(released) == before
+    assert {path for path in released.rglob("*") if path.is_dir() and path.name != "__pycache__"} == folders
+
+
+def test_a_release_that_cannot_be_written_leaves_the_record_as_it_was(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions.release(["rerun_report"])
+    before = texts(project)
+    write = Path.write_text
+
+    def write_half(path: Path, text: str, **more: Any) -> int:
+        write(path, text[: len(text) // 2], **more)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", write_half)
+    with pytest.raises(OSError, match="No space left"):
+        versions.release(["undo_rerun"])
+    assert texts(project) == before
 
 
 @pytest.mark.usefixtures("released")
