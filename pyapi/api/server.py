@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import gunicorn.util
 from gevent import monkey
+from gunicorn import systemd
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from sqlalchemy import URL, Engine
@@ -112,6 +113,11 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
         # nohup ignores it, to go on without the terminal.
         self._is_deaf = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
         super().init_signals()
+
+    def stop(self, graceful: bool = True) -> None:
+        # Gunicorn tells systemd only when it is ready.
+        systemd.sd_notify("STOPPING=1", self.log)
+        super().stop(graceful)
 
     def handle_hup(self) -> None:
         if not self._is_deaf:

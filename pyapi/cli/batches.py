@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
@@ -25,6 +26,8 @@ __all__ = ["COMMANDS", "undo_batch"]
 _PAGE = 1000
 # The batch is so large that the number of its reports has to be given.
 _NUMBER_NEEDED = "RR024"
+# The batch was cancelled.
+_ENDED = "RR025"
 # A filter may hold a million ids. They are counted in the database, so that they are not sent.
 _WITHOUT_IDS = (
     "id, filter - 'ids' as filter, "
@@ -198,6 +201,9 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
     """Run a batch and print what was done. Return the exit code."""
     batch = _batch(engine, batch_id)
     resume = f"pgreprise rerun-batch --resume {batch_id}"
+    if batch["state"] == "cancelled":
+        # The database says who cancelled it, and when.
+        call(engine, "public.rerun_batch_chunk", batch_id=batch_id)
     ERR.print(
         f"Batch {batch_id}: {counted(batch['reports'], 'report')}, {batch['remaining']} remaining. It may be stopped "
         f"at any time. To continue: {resume}",
@@ -206,8 +212,9 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
     )
     try:
         done, stopped = _run_chunks(engine, batch, chunk_size)
-    except (DBAPIError, KeyboardInterrupt, SystemExit):
-        click.echo(f"The finished chunks are kept. To continue: {resume}", err=True)
+    except (DBAPIError, KeyboardInterrupt, SystemExit) as error:
+        is_over = isinstance(error, DBAPIError) and sqlstate(error) == _ENDED
+        click.echo(f"The finished chunks are kept.{'' if is_over else f' To continue: {resume}'}", err=True)
         raise
 
     batch = _batch(engine, batch_id)
@@ -401,15 +408,15 @@ def _cancel(batch_id: int) -> str:
 def cancel_batch(batch_id: int, reason: str | None, as_json: bool) -> None:
     """End a batch for ever: what it has rerun stays, the rest is not done."""
     with administrator() as engine:
-        [row] = call(
-            engine, "public.cancel_rerun_batch", columns="cancel_rerun_batch as left", batch_id=batch_id, reason=reason
-        )
+        call(engine, "public.cancel_rerun_batch", batch_id=batch_id, reason=reason)
         batch = _batch(engine, batch_id)
     if as_json:
-        print_json({"batch_id": batch_id, "state": batch["state"], "rerun": batch["rerun"], "not_done": row["left"]})
+        print_json(
+            {"batch_id": batch_id, "state": batch["state"], "rerun": batch["rerun"], "not_done": batch["remaining"]}
+        )
         return
     click.echo(
-        f"Batch {batch_id} is cancelled: {counted(batch['rerun'], 'report')} rerun, {row['left']} not done. "
+        f"Batch {batch_id} is cancelled: {counted(batch['rerun'], 'report')} rerun, {batch['remaining']} not done. "
         f"To take back what it has done: pgreprise undo --batch {batch_id}"
     )
 
@@ -463,6 +470,8 @@ def undo_batch(engine: Engine, batch_id: int, *, force: bool, reason: str | None
         for rows, title in ((refused, "Not undone:"), (left, "Left for later, because their rows were locked:")):
             print_first_rows(({name: row[name] for name in columns} for row in rows), len(rows), title)
     resume = f"pgreprise undo --batch {batch_id}{' --force' if force else ''}"
+    if reason is not None:
+        resume += f" --reason {shlex.quote(reason)}"
     if stopped:
         click.echo(f"Stopped. To continue: {resume}", err=True)
         raise SystemExit(STOPPED)

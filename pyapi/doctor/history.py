@@ -18,9 +18,7 @@ _PURGE_AGE = "30 days"
 
 def unfinished_batches(engine: Engine) -> Iterator[Finding]:
     """Batches that were started and not finished. Those that stand still are a problem."""
-    for batch in call(engine, "public.rerun_batches", columns="id, state, reports, remaining, stands_still"):
-        if batch["state"] != "open":
-            continue
+    for batch in call(engine, "public.rerun_batches", columns="id, reports, remaining, stands_still", is_open=True):
         remaining = f"{batch['remaining']} of {counted(batch['reports'], 'report')} " + (
             "remains" if batch["remaining"] == 1 else "remain"
         )

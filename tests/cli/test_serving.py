@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shlex
 import signal
 import socket
 import subprocess
+import textwrap
 import time
 import urllib.error
 import urllib.request
@@ -23,12 +25,14 @@ from sqlalchemy import URL
 
 from pyapi.api import server
 from pyapi.api.address import Address
+from pyapi.cli import cli
 from pyapi.settings import Settings
 from tests.support.command import PROGRAM, Run, environment, run
 from tests.support.databases import Connect, Connection, plain
 from tests.support.databases import connect as connect_to
 from tests.support.factories import add_report, add_simulation
 from tests.support.hosts import LEGACY
+from tests.support.projects import PROJECT
 from tests.support.snapshots import snapshot
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -387,3 +391,31 @@ def test_an_address_of_another_machine_is_one_line(pgreprise: Run, port: int) ->
     done = pgreprise("serve", "--host", "203.0.113.1", "--port", str(port), PGREPRISE_JWT_SECRET="s" * 32)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"error: cannot listen on 203.0.113.1 port {port}: ")
+
+
+def test_systemd_is_told_when_the_port_answers_and_when_it_stops(start: Start, port: int, database: URL) -> None:
+    address = f"@pgreprise-{os.getpid()}-{port}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+        told.settimeout(60)
+        told.bind(address.replace("@", "\0", 1))
+        process = start("serve", "--port", str(port), DATABASE_URL=plain(database), NOTIFY_SOCKET=address)
+        assert "READY=1" in told.recv(1000).decode().splitlines()
+        assert not is_free(port)
+        process.terminate()
+        assert told.recv(1000).decode() == "STOPPING=1"
+        assert ended(process)[0] == 0
+
+
+def test_the_unit_of_the_documentation_is_one_for_systemd() -> None:
+    page = (PROJECT / "docs" / "how-to" / "install.md").read_text(encoding="utf-8")
+    unit = configparser.RawConfigParser(strict=True, interpolation=None)
+    # Names in a unit have capitals.
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    [text] = re.findall(r"^    \[Unit\]\n(?:(?:    .*)?\n)+?(?=Then:)", page, re.MULTILINE)
+    unit.read_string(textwrap.dedent(text))
+    assert unit.sections() == ["Unit", "Service", "Install"]
+    service = unit["Service"]
+    assert (service["Type"], service["KillMode"], service["ProtectSystem"]) == ("notify", "mixed", "strict")
+    program, *arguments = shlex.split(service["ExecStart"])
+    assert program.endswith("/bin/pgreprise")
+    assert cli.commands[arguments[0]].make_context(arguments[0], arguments[1:], resilient_parsing=False)

@@ -180,6 +180,39 @@ def test_a_batch_that_is_cancelled_while_a_chunk_is_at_work_ends_after_the_chunk
     assert error.value.sqlstate == "RR025"
 
 
+def test_an_undo_after_a_cancellation_undoes_the_chunk_that_was_still_at_work(
+    dba: Connection, connect: Connect
+) -> None:
+    reports = reports_of(dba)
+    batch = create(dba, reports)
+    holder, runner, other = connect(autocommit=False), connect(), connect()
+    holder.execute("select from report_outputs where id = %s for update", (reports[0],))
+    # The chunk waits for a report, long before it counts itself in the row of the batch.
+    runner.execute("set lock_timeout = '60s'")
+    other.execute("set lock_timeout = '60s'")
+    with waiting_for_a_lock(dba, runner, "select rerun_batch_chunk(%s)", batch):
+        # The cancellation does not wait, and nothing that it says is wrong afterwards.
+        assert one(other, "select cancel_rerun_batch(%s) as left", batch)["left"] == 3
+        with waiting_for_a_lock(dba, other, "select undo_batch_chunk(%s) as did", batch) as undoing:
+            holder.rollback()
+    did = undoing.result().fetchone()
+    assert did is not None
+    assert did["did"]["undone"] == 3
+    assert shown(dba, batch, "state", "rerun", "undone") == ("undone", 3, 3)
+    assert {row["status"] for row in snapshot(dba)["report_outputs"]} == {"complete"}
+
+
+def test_a_batch_whose_last_chunk_was_at_work_when_it_was_cancelled_is_finished(
+    sandbox: Connection, reports: list[int]
+) -> None:
+    batch = create(sandbox, reports)
+    chunk(sandbox, batch)
+    sandbox.execute("update pgreprise.rerun_batch set cancelled_at = now(), cancelled_by = 'ann'")
+    assert shown(sandbox, batch, "state") == ("finished",)
+    assert chunk(sandbox, batch)["reports"] == 0
+    assert "is finished since" in refusal(sandbox, "select cancel_rerun_batch(%s)", batch).message
+
+
 # --- the state -------------------------------------------------------------------------------
 
 

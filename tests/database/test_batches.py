@@ -737,7 +737,7 @@ COMMITTING = [
     "call run_rerun_batch(1)",
     "call undo_rerun_batch(1)",
     "call purge_runs(interval '0')",
-    "call purge_by_retention()",
+    "call purge_by_retention(100)",
 ]
 
 

@@ -1,6 +1,7 @@
 -- cancel_rerun_batch(batch_id, reason): ends a batch for ever: the reports that it has rerun stay rerun, and the rest
--- is not done. A chunk that is being rerun at this moment is finished. To undo what was done, call undo_rerun_batch().
--- Returns how many reports remain.
+-- is not done. A chunk that is at work at this moment is still finished, and an undo of the batch waits for it. To undo
+-- what was done, call undo_rerun_batch().
+-- Returns how many reports remain; with such a chunk, at most so many are not done.
 -- Raises RR016 for a reason that is too long, RR017 when the caller's token may not, RR018 no such batch, RR025 when
 -- the batch was cancelled already or is finished.
 create or replace function public.cancel_rerun_batch(batch_id bigint, reason text default null)

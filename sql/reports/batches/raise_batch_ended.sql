@@ -8,7 +8,7 @@ begin
   raise exception using
     errcode = 'RR025',
     message = case
-      when batch.cancelled_at is not null
+      when batch.finished_at is null
         then format('Batch #%s was cancelled at %s by %s.', batch.batch_id, batch.cancelled_at, batch.cancelled_by)
       else format('Batch #%s is finished since %s.', batch.batch_id, batch.finished_at)
     end,

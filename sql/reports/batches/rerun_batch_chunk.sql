@@ -31,8 +31,12 @@ begin
   longest := current_setting('lock_timeout');
   perform pgreprise.check_chunk_size(rerun_batch_chunk.chunk_size);
   perform pgreprise.require_batch(rerun_batch_chunk.batch_id);
-  select batch.* into target from pgreprise.rerun_batch as batch where batch.batch_id = rerun_batch_chunk.batch_id;
-  if target.cancelled_at is not null then
+  -- An undo of the batch waits for this lock, and so for the acts of this chunk. Other chunks and a cancellation do not.
+  select batch.* into target
+    from pgreprise.rerun_batch as batch
+   where batch.batch_id = rerun_batch_chunk.batch_id
+     for key share;
+  if target.cancelled_at is not null and target.finished_at is null then
     perform pgreprise.raise_batch_ended(target, 'What it had rerun stays. For the others create another batch.');
   end if;
 

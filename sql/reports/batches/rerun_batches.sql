@@ -1,11 +1,13 @@
--- rerun_batches(batch_id, before, max_rows): the batches, newest first, or one of them: its filter and reason, how many
--- reports it lists, how many of them were rerun, were refused and remain, how many of its reruns were undone since, its
--- state (see batch_state), who created it, when and from where, when it was finished or cancelled, and by whom.
+-- rerun_batches(batch_id, before, max_rows, is_open): the batches, newest first, or one of them: its filter and reason,
+-- how many reports it lists, how many of them were rerun, were refused and remain, how many of its reruns were undone
+-- since, its state (see batch_state), who created it, when and from where, when it was finished or cancelled, and by
+-- whom.
 -- stands_still: reports remain, and none of them was done for an hour; nobody runs it any more, or it waits for locks.
--- At most max_rows are listed, before the id of the last page. Changes nothing.
+-- At most max_rows are listed, before the id of the last page; with is_open only those of which reports remain to be
+-- done. Changes nothing.
 -- Raises RR017 when the caller's token may not read, RR018 when the batch does not exist.
 create or replace function public.rerun_batches(
-  batch_id bigint default null, before bigint default null, max_rows bigint default null
+  batch_id bigint default null, before bigint default null, max_rows bigint default null, is_open boolean default false
 )
 returns table (
   id bigint,
@@ -53,6 +55,7 @@ begin
      ) as counted
      where (rerun_batches.batch_id is null or batch.batch_id = rerun_batches.batch_id)
        and (rerun_batches.before is null or batch.batch_id < rerun_batches.before)
+       and (not rerun_batches.is_open or (batch.finished_at is null and batch.cancelled_at is null))
      order by batch.batch_id desc
      limit rerun_batches.max_rows;
 
@@ -62,7 +65,7 @@ begin
 end;
 $$;
 
-comment on function public.rerun_batches(bigint, bigint, bigint) is
+comment on function public.rerun_batches(bigint, bigint, bigint, boolean) is
 'The batches of reruns, newest first: their state, how many reports of each are done, who and why.';
 
-grant execute on function public.rerun_batches(bigint, bigint, bigint) to pgreprise_reader, pgreprise_dba;
+grant execute on function public.rerun_batches(bigint, bigint, bigint, boolean) to pgreprise_reader, pgreprise_dba;

@@ -42,6 +42,10 @@ begin
     perform pgreprise.require_scope('reports:admin');
   end if;
   perform pgreprise.require_batch(undo_batch_chunk.batch_id);
+  if undo_batch_chunk.before_rerun_id is null then
+    -- Chunks that are at work are to be undone too: each holds this row until its acts are there.
+    perform from pgreprise.rerun_batch as batch where batch.batch_id = undo_batch_chunk.batch_id for update;
+  end if;
   undo_batch_chunk.reason := pgreprise.checked_reason(undo_batch_chunk.reason);
 
   acts := array(

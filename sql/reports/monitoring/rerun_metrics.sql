@@ -44,8 +44,7 @@ begin
 
     batches as (
       select count(*) as unfinished, count(*) filter (where batch.stands_still) as standing
-        from public.rerun_batches() as batch
-       where batch.state = 'open'
+        from public.rerun_batches(is_open => true) as batch
     )
 
     select 'pgreprise_reports', jsonb_build_object('country', expected.country_id, 'status', expected.status),
