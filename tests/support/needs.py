@@ -18,7 +18,7 @@ import pytest
 from pyapi.settings import Settings
 from tests.support.databases import rows
 from tests.support.mariadb import PROGRAMS, program
-from tests.support.servers import pgbouncer_program
+from tests.support.servers import DEBIAN_FOLDER, pgbouncer_program
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -63,9 +63,16 @@ def man() -> str | None:
     return None if shutil.which("man") else "there is no man; Debian's package man-db has it"
 
 
+def postgresql_15() -> str | None:
+    """Debian's PostgreSQL 15; the tests start servers of their own."""
+    present = (DEBIAN_FOLDER / "initdb").exists()
+    return None if present else "there is no PostgreSQL 15 of Debian; its package is postgresql-15"
+
+
 # Each gives the reason why it is absent, or None where it is there. A new thing is one more function here.
 THINGS: dict[str, Callable[[], str | None]] = {
-    function.__name__: cache(function) for function in (man, mariadb, pgbouncer, plpgsql_check, redis, root, time)
+    function.__name__: cache(function)
+    for function in (man, mariadb, pgbouncer, plpgsql_check, postgresql_15, redis, root, time)
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 import time
@@ -18,6 +19,7 @@ from pyapi.schema import migrate
 from tests.support.databases import FAST, engine, rows
 from tests.support.ports import unused_port
 
+DEBIAN_FOLDER = Path("/usr/lib/postgresql/15/bin")
 _PGBOUNCER_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 _ATTEMPTS, _PAUSE_SECONDS = 200, 0.05
 
@@ -40,6 +42,14 @@ class Programs:
         owner = Path(found["data"]).stat()
         is_other = owner.st_uid != os.geteuid()
         return cls(Path(found["folder"]), owner.st_uid if is_other else None, owner.st_gid if is_other else None)
+
+    @classmethod
+    def of_debian(cls) -> Programs:
+        """Those of Debian's package postgresql-15, which can encrypt; the embedded ones cannot."""
+        if os.geteuid() != 0:
+            return cls(DEBIAN_FOLDER, None, None)
+        account = pwd.getpwnam("postgres")
+        return cls(DEBIAN_FOLDER, account.pw_uid, account.pw_gid)
 
     def run(self, *command: str | Path) -> None:
         """Run a program to its end. Raises CalledProcessError."""
