@@ -95,7 +95,9 @@ def _explain(error: BaseException) -> tuple[dict[str, Any], int]:
 
 def _print_failure(error: BaseException, said: dict[str, Any]) -> None:
     if "--json" in sys.argv[1:]:
-        print_json({"error": said})
+        # Where the output cannot be written, that is the error.
+        with suppress(OSError):
+            print_json({"error": said})
     match error:
         case click.Abort():
             _say(said["message"])

@@ -36,9 +36,14 @@ def _one_by_one(
             try:
                 results.append({"status": "ok", **act(one)})
             except DBAPIError as error:
-                if not str(sqlstate(error)).startswith(_ERRORS_OF_ONE_ROW):
+                is_of_one_row = str(sqlstate(error)).startswith(_ERRORS_OF_ONE_ROW)
+                if not is_of_one_row and not (as_json and results):
                     raise
                 results.append({"status": "error", name: one, **explain(error)})
+                if not is_of_one_row:
+                    # One document: what was done, and why it ended.
+                    print_error(results[-1])
+                    break
             if not as_json:
                 if results[-1]["status"] == "ok":
                     click.echo(describe(results[-1]))

@@ -165,7 +165,6 @@ def test_every_page_may_never_call_an_api_without_keys(new_engine: NewEngine) ->
 @pytest.mark.parametrize(
     ("text", "origins"),
     [
-        ("", ()),
         (" , ", ()),
         (PAGE, (PAGE,)),
         (f"{PAGE},http://localhost:3000 {PAGE}", (PAGE, "http://localhost:3000")),

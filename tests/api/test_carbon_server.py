@@ -26,6 +26,8 @@ from tests.support.carbon import DAY, add_report, add_unit, updated_before
 from tests.support.databases import Connect, Connection, plain
 from tests.support.statements import one
 
+pytestmark = pytest.mark.needs("time")
+
 START_SECONDS = 30
 
 

@@ -12,6 +12,8 @@ import pytest
 from pyapi.cli import cli
 from tests.support.command import PROGRAM, environment, run_here, succeeded
 
+pytestmark = pytest.mark.needs("time")
+
 
 def completed(*words: str) -> list[str]:
     """What a shell offers for the last word."""

@@ -19,6 +19,8 @@ from tests.support.factories import add_economy_report, add_reform_impact, add_r
 from tests.support.snapshots import snapshot
 from tests.support.statements import one, rerun
 
+pytestmark = pytest.mark.needs("time")
+
 
 def examine(pgreprise: Run, *, problems: bool) -> list[dict[str, str]]:
     """What the doctor finds besides countries that are not used."""

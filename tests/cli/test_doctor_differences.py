@@ -17,6 +17,8 @@ from pyapi.schema.files import sql_folder
 from tests.support.databases import Connection
 from tests.support.factories import add_simulation
 
+pytestmark = pytest.mark.needs("time")
+
 Look = Callable[[], list[Finding]]
 
 

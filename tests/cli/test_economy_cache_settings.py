@@ -86,7 +86,7 @@ def test_each_form_of_a_url_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) 
         "redis://host:s3cret/0",
         "redis://:s3cret@host/zero",
         "redis://host/0#s3cret",
-        "redis://:s3cret@host\n",
+        "redis://:s3cret@ho\nst",
         "redis://:s3c ret@host",
         "unix://",
         "unix://host/run/redis.sock",

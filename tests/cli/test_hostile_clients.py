@@ -15,6 +15,8 @@ from tests.support.samples import load_sample
 from tests.support.snapshots import everything
 from tests.support.wire import Server, everything_of, served_api, statuses
 
+pytestmark = pytest.mark.needs("time")
+
 MIB = 1024 * 1024
 MANY = 40
 

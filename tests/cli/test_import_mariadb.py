@@ -16,7 +16,7 @@ from tests.support.databases import Connection, folder_of_a_server
 from tests.support.mariadb import LegacyInMariaDB, MariaDB
 from tests.support.snapshots import snapshot
 
-pytestmark = pytest.mark.needs("mariadb")
+pytestmark = [pytest.mark.needs("mariadb"), pytest.mark.needs("time")]
 
 
 @pytest.fixture

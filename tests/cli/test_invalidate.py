@@ -35,7 +35,7 @@ from tests.support.factories import (
 )
 from tests.support.statements import one, rerun, undo
 
-pytestmark = pytest.mark.needs("redis")
+pytestmark = [pytest.mark.needs("redis"), pytest.mark.needs("time")]
 
 Follow = Callable[..., "subprocess.Popen[str]"]
 

@@ -22,6 +22,8 @@ from tests.support.command import PROGRAM, Run, environment
 from tests.support.databases import Connection, plain
 from tests.support.projects import PROJECT
 
+pytestmark = pytest.mark.needs("time")
+
 TOKEN = "a-token-of-monitors"
 MONITORING = PROJECT / "docs" / "monitoring"
 Ask = Callable[..., tuple[int, str]]

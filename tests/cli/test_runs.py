@@ -62,7 +62,10 @@ def test_what_was_done_is_told_when_the_next_one_cannot_be_tried(pgreprise: Run,
     )
     done = pgreprise("rerun", "us", str(report), "2", "--json")
     assert done.returncode == 1
-    assert [result["report_id"] for result in json.loads(done.stdout)] == [report]
+    assert [(result["status"], result["report_id"]) for result in json.loads(done.stdout)] == [
+        ("ok", report),
+        ("error", 2),
+    ]
     assert "pgreprise migrate" in done.stderr
 
 

@@ -35,6 +35,8 @@ from tests.support.hosts import LEGACY
 from tests.support.projects import PROJECT
 from tests.support.snapshots import snapshot
 
+pytestmark = pytest.mark.needs("time")
+
 Start = Callable[..., subprocess.Popen[str]]
 
 READY = "pgreprise is ready. Ctrl-C stops it."

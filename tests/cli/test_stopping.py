@@ -23,6 +23,8 @@ from tests.support.command import PROGRAM, Run, environment
 from tests.support.databases import folder_of_a_server, plain
 from tests.support.ports import unused_port
 
+pytestmark = pytest.mark.needs("time")
+
 READY = b"Ctrl-C stops it"
 
 

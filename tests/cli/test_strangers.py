@@ -20,10 +20,12 @@ from tests.support.accounts import OTHER, Python, modes
 from tests.support.command import environment, run, run_here
 from tests.support.databases import connect, folder_of_a_server, plain
 
+pytestmark = pytest.mark.needs("time")
+
 # These make an embedded server where there is none.
 MAKE = {"up", "migrate"}
 # These need no database.
-NEED_NONE = {"token", "routine new", "routine release"}
+NEED_NONE = {"token", "manual", "routine new", "routine release"}
 # What a command takes, where it is more than its required arguments.
 TAKE: dict[str, tuple[str, ...]] = {
     "cache-version set": ("us", "--package", "1"),

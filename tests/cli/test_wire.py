@@ -19,6 +19,8 @@ from tests.support.statements import one
 from tests.support.tokens import SECRET, claims, signed
 from tests.support.wire import Server, everything_of, served_api, statuses
 
+pytestmark = pytest.mark.needs("time")
+
 CLIENTS = 48
 PATCH = b"PATCH /us/report HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 END = b"Connection: close\r\n\r\n"

@@ -49,6 +49,7 @@ def test_a_writer_waits_five_seconds_at_most_or_as_long_as_its_caller_said(sandb
     add_reform_impact(sandbox)
     act = rerun(sandbox, report)["rerun_id"]
     batch = one(sandbox, 'select create_rerun_batch(\'{"country": "us"}\') as id')["id"]
+    cancelled = one(sandbox, "select create_rerun_batch('{\"ids\": [7]}') as id")["id"]
     calls = [
         *(call for call in WRITERS if "(1" not in call),
         f"call rerun_report({report})",
@@ -62,6 +63,7 @@ def test_a_writer_waits_five_seconds_at_most_or_as_long_as_its_caller_said(sandb
         'select create_rerun_batch(\'{"year": "2025"}\')',
         f"select rerun_batch_chunk({batch})",
         f"select undo_batch_chunk({batch})",
+        f"select cancel_rerun_batch({cancelled})",
         "select purge_chunk(interval '0')",
         "select set_setting('archive_outputs', 'off')",
         "select * from rerun_feed(0)",

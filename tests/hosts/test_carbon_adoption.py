@@ -11,6 +11,8 @@ from tests.support.dumps import dump, public
 from tests.support.refusals import detail, problems, refused_with
 from tests.support.statements import one
 
+pytestmark = pytest.mark.needs("time")
+
 COLUMNS = (
     "select attrelid::regclass::text || '.' || attname as name, format_type(atttypid, atttypmod) as type, attnotnull, "
     "pg_get_expr(adbin, adrelid) as given from pg_attribute "

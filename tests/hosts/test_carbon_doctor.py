@@ -10,6 +10,8 @@ from pyapi.doctor import Finding, carbon
 from tests.support.databases import connect, rows
 from tests.support.statements import one
 
+pytestmark = pytest.mark.needs("time")
+
 DIFFERENCES = "select * from carbon_stats_differences()"
 
 

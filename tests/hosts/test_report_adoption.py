@@ -18,6 +18,8 @@ from tests.support.dumps import dump, public
 from tests.support.report_host import CASES, load_host
 from tests.support.statements import one, undo
 
+pytestmark = pytest.mark.needs("time")
+
 RUN_TABLES = "select has_run_tables from pgreprise.setting"
 
 

@@ -15,6 +15,8 @@ from tests.support.databases import Connection, connect, engine, rows
 from tests.support.report_host import CASES, load_host
 from tests.support.statements import one
 
+pytestmark = pytest.mark.needs("time")
+
 
 def findings(url: URL) -> list[Finding]:
     """What the doctor finds in the tables of the reports; it has other checks too."""

@@ -17,6 +17,8 @@ from tests.support.databases import engine, rows
 from tests.support.dumps import dump, run_script, state
 from tests.support.projects import add_revision
 
+pytestmark = pytest.mark.needs("time")
+
 OURS = """
   select format('%s %s', kind, name) as found
     from (

@@ -25,6 +25,8 @@ from tests.support.factories import add_report, add_simulation, set_versions
 from tests.support.replies import refused, succeeded
 from tests.support.servers import Programs, Server, migrated_server, standby, wait_for_replay
 
+pytestmark = pytest.mark.needs("time")
+
 ATTEMPTS, PAUSE_SECONDS = 100, 0.05
 
 

@@ -20,7 +20,7 @@ from tests.support.factories import add_economy_report, add_reform_impact, add_r
 from tests.support.replies import refused, succeeded
 from tests.support.tokens import SECRET, authentication, claims, signed
 
-pytestmark = pytest.mark.needs("pgbouncer")
+pytestmark = [pytest.mark.needs("pgbouncer"), pytest.mark.needs("time")]
 
 # More often than it takes for a driver to prepare a statement.
 ROUNDS = 12

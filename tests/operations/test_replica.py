@@ -17,6 +17,8 @@ from tests.support.factories import add_report, add_simulation
 from tests.support.replies import refused, succeeded
 from tests.support.servers import Programs, Server, migrated_server, standby, wait_for_replay
 
+pytestmark = pytest.mark.needs("time")
+
 
 @pytest.fixture(scope="module")
 def primary(programs: Programs, module_folder: Path) -> Iterator[Server]:
