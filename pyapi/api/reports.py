@@ -131,15 +131,18 @@ class Rerun(Stored):
 
 
 class Touched(Stored):
-    """A row that a rerun would touch or is near and kept, or the defect because of which it would be refused."""
+    """A row that a rerun would touch or is near and kept, or the defect because of which it would be refused.
 
-    kind: Literal["report", "simulation", "reform_impact"]
-    id: int
-    status: str
+    A reference is a table of the application whose rows would be lost; it has no id and no status.
+    """
+
+    kind: Literal["report", "simulation", "reform_impact", "reference"]
+    id: int | None
+    status: str | None
     action: str
     output_bytes: int
     shared_with: list[int]
-    errcode: Literal["RR002", "RR003", "RR004", "RR005", "RR006"] | None
+    errcode: Literal["RR002", "RR003", "RR004", "RR005", "RR006", "RR021"] | None
     message: str | None
     hint: str | None
 

@@ -9,8 +9,9 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import URL
 
+from pyapi.api.reports import Touched
 from tests.support.databases import Connection, connect
-from tests.support.factories import add_report, add_simulation, set_versions
+from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.replies import refused, succeeded
 from tests.support.snapshots import snapshot
 
@@ -307,3 +308,14 @@ def test_a_routine_of_ours_that_another_one_lacks_is_not_the_hosts(
     envelope = refused(shared_client.post("/us/report/1/rerun"), 503, "42883")
     host.execute("alter function pgreprise.away rename to same_key_reports")
     assert "pgreprise migrate" in envelope["hint"]
+
+
+def test_a_preview_names_the_rows_that_would_be_lost_as_the_document_says(client: FlaskClient, dba: Connection) -> None:
+    set_versions(dba)
+    report = add_economy_report(dba)[0]
+    impact = add_reform_impact(dba)
+    dba.execute("create table public.note (about integer references public.reform_impact on delete cascade)")
+    dba.execute("insert into public.note values (%s)", (impact,))
+    dba.execute("grant select on public.note to pgreprise_owner")
+    rows = succeeded(client.get(f"/us/report/{report}/rerun"))
+    assert [Touched.model_validate(row).kind for row in rows] == ["report", "reference"]
