@@ -14,9 +14,10 @@ export interface CacheScope {
 
 /** A row that a rerun would change or keep, or the defect because of which it would be refused. */
 export interface Touched {
-  kind: "report" | "simulation" | "reform_impact";
-  id: number;
-  status: string;
+  /** A reference is a table of the application whose rows would be lost; it has no id and no status. */
+  kind: "report" | "simulation" | "reform_impact" | "reference";
+  id: number | null;
+  status: string | null;
   action: string;
   output_bytes: number;
   shared_with: number[];
@@ -87,11 +88,11 @@ export interface ReportClient {
   preview(country: string, report: Id): Promise<Touched[]>;
   /**
    * Puts the report back to pending. It is sent again, at most twice, when the answer does not arrive; the key makes
-   * it one rerun. Without a key of the caller's each call has a random one.
+   * it one rerun. Without a key of the caller's each call has a random one. The reason is kept in the history.
    */
-  rerun(country: string, report: Id, options?: { idempotencyKey?: string }): Promise<Rerun>;
+  rerun(country: string, report: Id, options?: { idempotencyKey?: string; reason?: string }): Promise<Rerun>;
   /** Puts back what that rerun cleared, as a new run. `force` overwrites what is newer. */
-  undo(country: string, report: Id, rerun: Id, options?: { force?: boolean }): Promise<Undone>;
+  undo(country: string, report: Id, rerun: Id, options?: { force?: boolean; reason?: string }): Promise<Undone>;
   /** The runs, newest first, the current one included. */
   runs(country: string, report: Id): Promise<ListedRun[]>;
   run(country: string, report: Id, sequence: Id): Promise<Run>;

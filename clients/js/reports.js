@@ -62,14 +62,15 @@ export function reportClient({ url = "", token, fetch = globalThis.fetch } = {})
   const client = {
     preview: (country, report) => ask("GET", [country, "report", report, "rerun"]),
 
-    rerun: (country, report, { idempotencyKey = randomKey() } = {}) =>
+    rerun: (country, report, { idempotencyKey = randomKey(), reason } = {}) =>
       ask("POST", [country, "report", report, "rerun"], {
+        body: { reason },
         headers: { "Idempotency-Key": idempotencyKey },
         attempts: ATTEMPTS,
       }),
 
-    undo: (country, report, rerun, { force = false } = {}) =>
-      ask("POST", [country, "report", report, "reruns", rerun, "undo"], { body: { force } }),
+    undo: (country, report, rerun, { force = false, reason } = {}) =>
+      ask("POST", [country, "report", report, "reruns", rerun, "undo"], { body: { force, reason } }),
 
     runs: (country, report) => ask("GET", [country, "report", report, "runs"]),
 

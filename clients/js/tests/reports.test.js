@@ -41,7 +41,8 @@ describe("the API with its sample", { skip: absent }, () => {
     const before = await reports.lastGoodResult("us", 4);
     assert.deepEqual([before?.run_sequence, before?.is_current, before?.output], [1, true, output]);
 
-    const rerun = await reports.rerun("us", 4);
+    const rerun = await reports.rerun("us", 4, { reason: "the model was fixed" });
+    assert.equal((await reports.runs("us", 4))[0]?.reason, "the model was fixed");
     assert.deepEqual([rerun.report_id, rerun.run_sequence, rerun.simulation_ids], [4, 2, [5, 6]]);
     assert.equal((await reports.run("us", 4, 2)).status, "pending");
     const during = await reports.lastGoodResult("us", 4);
@@ -95,7 +96,7 @@ describe("the API with its sample", { skip: absent }, () => {
     await reports.rerun("us", 4);
     const newer = await errorOf(reports.undo("us", 4, rerun));
     assert.deepEqual([newer.status, newer.code], [409, "RR010"]);
-    assert.equal((await reports.undo("us", 4, rerun, { force: true })).rerun_id, rerun);
+    assert.equal((await reports.undo("us", 4, rerun, { force: true, reason: "the newer one was wrong" })).rerun_id, rerun);
   });
 
   test("what a caller puts into a path stays one part of it", async () => {
