@@ -131,6 +131,22 @@ def _attributes(database: psycopg.Connection[Any]) -> Iterator[Finding]:
             )
 
 
+def _own_tables(role: str, groups: list[str], table_rights: list[dict[str, Any]]) -> Iterator[str]:
+    """The tables on which a role holds rights that it has not from one of our groups, where they are told."""
+    of_groups: dict[str, set[str]] = {}
+    for held in table_rights:
+        if held["role"] in groups:
+            for table in held["tables"]:
+                of_groups.setdefault(table, set()).update(held["rights"])
+    for held in table_rights:
+        if held["role"] == role:
+            yield from (
+                table
+                for table in held["tables"]
+                if held["is_direct"] or held["is_owner"] or not set(held["rights"]) <= of_groups.get(table, set())
+            )
+
+
 def _members(database: psycopg.Connection[Any], table_rights: list[dict[str, Any]]) -> Iterator[Finding]:
     for row in ask(database, "role_members"):
         role, groups = row["role"], row["groups"]
@@ -149,7 +165,7 @@ def _members(database: psycopg.Connection[Any], table_rights: list[dict[str, Any
                 "problem" if is_caller else "note",
             )
         elif "pgreprise_api" in groups:
-            tables = ", ".join(sorted(name for own in table_rights if own["role"] == role for name in own["tables"]))
+            tables = ", ".join(sorted(_own_tables(role, groups, table_rights)))
             if tables:
                 yield _finding(
                     f"Role {role} is a member of pgreprise_api and holds rights of its own on {tables}. "

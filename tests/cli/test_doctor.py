@@ -268,6 +268,14 @@ def test_the_rights_that_pgreprise_gives_are_right(unsaved: Connection) -> None:
     assert rights(unsaved) == []
 
 
+def test_what_a_login_has_from_the_group_is_told_of_the_group_only(unsaved: Connection) -> None:
+    unsaved.execute("grant pgreprise_api to doctor_s; grant select on reform_impact to pgreprise_api")
+    [finding] = rights(unsaved)
+    assert finding.message.startswith("pgreprise_api may select on ")
+    unsaved.execute("grant update on reform_impact to doctor_s")
+    assert len(rights(unsaved)) == 2
+
+
 @pytest.mark.parametrize(("group", "severity"), [("", "note"), ("grant pgreprise_api to doctor_s", "problem")])
 def test_a_login_with_the_admin_option_on_our_owner_is_named(unsaved: Connection, group: str, severity: str) -> None:
     version = one(unsaved, "select current_setting('server_version_num')::integer as number")["number"]

@@ -162,6 +162,15 @@ def test_the_dashboard_and_the_alerts_ask_for_what_is_there(served: tuple[subpro
     assert {name for name in told if name not in page} == set()
 
 
+@pytest.mark.needs("promtool")
+def test_prometheus_reads_the_rules() -> None:
+    checked = subprocess.run(
+        ["promtool", "check", "rules", MONITORING / "alerts.yml"], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+    assert "SUCCESS: 9 rules found" in checked.stdout
+
+
 def test_the_rules_are_rules() -> None:
     text = (MONITORING / "alerts.yml").read_text(encoding="utf-8")
     alerts = re.findall(r"^      - alert: (\w+)$", text, re.MULTILINE)

@@ -69,10 +69,15 @@ def postgresql_15() -> str | None:
     return None if present else "there is no PostgreSQL 15 of Debian; its package is postgresql-15"
 
 
+def promtool() -> str | None:
+    """Prometheus's checker of rules."""
+    return None if shutil.which("promtool") else "there is no promtool; Debian's package prometheus has it"
+
+
 # Each gives the reason why it is absent, or None where it is there. A new thing is one more function here.
 THINGS: dict[str, Callable[[], str | None]] = {
     function.__name__: cache(function)
-    for function in (man, mariadb, pgbouncer, plpgsql_check, postgresql_15, redis, root, time)
+    for function in (man, mariadb, pgbouncer, plpgsql_check, postgresql_15, promtool, redis, root, time)
 }
 
 
