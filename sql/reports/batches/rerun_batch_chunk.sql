@@ -31,7 +31,8 @@ begin
   longest := current_setting('lock_timeout');
   perform pgreprise.check_chunk_size(rerun_batch_chunk.chunk_size);
   perform pgreprise.require_batch(rerun_batch_chunk.batch_id);
-  -- An undo of the batch waits for this lock, and so for the acts of this chunk. Other chunks and a cancellation do not.
+  -- An undo of the batch waits for this lock, and so for the acts of this chunk. Other chunks, and a cancellation, do
+  -- not wait.
   select batch.* into target
     from pgreprise.rerun_batch as batch
    where batch.batch_id = rerun_batch_chunk.batch_id
