@@ -40,8 +40,11 @@ def pytest_configure() -> None:
     A database is a few hundred files. On ext4 without a journal each file that was deleted within the last minute
     makes the next one slower to create, up to ten times here.
     """
-    # Under nohup it is ignored, and every command that a test starts would inherit that.
+    # Under nohup, or in the background of a shell, they are ignored, and every command that a test starts would inherit
+    # that.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES:
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None
