@@ -568,7 +568,7 @@ def test_batches_are_listed_newest_first_with_who_made_them(sandbox: Connection,
         "stands_still": False,
         "reason": None,
         "request_id": None,
-        "client_address": None,
+        "client_address": one(sandbox, "select host(inet_client_addr()) as address")["address"],
         **dict.fromkeys(("cancelled_at", "cancelled_by", "cancel_reason")),
     }
     assert rows == [

@@ -110,7 +110,7 @@ def test_a_rerun_is_written_down_with_what_it_did_and_who_did_it(sandbox: Connec
         "actor": None,
         "reason": None,
         "request_id": None,
-        "client_address": None,
+        "client_address": one(sandbox, "select host(inet_client_addr()) as address")["address"],
         "feed_position": None,
     }
 
@@ -285,7 +285,7 @@ def test_the_history_lists_every_run_newest_first_with_what_started_it(sandbox: 
         "batch_id": None,
         "reason": None,
         "request_id": None,
-        "client_address": None,
+        "client_address": one(sandbox, "select host(inet_client_addr()) as address")["address"],
         "host_run_id": None,
         "host_run_sequence": None,
     }
