@@ -335,6 +335,7 @@ def test_the_history_lists_every_run_newest_first_with_what_started_it(sandbox: 
             "rerun_id": None,
             "started_at": None,
             "session_role": None,
+            "client_address": None,
             "simulation_ids": None,
             "economy_cache_rows_deleted": None,
         },
