@@ -145,9 +145,8 @@ def _is_redis_url(text: str) -> bool:
     return url.scheme in ("redis", "rediss") and bool(url.hostname) and port != 0 and (not path or path.isdecimal())
 
 
-def _redis_url(text: str | None) -> str | None:
+def _redis_url(url: str | None) -> str | None:
     """The URL of a Redis. Raises ValueError, without any part of the text: it may hold a password."""
-    url = text
     if url is not None and not _is_redis_url(url):
         raise ValueError(
             "PGREPRISE_REDIS_URL is not the URL of a Redis. Write it as redis://user:password@host:6379/0, as "

@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from pyapi.api.replica import Replica, WritePosition
 from pyapi.api.turns import in_turn
 from pyapi.database import connect_engine
 from pyapi.economy_cache import EconomyCache
+from pyapi.settings import Settings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -127,67 +128,18 @@ class _Arbiter(Arbiter):  # type: ignore[misc]
 class _Gunicorn(BaseApplication):  # type: ignore[misc]
     """Gunicorn, configured by arguments instead of by files and its own command line."""
 
-    def __init__(
-        self,
-        database: URL,
-        authentication: Authentication | None,
-        economy_cache: EconomyCache | None,
-        origins: Collection[str],
-        prefix: str,
-        proxies: int,
-        read_database: URL | None,
-        is_pooled: bool | None,
-        call_timeout_seconds: float,
-        metrics_token: str | None,
-        connections: int,
-        options: dict[str, object],
-    ) -> None:
-        self._database = database
-        self._authentication = authentication
-        self._economy_cache = economy_cache
-        self._origins = origins
-        self._prefix, self._proxies = prefix, proxies
-        self._read_database = read_database
-        self._is_pooled = is_pooled
-        self._call_timeout_seconds = call_timeout_seconds
-        self._metrics_token = metrics_token
-        self._connections = connections
-        # Shared by the workers, so it is made before they are.
-        self._position = WritePosition()
+    def __init__(self, load_application: Callable[[], WSGIApplication], options: dict[str, object]) -> None:
+        self._load_application = load_application
         self._options = options
         super().__init__()
 
     def load_config(self) -> None:
         for name, value in self._options.items():
             self.cfg.set(name, value)
-        self.cfg.set("post_fork", lambda _server, worker: self._position.use_slot(worker.age))
 
     def load(self) -> WSGIApplication:
         # Runs in each worker after the fork, so that no two processes share a connection.
-        replica = None
-        if self._read_database is not None:
-            replica = Replica(self._engine(self._read_database, wants_writer=False), self._position)
-        app = create_app(
-            self._engine(self._database),
-            self._authentication,
-            economy_cache=self._economy_cache,
-            origins=self._origins,
-            replica=replica,
-            metrics_token=self._metrics_token,
-            prefix=self._prefix,
-            proxies=self._proxies,
-        )
-        return in_turn(app)
-
-    def _engine(self, database: URL, *, wants_writer: bool = True) -> Engine:
-        return connect_engine(
-            database,
-            pool_size=self._connections,
-            pool_timeout_seconds=_POOL_SECONDS,
-            is_pooled=self._is_pooled,
-            call_timeout_seconds=self._call_timeout_seconds,
-            wants_writer=wants_writer,
-        )
+        return self._load_application()
 
     def run(self) -> None:
         try:
@@ -220,17 +172,9 @@ def serve(
     database: URL,
     address: Address,
     authentication: Authentication | None,
+    settings: Settings,
     *,
     economy_cache: EconomyCache | None = None,
-    origins: Collection[str] = (),
-    prefix: str = "",
-    proxies: int = 0,
-    read_database: URL | None = None,
-    is_pooled: bool | None = None,
-    call_timeout_seconds: float = 30,
-    metrics_token: str | None = None,
-    logs_json: bool = False,
-    access_log: bool = False,
     workers: int = 2,
     connections: int = 8,
     clients: int = 1000,
@@ -238,13 +182,9 @@ def serve(
 ) -> None:
     """Serve the API until SIGINT or SIGTERM; requests under way are finished after SIGTERM.
 
-    Web pages of ``origins`` may call it. It serves below ``prefix``, and believes what so many ``proxies`` say of a
-    client. Each of the ``workers`` processes serves at most ``clients`` connections of
-    clients at once, over at most ``connections`` to the database. GETs go to ``read_database``, a replica, where it is
-    given. ``is_pooled`` says whether a transaction pooler is in between and ``call_timeout_seconds`` how long a call
-    may take in the database; see ``connect_engine``. With a ``metrics_token`` the metrics of all processes are served.
-    The log has lines of JSON with ``logs_json``, and one line for each request with ``access_log``. Does not return:
-    gunicorn ends with SystemExit.
+    The ``settings`` say what else it does; which database and which keys they name does not count. Each of the
+    ``workers`` processes serves at most ``clients`` connections of clients at once, over at most ``connections`` to the
+    database. Does not return: gunicorn ends with SystemExit.
     Raises UnprotectedAddressError where ``authentication`` is None and others than this machine would reach
     the address, and RuntimeError where gevent has not patched the process before psycopg was imported.
     """
@@ -252,6 +192,37 @@ def serve(
         address.require_loopback()
     if not monkey.is_module_patched("select"):
         raise RuntimeError("gevent has not patched this process. Start it with pyapi.__main__.")
+    # Shared by the workers, so it is made before they are.
+    position = WritePosition()
+
+    def engine(url: URL, *, wants_writer: bool = True) -> Engine:
+        return connect_engine(
+            url,
+            pool_size=connections,
+            pool_timeout_seconds=_POOL_SECONDS,
+            is_pooled=settings.is_pooled,
+            call_timeout_seconds=settings.call_timeout_seconds,
+            wants_writer=wants_writer,
+        )
+
+    def application() -> WSGIApplication:
+        replica = None
+        if settings.read_database is not None:
+            replica = Replica(engine(settings.read_database, wants_writer=False), position)
+        return in_turn(
+            create_app(
+                engine(database),
+                authentication,
+                economy_cache=economy_cache,
+                origins=settings.cors_origins,
+                replica=replica,
+                metrics_token=settings.metrics_token,
+                prefix=settings.prefix,
+                proxies=settings.proxies,
+            )
+        )
+
+    log = {"as_json": settings.logs_json, "access_log": settings.access_log}
     options: dict[str, object] = {
         "bind": f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}",
         "worker_class": "gevent",
@@ -267,35 +238,22 @@ def serve(
         "forwarded_allow_ips": "",
         "forwarder_headers": "",
         "secure_scheme_headers": {},
+        "post_fork": lambda _server, worker: position.use_slot(worker.age),
         "post_worker_init": lambda _worker: _leave_hangups_to_the_parent(),
         "worker_int": lambda _worker: _end_at_once(),
-        "logconfig_dict": log_configuration(as_json=logs_json, access_log=access_log),
+        "logconfig_dict": log_configuration(**log),
     }
-    configure_logs(as_json=logs_json, access_log=access_log)
+    configure_logs(**log)
     if when_ready is not None:
         options["when_ready"] = lambda _server: when_ready()
-    if metrics_token is not None:
-        options["child_exit"] = lambda _server, worker: _forget_process(worker.pid)
     # Gunicorn would take it off the path, also where only a part of a name is equal.
     os.environ.pop("SCRIPT_NAME", None)
     # A request that cannot be read never comes to the application.
     gunicorn.util.write_error = _write_error
     _let_newborn_workers_hear_their_end()
-    server = _Gunicorn(
-        database,
-        authentication,
-        economy_cache,
-        origins,
-        prefix,
-        proxies,
-        read_database,
-        is_pooled,
-        call_timeout_seconds,
-        metrics_token,
-        connections,
-        options,
-    )
-    if metrics_token is None:
-        server.run()
-    with _counting_together():
-        server.run()
+    if settings.metrics_token is None:
+        _Gunicorn(application, options).run()
+    else:
+        options["child_exit"] = lambda _server, worker: _forget_process(worker.pid)
+        with _counting_together():
+            _Gunicorn(application, options).run()

@@ -376,7 +376,7 @@ def test_a_request_does_not_wait_for_a_database_connection_for_ever(
 
 def test_a_process_that_gevent_has_not_patched_does_not_serve(database: URL) -> None:
     with pytest.raises(RuntimeError, match="gevent"):
-        server.serve(database, Address(), None)
+        server.serve(database, Address(), None, Settings.from_environment())
 
 
 @pytest.mark.parametrize("command", ["up", "serve"])

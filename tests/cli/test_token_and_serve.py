@@ -130,7 +130,7 @@ def test_without_authentication_only_loopback_is_listened_on(run: Run, host: str
         r"error: refusing to listen on [^\n]*without authentication; set PGREPRISE_JWT[^\n]+\n", ended.err
     )
     with pytest.raises(UnprotectedAddressError):
-        serve(URL.create("postgresql"), Address(host), None)
+        serve(URL.create("postgresql"), Address(host), None, Settings.from_environment())
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
