@@ -96,13 +96,13 @@ def create_app(
     app.extensions[BACKGROUND] = Background()
     for blueprint in (reports, simulations, history, carbon, health, documentation):
         app.register_blueprint(blueprint)
+    register_context(app)
     register_access_log(app)
     if metrics_token is not None:
         # Its library learns when it is imported where processes share what they count.
         from pyapi.api.metrics import register_metrics
 
         register_metrics(app, engine, metrics_token)
-    register_context(app)
     register_replica(app, replica)
     register_browsers(app, origins)
     register_authentication(app, authentication, origins)

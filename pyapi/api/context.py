@@ -6,13 +6,23 @@ The id is in the reply, in the log and with the acts that the request did.
 from __future__ import annotations
 
 import re
+import time
 import uuid
 
 from flask import Flask, Response, g, request
 
 from pyapi.database import Request
 
-__all__ = ["REASON_HEADER", "REQUEST_ID_HEADER", "reason", "register_context", "request_context", "request_id"]
+__all__ = [
+    "REASON_HEADER",
+    "REQUEST_ID_HEADER",
+    "reason",
+    "register_context",
+    "request_context",
+    "request_id",
+    "request_seconds",
+    "route",
+]
 
 REQUEST_ID_HEADER = "X-Request-Id"
 REASON_HEADER = "X-Reason"
@@ -45,8 +55,22 @@ def reason(given: str | None = None) -> str | None:
         return header
 
 
+def route() -> str | None:
+    """The rule of the request's path, which has no ids; None where the path is none of ours."""
+    return request.url_rule.rule if request.url_rule is not None else None
+
+
+def request_seconds() -> float:
+    """How long the request has taken so far."""
+    return float(time.perf_counter() - g.began_at)
+
+
 def register_context(app: Flask) -> None:
-    """Name the request in every reply."""
+    """Name the request in every reply, and note when it began. To be registered before what asks for that."""
+
+    @app.before_request
+    def begin() -> None:
+        g.began_at = time.perf_counter()
 
     @app.after_request
     def name_the_request(response: Response) -> Response:

@@ -14,7 +14,7 @@ from typing import Any
 from flask import Flask, Response, g, has_request_context, request
 from pythonjsonlogger.json import JsonFormatter
 
-from pyapi.api.context import request_id
+from pyapi.api.context import request_id, request_seconds, route
 
 __all__ = ["configure_logs", "log_configuration", "register_access_log"]
 
@@ -95,14 +95,9 @@ def register_access_log(app: Flask) -> None:
     Not the query, which may hold secrets.
     """
 
-    @app.before_request
-    def begin() -> None:
-        g.asked_at = time.perf_counter()
-
     @app.after_request
     def write(response: Response) -> Response:
         if access.isEnabledFor(logging.INFO):
-            seconds = time.perf_counter() - g.asked_at
             access.info(
                 "%s %s %s",
                 request.method,
@@ -111,10 +106,10 @@ def register_access_log(app: Flask) -> None:
                 extra={
                     "method": request.method,
                     "path": request.path,
-                    "route": request.url_rule.rule if request.url_rule is not None else None,
+                    "route": route(),
                     "status": response.status_code,
                     "code": g.get("failure_code"),
-                    "seconds": round(seconds, 6),
+                    "seconds": round(request_seconds(), 6),
                     "actor": _actor(),
                     "client": request.remote_addr,
                 },

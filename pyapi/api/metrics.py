@@ -26,6 +26,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
 from pyapi import database
+from pyapi.api.context import request_seconds, route
 from pyapi.api.openapi import TEXT, describes
 
 __all__ = ["DatabaseFigures", "register_metrics"]
@@ -97,11 +98,6 @@ class DatabaseFigures:
         yield from families.values()
 
 
-def _route() -> str:
-    # Not the path: it has ids, and anybody can invent paths.
-    return request.url_rule.rule if request.url_rule is not None else "none"
-
-
 def register_metrics(app: Flask, engine: Engine, token: str) -> None:
     """Count the requests of an application, and serve the figures to those who have the token."""
     app.extensions[_METRICS] = (token, DatabaseFigures(engine))
@@ -111,15 +107,13 @@ def register_metrics(app: Flask, engine: Engine, token: str) -> None:
     event.listen(engine, "checkout", lambda *_: in_use.inc())
     event.listen(engine, "checkin", lambda *_: in_use.dec())
 
-    @app.before_request
-    def begin() -> None:
-        g.began_at = time.perf_counter()
-
     @app.after_request
     def count(response: Response) -> Response:
         method = request.method if request.method in _METHODS else "other"
-        _requests.labels(_route(), method, response.status_code).inc()
-        _seconds.labels(_route(), method).observe(time.perf_counter() - g.began_at)
+        # Not the path: it has ids, and anybody can invent paths.
+        rule = route() or "none"
+        _requests.labels(rule, method, response.status_code).inc()
+        _seconds.labels(rule, method).observe(request_seconds())
         if "failure_code" in g:
             _refusals.labels(g.failure_code).inc()
         return response
