@@ -197,12 +197,7 @@ def purge(
     wanted: dict[str, Any] = {"older_than": older_than, "keep_last": str(1 if keep_last is None else keep_last)}
     with administrator() as engine:
         if by_retention:
-            [retention] = call(engine, "public.archive_retention")
-            if retention["older_than"] is None:
-                raise click.ClickException(
-                    "Nothing says how long the archive is kept. Nothing was purged. Set it: "
-                    "pgreprise setting set archive_keep '90 days', or archive_keep_bytes."
-                )
+            [retention] = call(engine, "public.archive_retention", is_required=True)
             wanted = {"older_than": retention["older_than"], "keep_last": str(retention["keep_last"])}
         [found] = call(engine, "public.archive_size", **wanted)
         if dry_run:

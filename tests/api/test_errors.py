@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import URL, create_engine
@@ -221,16 +220,7 @@ def finished_batch(dba: Connection) -> Callable[[FlaskClient], Any]:
 
 
 def archive_without_retention(dba: Connection) -> Callable[[FlaskClient], Any]:
-    # The procedure commits, which no function can. So a function says what it has said.
-    with pytest.raises(psycopg.Error) as refused_by:
-        dba.execute("call purge_by_retention()")
-    said = refused_by.value.diag
-    dba.execute(
-        "create function pgreprise.said() returns void language plpgsql as $$ begin "
-        f"raise exception using errcode = '{said.sqlstate}', message = '{said.message_primary}', "
-        "hint = 'Set it.'; end $$"
-    )
-    return instead_of_get_report(dba, "pgreprise.said()")
+    return instead_of_get_report(dba, "public.archive_retention(is_required => true)")
 
 
 def missing_scope(dba: Connection) -> Callable[[FlaskClient], Any]:

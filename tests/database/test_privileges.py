@@ -83,8 +83,10 @@ EXPECTED = {
     "pgreprise.add_counts": DBA,
     "pgreprise.skip_used_run_numbers": INTERNAL,
     "pgreprise.refuse_transaction_block": DBA,
+    "pgreprise.purge_in_chunks": DBA,
     "pgreprise.actor": INTERNAL,
     "pgreprise.checked_reason": INTERNAL,
+    "pgreprise.archive_bytes": INTERNAL,
     "pgreprise.batch_state": INTERNAL,
     "pgreprise.cache_key_reports": INTERNAL,
     "pgreprise.raise_batch_ended": INTERNAL,
@@ -271,6 +273,7 @@ COMMITTING = {
     "public.undo_rerun_batch",
     "public.purge_runs",
     "public.purge_by_retention",
+    "pgreprise.purge_in_chunks",
     "pgreprise.refuse_transaction_block",
 }
 # Adds numbers up for them, and touches no table.
@@ -785,6 +788,7 @@ CALLS_AS_THE_CALLER = [
     "call public.undo_rerun_batch(1)",
     "call public.purge_runs(interval '0', 0)",
     "call public.purge_by_retention()",
+    "call pgreprise.purge_in_chunks(interval '0', 0, 100)",
     "call pgreprise.refuse_transaction_block()",
     "select pgreprise.called_by(null, 1)",
     "select pgreprise.wal_position()",

@@ -74,10 +74,7 @@ begin
       from pgreprise.rerun as act
      where act.feed_position is null
     union all
-    select 'pgreprise_archive_bytes', jsonb_build_object(), (
-        pg_total_relation_size('pgreprise.report_run') + pg_total_relation_size('pgreprise.simulation_run')
-        + pg_total_relation_size('pgreprise.reform_impact_archive')
-      )::double precision;
+    select 'pgreprise_archive_bytes', jsonb_build_object(), pgreprise.archive_bytes()::double precision;
 end;
 $$;
 

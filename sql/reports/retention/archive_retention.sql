@@ -1,9 +1,9 @@
--- archive_retention(): the settings of how long the archive is kept, and what follows from them now: a purge of outputs
--- older than older_than leaves what both archive_keep and archive_keep_bytes allow, the newest outputs. older_than is
--- null where neither is set. The newest archive_keep_last runs of a report are kept all the same, so the archive may
--- stay larger than archive_keep_bytes. Changes nothing.
--- Raises RR017 when the caller's token may not read.
-create or replace function public.archive_retention()
+-- archive_retention(is_required): the settings of how long the archive is kept, and what follows from them now: a purge
+-- of outputs older than older_than leaves what both archive_keep and archive_keep_bytes allow, the newest outputs.
+-- older_than is null where neither is set. The newest archive_keep_last runs of a report are kept all the same, so the
+-- archive may stay larger than archive_keep_bytes. Changes nothing.
+-- Raises RR017 when the caller's token may not read, and with is_required RR026 when neither setting is set.
+create or replace function public.archive_retention(is_required boolean default false)
 returns table (keep interval, keep_bytes bigint, keep_last integer, older_than interval)
 language plpgsql
 stable
@@ -19,6 +19,13 @@ begin
   select setting.archive_keep, setting.archive_keep_bytes, setting.archive_keep_last
     into settings
     from pgreprise.setting as setting;
+  if archive_retention.is_required and settings.archive_keep is null and settings.archive_keep_bytes is null then
+    raise exception using
+      errcode = 'RR026',
+      message = 'Nothing says how long the archive is kept. Nothing was purged.',
+      detail = jsonb_build_object(),
+      hint = 'Set it: select set_setting(''archive_keep'', ''90 days''), or archive_keep_bytes.';
+  end if;
 
   if settings.archive_keep_bytes is not null then
     -- From the newest output backwards: the first one that does not fit.
@@ -53,7 +60,7 @@ begin
 end;
 $$;
 
-comment on function public.archive_retention() is
+comment on function public.archive_retention(boolean) is
 'How long the archive is kept, and from which age on a purge would have to delete outputs now.';
 
-grant execute on function public.archive_retention() to pgreprise_reader, pgreprise_dba;
+grant execute on function public.archive_retention(boolean) to pgreprise_reader, pgreprise_dba;

@@ -45,8 +45,7 @@ begin
           select coalesce(sum(pg_column_size(impact.reform_impact_json)), 0)
             from pgreprise.reform_impact_archive as impact
         )::bigint,
-        pg_total_relation_size('pgreprise.report_run') + pg_total_relation_size('pgreprise.simulation_run')
-          + pg_total_relation_size('pgreprise.reform_impact_archive'),
+        pgreprise.archive_bytes(),
         cardinality(own.rerun_ids)::bigint, purgeable.outputs, purgeable.bytes, acts.oldest, acts.newest
       from (
         select count(*) as reruns, min(act.created_at) as since

@@ -12,30 +12,13 @@ language plpgsql
 as $$
 declare
   retention record;
-  chunk     jsonb;
-  after     bigint := 0;
 begin
   call pgreprise.refuse_transaction_block();
   perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 
-  select settings.older_than, settings.keep_last into retention from public.archive_retention() as settings;
-  if retention.older_than is null then
-    raise exception using
-      errcode = 'RR026',
-      message = 'Nothing says how long the archive is kept. Nothing was purged.',
-      detail = jsonb_build_object(),
-      hint = 'Set it: select set_setting(''archive_keep'', ''90 days''), or archive_keep_bytes.';
-  end if;
-
-  result := jsonb_build_object('reruns', 0, 'bytes', 0);
-  loop
-    chunk := public.purge_chunk(retention.older_than, retention.keep_last, after, purge_by_retention.chunk_size);
-    commit;
-    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    exit when chunk ->> 'after' is null;
-    after := (chunk ->> 'after')::bigint;
-    result := pgreprise.add_counts(result, chunk);
-  end loop;
+  select settings.older_than, settings.keep_last into retention
+    from public.archive_retention(is_required => true) as settings;
+  call pgreprise.purge_in_chunks(retention.older_than, retention.keep_last, purge_by_retention.chunk_size, result);
 end;
 $$;
 

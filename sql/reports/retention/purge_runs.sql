@@ -12,9 +12,6 @@ create or replace procedure public.purge_runs(
 )
 language plpgsql
 as $$
-declare
-  chunk jsonb;
-  after bigint := 0;
 begin
   call pgreprise.refuse_transaction_block();
   perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -27,15 +24,7 @@ begin
       hint = 'A number without a unit is seconds. Write the unit: call purge_runs(interval ''30 days'')';
   end if;
 
-  result := jsonb_build_object('reruns', 0, 'bytes', 0);
-  loop
-    chunk := public.purge_chunk(purge_runs.older_than, purge_runs.keep_last, after, purge_runs.chunk_size);
-    commit;
-    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    exit when chunk ->> 'after' is null;
-    after := (chunk ->> 'after')::bigint;
-    result := pgreprise.add_counts(result, chunk);
-  end loop;
+  call pgreprise.purge_in_chunks(purge_runs.older_than, purge_runs.keep_last, purge_runs.chunk_size, result);
 end;
 $$;
 
