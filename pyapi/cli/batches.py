@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from pyapi.cli.chunks import STOPPED, do_chunk, stoppable
 from pyapi.cli.connections import administrator
 from pyapi.cli.options import REASON_OPTION
-from pyapi.cli.output import ERR, JSON_OPTION, explain, print_first_rows, print_json, print_rows, progress_bar
+from pyapi.cli.output import ERR, JSON_OPTION, explain, print_first_rows, print_json, print_rows, progress_bar, who
 from pyapi.database import call, sqlstate
 from pyapi.wording import counted
 
@@ -124,21 +124,25 @@ def _preview(engine: Engine, filter_json: str, as_json: bool) -> None:
 
 def _create(engine: Engine, filter_json: str, reason: str | None, expected: int | None) -> int:
     """Create a batch and return its id. Where it is large, ask for the number of its reports, if somebody is there."""
-    wanted: dict[str, Any] = {"filter": filter_json, "reason": reason, "expected_reports": expected}
-    try:
-        [row] = call(engine, "public.create_rerun_batch", columns="create_rerun_batch as id", **wanted)
-    except DBAPIError as error:
-        if sqlstate(error) != _NUMBER_NEEDED or expected is not None or not sys.stdin.isatty():
-            raise
-        click.echo(explain(error)["message"], err=True)
-        typed = click.prompt("Type the number to rerun them", type=int, err=True)
+
+    def create(number: int | None) -> int:
         [row] = call(
             engine,
             "public.create_rerun_batch",
             columns="create_rerun_batch as id",
-            **{**wanted, "expected_reports": typed},
+            filter=filter_json,
+            reason=reason,
+            expected_reports=number,
         )
-    return int(row["id"])
+        return int(row["id"])
+
+    try:
+        return create(expected)
+    except DBAPIError as error:
+        if sqlstate(error) != _NUMBER_NEEDED or expected is not None or not sys.stdin.isatty():
+            raise
+        click.echo(explain(error)["message"], err=True)
+    return create(click.prompt("Type the number to rerun them", type=int, err=True))
 
 
 # --- running one -----------------------------------------------------------------------------
@@ -326,10 +330,6 @@ def _conditions(batch: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _who(batch: dict[str, Any]) -> str:
-    return str(batch["actor"] or batch["role_setting"] or batch["session_role"])
-
-
 @click.group(invoke_without_command=True)
 @click.option("--before", metavar="ID", type=int, help="The next page: batches before this one.")
 @click.option("--limit", "max_rows", type=click.IntRange(1, 1000), default=100, show_default=True)
@@ -352,7 +352,7 @@ def batches(context: click.Context, before: int | None, max_rows: int, as_json: 
             "done": f"{row['reports'] - row['remaining']}/{row['reports']}",
             **{name: row[name] for name in ("refused", "undone")},
             "created": row["created_at"],
-            "who": _who(row),
+            "who": who(row),
             "why": row["reason"],
         }
         for row in rows
@@ -377,7 +377,7 @@ def show_batch(batch_id: int, as_json: bool) -> None:
             "state": f"{batch['state']}, and stands still" if batch["stands_still"] else batch["state"],
             "filter": _conditions(batch),
             "why": batch["reason"],
-            "who": _who(batch),
+            "who": who(batch),
             "from": batch["client_address"],
             "reports": f"{batch['reports']}: {batch['rerun']} rerun, {batch['refused']} refused, "
             f"{batch['remaining']} remaining; {batch['undone']} undone since",
@@ -394,11 +394,8 @@ def show_batch(batch_id: int, as_json: bool) -> None:
         rows = list(left)
         print_first_rows(iter(rows), len(rows), "Left for later, because their rows were locked:")
         if batch["state"] == "open":
-            click.echo(f"To continue: pgreprise rerun-batch --resume {batch_id}. To end it: {_cancel(batch_id)}")
-
-
-def _cancel(batch_id: int) -> str:
-    return f"pgreprise batches cancel {batch_id}"
+            resume = f"pgreprise rerun-batch --resume {batch_id}"
+            click.echo(f"To continue: {resume}. To end it: pgreprise batches cancel {batch_id}")
 
 
 @batches.command("cancel")

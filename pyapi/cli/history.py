@@ -9,7 +9,7 @@ import click
 
 from pyapi.cli.connections import administrator
 from pyapi.cli.options import MOMENT
-from pyapi.cli.output import JSON_OPTION, print_json, print_rows
+from pyapi.cli.output import JSON_OPTION, print_json, print_rows, who
 from pyapi.database import call
 
 __all__ = ["COMMANDS"]
@@ -31,7 +31,7 @@ def _shown(act: dict[str, Any]) -> dict[str, Any]:
         "country": act["country_id"],
         "report": act["report_id"],
         "simulations": act["simulation_ids"],
-        "who": act["actor"] or act["role_setting"] or act["session_role"],
+        "who": who(act),
         "from": act["client_address"],
         "note": "; ".join(note for note in notes if note),
     }

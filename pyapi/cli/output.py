@@ -35,6 +35,7 @@ __all__ = [
     "print_json",
     "print_rows",
     "progress_bar",
+    "who",
 ]
 
 _OUT = Console()
@@ -75,6 +76,12 @@ def _print_table(rows: list[dict[str, Any]], title: str | None = None) -> None:
         # What reads a pipe has no width, so the table is as wide as its content.
         _OUT.width = _PIPE_COLUMNS
     _OUT.print(table)
+
+
+def who(row: dict[str, Any]) -> str | None:
+    """Who did something: the person of the token, or where there was none the role."""
+    name: str | None = row["actor"] or row["role_setting"] or row["session_role"]
+    return name
 
 
 def print_json(value: Any) -> None:

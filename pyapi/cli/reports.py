@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from pyapi.cli.batches import undo_batch
 from pyapi.cli.connections import administrator
 from pyapi.cli.options import REASON_OPTION
-from pyapi.cli.output import JSON_OPTION, explain, print_error, print_json, print_rows
+from pyapi.cli.output import JSON_OPTION, explain, print_error, print_json, print_rows, who
 from pyapi.database import call, call_procedure, sqlstate
 from pyapi.wording import counted
 
@@ -141,7 +141,7 @@ def _print_runs(engine: Engine, country: str, report_id: int, as_json: bool) -> 
             "output": _output_state(row),
             "started_by": f"{row['started_by']} #{row['rerun_id']}" if row["rerun_id"] else None,
             "at": row["started_at"],
-            "who": row["actor"] or row["role_setting"] or row["session_role"],
+            "who": who(row),
             "note": "; ".join(
                 part
                 for part in (

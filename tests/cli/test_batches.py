@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import pty
 import signal
 import subprocess
 import time
@@ -17,7 +15,7 @@ import pytest
 from sqlalchemy import URL
 
 from pyapi.cli.batches import _ids_in, _json_array
-from tests.support.command import PROGRAM, Run, environment
+from tests.support.command import PROGRAM, Run, environment, run_on_terminal
 from tests.support.databases import Connect, Connection, plain
 from tests.support.factories import add_report, add_simulation, set_versions
 from tests.support.snapshots import snapshot
@@ -369,23 +367,10 @@ def test_a_large_batch_asks_for_its_number_on_a_terminal(
 ) -> None:
     dba.execute("select set_setting('largest_batch', '4')")
     before = snapshot(dba)
-    terminal, keyboard = pty.openpty()
-    with subprocess.Popen(
-        [PROGRAM, "rerun-batch", "--country", "us"],
-        env=environment(DATABASE_URL=database.render_as_string(hide_password=False)),
-        stdin=keyboard,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as asking:
-        os.close(keyboard)
-        # Ctrl-D where nothing is typed.
-        os.write(terminal, f"{typed}\n".encode() if typed else b"\x04")
-        said, _ = asking.communicate()
-        os.close(terminal)
-    assert "The filter finds 5 reports. Above 4 their number has to be given." in said
+    done = run_on_terminal(typed, "rerun-batch", "--country", "us", DATABASE_URL=plain(database))
+    assert "The filter finds 5 reports. Above 4 their number has to be given." in done.stdout
     assert (snapshot(dba) != before) is is_done
-    assert ("(RR024)" in said) is (typed == "4")
+    assert ("(RR024)" in done.stdout) is (typed == "4")
 
 
 def test_a_dry_run_names_the_other_reports_that_share_something(pgreprise: Run, dba: Connection) -> None:

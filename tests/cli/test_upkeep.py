@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
 
 import pytest
 from sqlalchemy import URL
 
-from tests.support.command import PROGRAM, Run, environment
-from tests.support.databases import Connection
+from tests.support.command import Run, run_on_terminal
+from tests.support.databases import Connection, plain
 from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.snapshots import everything
 from tests.support.statements import one
@@ -67,22 +64,10 @@ def test_on_a_terminal_a_purge_shows_what_would_go_and_asks(
     database: URL, dba: Connection, typed: str, is_done: bool
 ) -> None:
     before = everything(dba)
-    terminal, keyboard = pty.openpty()
-    with subprocess.Popen(
-        [PROGRAM, *ALL],
-        env=environment(DATABASE_URL=database.render_as_string(hide_password=False)),
-        stdin=keyboard,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as asking:
-        os.close(keyboard)
-        os.write(terminal, f"{typed}\n".encode() if typed else b"\x04")
-        said, _ = asking.communicate()
-        os.close(terminal)
-    assert "The outputs of 4 reruns would be deleted: 8 outputs, " in said
+    done = run_on_terminal(typed, *ALL, DATABASE_URL=plain(database))
+    assert "The outputs of 4 reruns would be deleted: 8 outputs, " in done.stdout
     assert (everything(dba) != before) is is_done
-    assert asking.returncode == (0 if is_done else 1 if typed else 130)
+    assert done.returncode == (0 if is_done else 1 if typed else 130)
 
 
 @pytest.mark.usefixtures("reports")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -55,6 +56,24 @@ def run_here(*arguments: str, together: bool = False, **settings: str) -> Done:
     return subprocess.CompletedProcess(
         arguments, int(ended.value.code or 0), out.getvalue(), "" if together else err.getvalue()
     )
+
+
+def run_on_terminal(typed: str, *arguments: str, **settings: str) -> Done:
+    """Run the command for somebody at a terminal who types a line, or Ctrl-D where it is empty; stdout has all."""
+    terminal, keyboard = pty.openpty()
+    with subprocess.Popen(
+        [PROGRAM, *arguments],
+        env=environment(**settings),
+        stdin=keyboard,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    ) as process:
+        os.close(keyboard)
+        os.write(terminal, f"{typed}\n".encode() if typed else b"\x04")
+        said, _ = process.communicate()
+        os.close(terminal)
+    return subprocess.CompletedProcess(arguments, process.returncode, said, "")
 
 
 def succeeded(done: Done) -> str:
