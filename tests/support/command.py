@@ -43,7 +43,7 @@ def run_here(*arguments: str, together: bool = False, **settings: str) -> Done:
     """The same within this process, which is faster; ``together`` puts both outputs into stdout, in their order."""
     out = io.StringIO()
     err = out if together else io.StringIO()
-    terminated = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     with (
         mock.patch.dict(os.environ, environment(**settings), clear=True),
         mock.patch.object(sys, "argv", ["pgreprise", *arguments]),
@@ -52,7 +52,9 @@ def run_here(*arguments: str, together: bool = False, **settings: str) -> Done:
         pytest.raises(SystemExit) as ended,
     ):
         main()
-    signal.signal(signal.SIGTERM, terminated)
+    # What a command sets for its own process, each command that a later test starts would inherit.
+    for number, handler in before.items():
+        signal.signal(number, handler)
     return subprocess.CompletedProcess(
         arguments, int(ended.value.code or 0), out.getvalue(), "" if together else err.getvalue()
     )
