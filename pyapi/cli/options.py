@@ -8,18 +8,24 @@ from typing import Any
 
 import click
 
-__all__ = ["AGE", "MOMENT", "REASON_OPTION"]
+__all__ = ["AGE", "LIFETIME", "MOMENT", "REASON_OPTION"]
 
 REASON_OPTION = click.option("--reason", metavar="TEXT", help="Why you do it, for the history.")
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_AGE = re.compile(r"([0-9]{1,6}) ?(?:([mhdw])|(minute|hour|day|week)s?)")
+_SECONDS = re.compile(r"([0-9]{1,8})s?")
+_DURATION = re.compile(r"([0-9]{1,8}) ?(?:([mhdw])|(minute|hour|day|week)s?)")
+# Nobody means more, and a time that long ago has a year that Python and PostgreSQL know.
+_LONGEST = timedelta(days=365_000)
 _AGES = "30m, 12h, 30d or 4w (minutes, hours, days, weeks)"
 
 
-def _age(text: str) -> timedelta | None:
-    found = _AGE.fullmatch(text.strip())
-    return timedelta(**{_UNITS[found[2] or found[3][0]]: int(found[1])}) if found else None
+def _duration(text: str) -> timedelta | None:
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        return None
+    duration = timedelta(**{_UNITS[found[2] or found[3][0]]: int(found[1])})
+    return duration if duration <= _LONGEST else None
 
 
 class _Age(click.ParamType[timedelta]):
@@ -30,11 +36,26 @@ class _Age(click.ParamType[timedelta]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         if isinstance(value, timedelta):
             return value
-        age = _age(value)
+        age = _duration(value)
         if age is None:
             unit = f" {value} has no unit: did you mean {value}d?" if value.strip().isdecimal() else ""
             self.fail(f"Give a number with a unit, as {_AGES}.{unit}", param, ctx)
         return age
+
+
+class _Lifetime(click.ParamType[timedelta]):
+    """How long something is valid, as a timedelta above zero. A number alone means seconds, as in OAuth."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        seconds = _SECONDS.fullmatch(value)
+        lifetime = timedelta(seconds=int(seconds[1])) if seconds else _duration(value)
+        if not lifetime:  # Nor zero.
+            self.fail(f"{value!r} is not a duration. Write it as 90s, 15m, 1h or 7d.", param, ctx)
+        return lifetime
 
 
 class _Moment(click.ParamType[datetime]):
@@ -45,7 +66,7 @@ class _Moment(click.ParamType[datetime]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         if isinstance(value, datetime):
             return value
-        age = _age(value)
+        age = _duration(value)
         if age is not None:
             return datetime.now(UTC) - age
         try:
@@ -55,4 +76,5 @@ class _Moment(click.ParamType[datetime]):
 
 
 AGE = _Age()
+LIFETIME = _Lifetime()
 MOMENT = _Moment()

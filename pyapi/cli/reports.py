@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.cli.batches import undo_batch
 from pyapi.cli.connections import administrator
-from pyapi.cli.options import REASON_OPTION
+from pyapi.cli.options import AGE, REASON_OPTION
 from pyapi.cli.output import JSON_OPTION, explain, print_error, print_json, print_rows, who
 from pyapi.database import call, call_procedure, sqlstate
 from pyapi.wording import counted
@@ -256,9 +257,10 @@ def failed_caches(as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--older-than", metavar="INTERVAL", default="1 hour", show_default=True, help="For example '1 day'.")
+@click.option("--older-than", metavar="AGE", type=AGE, default="1h", show_default=True,
+              help="A number with a unit: 30m, 12h, 2d.")  # fmt: skip
 @JSON_OPTION
-def lost(older_than: str, as_json: bool) -> None:
+def lost(older_than: timedelta, as_json: bool) -> None:
     """List reports that have been pending or running for long, the oldest first. The exit code is 1 when there is one.
 
     Probably the worker that computed them is gone. Rerun them, when no worker computes them any more.

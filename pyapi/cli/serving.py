@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -30,6 +30,7 @@ from pyapi.cli.connections import (
     read_settings,
 )
 from pyapi.cli.installation import load_sample_where_empty
+from pyapi.cli.options import LIFETIME
 from pyapi.database import call, connect_engine
 from pyapi.embedded import API_LOGIN, Embedded
 from pyapi.schema import migrate
@@ -185,19 +186,6 @@ def _require_installed(server: Embedded, settings: Settings) -> None:
         engine.dispose()
 
 
-class _Lifetime(click.ParamType[int]):
-    """A number of seconds, or of minutes, hours or days: 90, 90s, 15m, 1h, 7d."""
-
-    name = "duration"
-    _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
-        found = re.fullmatch(r"0*([1-9][0-9]{0,8})([smhd]?)", str(value), re.ASCII)
-        if found is None:
-            self.fail(f"{value!r} is not a duration. Write it as 90s, 15m, 1h or 7d.", parameter, context)
-        return int(found[1]) * self._SECONDS[found[2]]
-
-
 @click.command()
 @click.option(
     "--sub", "subject", default="tester", show_default=True, help="Who the token is for; the history names this actor."
@@ -214,7 +202,7 @@ class _Lifetime(click.ParamType[int]):
 )
 @click.option("--global", "everywhere", is_flag=True, help="The role is for all units.")
 @click.option("--institutional-id", metavar="ID", help="The institutional id of the person, whose entries are own.")
-@click.option("--expires-in", type=_Lifetime(), default="1h", show_default=True,
+@click.option("--expires-in", type=LIFETIME, default="1h", show_default=True,
               help="How long the token is valid, as 90s, 15m, 1h or 7d.")  # fmt: skip
 def token(
     subject: str,
@@ -224,7 +212,7 @@ def token(
     own_units: tuple[str, ...],
     everywhere: bool,
     institutional_id: str | None,
-    expires_in: int,
+    expires_in: timedelta,
 ) -> None:
     """Print a token to try the API with. It is signed with PGREPRISE_JWT_SECRET.
 
@@ -253,7 +241,7 @@ def token(
     from pyapi.api.auth import issue_token
 
     try:
-        click.echo(issue_token(read_settings(), claims, lifetime_seconds=expires_in))
+        click.echo(issue_token(read_settings(), claims, lifetime_seconds=int(expires_in.total_seconds())))
     except ValueError as error:
         raise SettingsError(str(error)) from error
 

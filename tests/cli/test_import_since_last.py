@@ -251,6 +251,40 @@ def test_a_row_that_was_deleted_there_and_changed_here_is_left_alone(
     assert len(snapshot(dba)["simulations"]) == 1
 
 
+@pytest.mark.parametrize("action", ["cascade", "set null", "set default"])
+def test_rows_of_others_are_not_lost_with_what_the_source_has_deleted(
+    legacy: Legacy, target: Engine, dba: Connection, action: str
+) -> None:
+    import_legacy(legacy.source, target)
+    dba.execute(f"create table note (simulation_id bigint references simulations on delete {action})".encode())
+    dba.execute("insert into note values (1)")
+    legacy.execute("delete from simulations")
+    before = everything(dba)
+    with pytest.raises(ImportRefused, match=f'that would be deleted, with "on delete {action}"'):
+        go_on(legacy, target)
+    assert everything(dba) == before
+    dba.execute("delete from note")
+    assert changes(go_on(legacy, target)) == ({}, {}, {"simulations": 1})
+
+
+@pytest.mark.parametrize(
+    ("event", "source"), [("delete", "delete from simulations"), ("update", "update simulations set status = 'error'")]
+)
+def test_a_trigger_that_keeps_a_row_from_being_written_stops_it(
+    legacy: Legacy, target: Engine, dba: Connection, event: str, source: str
+) -> None:
+    import_legacy(legacy.source, target)
+    dba.execute(
+        "create function keep() returns trigger language plpgsql as 'begin return null; end';"
+        f"create trigger keep before {event} on simulations for each row execute function keep()".encode()
+    )
+    legacy.execute(source)
+    before = everything(dba)
+    with pytest.raises(ImportRefused, match="A trigger on public.simulations kept a row from being written"):
+        go_on(legacy, target)
+    assert everything(dba) == before
+
+
 def test_a_row_that_was_deleted_on_both_sides_is_nobodys_business(
     legacy: Legacy, target: Engine, dba: Connection
 ) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 from sqlalchemy import URL
 
-from tests.support.command import Run, run_on_terminal
+from tests.support.command import Run, run_on_terminal, succeeded
 from tests.support.databases import Connection, plain
 from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.snapshots import everything
@@ -79,6 +79,18 @@ def test_an_age_without_a_unit_is_refused_and_nothing_is_purged(pgreprise: Run, 
     assert "Give a number with a unit, as 30m, 12h, 30d or 4w" in done.stderr
     assert ("did you mean 30d?" in done.stderr) == (age == "30")
     assert everything(dba) == before
+
+
+def test_a_run_is_lost_after_an_age_with_a_unit(pgreprise: Run, dba: Connection) -> None:
+    set_versions(dba)
+    report = add_report(dba, add_simulation(dba), status="running")
+    refusal = pgreprise("lost", "--older-than", "30")
+    assert refusal.returncode == 2
+    assert "did you mean 30d?" in refusal.stderr
+    found = pgreprise("lost", "--older-than", "0m", "--json")
+    assert (found.returncode, [row["report_id"] for row in json.loads(found.stdout)]) == (1, [report])
+    dba.execute("call public.rerun_report(%s::bigint)", (report,))
+    assert succeeded(pgreprise("lost", "--older-than", "1d")) == "No report has been pending or running for so long.\n"
 
 
 @pytest.mark.parametrize(

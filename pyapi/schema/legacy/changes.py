@@ -91,6 +91,17 @@ class Changes:
             )
         )
 
+    def _count_written(self, act: str, statement: str, **parts: sql.Composable) -> int:
+        """Run a statement for all rows with this verdict; one that a trigger of the host keeps is an error (RR022)."""
+        written = self._run(statement, **parts).rowcount
+        self._run(
+            "select pgreprise.raise_kept_rows('RR022', {name}, count(*), {count}) from {verdict} as verdict "
+            "where verdict.act = {act} having count(*) > {count}",
+            act=sql.Literal(act),
+            count=sql.Literal(written),
+        )
+        return written
+
     def stage(self) -> None:
         """Make the table for the rows that are new or changed."""
         columns = sql.SQL(", ").join(sql.Identifier("entry", name) for name in self._plan.names)
@@ -167,11 +178,17 @@ class Changes:
             )
 
     def delete(self, result: ImportResult) -> None:
-        """Delete the rows that the source has deleted."""
-        result.deleted[self._plan.name] = self._run(
+        """Delete the rows that the source has deleted. No rows of other tables may be lost with them (RR021)."""
+        self._run(
+            "select pgreprise.raise_lost_rows('RR021', {name}, {key_name}, array("
+            "select verdict.row_id::text from {verdict} as verdict where verdict.act = 'delete'))",
+            key_name=sql.Literal(self._plan.key),
+        )
+        result.deleted[self._plan.name] = self._count_written(
+            "delete",
             "delete from {relation} as here using {verdict} as verdict "
-            "where verdict.act = 'delete' and here.{key} = verdict.row_id"
-        ).rowcount
+            "where verdict.act = 'delete' and here.{key} = verdict.row_id",
+        )
         self._run(
             "delete from pgreprise.imported_row as imported using {verdict} as verdict where verdict.act in "
             "('delete', 'forget') and imported.table_name = {name} and imported.row_id = verdict.row_id::text"
@@ -181,13 +198,14 @@ class Changes:
         """Update the rows that the source has changed, insert those that it has got."""
         changed = [name for name in self._plan.names if name != self._plan.key]
         columns = sql.SQL(", ").join(map(sql.Identifier, self._plan.names))
-        result.updated[self._plan.name] = self._run(
+        result.updated[self._plan.name] = self._count_written(
+            "update",
             "update {relation} as here set {assigned} from {staged} as staged join {verdict} as verdict "
             "on verdict.row_id = staged.{key} where verdict.act = 'update' and here.{key} = staged.{key}",
             assigned=sql.SQL(", ").join(
                 sql.SQL("{} = {}").format(sql.Identifier(name), sql.Identifier("staged", name)) for name in changed
             ),
-        ).rowcount
+        )
         # A run of the same number, which was made here, is not written over.
         self._run(
             "with inserted as (insert into {relation} ({columns}) overriding system value "

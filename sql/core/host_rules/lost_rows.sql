@@ -3,8 +3,8 @@
 -- rows: how many there are (null where the owner of the routines may not see them), and what a refusal says, under the
 -- errcode refused_with of the domain that asks. Rows that refer to others of their own table which go as well do not
 -- count.
--- This is the only place that says what may not get lost: single and many reruns, undos, previews and audits ask here;
--- an import does not yet.
+-- This is the only place that says what may not get lost: single and many reruns, undos, previews, audits and
+-- imports of what a source has deleted ask here.
 create or replace function pgreprise.lost_rows(refused_with text, table_name text, key_column text, ids text[])
 returns table (child text, lost bigint, errcode text, message text, detail jsonb, hint text)
 language plpgsql
