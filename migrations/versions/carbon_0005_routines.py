@@ -50,6 +50,7 @@ ROUTINES = (
     "stored_explore_report",
     "require_all_written",
     "refuse_lost_rows",
+    "refuse_taken_id",
     "lock_data_entries",
     "lock_module_of_report",
     "ensure_carbon_projects",

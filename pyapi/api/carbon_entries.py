@@ -26,7 +26,7 @@ _ENTRY = f"{_ENTRIES}/<int:item_id>"
 # The SQLSTATEs of each routine here, and of those that write a value.
 _READ = "RC001 RC002 RC003 RC005 RC006 RC015"
 _DELETE = f"{_READ} RC017 RC018"
-_WRITE = f"{_DELETE} RC008 RC013 RC014"
+_WRITE = f"{_DELETE} RC008 RC013 RC014 RC019"
 
 
 # The two members of the body of a caller that has computed emissions.

@@ -35,7 +35,7 @@ def get_explore_report(unit_id: int, year: int) -> Reply:
 
 
 @explore.post(_PATH, strict_slashes=False)
-@describes({HTTPStatus.CREATED: StoredCarbonReport}, "RC001 RC002 RC004 RC008 RC017")
+@describes({HTTPStatus.CREATED: StoredCarbonReport}, "RC001 RC002 RC004 RC008 RC017 RC019")
 def create_explore_report(unit_id: int, year: int) -> Reply:
     """Create an empty explore report, or answer 409 when there is one."""
     [report] = call("public.create_explore_report", unit_id=unit_id, reference_year=year)
@@ -43,7 +43,7 @@ def create_explore_report(unit_id: int, year: int) -> Reply:
 
 
 @explore.put(_PATH, strict_slashes=False)
-@describes({HTTPStatus.OK: StoredCarbonReport, HTTPStatus.CREATED: StoredCarbonReport}, "RC001 RC002 RC008 RC017")
+@describes({HTTPStatus.OK: StoredCarbonReport, HTTPStatus.CREATED: StoredCarbonReport}, "RC001 RC002 RC008 RC017 RC019")
 def get_or_create_explore_report(unit_id: int, year: int) -> Reply:
     """The explore report, which is created when there is none (201). A stale report is refreshed after the reply."""
     [report] = call(

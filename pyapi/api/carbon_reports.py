@@ -74,7 +74,7 @@ def get_report_of_year(unit_id: int, year: int) -> Reply:
 @reports.post("/", strict_slashes=False)
 @describes(
     {HTTPStatus.CREATED: StoredCarbonReport},
-    "RC001 RC002 RC004 RC008 RC017",
+    "RC001 RC002 RC004 RC008 RC017 RC019",
     body=NewCarbonReport,
     unusable=UNUSABLE,
 )
@@ -90,7 +90,10 @@ def create_report() -> Reply:
 
 @reports.post("/bulk", strict_slashes=False)
 @describes(
-    {HTTPStatus.CREATED: list[StoredCarbonReport]}, "RC001 RC002 RC008 RC017", body=NewCarbonReports, unusable=UNUSABLE
+    {HTTPStatus.CREATED: list[StoredCarbonReport]},
+    "RC001 RC002 RC008 RC017 RC019",
+    body=NewCarbonReports,
+    unusable=UNUSABLE,
 )
 def create_reports() -> Reply:
     """Create those Calculator reports of the list that do not exist yet, and return the created ones."""
@@ -108,7 +111,7 @@ def get_report(report_id: int) -> Reply:
 
 
 @reports.post("/<int:report_id>/convert", strict_slashes=False)
-@describes(StoredCarbonReport, "RC002 RC003 RC004 RC008 RC017", body=NoFields, is_body_optional=True)
+@describes(StoredCarbonReport, "RC002 RC003 RC004 RC008 RC017 RC019", body=NoFields, is_body_optional=True)
 def convert_report(report_id: int) -> Reply:
     """Make a plan of an explore report, with its modules and entries."""
     # Clients add it to every request, and the report itself tells its type.

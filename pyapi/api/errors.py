@@ -126,6 +126,7 @@ HTTP_STATUS: dict[str, int] = {
     "RC016": 422,
     "RC017": 409,
     "RC018": 409,
+    "RC019": 503,
     **{code: condition.http_status for code, condition in _CONDITIONS.items()},
 }
 
@@ -152,7 +153,7 @@ _HINTS = {
     "RR026": "An operator has to set how long the archive is kept.",
 }
 # What the owner of the tables has to do is in the hint of the routine, and so in the log.
-_FOR_THE_OWNER = ("RR021", "RR022", "RR023")
+_FOR_THE_OWNER = ("RR021", "RR022", "RR023", "RC017", "RC018", "RC019")
 
 
 def _reply(condition: Condition, error: Exception, code: str | None = None) -> Reply:

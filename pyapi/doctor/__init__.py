@@ -54,6 +54,7 @@ def examine(engine: Engine) -> list[Finding]:
             findings += check("routines", lambda: installation.missing_routines(database, domains | {"core"}))
         # Only the texts that this pgreprise has say what must be.
         sql = "" if is_ahead else installation.migrations_sql(revisions)
+        is_whole = not is_ahead and not check.is_behind
         asked = domains & {"reports", "carbon"} or {"reports"}
         examined = sorted(asked & domains)
         for domain in examined:
@@ -63,11 +64,13 @@ def examine(engine: Engine) -> list[Finding]:
                 # What its rows say cannot be asked, and each question would name the same table again.
                 asked.discard(domain)
         if compare:
-            findings += check("tables", lambda: tables.altered_tables(database, sql))
+            findings += check("tables", lambda: tables.altered_tables(database, sql, is_whole=is_whole))
         findings += check("indexes", lambda: installation.missing_indexes(database, sql))
         findings += check("rights", lambda: privileges.wrong_rights(database))
         for domain in examined:
             findings += check("tables", partial(host.unfit_tables, database, domain))
+        if asked:
+            findings += check("sequences", lambda: tables.taken_ids(database))
         if "carbon" in asked:
             findings += check("carbon figures", lambda: carbon.differing_stats(engine))
             findings += check("carbon figures", lambda: carbon.unknown_emission_types(database))
@@ -80,7 +83,6 @@ def examine(engine: Engine) -> list[Finding]:
             findings += check("reports", lambda: reports.defects(engine))
             findings += check("lost runs", lambda: reports.lost_runs(engine))
             findings += check("runs", lambda: reports.run_tables(engine, database))
-            findings += check("sequences", lambda: reports.sequences(database))
             findings += check("economy cache", lambda: economy_cache.unread_feed(engine, database))
             findings += check("batches", lambda: history.unfinished_batches(engine))
             findings += check("archive", lambda: history.archive(engine))

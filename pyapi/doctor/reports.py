@@ -13,7 +13,7 @@ from pyapi.database import call
 from pyapi.doctor.finding import Finding, ask
 from pyapi.wording import counted
 
-__all__ = ["defects", "failed_caches", "lost_runs", "mismatched_caches", "missing_versions", "run_tables", "sequences"]
+__all__ = ["defects", "failed_caches", "lost_runs", "mismatched_caches", "missing_versions", "run_tables"]
 
 # A run that nobody has finished for so long is worth a look.
 _LOST_AGE = "1 day"
@@ -99,7 +99,7 @@ def lost_runs(engine: Engine) -> Iterator[Finding]:
             "note",
             f"{counted(len(found), 'report')} {'has' if len(found) == 1 else 'have'} been pending or running for more "
             f"than {_LOST_AGE}, first report #{oldest['report_id']} ({since}).",
-            f"pgreprise lost --older-than 1d lists them. If their workers are gone, rerun the reports.",
+            "pgreprise lost --older-than 1d lists them. If their workers are gone, rerun the reports.",
         )
 
 
@@ -158,15 +158,3 @@ def run_tables(engine: Engine, database: psycopg.Connection[Any]) -> Iterator[Fi
                 f"{rows[0]['row_kind']} #{rows[0]['row_id']}.",
                 remedy,
             )
-
-
-def sequences(database: psycopg.Connection[Any]) -> Iterator[Finding]:
-    """Sequences that are behind their rows, as after a restore: the next row gets an id that is taken."""
-    for row in ask(database, "taken_ids"):
-        yield Finding(
-            "sequences",
-            "problem",
-            f"The next id of table {row['table_name']} is {row['next_id']}, "
-            f"and its rows go up to {row['greatest_id']}.",
-            row["remedy"],
-        )

@@ -17,7 +17,7 @@ import psycopg
 from pyapi.doctor.finding import Finding, ask, rights_finding
 from pyapi.schema.files import shown, sql_files
 
-__all__ = ["altered_tables"]
+__all__ = ["altered_tables", "taken_ids"]
 
 _STATEMENT = re.compile(r"^(?:create|alter|drop|grant)\s[^;]*;", re.MULTILINE | re.IGNORECASE)
 # What is made, and what is said about a thing by its name.
@@ -62,8 +62,11 @@ def _rehearsal(sql: str) -> Iterator[str]:
     yield from grants
 
 
-def altered_tables(database: psycopg.Connection[Any], sql: str) -> Iterator[Finding]:
-    """What differs from the tables and types that ``sql``, the migrations' own text, makes."""
+def altered_tables(database: psycopg.Connection[Any], sql: str, *, is_whole: bool = True) -> Iterator[Finding]:
+    """What differs from the tables and types that ``sql``, the migrations' own text, makes.
+
+    And what is beside them, where that text is the whole of what may be there (``is_whole``).
+    """
     with database.transaction(force_rollback=True):
         # No name means a thing of the host; its triggers on commands may write messages; nobody waits long.
         database.execute(
@@ -73,10 +76,30 @@ def altered_tables(database: psycopg.Connection[Any], sql: str) -> Iterator[Find
             database.execute(statement.encode())
         differences = ask(database, "table_differences")
         rights = ask(database, "own_rights")
+        strange = ask(database, "strange_objects") if is_whole else []
     for row in differences:
         yield Finding("tables", "problem", row["message"], row["remedy"] or _made_by_its_file(row["object"]))
     for row in rights:
         yield rights_finding(row)
+    for row in strange:
+        yield Finding(
+            "tables",
+            "problem",
+            f"The {row['object']} is in the schema of pgreprise, which did not make it.",
+            f"Drop it where nobody needs it: {row['remedy']}",
+        )
+
+
+def taken_ids(database: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Sequences that are behind their rows, as after a restore: the next row gets an id that is taken."""
+    for row in ask(database, "taken_ids"):
+        yield Finding(
+            "sequences",
+            "problem",
+            f"The next id of table {row['table_name']} is {row['next_id']}, "
+            f"and its rows go up to {row['greatest_id']}.",
+            row["remedy"],
+        )
 
 
 def _made_by_its_file(name: str) -> str:

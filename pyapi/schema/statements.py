@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 __all__ = ["Statement", "UnendedError", "statements"]
 
@@ -80,7 +81,9 @@ def _parts(sql: str) -> Iterator[tuple[str, str, int, int]]:
         position = end
 
 
-def statements(sql: str) -> list[Statement]:
+# A migration asks twice for each of its texts: what will it make, and then to run it.
+@lru_cache(maxsize=1024)
+def statements(sql: str) -> tuple[Statement, ...]:
     """The statements of a text. Raises UnendedError where a quote or a comment has no end."""
     found: list[Statement] = []
     code: list[str] = []
@@ -109,4 +112,4 @@ def statements(sql: str) -> list[Statement]:
         code.append(text)
     if any(part != " " for part in code):
         found.append(Statement(" ".join("".join(code).split()), start, end))
-    return found
+    return tuple(found)

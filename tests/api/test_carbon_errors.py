@@ -105,6 +105,12 @@ REFUSALS: list[tuple[Callable[[FlaskClient], TestResponse], str, str]] = [
         "Entries of this type have no field name. Their fields are: fte, primary_factor_id.",
     ),
     (
+        post("/modules/1/2025/headcount/student", {"fte": 3}),
+        "RC019",
+        "The next id of table public.data_entries is taken: its sequence is behind, as after a restore. "
+        "Nothing was changed.",
+    ),
+    (
         post("/modules/1/2025/headcount/student", {"fte": 777}),
         "RC017",
         "A trigger on public.data_entries kept a row from being written. Nothing was changed.",
@@ -125,6 +131,7 @@ create trigger kept before insert on public.data_entries for each row
 create table public.notes (entry_id bigint constraint noted references public.data_entries (id) on delete cascade);
 insert into public.notes select id from public.data_entries;
 grant select on public.notes to pgreprise_owner;
+select setval('public.data_entries_id_seq', min(id), false) from public.data_entries;
 """
 
 

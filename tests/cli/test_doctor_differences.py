@@ -65,7 +65,7 @@ def look(unsaved: Connection, migrations_sql: str) -> Look:
 
 def put_right(connection: Connection, remedy: str) -> None:
     """Do what a remedy says."""
-    statements = re.sub(r"^Restore [\w ]+\. To [\w ]+: |^Restore [\w ]+ after: ", "", remedy)
+    statements = re.sub(r"^Restore [\w ]+\. To [\w ]+: |^Restore [\w ]+ after: |^Drop [\w ]+: ", "", remedy)
     for step in statements.split("then: "):
         if step.startswith("pgreprise psql -f "):
             path = step.removeprefix("pgreprise psql -f ").rstrip(", ")
@@ -77,6 +77,29 @@ def put_right(connection: Connection, remedy: str) -> None:
 
 # Changes that do not get into each other's way, made together.
 TOGETHER: dict[str, list[tuple[str, str]]] = {
+    "what is beside ours": [
+        ("create table pgreprise.mine (id int generated always as identity)", "The table pgreprise.mine is in the sch"),
+        ("create table pgreprise.parts (id int) partition by list (id)", "The table pgreprise.parts is in the schema"),
+        ("create view pgreprise.seen as select 1 as one", "The view pgreprise.seen is in the schema of pgreprise"),
+        ("create materialized view pgreprise.kept as select 1 as one", "The materialized view pgreprise.kept is in"),
+        ("create sequence pgreprise.count", "The sequence pgreprise.count is in the schema of pgreprise"),
+        ("create type pgreprise.pair as (a int, b int)", "The type pgreprise.pair is in the schema of pgreprise"),
+        ("create type pgreprise.mood as enum ('good')", "The type pgreprise.mood is in the schema of pgreprise"),
+        ("create domain pgreprise.small as int", "The type pgreprise.small is in the schema of pgreprise"),
+        ("create type pgreprise.span as range (subtype = int)", "The type pgreprise.span is in the schema"),
+        (
+            "create function pgreprise.door(text) returns int language sql security definer as 'select 1'",
+            "The function pgreprise.door(pg_catalog.text) is in the schema of pgreprise, which did not make it.",
+        ),
+        (
+            "create procedure pgreprise.step() language sql as 'select 1'",
+            "The procedure pgreprise.step() is in the schema of pgreprise, which did not make it.",
+        ),
+        (
+            "create aggregate pgreprise.total(int) (sfunc = int4pl, stype = int)",
+            "The aggregate pgreprise.total(integer) is in the schema of pgreprise, which did not make it.",
+        ),
+    ],
     "tables and types of ours": [
         ("alter table pgreprise.rerun add column mine text", "Table pgreprise.rerun has a column mine"),
         ("alter table pgreprise.rerun drop column role_setting", "Table pgreprise.rerun lacks column role_setting"),

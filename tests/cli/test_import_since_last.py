@@ -260,7 +260,7 @@ def test_rows_of_others_are_not_lost_with_what_the_source_has_deleted(
     dba.execute("insert into note values (1)")
     legacy.execute("delete from simulations")
     before = everything(dba)
-    with pytest.raises(ImportRefused, match=f'that would be deleted, with "on delete {action}"'):
+    with pytest.raises(ImportRefused, match="They would be lost"):
         go_on(legacy, target)
     assert everything(dba) == before
     dba.execute("delete from note")
@@ -280,7 +280,7 @@ def test_a_trigger_that_keeps_a_row_from_being_written_stops_it(
     )
     legacy.execute(source)
     before = everything(dba)
-    with pytest.raises(ImportRefused, match="A trigger on public.simulations kept a row from being written"):
+    with pytest.raises(ImportRefused, match=r"A trigger on public\.simulations kept a row"):
         go_on(legacy, target)
     assert everything(dba) == before
 

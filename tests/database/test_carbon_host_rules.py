@@ -242,3 +242,47 @@ def test_the_calculators_own_cascade_from_entries_to_emissions_does_not_stop_a_d
     sandbox.execute(DELETE)
     assert len(sandbox.execute(REFRESH).fetchall()) == 1
     assert snapshot(sandbox)["data_entry_emissions"] == []
+
+
+# --- sequences -------------------------------------------------------------------------------
+
+EMIT = f'select update_data_entry({MEMBERS}, 1, emissions => \'[{{"emission_type_id": 10001, "kg_co2eq": 2}}]\')'
+TAKEN = [
+    ("carbon_projects", "select create_carbon_project(1, 2)"),
+    ("carbon_projects", CONVERT),
+    ("carbon_reports", "select create_carbon_report(1, 2026)"),
+    ("carbon_reports", "select create_explore_report(1, 2026)"),
+    ("carbon_reports", "select get_or_create_explore_report(1, 2026)"),
+    ("carbon_reports", 'select bulk_upsert_carbon_reports(\'[{"unit_id": 1, "year": 2026}]\')'),
+    ("carbon_reports", REFRESH),
+    ("carbon_report_modules", "select create_carbon_report(1, 2026)"),
+    ("data_entries", CREATE),
+    ("data_entry_emissions", CREATE),
+    ("data_entry_emissions", EMIT),
+]
+
+
+@pytest.mark.parametrize(("table", "call"), TAKEN)
+def test_a_sequence_that_is_behind_is_told_with_the_statement_to_type(
+    sandbox: Connection, table: str, call: str
+) -> None:
+    sequence = f"public.{table}_id_seq"
+    # An update of the entry deletes the first emission before.
+    number = "max(id)" if call == EMIT else "min(id)"
+    sandbox.execute(f"select setval('{sequence}', {number}, false) from public.{table}".encode())  # noqa: S608
+    before = snapshot(sandbox)
+    said = refusal(sandbox, call)
+    assert (said.code, said.message) == (
+        "RC019",
+        f"The next id of table public.{table} is taken: its sequence is behind, as after a restore. "
+        "Nothing was changed.",
+    )
+    statement = f"select setval('{sequence}', (select max(id) from public.{table}));"  # noqa: S608
+    assert said.hint == f"The owner of the table types: {statement}"
+    assert snapshot(sandbox) == before
+
+
+def test_another_key_that_is_taken_is_told_as_it_is(sandbox: Connection) -> None:
+    sandbox.execute("create unique index one_entry on public.data_entries (carbon_report_module_id)")
+    with pytest.raises(psycopg.errors.UniqueViolation, match="one_entry"):
+        sandbox.execute(CREATE.encode())

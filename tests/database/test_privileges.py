@@ -248,6 +248,7 @@ EXPECTED = {
     "pgreprise.rerun_unlocked": INTERNAL,
     "pgreprise.lock_module_of_report": INTERNAL,
     "pgreprise.refuse_lost_rows": INTERNAL,
+    "pgreprise.refuse_taken_id": INTERNAL,
     "pgreprise.as_jsonb": INTERNAL,
     "pgreprise.carbon_shown_classes": INTERNAL,
     "pgreprise.entry_fte": INTERNAL,

@@ -6,7 +6,7 @@
 -- (record_module_change).
 -- Returns the entry.
 -- Raises RR017, RC005, RC001, RC002, RC006, RC015, RC003, RC013 for fields and RC008 for emissions that an entry
--- cannot have, RC014 for a person who is a member already, RC017.
+-- cannot have, RC014 for a person who is a member already, RC017, RC019.
 create or replace function public.create_data_entry(
   unit_id bigint,
   year bigint,
@@ -23,10 +23,11 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  target   record;
-  type_id  bigint;
-  fields   jsonb;
-  entry_id bigint;
+  target    record;
+  type_id   bigint;
+  fields    jsonb;
+  entry_id  bigint;
+  taken_key text;
 begin
   perform pgreprise.enter('reports:write');
   select wanted.* into target
@@ -51,6 +52,11 @@ begin
 
   return query
     select entry.* from pgreprise.stored_data_entries(target.module_id, item_id => entry_id) as entry;
+exception
+  when unique_violation then
+    get stacked diagnostics taken_key = constraint_name;
+    perform pgreprise.refuse_taken_id(taken_key);
+    raise;
 end;
 $$;
 

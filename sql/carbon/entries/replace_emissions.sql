@@ -3,7 +3,7 @@
 -- a type with a roll-up (carbon_entry_type) gets one, their sum, where it has more than one emission.
 -- The calling routine has checked them (check_emissions) and has locked the entry and its emissions
 -- (lock_data_entries).
--- Raises RC017, RC018.
+-- Raises RC017, RC018, RC019.
 create or replace function pgreprise.replace_emissions(
   entry_id bigint, data_entry_type_id bigint, emissions jsonb, as_of timestamptz
 )
@@ -17,8 +17,9 @@ declare
       from public.data_entry_emissions as emission
      where emission.data_entry_id = replace_emissions.entry_id
   );
-  wanted  bigint;
-  written bigint;
+  wanted    bigint;
+  written   bigint;
+  taken_key text;
 begin
   perform pgreprise.refuse_lost_rows('data_entry_emissions', old_ids);
   delete from public.data_entry_emissions as emission where emission.id = any (old_ids);
@@ -65,6 +66,11 @@ begin
 
   select (select count(*) from rollup), (select count(*) from inserted) into wanted, written;
   perform pgreprise.require_all_written('data_entry_emissions', wanted, written);
+exception
+  when unique_violation then
+    get stacked diagnostics taken_key = constraint_name;
+    perform pgreprise.refuse_taken_id(taken_key);
+    raise;
 end;
 $$;
 

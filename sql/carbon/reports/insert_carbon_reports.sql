@@ -3,7 +3,7 @@
 -- is null but for explore reports, whose age begins at once. Elements at the same position of the arrays make one
 -- report. A report that exists does not change. All routines that create reports use this; it can create one report or
 -- a hundred thousand. Does not check access. Returns the reports that were created.
--- Raises RC017.
+-- Raises RC017, RC019.
 create or replace function pgreprise.insert_carbon_reports(
   unit_ids bigint[], project_ids bigint[], years bigint[], reference_years bigint[],
   last_updated timestamptz default null
@@ -16,6 +16,7 @@ declare
   created_ids bigint[];
   kept_out    bigint;
   modules     bigint;
+  taken_key   text;
 begin
   with created as (
     insert into public.carbon_reports as report (
@@ -56,6 +57,11 @@ begin
     cardinality(created_ids) * (select count(*) from pgreprise.carbon_module_type), modules);
 
   return query select stored.* from pgreprise.stored_carbon_reports(created_ids) as stored;
+exception
+  when unique_violation then
+    get stacked diagnostics taken_key = constraint_name;
+    perform pgreprise.refuse_taken_id(taken_key);
+    raise;
 end;
 $$;
 

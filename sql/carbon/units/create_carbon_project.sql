@@ -1,7 +1,7 @@
 -- create_carbon_project(unit_id, carbon_project_type, start_year, end_year, name, is_viewable_by_unit_members):
 -- create a unit's project of a type. get_carbon_project only reads.
 -- Raises RR017, RC005, RC001, RC002, RC004 when the project exists, RC008 for a number that is not a year and for
--- a name that is longer than its column, RC017.
+-- a name that is longer than its column, RC017, RC019.
 create or replace function public.create_carbon_project(
   unit_id bigint,
   carbon_project_type bigint default 0,
@@ -19,6 +19,7 @@ declare
   report_type text;
   is_new      boolean;
   longest     bigint;
+  taken_key   text;
 begin
   perform pgreprise.enter('reports:write');
   report_type := pgreprise.carbon_report_type(create_carbon_project.carbon_project_type);
@@ -55,6 +56,11 @@ begin
 
   return query
     select stored.* from pgreprise.stored_carbon_project(create_carbon_project.unit_id, report_type) as stored;
+exception
+  when unique_violation then
+    get stacked diagnostics taken_key = constraint_name;
+    perform pgreprise.refuse_taken_id(taken_key);
+    raise;
 end;
 $$;
 

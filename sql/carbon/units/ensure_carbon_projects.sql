@@ -2,14 +2,15 @@
 -- is none. A unit has one project of a type, even when many callers do this at the same time. Units are handled in the
 -- order of their ids, so that two calls cannot wait for each other (no deadlock). At repeatable read and serializable
 -- a caller may get 40001. Returns one row a unit.
--- Raises RC017.
+-- Raises RC017, RC019.
 create or replace function pgreprise.ensure_carbon_projects(unit_ids bigint[], report_type text)
 returns table (unit_id bigint, carbon_project_id bigint)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  ensured bigint;
+  ensured   bigint;
+  taken_key text;
 begin
   insert into public.carbon_projects as project (unit_id, carbon_report_type, is_viewable_by_unit_members)
   select distinct wanted.id, ensure_carbon_projects.report_type::public.carbon_report_type_enum, false
@@ -30,6 +31,11 @@ begin
   get diagnostics ensured = row_count;
   perform pgreprise.require_all_written('carbon_projects',
     (select count(distinct wanted.id) from unnest(ensure_carbon_projects.unit_ids) as wanted(id)), ensured);
+exception
+  when unique_violation then
+    get stacked diagnostics taken_key = constraint_name;
+    perform pgreprise.refuse_taken_id(taken_key);
+    raise;
 end;
 $$;
 

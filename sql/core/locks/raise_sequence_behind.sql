@@ -1,9 +1,9 @@
--- raise_sequence_behind(constraint_name): the error of an insert that met a row with its id,
--- because the sequence that gives the ids is behind, as after a restore of rows without their sequences. The primary
--- key is the constraint that the 23505 of the insert names. Returns where it has another reason; the caller then raises
--- that one again.
--- Raises RR023.
-create or replace function pgreprise.raise_sequence_behind(constraint_name text)
+-- raise_sequence_behind(errcode, constraint_name): the error of an insert that met a row with its id, because the
+-- sequence that gives the ids is behind, as after a restore of rows without their sequences. The primary key is the
+-- constraint that the 23505 of the insert names. Returns where it has another reason; the caller then raises that one
+-- again.
+-- Raises the errcode.
+create or replace function pgreprise.raise_sequence_behind(errcode text, constraint_name text)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -17,7 +17,7 @@ begin
    where behind_now.constraint_name = raise_sequence_behind.constraint_name;
   if found then
     raise exception using
-      errcode = 'RR023',
+      errcode = raise_sequence_behind.errcode,
       message = format('The next id of table %s is taken: its sequence is behind, as after a restore. '
         'Nothing was changed.', behind.table_name),
       detail = jsonb_build_object('table', behind.table_name, 'next_id', behind.next_id,
@@ -27,5 +27,5 @@ begin
 end;
 $$;
 
-comment on function pgreprise.raise_sequence_behind(text) is
-'The error of an insert whose id was taken because the sequence is behind (RR023).';
+comment on function pgreprise.raise_sequence_behind(text, text) is
+'The error of an insert whose id was taken because the sequence is behind.';

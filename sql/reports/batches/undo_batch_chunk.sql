@@ -106,7 +106,7 @@ begin
         if sqlstate not in ('RR010', 'RR014', 'RR021', 'RR022')
           and not pgreprise.is_refusal_of_host(sqlstate, context_of, schema_of, taken_key, table_of)
         then
-          perform pgreprise.raise_sequence_behind(taken_key);
+          perform pgreprise.raise_sequence_behind('RR023', taken_key);
           raise;
         end if;
         refused := refused || jsonb_build_object('rerun_id', act_id, 'errcode', sqlstate,

@@ -30,7 +30,7 @@ exception
     perform pgreprise.raise_report_wait(rerun_reports.report_ids);
   when unique_violation then
     get stacked diagnostics taken_key = constraint_name;
-    perform pgreprise.raise_sequence_behind(taken_key);
+    perform pgreprise.raise_sequence_behind('RR023', taken_key);
     raise;
 end;
 $$;

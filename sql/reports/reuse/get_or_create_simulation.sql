@@ -83,7 +83,7 @@ begin
     exception
       when unique_violation then
         get stacked diagnostics taken_key = constraint_name;
-        perform pgreprise.raise_sequence_behind(taken_key);
+        perform pgreprise.raise_sequence_behind('RR023', taken_key);
         raise;
     end;
     if newest_id is null then
