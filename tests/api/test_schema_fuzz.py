@@ -26,6 +26,8 @@ from tests.support.databases import connect
 from tests.support.samples import load_every_sample
 from tests.support.tokens import SECRET, authentication, claims, signed
 
+pytestmark = pytest.mark.needs("time")
+
 EXAMPLES = os.environ.get("PGREPRISE_FUZZ_EXAMPLES")
 QUICK_EXAMPLES = 8
 

@@ -239,6 +239,7 @@ def test_ctrl_c_finishes_the_chunk_under_way_and_says_how_to_go_on(
     assert {row["run_sequence"] for row in snapshot(dba)["report_outputs"][:4]} == {2}
 
 
+@pytest.mark.needs("time")
 def test_a_second_ctrl_c_ends_it_at_once_and_the_chunk_has_not_happened(
     stuck: Callable[..., subprocess.Popen[str]], dba: Connection, connect: Connect
 ) -> None:
@@ -361,6 +362,7 @@ def test_a_large_batch_wants_its_number_where_nobody_can_be_asked(pgreprise: Run
     assert snapshot(dba) != before
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize(("typed", "is_done"), [("5", True), ("4", False), ("", False)])
 def test_a_large_batch_asks_for_its_number_on_a_terminal(
     database: URL, dba: Connection, typed: str, is_done: bool

@@ -20,6 +20,8 @@ from pyapi.embedded import EmbeddedUnavailableError, embedded
 from pyapi.settings import Settings
 from tests.support.accounts import modes
 
+pytestmark = pytest.mark.needs("time")
+
 # A process that meets another one where the account is created says so and fails.
 CREATES_ACCOUNT = """
 import os, pwd, sys, time

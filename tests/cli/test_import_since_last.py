@@ -22,6 +22,8 @@ from tests.support.legacy_sources import RUN_1, RUN_2, Legacy
 from tests.support.mariadb import LegacyInMariaDB
 from tests.support.snapshots import everything, snapshot
 
+pytestmark = pytest.mark.needs("time")
+
 Source = Legacy | LegacyInMariaDB
 NOTHING = {"report_outputs": 0, "simulations": 0, "report_output_runs": 0, "simulation_runs": 0, "reform_impact": 0}
 RUN_3 = "5fb5a2e3-0d3c-4a8c-9f11-000000000003"

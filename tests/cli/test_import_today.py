@@ -20,6 +20,8 @@ from tests.support.legacy_sources import RUN_1, TABLES, TODAY, Legacy
 from tests.support.mariadb import LegacyInMariaDB
 from tests.support.snapshots import snapshot
 
+pytestmark = pytest.mark.needs("time")
+
 Source = Legacy | LegacyInMariaDB
 EVERY_TABLE = {"report_outputs": 1, "simulations": 1, "report_output_runs": 1, "simulation_runs": 1, "reform_impact": 1}
 # As many real ones are: longer than the 32 characters of the application's own table.

@@ -13,6 +13,8 @@ from tests.support.command import PROGRAM, Run, environment
 from tests.support.databases import Connection, plain
 from tests.support.factories import add_report, add_simulation, set_versions
 
+pytestmark = pytest.mark.needs("time")
+
 POOR = [
     {"PYTHONIOENCODING": "latin-1"},
     {"PYTHONIOENCODING": "ascii"},

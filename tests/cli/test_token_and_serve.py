@@ -177,6 +177,7 @@ def test_a_served_api_takes_the_tokens_that_the_command_prints(run: Run, databas
         assert status(f"{url}/us/report/1", token.upper()) == 401
 
 
+@pytest.mark.needs("time")
 def test_a_served_api_without_authentication_needs_no_token(database: URL, port: int) -> None:
     with serving(port, database) as url:
         assert status(f"{url}/us/report/1") == 404

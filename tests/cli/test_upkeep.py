@@ -58,6 +58,7 @@ def test_without_a_terminal_and_without_yes_nothing_is_purged(
     assert everything(dba) == before
 
 
+@pytest.mark.needs("time")
 @pytest.mark.usefixtures("reports")
 @pytest.mark.parametrize(("typed", "is_done"), [("y", True), ("n", False), ("", False)])
 def test_on_a_terminal_a_purge_shows_what_would_go_and_asks(

@@ -31,6 +31,8 @@ from tests.support.worlds import (
     contents,
 )
 
+pytestmark = pytest.mark.needs("time")
+
 REPORTS = 60
 CHUNK = 10
 # A client as an operator's: one call for all, or one call a chunk.

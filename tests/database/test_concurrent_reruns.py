@@ -18,6 +18,8 @@ from tests.support.factories import add_reform_impact
 from tests.support.statements import one
 from tests.support.worlds import POLICIES, add_shared_reports, assert_history_is_whole
 
+pytestmark = pytest.mark.needs("time")
+
 REPORTS = 24
 SIMULATIONS = 7
 CALLERS = 10

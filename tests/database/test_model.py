@@ -97,7 +97,7 @@ STATE = {
     "from pgreprise.rerun",
     "restored": "select row_kind, row_id, run_sequence, restores_run from pgreprise.restored_run",
     "keys": "select idempotency_key, report_id, rerun_id from pgreprise.rerun_key",
-    "batches": "select id, reports, rerun, refused, remaining, finished_at is not null from rerun_batches()",
+    "batches": "select id, reports, rerun, refused, remaining, finished_at is not null, state from rerun_batches()",
     "items": "select batch_id, report_id, case state when 'refused' then errcode else state end "
     "from pgreprise.rerun_batch_item",
     "batch simulations": "select batch_id, simulation_id from pgreprise.rerun_batch_simulation",
@@ -172,7 +172,7 @@ class Calls(RuleBasedStateMachine):
             "batches": [
                 (
                     *(batch_id, len(batch.items), batch.count("rerun"), batch.refused, batch.count("pending")),
-                    batch.count("pending") == 0,
+                    *(batch.count("pending") == 0, model.batch_state(batch_id)),
                 )
                 for batch_id, batch in model.batches.items()
             ],
@@ -535,6 +535,15 @@ class Calls(RuleBasedStateMachine):
         if done is not None:
             assert (result.pop("batch_id"), result.pop("reports")) == (batch_id, len(done[0]) + len(done[1]))
             self.check_chunk(*done, result)
+
+    @precondition(lambda self: self.model.batches)
+    @rule(data=some.data())
+    def cancel_a_batch(self, data: some.DataObject) -> None:
+        batch_id = self.known(data, self.model.batches, "batch")
+        remaining, told = self.both(
+            lambda: self.model.cancel_batch(batch_id), "select cancel_rerun_batch(%s::bigint)", batch_id
+        )
+        assert remaining == told
 
     @rule(data=some.data(), kind=some.sampled_from(["report", "simulation"]))
     def reset_alone(self, data: some.DataObject, kind: str) -> None:

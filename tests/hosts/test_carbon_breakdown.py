@@ -13,6 +13,8 @@ from tests.support.databases import Connection, connect
 from tests.support.numbers import same
 from tests.support.statements import one
 
+pytestmark = pytest.mark.needs("time")
+
 Row = dict[str, Any]
 ROLLUPS = (40000, 60100)
 CO2_PER_KM_KG = 0.2996

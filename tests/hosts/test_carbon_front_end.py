@@ -16,6 +16,8 @@ from tests.support.databases import connect, rows
 from tests.support.numbers import same
 from tests.support.tokens import SETTINGS
 
+pytestmark = pytest.mark.needs("time")
+
 # The unit of the real databases that has an explore report, which is report 4.
 UNIT, YEAR, EXPLORE, CALCULATOR = 1, 2025, 4, 2
 MODULES = {

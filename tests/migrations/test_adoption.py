@@ -201,6 +201,7 @@ def test_the_check_of_an_installed_domain_is_not_asked_again(database: URL) -> N
     migrate.upgrade(engine(database))
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("drop_tables_with_rows", [False, True])
 @pytest.mark.parametrize("with_rows", [False, True])
 def test_a_downgrade_never_drops_a_table_that_it_found(

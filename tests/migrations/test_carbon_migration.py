@@ -19,6 +19,8 @@ from tests.support.databases import connect, engine, plain, rows
 from tests.support.dumps import dump, run_script
 from tests.support.refusals import detail, refused_with
 
+pytestmark = pytest.mark.needs("time")
+
 # The calculator's tables of a time before it had the two constraints, empty, and with defaults for the factories here.
 APPLICATION = f"""{TABLES}
 alter table carbon_projects drop constraint uq_carbon_projects_unit_type;

@@ -12,6 +12,8 @@ from tests.support.command import run_here, succeeded
 from tests.support.databases import connect, plain
 from tests.support.hosts import LEGACY
 
+pytestmark = pytest.mark.needs("time")
+
 
 @pytest.fixture(params=["SQL_ASCII", "LATIN1", "EUC_JP"])
 def encoded(request: pytest.FixtureRequest, server: URL, worker: str) -> Iterator[URL]:

@@ -15,6 +15,8 @@ from tests.support.factories import add_simulation
 from tests.support.projects import add_revision
 from tests.support.refusals import refused_with
 
+pytestmark = pytest.mark.needs("time")
+
 INDEX = """
   select index_entry.indisvalid as valid, index_entry.indisunique as is_unique,
       pg_get_indexdef(index_entry.indexrelid) as definition

@@ -17,6 +17,8 @@ from tests.support.factories import add_economy_report, add_reform_impact, set_v
 from tests.support.hosts import LEGACY
 from tests.support.refusals import detail, problems, refused_with, remedies
 
+pytestmark = pytest.mark.needs("time")
+
 
 def prepare(database: URL, *scripts: str) -> None:
     """Run statements of the host."""

@@ -13,6 +13,8 @@ from tests.support.databases import engine, rows
 from tests.support.dumps import dump, state
 from tests.support.projects import add_revision
 
+pytestmark = pytest.mark.needs("time")
+
 CHECK = "reports/rows/check_update"
 DEFINITION = "select pg_get_functiondef('pgreprise.{}'::regproc) as text"
 

@@ -16,6 +16,8 @@ from tests.support.databases import FAST, Connection, connect, engine, folder_of
 from tests.support.report_host import CASES, load_host
 from tests.support.statements import one
 
+pytestmark = pytest.mark.needs("time")
+
 # A subscriber gets what is in the log, so a commit waits until it is there.
 LOGICAL = "wal_level = logical\nsynchronous_commit = on\n"
 WITHOUT_IDENTITY = """

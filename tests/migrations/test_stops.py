@@ -19,6 +19,8 @@ from tests.support.factories import add_report, add_simulation, set_versions
 from tests.support.hosts import LEGACY
 from tests.support.refusals import detail, problems, refused_with, remedies
 
+pytestmark = pytest.mark.needs("time")
+
 Waiting = tuple[URL, subprocess.Popen[str], psycopg.Connection[Any]]
 WAITING = (
     "select count(*) as waiting from pg_locks where not granted and relation = 'public.simulations'::regclass "

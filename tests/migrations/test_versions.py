@@ -124,6 +124,7 @@ def test_the_revision_replaces_the_routine_and_goes_back(empty_database: URL) ->
     assert state(empty_database) == before
 
 
+@pytest.mark.needs("time")
 @pytest.mark.usefixtures("released")
 def test_two_new_versions_follow_each_other_when_the_first_is_released(empty_database: URL) -> None:
     versions.new_version("rerun_report")

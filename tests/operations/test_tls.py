@@ -22,7 +22,7 @@ from tests.support.databases import folder_of_a_server
 from tests.support.replies import succeeded
 from tests.support.servers import Programs, Server, migrated_server
 
-pytestmark = pytest.mark.needs("postgresql_15")
+pytestmark = [pytest.mark.needs("postgresql_15"), pytest.mark.needs("time")]
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ class Batch:
     items: dict[int, str]
     simulations: set[int] = field(default_factory=set)
     cache_keys: set[tuple[Any, ...]] = field(default_factory=set)
+    is_cancelled: bool = False
 
     def count(self, *states: str) -> int:
         return sum(state in states for state in self.items.values())
@@ -340,10 +341,31 @@ class Model:
         if batch_id not in self.batches:
             raise Refused("RR018", f"#{batch_id}")
         batch = self.batches[batch_id]
+        if batch.is_cancelled:
+            raise Refused("RR025", f"#{batch_id}")
         taken = sorted(report_id for report_id, state in batch.items.items() if state == "pending")[:chunk_size]
         acts, refused = self.rerun_many(taken, batch_id)
         batch.items.update(dict.fromkeys(taken, "rerun") | refused)
         return acts, refused
+
+    def cancel_batch(self, batch_id: int) -> int:
+        """End a batch; returns how many reports are not done."""
+        if batch_id not in self.batches:
+            raise Refused("RR018", f"#{batch_id}")
+        batch = self.batches[batch_id]
+        if batch.is_cancelled or not batch.count("pending"):
+            raise Refused("RR025", f"#{batch_id}")
+        batch.is_cancelled = True
+        return batch.count("pending")
+
+    def batch_state(self, batch_id: int) -> str:
+        batch = self.batches[batch_id]
+        undone = sum(act.batch == batch_id and act.undone_by is not None for act in self.acts)
+        if batch.count("pending") and not batch.is_cancelled:
+            return "open"
+        if undone:
+            return "undone" if undone == batch.count("rerun") else "partly undone"
+        return "cancelled" if batch.is_cancelled else "finished"
 
     def reset_alone(self, kind: str, row_id: int) -> None:
         row = self.row(kind, row_id)
