@@ -509,7 +509,7 @@ def test_the_status_of_modules_decides_progress_and_overall_status(sandbox: Conn
         one(sandbox, STATUS, report, module_type, module_type % 2, NOW)
     after = report_of(sandbox, unit)
     assert (after["completion_progress"], after["overall_status"], after["last_updated"]) == ("0/8", 0, NOW_EPOCH)
-    assert snapshot(sandbox)["data_entries"][0]["entry"].startswith(f"({entry},")
+    assert snapshot(sandbox)["data_entries"][0].startswith(f"({entry},")
 
 
 @pytest.mark.parametrize(("module_type", "status"), [(1, 3), (1, -1), (1, None), (0, 1), (9, 1), (None, 1)])

@@ -8,7 +8,7 @@ import psycopg
 
 from tests.support.databases import Connection
 
-State = dict[str, list[dict[str, Any]]]
+State = dict[str, list[Any]]
 
 
 def snapshot(connection: Connection) -> State:
@@ -29,13 +29,11 @@ def snapshot(connection: Connection) -> State:
 
 def texts(connection: Connection, schema: str, *tables: str) -> State:
     """Every row of tables, each as one text."""
+    one_array = 'select array(select entry::text from {} as entry order by entry::text collate "C") as entries'
     return {
-        table: connection.execute(
-            psycopg.sql.SQL("select entry::text as entry from {} as entry order by 1").format(
-                psycopg.sql.Identifier(schema, table)
-            )
-        ).fetchall()
+        table: row["entries"]
         for table in tables
+        for row in connection.execute(psycopg.sql.SQL(one_array).format(psycopg.sql.Identifier(schema, table)))
     }
 
 
