@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -55,6 +56,7 @@ class Needs:
     entry_points: dict[str, int]
 
     @classmethod
+    @cache
     def of_this_version(cls) -> Needs:
         """What the migrations and SQL files of this version of pgreprise install."""
         scripts = migrate.scripts()

@@ -21,9 +21,10 @@ from werkzeug.serving import make_server
 from pyapi.api.app import create_app
 from pyapi.api.auth import Authentication
 from pyapi.settings import Settings
-from tests.support.api import NewEngine, as_api
+from tests.support.api import NewEngine, api_over, as_api
 from tests.support.databases import Connection, plain
 from tests.support.factories import add_report, add_simulation
+from tests.support.tokens import SETTINGS
 
 PAGE = "https://app.example.org"
 OTHER = "https://evil.example.org"
@@ -61,6 +62,16 @@ def keyless(new_engine: NewEngine) -> FlaskClient:
     return create_app(new_engine(), origins=(PAGE,)).test_client()
 
 
+@pytest.fixture(scope="module")
+def both(shared_database: URL) -> Iterator[tuple[FlaskClient, FlaskClient]]:
+    """The two for tests that ask nothing of the database."""
+    with (
+        api_over(shared_database, Authentication.of(SETTINGS), origins=(PAGE,)) as keyed,
+        api_over(shared_database, origins=(PAGE,)) as keyless,
+    ):
+        yield keyed.test_client(), keyless.test_client()
+
+
 PATHS = ["/us/report/1/rerun", "/us/report", "/nowhere", "/", "/api/v1/nothing", "/readiness-check"]
 
 
@@ -87,8 +98,9 @@ def test_only_the_headers_of_the_api_may_be_sent(keyed: FlaskClient) -> None:
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("origin", [OTHER, "null", "", f"{PAGE}.evil.org", f"{PAGE}:444", "http://app.example.org"])
 def test_a_preflight_of_another_page_is_refused_alike_on_every_path(
-    keyed: FlaskClient, keyless: FlaskClient, path: str, origin: str
+    both: tuple[FlaskClient, FlaskClient], path: str, origin: str
 ) -> None:
+    keyed, keyless = both
     for client, status in ((keyed, 401), (keyless, 403)):
         reply = client.options(path, headers={"Origin": origin, **ASKED})
         if path != "/readiness-check" or client is keyless:

@@ -135,6 +135,7 @@ def test_a_database_without_pgreprise_is_told_with_the_remedy(command: list[str]
     assert "hint: pgreprise is not installed in this database, or it is older. Run `pgreprise migrate`." in said
 
 
+@pytest.mark.needs("time")
 def test_migrate_installs_says_where_it_got_to_and_goes_back(empty_database: URL) -> None:
     url = plain(empty_database)
     assert "The database is at " in succeeded(run("migrate", DATABASE_URL=url))
@@ -293,6 +294,7 @@ def test_routines_are_listed_with_the_version_here_and_the_one_installed(pgrepri
     assert listed["reports/reset_report"]["installed"] == listed["reports/reset_report"]["newest"]
 
 
+@pytest.mark.needs("time")
 def test_psql_gets_its_arguments_and_gives_its_exit_code(database: URL) -> None:
     assert succeeded(run("psql", "-At", "-c", "select current_database() <> ''", DATABASE_URL=plain(database))) == "t\n"
     assert "syntax error" in refused(run("psql", "-c", "rerun", DATABASE_URL=plain(database)))

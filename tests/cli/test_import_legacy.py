@@ -94,6 +94,7 @@ def test_text_with_every_character_that_copy_escapes_arrives_as_it_is(
     assert [row["error_message"] for row in snapshot(dba)["simulations"]] == [None, text, "", "\\N"]
 
 
+@pytest.mark.needs("time")
 def test_a_source_of_many_pieces_arrives_whole_and_in_flat_memory(
     legacy: Legacy, target: Engine, dba: Connection
 ) -> None:
@@ -137,6 +138,7 @@ def test_the_source_is_only_read(legacy: Legacy, target: Engine) -> None:
     assert [path.name for path in legacy.path.parent.iterdir()] == [legacy.path.name]
 
 
+@pytest.mark.needs("time")
 def test_an_import_is_not_cut_short_by_the_statement_timeout_of_the_connection(
     legacy: Legacy, new_engine: Callable[..., Engine], dba: Connection
 ) -> None:

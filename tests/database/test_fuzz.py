@@ -285,6 +285,7 @@ def undocumented(connection: Connection, entry_point: EntryPoint, codes: list[re
     return None
 
 
+@pytest.mark.needs("time")
 def test_only_documented_errors_come_out_of_any_entry_point(session: Connection) -> None:
     codes = documented()
     found = entry_points(session)

@@ -474,6 +474,7 @@ def run_everything(connection: Connection, report: int) -> None:
         assert connection.execute(f"select * from {call}").fetchall(), call  # noqa: S608
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("json_type", ["json", "jsonb"])
 def test_adopted_tables_give_back_what_they_held(
     server: URL, new_database: Callable[..., DatabaseJanitor], json_type: str

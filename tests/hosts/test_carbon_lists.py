@@ -17,6 +17,7 @@ MODULES = (
 )
 
 
+@pytest.mark.needs("time")
 def test_lists_and_views_have_every_entry_with_the_kilograms_of_its_rollup_or_leaves(carbon: URL) -> None:
     shown: dict[int, float] = {}
     with connect(carbon) as connection:

@@ -81,7 +81,11 @@ def case_and_url(request: pytest.FixtureRequest, adopted: Callable[[str], URL]) 
 each_case = pytest.mark.parametrize("case_and_url", ALL, ids=lambda pair: f"{pair[0]}-{pair[1]}", indirect=True)
 
 
-@pytest.mark.parametrize("way", [by_procedure, set_based, by_batch, over_http], ids=lambda way: way.__name__)
+@pytest.mark.parametrize(
+    "way",
+    [by_procedure, *(pytest.param(way, marks=pytest.mark.needs("time")) for way in (set_based, by_batch, over_http))],
+    ids=lambda way: way.__name__,
+)
 @each_case
 def test_a_rerun_deletes_what_the_application_would_find_and_an_undo_gives_all_of_it_back(
     case_and_url: tuple[Case, URL], way: Callable[[Connection, Case, URL], None]

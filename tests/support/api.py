@@ -38,11 +38,12 @@ def api_over(
     *,
     options: str = "",
     economy_cache: EconomyCache | None = None,
+    origins: tuple[str, ...] = (),
 ) -> Iterator[Flask]:
     """An API over a database; with a verifier it wants tokens."""
     engine = connect_engine(as_api(database, options))
     try:
-        app = create_app(engine, verifier, economy_cache=economy_cache)
+        app = create_app(engine, verifier, economy_cache=economy_cache, origins=origins)
         app.extensions[BACKGROUND] = AtOnce()
         yield app
     finally:
