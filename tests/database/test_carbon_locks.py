@@ -198,3 +198,30 @@ def test_a_refresh_locks_nothing_of_a_report_that_is_not_the_one_that_it_is_aske
         refreshed = caller.execute("select refresh_explore_report(%s, %s, %s)", (unit, rows["report"], year))
         assert refreshed.fetchall() == []
     calculator.rollback()
+
+
+@pytest.mark.parametrize(
+    ("table", "call"),
+    [
+        ("carbon_projects", "select create_carbon_project({unit}, 2)"),
+        ("carbon_projects", "select create_explore_report({unit}, 2031)"),
+        ("carbon_reports", "select create_carbon_report({unit}, 2031)"),
+        ("carbon_reports", 'select bulk_upsert_carbon_reports(\'[{{"unit_id": {unit}, "year": 2031}}]\')'),
+    ],
+)
+def test_a_call_that_waits_for_one_that_creates_the_same_names_who_does(
+    dba: Connection, connect: Connect, table: str, call: str
+) -> None:
+    unit = add_unit(dba)
+    if table == "carbon_reports":
+        add_report(dba, unit)
+    call = call.format(unit=unit)
+    holder = connect(autocommit=False)
+    holder.execute(call.encode())
+    dba.execute("set lock_timeout = '20ms'")
+    said = refusal(dba, call)
+    process = holder.info.backend_pid
+    assert (said.code, said.message) == (
+        "55P03",
+        f"Rows of {table} were locked by process {process} of role postgres. Nothing was changed.",
+    )

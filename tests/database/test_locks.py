@@ -113,6 +113,27 @@ def test_a_call_that_waits_too_long_names_the_row_and_who_holds_it(
     assert row == (4 if table == "reform_impact" else 1)
 
 
+@pytest.mark.parametrize(
+    ("table", "call"),
+    [
+        ("report_outputs", "select get_or_create_report('us', 1, year => '2031')"),
+        ("simulations", "select get_or_create_simulation('us', 'state/ny', 'geography', 999)"),
+    ],
+)
+def test_a_call_that_waits_for_one_that_creates_the_same_names_who_does(
+    rows: Connection, connect: Connect, table: str, call: str
+) -> None:
+    holder = connect(autocommit=False)
+    holder.execute(call.encode())
+    rows.execute("set lock_timeout = '20ms'")
+    said = refusal(rows, call)
+    process = holder.info.backend_pid
+    assert (said.code, said.detail) == ("55P03", {"table": table, "id": None, "processes": [process]})
+    assert said.message == f"Rows of {table} were locked by process {process} of role postgres. Nothing was changed."
+    holder.commit()
+    rows.execute(call.encode())
+
+
 def test_a_call_that_waits_for_a_whole_table_names_it(rows: Connection, connect: Connect) -> None:  # noqa: ARG001
     holder = connect(autocommit=False)
     holder.execute("lock table public.simulations in exclusive mode")

@@ -3,7 +3,7 @@
 -- is null but for explore reports, whose age begins at once. Elements at the same position of the arrays make one
 -- report. A report that exists does not change. All routines that create reports use this; it can create one report or
 -- a hundred thousand. Does not check access. Returns the reports that were created.
--- Raises RC017, RC019.
+-- Raises RC017, RC019, 55P03 when another caller is about to create one for too long.
 create or replace function pgreprise.insert_carbon_reports(
   unit_ids bigint[], project_ids bigint[], years bigint[], reference_years bigint[],
   last_updated timestamptz default null
@@ -62,6 +62,9 @@ exception
     get stacked diagnostics taken_key = constraint_name;
     perform pgreprise.refuse_taken_id(taken_key);
     raise;
+  when lock_not_available then
+    -- Another caller is about to create it.
+    perform pgreprise.raise_lock_wait('carbon_reports', '{}');
 end;
 $$;
 

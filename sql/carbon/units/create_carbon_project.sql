@@ -1,7 +1,7 @@
 -- create_carbon_project(unit_id, carbon_project_type, start_year, end_year, name, is_viewable_by_unit_members):
 -- create a unit's project of a type. get_carbon_project only reads.
 -- Raises RR017, RC005, RC001, RC002, RC004 when the project exists, RC008 for a number that is not a year and for
--- a name that is longer than its column, RC017, RC019.
+-- a name that is longer than its column, RC017, RC019, 55P03 when another caller is about to create it for too long.
 create or replace function public.create_carbon_project(
   unit_id bigint,
   carbon_project_type bigint default 0,
@@ -61,6 +61,9 @@ exception
     get stacked diagnostics taken_key = constraint_name;
     perform pgreprise.refuse_taken_id(taken_key);
     raise;
+  when lock_not_available then
+    -- Another caller is about to create it.
+    perform pgreprise.raise_lock_wait('carbon_projects', '{}');
 end;
 $$;
 

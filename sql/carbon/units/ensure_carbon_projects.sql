@@ -2,7 +2,7 @@
 -- is none. A unit has one project of a type, even when many callers do this at the same time. Units are handled in the
 -- order of their ids, so that two calls cannot wait for each other (no deadlock). At repeatable read and serializable
 -- a caller may get 40001. Returns one row a unit.
--- Raises RC017, RC019.
+-- Raises RC017, RC019, 55P03 when another caller is about to create one for too long.
 create or replace function pgreprise.ensure_carbon_projects(unit_ids bigint[], report_type text)
 returns table (unit_id bigint, carbon_project_id bigint)
 language plpgsql
@@ -36,6 +36,9 @@ exception
     get stacked diagnostics taken_key = constraint_name;
     perform pgreprise.refuse_taken_id(taken_key);
     raise;
+  when lock_not_available then
+    -- Another caller is about to create it.
+    perform pgreprise.raise_lock_wait('carbon_projects', '{}');
 end;
 $$;
 

@@ -1,7 +1,8 @@
 -- raise_lock_wait(table_name, ids, are_deleted, key_column): the error of a caller who waited too long for one of these
--- rows. It names the row and the process that holds it, its role, and, where the owner of the routines may see them
--- (pg_read_all_stats), how long its transaction lasts. A block that locks rows calls it when lock_not_available is
--- raised. are_deleted says that the rows were to be locked for update, else for no key update. Always raises.
+-- rows, or, without ids, for a row that another caller is about to create. It names the row and the process that holds
+-- it, its role, and, where the owner of the routines may see them (pg_read_all_stats), how long its transaction lasts. A
+-- block that locks rows calls it when lock_not_available is raised. are_deleted says that the rows were to be locked for
+-- update, else for no key update. Always raises.
 -- Raises 55P03.
 create or replace function pgreprise.raise_lock_wait(
   table_name text, ids bigint[], are_deleted boolean default false, key_column text default 'id'
@@ -20,15 +21,15 @@ declare
   is_table  boolean := false;
 begin
   processes := pgreprise.table_lockers(raise_lock_wait.table_name);
-  if processes is null then
+  if processes is not null then
+    is_table := true;
+  elsif cardinality(raise_lock_wait.ids) > 0 then
     -- Those that can be locked now are not what this waited for.
     select locked.row_id, locked.held_by into blocked, held_by
       from pgreprise.locked_rows(raise_lock_wait.table_name, raise_lock_wait.ids, raise_lock_wait.are_deleted,
         raise_lock_wait.key_column) as locked
      order by locked.row_id
      limit 1;
-  else
-    is_table := true;
   end if;
 
   -- xmax is who holds the row, or the number of a list where several do.

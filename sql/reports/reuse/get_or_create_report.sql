@@ -6,7 +6,9 @@
 -- Returns (stored, created). select (found.stored).*, found.created
 --   from get_or_create_report('us', 2, 3, year => '2026') as found;
 -- Raises RR002, RR003, RR004, RR005 when the new report could never be computed, RR008 no such country, RR009 no
--- current report version, RR016 an impossible year or no simulation, RR017 the caller's token may not.
+-- current report version, RR016 an impossible year or no simulation, RR017 the caller's token may not, RR022 when a
+-- trigger of the host keeps the row, RR023 when a sequence is behind, 55P03 when another caller is about to create it
+-- for too long.
 create or replace function public.get_or_create_report(
   country_id text,
   simulation_1_id bigint,
@@ -68,30 +70,36 @@ begin
         errcode = defect.errcode, message = defect.message, detail = defect.detail, hint = defect.hint;
     end if;
 
-    -- Callers for the same report wait for each other here. The second one goes on after the first has committed.
-    insert into pgreprise.report_key as key (country_id, simulation_1_id, simulation_2_id, year, api_version)
-    values (get_or_create_report.country_id, get_or_create_report.simulation_1_id,
-      get_or_create_report.simulation_2_id, wanted_year, report_version)
-    on conflict on constraint report_key_unique do update set year = excluded.year;
-
-    newest_id := pgreprise.newest_report(get_or_create_report.country_id, get_or_create_report.simulation_1_id,
-      get_or_create_report.simulation_2_id, wanted_year, report_version);
-    created := newest_id is null;
-  end if;
-
-  if created then
     begin
-      insert into public.report_outputs as report
-        (country_id, simulation_1_id, simulation_2_id, api_version, status, year)
+      -- Callers for the same report wait for each other here. The second one goes on after the first has committed.
+      insert into pgreprise.report_key as key (country_id, simulation_1_id, simulation_2_id, year, api_version)
       values (get_or_create_report.country_id, get_or_create_report.simulation_1_id,
-        get_or_create_report.simulation_2_id, report_version, 'pending', wanted_year)
-      returning report.id into newest_id;
+        get_or_create_report.simulation_2_id, wanted_year, report_version)
+      on conflict on constraint report_key_unique do update set year = excluded.year;
+
+      newest_id := pgreprise.newest_report(get_or_create_report.country_id, get_or_create_report.simulation_1_id,
+        get_or_create_report.simulation_2_id, wanted_year, report_version);
+      created := newest_id is null;
+
+      if created then
+        insert into public.report_outputs as report
+          (country_id, simulation_1_id, simulation_2_id, api_version, status, year)
+        values (get_or_create_report.country_id, get_or_create_report.simulation_1_id,
+          get_or_create_report.simulation_2_id, report_version, 'pending', wanted_year)
+        returning report.id into newest_id;
+      end if;
     exception
       when unique_violation then
         get stacked diagnostics taken_key = constraint_name;
         perform pgreprise.raise_sequence_behind('RR023', taken_key);
         raise;
+      when lock_not_available then
+        -- Another caller is about to create it.
+        perform pgreprise.raise_lock_wait('report_outputs', '{}');
     end;
+  end if;
+
+  if created then
     if newest_id is null then
       perform pgreprise.raise_kept_rows('RR022', 'report_outputs', 1, 0);
     end if;

@@ -5,7 +5,8 @@
 -- Returns (stored, created). select (found.stored).*, found.created
 --   from get_or_create_simulation('us', 'state/ny', 'geography', 2) as found;
 -- Raises RR004 unknown population type, RR008 no such country, RR009 no current package version, RR016 impossible
--- values, RR017 the caller's token may not.
+-- values, RR017 the caller's token may not, RR022 when a trigger of the host keeps the row, RR023 when a sequence is
+-- behind, 55P03 when another caller is about to create it for too long.
 create or replace function public.get_or_create_simulation(
   country_id text,
   population_id text,
@@ -61,31 +62,37 @@ begin
       perform pgreprise.raise_version_unknown(get_or_create_simulation.country_id, 'package');
     end if;
 
-    -- Callers for the same simulation wait for each other here. The second one goes on after the first has committed.
-    insert into pgreprise.simulation_key as key (country_id, population_id, population_type, policy_id)
-    values (get_or_create_simulation.country_id, get_or_create_simulation.population_id,
-      get_or_create_simulation.population_type, get_or_create_simulation.policy_id)
-    on conflict on constraint simulation_key_pkey do update set policy_id = excluded.policy_id;
-
-    newest_id := pgreprise.newest_simulation(get_or_create_simulation.country_id,
-      get_or_create_simulation.population_id, get_or_create_simulation.population_type,
-      get_or_create_simulation.policy_id);
-    created := newest_id is null;
-  end if;
-
-  if created then
     begin
-      insert into public.simulations as simulation
-        (country_id, api_version, population_id, population_type, policy_id, status)
-      values (get_or_create_simulation.country_id, package_version, get_or_create_simulation.population_id,
-        get_or_create_simulation.population_type, get_or_create_simulation.policy_id, 'pending')
-      returning simulation.id into newest_id;
+      -- Callers for the same simulation wait for each other here. The second one goes on after the first has committed.
+      insert into pgreprise.simulation_key as key (country_id, population_id, population_type, policy_id)
+      values (get_or_create_simulation.country_id, get_or_create_simulation.population_id,
+        get_or_create_simulation.population_type, get_or_create_simulation.policy_id)
+      on conflict on constraint simulation_key_pkey do update set policy_id = excluded.policy_id;
+
+      newest_id := pgreprise.newest_simulation(get_or_create_simulation.country_id,
+        get_or_create_simulation.population_id, get_or_create_simulation.population_type,
+        get_or_create_simulation.policy_id);
+      created := newest_id is null;
+
+      if created then
+        insert into public.simulations as simulation
+          (country_id, api_version, population_id, population_type, policy_id, status)
+        values (get_or_create_simulation.country_id, package_version, get_or_create_simulation.population_id,
+          get_or_create_simulation.population_type, get_or_create_simulation.policy_id, 'pending')
+        returning simulation.id into newest_id;
+      end if;
     exception
       when unique_violation then
         get stacked diagnostics taken_key = constraint_name;
         perform pgreprise.raise_sequence_behind('RR023', taken_key);
         raise;
+      when lock_not_available then
+        -- Another caller is about to create it.
+        perform pgreprise.raise_lock_wait('simulations', '{}');
     end;
+  end if;
+
+  if created then
     if newest_id is null then
       perform pgreprise.raise_kept_rows('RR022', 'simulations', 1, 0);
     end if;
