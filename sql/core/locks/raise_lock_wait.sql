@@ -1,8 +1,8 @@
--- raise_lock_wait(table_name, ids, are_deleted, key_column): the error of a caller who waited too long for one of these
--- rows, or, without ids, for a row that another caller is about to create. It names the row and the process that holds
--- it, its role, and, where the owner of the routines may see them (pg_read_all_stats), how long its transaction lasts. A
--- block that locks rows calls it when lock_not_available is raised. are_deleted says that the rows were to be locked for
--- update, else for no key update. Always raises.
+-- raise_lock_wait(table_name, ids, are_deleted, key_column): the error of a caller who waited too long for one of
+-- these rows, or, without ids, for a row that another caller is about to create. It names the row and the process that
+-- holds it, its role, and, where the owner of the routines may see them (pg_read_all_stats), how long its transaction
+-- lasts. A block that locks rows calls it when lock_not_available is raised. are_deleted says that the rows were to be
+-- locked for update, else for no key update. Always raises.
 -- Raises 55P03.
 create or replace function pgreprise.raise_lock_wait(
   table_name text, ids bigint[], are_deleted boolean default false, key_column text default 'id'
