@@ -43,6 +43,9 @@ _OF_TRIGGERS = ("09", "27", "38", "39", "44", "P0001")
 # the caller may have the other codes of the class.
 _WRITES = re.compile(r"\b(?:insert into|update|delete from) public\.\w+")
 _OF_VALUES = {"22001", "22003", "22021", "22P02", "22P05"}
+# SQL function "f", SQL-Funktion »f«, fonction SQL « f »: one name between quotes. A statement is more than a name.
+_SQL_FUNCTION = re.compile(r'(?:\S+ )?SQL[- ]?[^\s"]*\s*\W{1,2}(\w+)\W?[^\x01-\x21\x23-\x7f]')
+_QUOTED = re.compile(r"[^\w\s,;.:()]\s?(\w+)\s?[^\w\s,;.:()]")
 # What statements of ours end in where columns of the host's tables are gone or have other types.
 _CHANGED = {"42703", "42804", "42P13", "42883", "42P01", "42704", "42846", "42725"}
 
@@ -64,9 +67,9 @@ def _innermost(context: str) -> tuple[str, bool] | None:
     """The innermost routine, and whether it is ours; None without a routine."""
     for line in context.splitlines():
         # Messages may be in any language; the names of the languages and the parentheses are the same in all.
-        if found := re.match(r'SQL function "([^"]+)"', line):
+        if (found := _SQL_FUNCTION.match(line)) and not line.startswith("SQL expression"):
             return found[1], found[1] in _internals()
-        if not re.search(r"PL/\w+", line) or line.startswith("SQL "):
+        if not re.search(r"PL/\w+", line) or re.match("SQL[ -]", line):
             continue
         found = re.search(r"PL/pgSQL.*?([A-Za-z_\"$][^\s(]*)\(", line, re.ASCII)
         if found is None:
@@ -107,13 +110,20 @@ def lost_column(error: psycopg.Error) -> str | None:
     """The column of the host's table that is gone or has another type, as ``public.table.column``, where it is told."""
     said = error.diag
     message, query = said.message_primary or "", said.internal_query or said.context or ""
-    if found := re.search(r'column "([^"]+)" of relation "([^"]+)"', message):
-        return f"public.{found[2]}.{found[1]}"
-    if (found := re.search(r'column "?(\w+)"?\.(\w+)', message)) and (table := _table_of(found[1], query)):
-        return f"{table}.{found[2]}"
-    if found := re.search(r'column "(\w+)"', message):
-        tables = set(re.findall(r"\b(?:update|insert into) (public\.\w+)", query))
-        return f"{tables.pop()}.{found[1]}" if len(tables) == 1 else None
+    # Messages may be in any language, quote in its way, and name the two in its order.
+    pair = r"\b(\w+)\W?\.(\w+)"
+    # In Japanese there is no space between names and words.
+    for found in (*re.finditer(pair, message), *re.finditer(pair, message, re.ASCII)):
+        if table := _table_of(found[1], query):
+            return f"{table}.{found[2]}"
+    match _QUOTED.findall(message), error.sqlstate:
+        case [column, relation], "42703":
+            if f"public.{column}" in query and f"public.{relation}" not in query:
+                column, relation = relation, column
+            return f"public.{relation}.{column}"
+        case [column], "42703" | "42804":
+            tables = set(re.findall(r"\b(?:update|insert into) (public\.\w+)", query))
+            return f"{tables.pop()}.{column}" if len(tables) == 1 else None
     return None
 
 

@@ -23,8 +23,10 @@ begin
   end if;
 
   foreach line in array string_to_array(is_refusal_of_host.context, E'\n') loop
-    if line like 'SQL function "%' then
-      innermost := substring(line from '^SQL function "([^"]+)"');
+    -- In any language: SQL function "f", and with the quotes of that language. A statement is more than a name.
+    innermost := substring(line from
+      '^(?:\S+ )?SQL[- ]?[^[:space:]"]*[[:space:]]*\W{1,2}(\w+)\W?[^\x01-\x21\x23-\x7f]');
+    if innermost is not null and line not like 'SQL expression%' then
       if not exists (
         select from pg_proc as routine
          where routine.proname = innermost and routine.pronamespace = 'pgreprise'::regnamespace
@@ -32,7 +34,7 @@ begin
         return true;
       end if;
       exit;
-    elsif line not like 'SQL %' and line ~ 'PL/\w+' then
+    elsif line !~ '^SQL[ -]' and line ~ 'PL/\w+' then
       innermost := substring(line from 'PL/pgSQL.*?([A-Za-z_"$][^[:space:](]*)\(');
       if innermost is null or innermost not like 'pgreprise.%' then
         return true;
