@@ -230,6 +230,67 @@ def test_the_state_of_a_batch_is_true_after_single_undos(sandbox: Connection, re
     assert shown(sandbox, batch, "state", "undone", "rerun") == ("undone", 3, 3)
 
 
+# --- what reports share ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def sharing(sandbox: Connection) -> list[int]:
+    """Two reports of one request and two years, each with both simulations and a result, and a cache row of each."""
+    set_versions(sandbox)
+    report, first, second = add_economy_report(sandbox)
+    other = add_report(sandbox, first, second, year="2026")
+    for year in ("2025", "2026"):
+        add_reform_impact(sandbox, time_period=year)
+    return [report, other]
+
+
+def test_what_is_left_of_a_batch_resets_again_what_an_undo_has_put_back(
+    sandbox: Connection, sharing: list[int]
+) -> None:
+    batch = create(sandbox, sharing)
+    assert chunk(sandbox, batch, 1)["simulations_reset"] == 2
+    assert one(sandbox, "select undo_batch_chunk(%s) as did", batch)["did"]["undone"] == 1
+    assert {row["status"] for row in snapshot(sandbox)["simulations"]} == {"complete"}
+    assert chunk(sandbox, batch)["simulations_reset"] == 2
+    assert {row["status"] for row in snapshot(sandbox)["simulations"]} == {"pending"}
+
+
+def test_what_an_undo_has_put_back_into_the_cache_is_deleted_again(sandbox: Connection, sharing: list[int]) -> None:
+    twin = add_report(sandbox, *one(sandbox, "select simulation_1_id, simulation_2_id from report_outputs").values())
+    batch = create(sandbox, [sharing[0], twin])
+    assert chunk(sandbox, batch, 1)["economy_cache_rows_deleted"] == 1
+    sandbox.execute("select undo_batch_chunk(%s)", (batch,))
+    assert chunk(sandbox, batch)["economy_cache_rows_deleted"] == 1
+
+
+@pytest.mark.parametrize("many", ["batch", "set"])
+def test_what_a_rerun_has_reset_for_others_is_put_back_after_theirs_only(
+    sandbox: Connection, sharing: list[int], many: str
+) -> None:
+    if many == "batch":
+        chunk(sandbox, create(sandbox, sharing))
+    else:
+        sandbox.execute("call rerun_reports(%s::bigint[])", (sharing,))
+    acts = [
+        row["rerun_id"] for row in sandbox.execute("select rerun_id from pgreprise.rerun order by rerun_id").fetchall()
+    ]
+    said = refusal(sandbox, "call undo_rerun(%s::bigint)", acts[0])
+    assert said.code == "RR010"
+    assert f"rerun #{acts[1]} of report #{sharing[1]} uses the simulations that it has reset" in said.message
+    undo(sandbox, acts[1])
+    undo(sandbox, acts[0])
+
+
+def test_a_version_that_changes_in_the_middle_of_a_batch_reaches_what_its_reports_share(
+    sandbox: Connection, sharing: list[int]
+) -> None:
+    batch = create(sandbox, sharing)
+    chunk(sandbox, batch, 1)
+    sandbox.execute("select set_cache_versions('us', package => 'newer')")
+    assert chunk(sandbox, batch)["simulations_reset"] == 2
+    assert {row["api_version"] for row in snapshot(sandbox)["simulations"]} == {"newer"}
+
+
 def test_a_batch_of_refused_reports_is_finished(sandbox: Connection) -> None:
     batch = create(sandbox, [7001, 7002])
     chunk(sandbox, batch)

@@ -100,7 +100,7 @@ STATE = {
     "batches": "select id, reports, rerun, refused, remaining, finished_at is not null, state from rerun_batches()",
     "items": "select batch_id, report_id, case state when 'refused' then errcode else state end "
     "from pgreprise.rerun_batch_item",
-    "batch simulations": "select batch_id, simulation_id from pgreprise.rerun_batch_simulation",
+    "batch simulations": "select batch_id, simulation_id, api_version from pgreprise.rerun_batch_simulation",
     "batch keys": "select batch_id, country_id, baseline_policy_id, reform_policy_id, region, dataset, time_period, "
     "api_version from pgreprise.rerun_batch_cache_key",
     "history": "select report.id, run.run_sequence, run.is_current, run.api_version, run.status, output.output::text, "
@@ -178,7 +178,7 @@ class Calls(RuleBasedStateMachine):
             ],
             "items": [(batch_id, *item) for batch_id, batch in model.batches.items() for item in batch.items.items()],
             "batch simulations": [
-                (batch_id, done) for batch_id, batch in model.batches.items() for done in batch.simulations
+                (batch_id, *done) for batch_id, batch in model.batches.items() for done in batch.simulations
             ],
             "batch keys": [(batch_id, *key) for batch_id, batch in model.batches.items() for key in batch.cache_keys],
             "history": [

@@ -68,6 +68,8 @@ class Act:
     # Cache rows of the same key that stood beside the removed ones and were not asked for.
     spared: set[int] = field(default_factory=set)
     batch: int | None = None
+    # The first act of the call that did several at once.
+    first_of_set: int | None = None
     key: str | None = None
     undoes: int | None = None
     undone_by: int | None = None
@@ -80,7 +82,8 @@ class Batch:
     """A frozen list of reports: each pending, rerun, or refused with a SQLSTATE."""
 
     items: dict[int, str]
-    simulations: set[int] = field(default_factory=set)
+    # Each with its version.
+    simulations: set[tuple[int, str]] = field(default_factory=set)
     cache_keys: set[tuple[Any, ...]] = field(default_factory=set)
     is_cancelled: bool = False
 
@@ -263,16 +266,17 @@ class Model:
         row.holds = row.run
         return row.run
 
-    def reset_simulations(self, report: Row, done: set[int]) -> list[tuple[int, int | None]]:
+    def reset_simulations(self, report: Row, done: set[tuple[int, str]]) -> list[tuple[int, int | None]]:
         """Reset what a report links, but for what is done."""
         started: list[tuple[int, int | None]] = []
+        package = self.versions[report.facts["country_id"]]["package"] or ""
         for link in self.links(report):
             run = None
-            if link not in done:
-                done.add(link)
+            if (link, package) not in done:
+                done.add((link, package))
                 run = self.reset("simulation", link)
                 simulation = self.simulations[link]
-                simulation.version = self.versions[report.facts["country_id"]]["package"] or simulation.version
+                simulation.version = package or simulation.version
             started.append((link, run))
         return started
 
@@ -305,7 +309,7 @@ class Model:
             self.keys[key] = (report_id, len(self.acts) - 1)
         return act
 
-    def rerun_one(self, report_id: int, done: set[int], emptied: set[tuple[Any, ...]]) -> Act:
+    def rerun_one(self, report_id: int, done: set[tuple[int, str]], emptied: set[tuple[Any, ...]]) -> Act:
         report = self.reports[report_id]
         act = Act("rerun", self.keeps_outputs, report_id, report.facts["country_id"], self.report_type(report))
         act.run = self.reset("report", report_id)
@@ -328,13 +332,14 @@ class Model:
             if report_id in self.reports and (defect := self.defect(report_id)) is not None:
                 refused[report_id] = defect.code
         batch = Batch({}) if batch_id is None else self.batches[batch_id]
+        first = len(self.acts)
         acts = [
             self.rerun_one(report_id, batch.simulations, batch.cache_keys)
             for report_id in wanted
             if report_id not in refused
         ]
         for act in acts:
-            act.batch = batch_id
+            act.batch, act.first_of_set = batch_id, first
         return acts, refused
 
     def batch_chunk(self, batch_id: int, chunk_size: int) -> tuple[list[Act], dict[int, str]]:
@@ -426,6 +431,7 @@ class Model:
         targets += [("simulation", link, run) for link, run in sorted(act.started) if run is not None]
         moved = [found for target in targets if (found := self.undo_obstacle(*target)) is not None]
         gone = any(row_id not in self.rows[kind] or self.rows[kind][row_id].run < run for kind, row_id, run in targets)
+        moved += [f" of report #{later.report_id} uses" for later in self.relying(number)][:3]
         emptied = {found for key in act.scopes for found in self.impacts_of(key[:-1], key[-1])}
         newer = sorted(emptied - act.spared)
         if newer:
@@ -451,7 +457,24 @@ class Model:
                 undo.started.append((row_id, row.run))
         act.undone_by = len(self.acts)
         self.acts.append(undo)
+        if act.batch is not None:
+            batch, put_back = self.batches[act.batch], {link for _, link, _ in targets[1:]}
+            batch.simulations = {done for done in batch.simulations if done[0] not in put_back}
+            batch.cache_keys -= set(act.scopes)
         return undo
+
+    def relying(self, number: int) -> list[Act]:
+        """The later acts of the same batch or call for whose reports an act has reset simulations, too."""
+        act = self.acts[number]
+        reset = {link for link, run in act.started if run is not None}
+        return [
+            later
+            for later in self.acts[number + 1 :]
+            if later.kind == "rerun" and later.undone_by is None and later.report_id in self.reports
+            if (act.batch is not None and act.batch == later.batch)
+            or (act.first_of_set is not None and act.first_of_set == later.first_of_set)
+            if any(link in reset and run is None for link, run in later.started)
+        ]
 
     def undo_batch(self, batch_id: int, force: bool) -> dict[str, int]:
         if batch_id not in self.batches:

@@ -1,5 +1,5 @@
 -- rerun_batch_cache_key: the economy cache keys whose rows a batch has deleted. Rows that have such a key later were
--- computed after that, so a later chunk keeps them.
+-- computed after that, so a later chunk keeps them. An undo deletes what it puts back.
 create table pgreprise.rerun_batch_cache_key (
   batch_id bigint not null,
   country_id text not null,
@@ -16,4 +16,4 @@ create table pgreprise.rerun_batch_cache_key (
 
 comment on table pgreprise.rerun_batch_cache_key is 'The economy cache keys whose rows a batch has deleted.';
 
-grant select, insert on table pgreprise.rerun_batch_cache_key to pgreprise_owner;
+grant select, insert, delete on table pgreprise.rerun_batch_cache_key to pgreprise_owner;

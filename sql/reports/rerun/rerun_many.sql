@@ -87,8 +87,8 @@ begin
 
     if rerun_many.batch_id is not null then
       with first_time as (
-        insert into pgreprise.rerun_batch_simulation as done (batch_id, simulation_id)
-        select rerun_many.batch_id, used.simulation_id
+        insert into pgreprise.rerun_batch_simulation as done (batch_id, simulation_id, api_version)
+        select rerun_many.batch_id, used.simulation_id, coalesce(own.of_country.package, '')
           from unnest(own.of_country.ids) as used(simulation_id)
          order by used.simulation_id
         on conflict on constraint rerun_batch_simulation_pkey do nothing

@@ -6,9 +6,9 @@
 -- Returns {"rerun_id", "undo_id", "report_id", "report_type", "simulation_ids", "economy_cache_rows_restored",
 -- "cache_scopes", "run_sequence"}. cache_scopes are those of the act: what was computed in between is not the result
 -- of the report any more.
--- Raises RR010 when later results are in the way, RR013 when there is no such act, RR014 when the act was undone or
--- purged already, was never archived, or is itself an undo; RR021 when rows of other tables would be lost, RR022 when a
--- trigger of the host keeps a row.
+-- Raises RR010 when later results are in the way, or reports of the same batch that use what it has reset, RR013 when
+-- there is no such act, RR014 when the act was undone or purged already, was never archived, or is itself an undo;
+-- RR021 when rows of other tables would be lost, RR022 when a trigger of the host keeps a row.
 create or replace function pgreprise.undo_act(rerun_id bigint, force boolean, reason text default null)
 returns jsonb
 language plpgsql
@@ -97,6 +97,24 @@ begin
     -- Run numbers never go back: a row with a smaller one is another row, which has the id of a deleted one.
     is_impossible := is_impossible or target.current_run is null or target.current_run < target.started_run;
   end loop;
+
+  -- Reports of the same batch, or set, that were left with the simulations that this act has reset for all.
+  obstacles := obstacles || array(
+    select format('rerun #%s of report #%s uses the simulations that it has reset', later.rerun_id, later.report_id)
+      from public.report_outputs as report
+      join pgreprise.rerun as later on later.report_id = report.id
+     where (report.simulation_1_id = any (own.reset_ids) or report.simulation_2_id = any (own.reset_ids))
+       and later.rerun_id > own.act.rerun_id
+       and later.kind = 'rerun'
+       and later.undone_by is null
+       and (later.batch_id = own.act.batch_id or later.created_at = own.act.created_at)
+       and exists (
+         select from unnest(later.simulation_ids, later.simulation_run_sequences) as used(simulation_id, run_sequence)
+          where used.simulation_id = any (own.reset_ids) and used.run_sequence is null
+       )
+     order by later.rerun_id
+     limit 3
+  );
 
   -- Rows of the same key that were computed later. They may have the id of a deleted row.
   overwritten_ids := array(
@@ -194,6 +212,16 @@ begin
   values
     (undo_id, 'undo', act.report_id, act.country_id, act.report_type, new_report_runs[1], reset_ids, new_runs,
      overwritten_ids, undo_id, act.cache_scopes, keep_outputs, act.rerun_id, undo_act.reason);
+  -- What is left of the batch has to reset them again.
+  delete from pgreprise.rerun_batch_simulation as done
+   where done.batch_id = own.act.batch_id and done.simulation_id = any (own.reset_ids);
+  delete from pgreprise.rerun_batch_cache_key as done
+   using jsonb_populate_recordset(null::pgreprise.rerun_batch_cache_key, own.act.cache_scopes) as emptied
+   where done.batch_id = own.act.batch_id
+     and (done.country_id, done.baseline_policy_id, done.reform_policy_id, done.region, done.dataset,
+         done.time_period, done.api_version)
+       = (emptied.country_id, emptied.baseline_policy_id, emptied.reform_policy_id, emptied.region, emptied.dataset,
+         emptied.time_period, emptied.api_version);
   update pgreprise.rerun as undone
      set undone_by = own.undo_id, undone_at = now()
    where undone.rerun_id = own.act.rerun_id;
