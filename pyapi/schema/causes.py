@@ -44,7 +44,7 @@ _OF_TRIGGERS = ("09", "27", "38", "39", "44", "P0001")
 _WRITES = re.compile(r"\b(?:insert into|update|delete from) public\.\w+")
 _OF_VALUES = {"22001", "22003", "22021", "22P02", "22P05"}
 # SQL function "f", SQL-Funktion »f«, fonction SQL « f »: one name between quotes. A statement is more than a name.
-_SQL_FUNCTION = re.compile(r'(?:\S+ )?SQL[- ]?[^\s"]*\s*\W{1,2}(\w+)\W?[^\x01-\x21\x23-\x7f]')
+_SQL_FUNCTION = re.compile(r'(?:\S+ )?SQL[- ]?[^\s"]*\s*[^\s\w:-]\W?(\w+)\W?[^\x01-\x21\x23-\x7f]')
 _QUOTED = re.compile(r"[^\w\s,;.:()]\s?(\w+)\s?[^\w\s,;.:()]")
 # What statements of ours end in where columns of the host's tables are gone or have other types.
 _CHANGED = {"42703", "42804", "42P13", "42883", "42P01", "42704", "42846", "42725"}

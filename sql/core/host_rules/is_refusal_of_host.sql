@@ -25,7 +25,7 @@ begin
   foreach line in array string_to_array(is_refusal_of_host.context, E'\n') loop
     -- In any language: SQL function "f", and with the quotes of that language. A statement is more than a name.
     innermost := substring(line from
-      '^(?:\S+ )?SQL[- ]?[^[:space:]"]*[[:space:]]*\W{1,2}(\w+)\W?[^\x01-\x21\x23-\x7f]');
+      '^(?:\S+ )?SQL[- ]?[^[:space:]"]*[[:space:]]*[^[:space:]\w:-]\W?(\w+)\W?[^\x01-\x21\x23-\x7f]');
     if innermost is not null and line not like 'SQL expression%' then
       if not exists (
         select from pg_proc as routine

@@ -13,9 +13,11 @@ begin
   return query
     select entry.conname, entry.conrelid::regclass, entry.confrelid::regclass,
         case entry.confdeltype when 'c' then 'cascade' when 'n' then 'set null' else 'set default' end,
-        has_table_privilege(entry.conrelid, 'select') and not row_security_active(entry.conrelid),
+        has_schema_privilege(relation.relnamespace, 'usage') and has_table_privilege(entry.conrelid, 'select')
+          and not row_security_active(entry.conrelid),
         string_agg(format('child.%I = parent.%I', child_column.attname, parent_column.attname), ' and ')
       from pg_constraint as entry
+      join pg_class as relation on relation.oid = entry.conrelid
      cross join lateral unnest(entry.conkey, entry.confkey) as pair(child_number, parent_number)
       join pg_attribute as child_column
         on child_column.attrelid = entry.conrelid and child_column.attnum = pair.child_number
@@ -28,7 +30,7 @@ begin
        )
        and entry.contype = 'f' and entry.confdeltype in ('c', 'n', 'd') and entry.conparentid = 0
        and entry.confrelid = format('public.%I', losing_keys.table_name)::regclass
-     group by entry.oid, entry.conname, entry.conrelid, entry.confrelid, entry.confdeltype
+     group by entry.oid, entry.conname, entry.conrelid, entry.confrelid, entry.confdeltype, relation.relnamespace
      order by entry.conname;
 end;
 $$;

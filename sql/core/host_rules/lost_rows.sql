@@ -48,7 +48,13 @@ begin
           case when own.foreign_key.is_visible
             then format('Delete the rows of %s first, or make the constraint one without an action.',
               own.foreign_key.child)
-            else format('Let its owner run: grant select on %s to pgreprise_owner;', own.foreign_key.child) end;
+            else format('Let its owner run: %sgrant select on %s to pgreprise_owner;', (
+                select case when not has_schema_privilege(relation.relnamespace, 'usage')
+                    then format('grant usage on schema %s to pgreprise_owner; ', relation.relnamespace::regnamespace)
+                  end
+                  from pg_class as relation
+                 where relation.oid = own.foreign_key.child
+              ), own.foreign_key.child) end;
   end loop;
 end;
 $$;

@@ -14,44 +14,57 @@ as $$
 declare
   keyed   record;
   largest bigint;
+  next    bigint;
 begin
   for keyed in
     select namespace.nspname::text as schema_name, relation.relname::text as name,
-        primary_key.conname::text as key_name, attribute.attname::text as column_name, used.sequence_name
+        primary_key.conname::text as key_name, attribute.attname::text as column_name,
+        used.sequence_id::regclass as sequence_name, used.sequence_id, sequence.seqincrement as step
       from pg_constraint as primary_key
       join pg_class as relation on relation.oid = primary_key.conrelid
       join pg_namespace as namespace on namespace.oid = relation.relnamespace
       join pg_attribute as attribute
         on attribute.attrelid = relation.oid and attribute.attnum = primary_key.conkey[1]
      cross join lateral (
-       select pg_get_serial_sequence(
-         format('%I.%I', namespace.nspname, relation.relname), attribute.attname
-       ) as sequence_name
+       -- A default may use a sequence that is no part of the table.
+       select coalesce(
+         pg_get_serial_sequence(format('%I.%I', namespace.nspname, relation.relname), attribute.attname)::regclass::oid,
+         (
+           select min(entry.refobjid)
+             from pg_attrdef as value
+             join pg_depend as entry
+               on entry.classid = 'pg_attrdef'::regclass and entry.objid = value.oid
+                 and entry.refclassid = 'pg_class'::regclass
+             join pg_sequence as given on given.seqrelid = entry.refobjid
+            where value.adrelid = relation.oid and value.adnum = attribute.attnum
+         )
+       ) as sequence_id
      ) as used
+      join pg_sequence as sequence on sequence.seqrelid = used.sequence_id
      where primary_key.contype = 'p' and cardinality(primary_key.conkey) = 1
-       and used.sequence_name is not null
+       and sequence.seqincrement > 0
        and namespace.nspname in ('public', 'pgreprise')
        and has_table_privilege('pgreprise_owner', relation.oid, 'select')
        and has_table_privilege('pgreprise_owner', relation.oid, 'insert')
-       -- An identity gives numbers to an owner who may not look at it. Then only a number given in vain tells.
-       and (sequences_behind.has_given > 0 or has_sequence_privilege(used.sequence_name::regclass, 'usage'))
      order by namespace.nspname, relation.relname
   loop
     execute format('select max(%I) from %I.%I', keyed.column_name, keyed.schema_name, keyed.name) into largest;
-    return query
-      select format('%I.%I', keyed.schema_name, keyed.name), keyed.key_name, given.next_id, own.largest,
-          format('select setval(%L, (select max(%I) from %I.%I));', keyed.sequence_name, keyed.column_name,
-            keyed.schema_name, keyed.name)
-        from (
-          select case when has_sequence_privilege(keyed.sequence_name::regclass, 'usage') then
-              coalesce(pg_sequence_last_value(keyed.sequence_name::regclass) + sequence.seqincrement,
-                sequence.seqstart)
-            end as next_id, sequence.seqincrement as step
-            from pg_sequence as sequence
-           where sequence.seqrelid = keyed.sequence_name::regclass
-             and sequence.seqincrement > 0
-        ) as given
-       where given.next_id is null or given.next_id - sequences_behind.has_given * given.step <= own.largest;
+    -- Who may only take numbers does not see the next one of a sequence that has not given any; an identity gives
+    -- numbers to an owner who may not look at it at all. Then only a number given in vain tells.
+    next := case when has_sequence_privilege(keyed.sequence_id, 'usage')
+      then pg_sequence_last_value(keyed.sequence_id) + keyed.step end;
+    if has_sequence_privilege(keyed.sequence_id, 'select') then
+      execute format('select case when is_called then last_value + $1 else last_value end from %s',
+        keyed.sequence_name) into next using keyed.step;
+    end if;
+    if next - sequences_behind.has_given * keyed.step <= largest
+      or (next is null and sequences_behind.has_given > 0)
+    then
+      return query
+        select format('%I.%I', keyed.schema_name, keyed.name), keyed.key_name, own.next, own.largest,
+            format('select setval(%L, (select max(%I) from %I.%I));', keyed.sequence_name, keyed.column_name,
+              keyed.schema_name, keyed.name);
+    end if;
   end loop;
 end;
 $$;

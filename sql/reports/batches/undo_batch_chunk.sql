@@ -34,9 +34,6 @@ declare
 begin
   perform pgreprise.enter('reports:rerun');
   longest := current_setting('lock_timeout');
-  if not is_limited then
-    perform set_config('lock_timeout', '1s', true);
-  end if;
   perform pgreprise.check_chunk_size(undo_batch_chunk.chunk_size);
   if undo_batch_chunk.force then
     perform pgreprise.require_scope('reports:admin');
@@ -45,6 +42,9 @@ begin
   if undo_batch_chunk.before_rerun_id is null then
     -- Chunks that are at work are to be undone too: each holds this row until its acts are there.
     perform from pgreprise.rerun_batch as batch where batch.batch_id = undo_batch_chunk.batch_id for update;
+  end if;
+  if not is_limited then
+    perform set_config('lock_timeout', '1s', true);
   end if;
   undo_batch_chunk.reason := pgreprise.checked_reason(undo_batch_chunk.reason);
 
