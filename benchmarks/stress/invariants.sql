@@ -146,6 +146,8 @@ select 'simulation twice', act.batch_id, reset.simulation_id, count(*)
   from pgreprise.rerun as act
  cross join lateral unnest(act.simulation_ids, act.simulation_run_sequences) as reset(simulation_id, run_sequence)
  where act.batch_id is not null and act.kind = 'rerun' and reset.run_sequence is not null
+   -- What was undone is reset again for the reports that are left.
+   and act.undone_by is null
  group by act.batch_id, reset.simulation_id having count(*) > 1
 union all
 select 'count', batch.batch_id, batch.rerun, count(*) filter (where item.state = 'rerun')
