@@ -98,6 +98,29 @@ def test_after_it_came_over_nothing_is_new(legacy_of_today: Source, target: Engi
     assert everything(dba) == before
 
 
+def test_foreign_keys_of_the_host_from_reports_to_simulations_hold_at_each_step(
+    legacy: Legacy, target: Engine, dba: Connection
+) -> None:
+    for number in (2, 3):
+        legacy.add("simulations", id=number)
+        legacy.add("report_outputs", id=number, simulation_1_id=number)
+    import_legacy(legacy.source, target)
+    dba.execute(
+        "alter table report_outputs add foreign key (simulation_1_id) references simulations, "
+        "add foreign key (simulation_2_id) references simulations"
+    )
+    legacy.add("simulations", id=4)
+    legacy.add("report_outputs", id=4, simulation_1_id=4)
+    legacy.execute("update report_outputs set simulation_2_id = 4 where id = 1")
+    legacy.execute("delete from simulations where id = 3")
+    legacy.execute("delete from report_outputs where id = 3")
+    assert changes(go_on(legacy, target)) == (
+        {"report_outputs": 1, "simulations": 1},
+        {"report_outputs": 1},
+        {"report_outputs": 1, "simulations": 1},
+    )
+
+
 def test_a_row_is_followed_over_many_imports(legacy: Legacy, target: Engine, dba: Connection) -> None:
     import_legacy(legacy.source, target)
     for status in ("pending", "running", "complete", "error"):

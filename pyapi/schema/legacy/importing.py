@@ -18,7 +18,15 @@ from pyapi.schema.legacy.changes import Changes, imported_checksums, record, req
 from pyapi.schema.legacy.copying import Copier, pieces
 from pyapi.schema.legacy.fitting import Fitter, Judge, Row
 from pyapi.schema.legacy.outcome import ImportRefused, ImportResult, Misfit, Progress
-from pyapi.schema.legacy.plan import KEYS, OPTIONAL_TABLES, TablePlan, not_copied, plans, require_tables
+from pyapi.schema.legacy.plan import (
+    KEYS,
+    OPTIONAL_TABLES,
+    WRITING_ORDER,
+    TablePlan,
+    not_copied,
+    plans,
+    require_tables,
+)
 from pyapi.schema.legacy.source import Source, opened
 from pyapi.schema.run_tables import create_run_tables
 
@@ -100,6 +108,7 @@ class _Import:
         if any(name in OPTIONAL_TABLES for name in names):
             _make_run_tables(pooled, connection)
         self._plans = plans(connection, legacy, names)
+        self._in_writing_order = sorted(self._plans, key=lambda plan: WRITING_ORDER.index(plan.name))
         self.result.not_copied = not_copied(legacy, self._plans)
         self.result.changing = legacy.changing
         self.result.filled_in = [
@@ -125,7 +134,9 @@ class _Import:
             for row in self._read(plan, f"check {plan.name}"):
                 self._note_fit(row)
         self._refuse_misfits()
-        for plan in self._plans:
+        # They are told in the order in which they were checked.
+        self.result.rows = {plan.name: 0 for plan in self._plans}
+        for plan in self._in_writing_order:
             self._fitters[plan.name].has_checked = True
             copier = self._copier(plan, plan.relation)
             count = 0
@@ -168,9 +179,9 @@ class _Import:
         by_name = {plan.name: plan for plan in self._plans}
         for plan in self._plans:
             changes[plan.name].judge(by_name.get(_OWNERS.get(plan.name, "")))
-        for plan in reversed(self._plans):
+        for plan in reversed(self._in_writing_order):
             changes[plan.name].delete(self.result)
-        for plan in self._plans:
+        for plan in self._in_writing_order:
             changes[plan.name].write(self.result)
         changes["reform_impact"].keep_caches_empty()
         self._continue_numbers()
