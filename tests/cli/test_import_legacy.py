@@ -464,6 +464,22 @@ def test_nobody_writes_to_the_target_while_an_import_runs(
     assert len(snapshot(dba)["simulations"]) == 1
 
 
+@pytest.mark.parametrize("table", ["simulations", "report_outputs", "reform_impact"])
+def test_a_trigger_that_keeps_a_row_from_being_written_stops_the_import(
+    legacy: Legacy, target: Engine, dba: Connection, table: str
+) -> None:
+    key = next(iter(TABLES[table]))
+    for number in (2, 3):
+        legacy.add(table, **{key: number})
+    dba.execute(
+        "create function keep() returns trigger language plpgsql as 'begin return null; end';"
+        f"create trigger keep before insert on {table} for each row when (new.{key} > 1) execute function keep()".encode()
+    )
+    refused = refuse(legacy, target)
+    assert f"A trigger on public.{table} kept 2 rows from being written" in str(refused)
+    assert holds_nothing(target)
+
+
 def test_after_a_refusal_the_engine_works_and_a_second_import_succeeds(legacy: Legacy, target: Engine) -> None:
     legacy.add("simulations", id=2, output="NaN")
     refuse(legacy, target)

@@ -15,7 +15,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine
 
 from pyapi.schema.legacy.changes import Changes, imported_checksums, record, require_previous, staged_table
-from pyapi.schema.legacy.copying import Copier, pieces
+from pyapi.schema.legacy.copying import Copier, pieces, raise_kept_rows
 from pyapi.schema.legacy.fitting import Fitter, Judge, Row
 from pyapi.schema.legacy.outcome import ImportRefused, ImportResult, Misfit, Progress
 from pyapi.schema.legacy.plan import (
@@ -139,12 +139,14 @@ class _Import:
         for plan in self._in_writing_order:
             self._fitters[plan.name].has_checked = True
             copier = self._copier(plan, plan.relation)
-            count = 0
+            wanted = written = 0
             for piece in pieces(self._read(plan, plan.name)):
-                copier.send(piece)
+                written += copier.send(piece)
                 copier.note(piece)
-                count += len(piece)
-            self.result.rows[plan.name] = count
+                wanted += len(piece)
+            if written < wanted:
+                raise_kept_rows(self._connection, plan, wanted, written)
+            self.result.rows[plan.name] = written
         self._continue_numbers()
         for plan in self._plans:
             record(self._connection, plan)
