@@ -473,7 +473,8 @@ def test_a_trigger_that_keeps_a_row_from_being_written_stops_the_import(
         legacy.add(table, **{key: number})
     dba.execute(
         "create function keep() returns trigger language plpgsql as 'begin return null; end';"
-        f"create trigger keep before insert on {table} for each row when (new.{key} > 1) execute function keep()".encode()
+        f"create trigger keep before insert on {table} for each row when (new.{key} > 1) "
+        "execute function keep()".encode()
     )
     refused = refuse(legacy, target)
     assert f"A trigger on public.{table} kept 2 rows from being written" in str(refused)

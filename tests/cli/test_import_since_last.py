@@ -27,6 +27,7 @@ pytestmark = pytest.mark.needs("time")
 Source = Legacy | LegacyInMariaDB
 NOTHING = {"report_outputs": 0, "simulations": 0, "report_output_runs": 0, "simulation_runs": 0, "reform_impact": 0}
 RUN_3 = "5fb5a2e3-0d3c-4a8c-9f11-000000000003"
+RUN_4 = "5fb5a2e3-0d3c-4a8c-9f11-000000000004"
 
 
 @pytest.fixture
@@ -245,6 +246,35 @@ def test_reruns_here_stay_whatever_the_source_does(legacy_of_today: Source, targ
     assert kept(go_on(legacy, target)) == kept(result)
 
 
+def test_a_cache_row_that_becomes_that_of_a_report_that_was_rerun_here_is_left_alone(
+    legacy: Legacy, target: Engine, dba: Connection
+) -> None:
+    legacy.add("reform_impact", reform_impact_id=2, api_version="former")
+    legacy.add("reform_impact", reform_impact_id=3, api_version="former", region="state/ca")
+    import_legacy(legacy.source, target)
+    set_versions(dba)
+    dba.execute("call rerun_report(1)")
+    # A trigger that keeps rows from being deleted keeps none of them here.
+    dba.execute(
+        "create function keep() returns trigger language plpgsql as 'begin return null; end';"
+        "create trigger keep before delete on reform_impact for each row execute function keep()"
+    )
+    legacy.execute("update reform_impact set api_version = 'e158e63ef1', message = 'old' where reform_impact_id > 1")
+    legacy.add("reform_impact", reform_impact_id=4)
+    before = dba.execute("select * from reform_impact where reform_impact_id = 2").fetchall()
+    result = go_on(legacy, target)
+    assert changes(result) == ({}, {"reform_impact": 1}, {})
+    assert kept(result) == [
+        "reform_impact, row 2: changed in the source, but its report was rerun here",
+        "reform_impact, row 4: new in the source, but its report was rerun here",
+    ]
+    after = dba.execute("select * from reform_impact order by reform_impact_id").fetchall()
+    assert after[:1] == before
+    assert [(row["reform_impact_id"], row["api_version"]) for row in after[1:]] == [(3, "e158e63ef1")]
+    # They are told again until they are settled.
+    assert kept(go_on(legacy, target)) == kept(result)
+
+
 @pytest.mark.parametrize(
     ("here", "reason"),
     [
@@ -293,7 +323,16 @@ def test_rows_of_others_are_not_lost_with_what_the_source_has_deleted(
 
 
 @pytest.mark.parametrize(
-    ("event", "source"), [("delete", "delete from simulations"), ("update", "update simulations set status = 'error'")]
+    ("event", "source"),
+    [
+        ("delete", "delete from simulations"),
+        ("update", "update simulations set status = 'error'"),
+        (
+            "insert",
+            "insert into simulations select 2, country_id, api_version, population_id, population_type, "
+            "policy_id, status, output, error_message, null, null, null, null from simulations",
+        ),
+    ],
 )
 def test_a_trigger_that_keeps_a_row_from_being_written_stops_it(
     legacy: Legacy, target: Engine, dba: Connection, event: str, source: str
@@ -308,6 +347,39 @@ def test_a_trigger_that_keeps_a_row_from_being_written_stops_it(
     with pytest.raises(ImportRefused, match=r"A trigger on public\.simulations kept a row"):
         go_on(legacy, target)
     assert everything(dba) == before
+
+
+def test_a_run_that_a_trigger_keeps_out_is_told_from_one_whose_number_was_used_here(
+    legacy: Legacy, target: Engine, dba: Connection
+) -> None:
+    import_legacy(legacy.source, target)
+    dba.execute(
+        "insert into simulation_runs (id, simulation_id, run_sequence, status, trigger_type) "
+        "values (gen_random_uuid()::text, 1, 2, 'pending', 'rerun');"
+        "create function keep() returns trigger language plpgsql as 'begin return null; end';"
+        "create trigger keep before insert on simulation_runs for each row when (new.run_sequence = 3) "
+        "execute function keep()"
+    )
+    legacy.add("simulation_runs", id=RUN_3, run_sequence=2)
+    assert len(kept(go_on(legacy, target))) == 1
+    legacy.add("simulation_runs", id=RUN_4, run_sequence=3)
+    before = everything(dba)
+    with pytest.raises(ImportRefused, match=r"A trigger on public\.simulation_runs kept a row"):
+        go_on(legacy, target)
+    assert everything(dba) == before
+
+
+def test_a_row_for_which_a_unique_index_of_the_host_has_no_place_is_left_alone(
+    legacy: Legacy, target: Engine, dba: Connection
+) -> None:
+    import_legacy(legacy.source, target)
+    dba.execute("create unique index on simulations (country_id, population_id, policy_id)")
+    add_simulation(dba, population_id="state/tx")
+    legacy.add("simulations", id=7, population_id="state/tx")
+    legacy.add("simulations", id=8, population_id="state/ca")
+    result = go_on(legacy, target)
+    assert changes(result) == ({"simulations": 1}, {}, {})
+    assert kept(result) == ["simulations, row 7: new in the source, but a row with its values was made here"]
 
 
 def test_a_row_that_was_deleted_on_both_sides_is_nobodys_business(

@@ -121,6 +121,8 @@ class _Import:
         self._fitters = {
             plan.name: Fitter(plan, judge, invalid_json_to_null=invalid_json_to_null) for plan in self._plans
         }
+        # The tables are told in the order in which they are read.
+        self.result.rows = {plan.name: 0 for plan in self._plans}
         self._misfits: list[Misfit] = []
         self._misfit_count = 0
 
@@ -134,8 +136,6 @@ class _Import:
             for row in self._read(plan, f"check {plan.name}"):
                 self._note_fit(row)
         self._refuse_misfits()
-        # They are told in the order in which they were checked.
-        self.result.rows = {plan.name: 0 for plan in self._plans}
         for plan in self._in_writing_order:
             self._fitters[plan.name].has_checked = True
             copier = self._copier(plan, plan.relation)
@@ -184,8 +184,9 @@ class _Import:
         for plan in reversed(self._in_writing_order):
             changes[plan.name].delete(self.result)
         for plan in self._in_writing_order:
+            if plan.name == "reform_impact":
+                changes[plan.name].leave_caches_empty()
             changes[plan.name].write(self.result)
-        changes["reform_impact"].keep_caches_empty()
         self._continue_numbers()
         for plan in self._plans:
             changes[plan.name].finish(self.result)
