@@ -16,7 +16,7 @@ from pyapi.schema.legacy import ImportRefused, ImportResult, import_legacy
 from tests.support.command import Run
 from tests.support.databases import Connect, Connection
 from tests.support.databases import connect as connect_to
-from tests.support.factories import add_simulation, set_versions
+from tests.support.factories import add_report, add_simulation, set_versions
 from tests.support.hosts import LEGACY
 from tests.support.legacy_sources import RUN_1, RUN_2, Legacy
 from tests.support.mariadb import LegacyInMariaDB
@@ -304,6 +304,42 @@ def test_a_row_that_was_deleted_there_and_changed_here_is_left_alone(
         "simulations, row 1: deleted in the source, but changed here"
     ]  # fmt: skip
     assert len(snapshot(dba)["simulations"]) == 1
+
+
+@pytest.mark.parametrize("column", ["simulation_1_id", "simulation_2_id"])
+@pytest.mark.parametrize("report", ["made here", "changed here"])
+def test_a_simulation_that_was_deleted_there_and_that_a_report_here_uses_is_left_alone_with_its_runs(
+    legacy: Legacy, target: Engine, dba: Connection, column: str, report: str
+) -> None:
+    for number in (2, 3):
+        legacy.add("simulations", id=number)
+        legacy.add("report_outputs", id=number, **{column: number})
+    legacy.add("simulation_runs", id=RUN_3, simulation_id=2)
+    legacy.add("simulation_runs", id=RUN_4, simulation_id=3)
+    import_legacy(legacy.source, target)
+    set_versions(dba)
+    legacy.execute("delete from simulations where id > 1")
+    legacy.execute("delete from simulation_runs where simulation_id > 1")
+    legacy.execute("delete from report_outputs where id > 1")
+    left_alone = [
+        "simulations, row 2: deleted in the source, but a report here uses it",
+        f"simulation_runs, row {RUN_3}: a report here uses its row of simulations",
+    ]
+    if report == "made here":
+        report_id = add_report(dba, **{"simulation_1_id": 1, column: 2}, year="2030")
+    else:
+        report_id = 2
+        dba.execute("update report_outputs set error_message = 'looked into' where id = 2")
+        left_alone.insert(0, "report_outputs, row 2: deleted in the source, but changed here")
+    result = go_on(legacy, target)
+    assert kept(result) == left_alone
+    assert (result.deleted["simulations"], result.deleted["simulation_runs"]) == (1, 1)
+    assert dba.execute("select errcode from report_defects()").fetchall() == []
+    # They are told again until they are settled, and go when no report here uses them.
+    assert kept(go_on(legacy, target)) == left_alone
+    dba.execute("delete from report_outputs where id = %s", (report_id,))
+    assert changes(go_on(legacy, target)) == ({}, {}, {"simulations": 1, "simulation_runs": 1})
+    assert [row["id"] for row in snapshot(dba)["simulations"]] == [1]
 
 
 @pytest.mark.parametrize("action", ["cascade", "set null", "set default"])

@@ -17,6 +17,7 @@ from pyapi.schema.legacy.plan import TablePlan
 
 __all__ = ["Changes", "imported_checksums", "record", "require_previous", "staged_table"]
 
+_USED = "deleted in the source, but a report here uses it"
 _PARENTS = {"report_output_runs": ("report_output_id", "report_outputs"),
             "simulation_runs": ("simulation_id", "simulations")}  # fmt: skip
 
@@ -112,8 +113,8 @@ class Changes:
         )
         self._run("alter table {staged} add primary key ({key})")
 
-    def judge(self, parent: TablePlan | None) -> None:
-        """Decide about each row; a run goes with its report or simulation, the ``parent``."""
+    def judge(self, parent: TablePlan | None, reports: TablePlan) -> None:
+        """Decide about each row; a run goes with its report or simulation, the ``parent``, which is judged before."""
         self._run("analyze {seen}")
         self._run(
             "create temporary table {made} on commit drop as "
@@ -142,27 +143,52 @@ class Changes:
             type=sql.SQL(self._plan.columns[0].type),
         )
         self._run("alter table {verdict} add primary key (row_id)")
+        if self._plan.name == "simulations":
+            self._keep_used(reports)
         if parent is not None:
             column, noun = _PARENTS[self._plan.name][0], parent.name
             self._run(
-                "update {verdict} as verdict set act = {reason} "
+                "update {verdict} as verdict set act = case parent_verdict.act when {used} then {used_reason} "
+                "else {reason} end "
                 "from (select staged.{key} as row_id, staged.{column} as parent_id from {staged} as staged "
                 "union select here.{key}, here.{column} from {verdict} as gone "
                 "join {relation} as here on here.{key} = gone.row_id where gone.act = 'delete') as run "
                 "left join {parents} as owner on owner.{parent_key} = run.parent_id "
                 "left join pgreprise.imported_row as imported "
                 "on imported.table_name = {parent_name} and imported.row_id = run.parent_id::text "
+                "left join {parent_verdict} as parent_verdict on parent_verdict.row_id = run.parent_id "
                 "where verdict.row_id = run.row_id and verdict.act in ('insert', 'update', 'delete') "
-                # Neither what the import wrote, nor a row that it is about to write.
-                "and case when owner.{parent_key} is null then imported.row_id is not null "
+                # Neither what the import wrote and goes on with, nor a row that it is about to write.
+                "and case when parent_verdict.act = {used} then true "
+                "when owner.{parent_key} is null then imported.row_id is not null "
                 "else imported.row_id is null or imported.written_checksum <> {parent_written} end",
                 column=sql.Identifier(column),
                 reason=sql.Literal(f"its row of {noun} was changed here"),
                 parents=parent.relation,
                 parent_key=sql.Identifier(parent.key),
                 parent_name=sql.Literal(parent.name),
+                parent_verdict=_verdicts(parent),
+                used=sql.Literal(_USED),
+                used_reason=sql.Literal(f"a report here uses its row of {noun}"),
                 parent_written=parent.checksum("owner"),
             )
+
+    def _keep_used(self, reports: TablePlan) -> None:
+        """Keep simulations that the source has deleted where a report uses them that was made or changed here."""
+        self._run(
+            "update {verdict} as verdict set act = {used} where verdict.act = 'delete' and verdict.row_id in ("
+            "select used.simulation_id from {reports} as report "
+            "cross join lateral (values (report.simulation_1_id), (report.simulation_2_id)) as used (simulation_id) "
+            "join {verdict} as gone on gone.row_id = used.simulation_id and gone.act = 'delete' "
+            "left join pgreprise.imported_row as imported "
+            "on imported.table_name = {reports_name} and imported.row_id = report.{reports_key}::text "
+            "where imported.row_id is null or imported.written_checksum <> {reports_written})",
+            used=sql.Literal(_USED),
+            reports=reports.relation,
+            reports_name=sql.Literal(reports.name),
+            reports_key=sql.Identifier(reports.key),
+            reports_written=reports.checksum("report"),
+        )
 
     def require_same_source(self) -> None:
         """Raise ImportRefused where the source has none of the rows that the last import wrote."""

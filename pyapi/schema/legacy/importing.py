@@ -180,7 +180,7 @@ class _Import:
         self._lock()
         by_name = {plan.name: plan for plan in self._plans}
         for plan in self._plans:
-            changes[plan.name].judge(by_name.get(_OWNERS.get(plan.name, "")))
+            changes[plan.name].judge(by_name.get(_OWNERS.get(plan.name, "")), by_name["report_outputs"])
         for plan in reversed(self._in_writing_order):
             changes[plan.name].delete(self.result)
         for plan in self._in_writing_order:
