@@ -195,6 +195,39 @@ def test_generated_ids_never_go_back(legacy: Legacy, target: Engine, dba: Connec
     assert add_reform_impact(dba) == 2
 
 
+def test_the_greatest_of_all_ids_arrives_and_no_other_can_follow(
+    legacy: Legacy, target: Engine, dba: Connection
+) -> None:
+    legacy.execute("update reform_impact set reform_impact_id = 9223372036854775807")
+    dba.execute("alter table reform_impact alter column reform_impact_id type bigint")
+    dba.execute("alter sequence reform_impact_reform_impact_id_seq as bigint")
+    import_legacy(str(legacy.path), target)
+    assert [row["reform_impact_id"] for row in snapshot(dba)["reform_impact"]] == [2**63 - 1]
+    # Nor does a second import stumble over a sequence that has come to its end.
+    import_legacy(str(legacy.path), target, since_last=True)
+    with pytest.raises(psycopg.errors.SequenceGeneratorLimitExceeded):
+        add_reform_impact(dba)
+
+
+@pytest.mark.parametrize(("start", "is_called", "following"), [(1, False, 41), (50, False, 50), (50, True, 51)])
+def test_the_sequences_say_what_they_gave_last(
+    legacy: Legacy, target: Engine, dba: Connection, start: int, is_called: bool, following: int
+) -> None:
+    dba.execute("select setval('simulations_id_seq', %s, %s)", (start, is_called))
+    legacy.add("simulations", id=40)
+    import_legacy(str(legacy.path), target)
+    assert dba.execute("select * from pgreprise.sequences_behind()").fetchall() == []
+    assert add_simulation(dba) == following
+
+
+def test_an_id_below_the_first_number_of_its_sequence_leaves_the_sequence_as_it_is(
+    legacy: Legacy, target: Engine, dba: Connection
+) -> None:
+    legacy.execute("update simulations set id = 0")
+    import_legacy(str(legacy.path), target)
+    assert add_simulation(dba) == 1
+
+
 ADOPTED = """
     create sequence public.impact_ids;
     create table public.simulations (

@@ -317,15 +317,26 @@ def _advance_ids(connection: psycopg.Connection[Any], plan: TablePlan) -> None:
         {"relation": f"public.{plan.name}", "key": plan.key},
     ).fetchone()
     # Without a sequence pgreprise's routines never insert there (core/adoption/check_tables has checked it).
-    if row is not None and row[0] is not None:
-        connection.execute(
-            # Never back: a sequence may be ahead of a table whose rows were deleted.
-            sql.SQL(
-                "select setval(%(sequence)s, greatest(max({key})::bigint + 1, nextval(%(sequence)s)), false) "
-                "from {relation} having max({key}) is not null"
-            ).format(key=sql.Identifier(plan.key), relation=plan.relation),
-            {"sequence": row[0]},
+    if row is None or row[0] is None:
+        return
+    [(schema, name, step, smallest, greatest)] = connection.execute(
+        "select namespace.nspname, relation.relname, sequence.seqincrement, sequence.seqmin, sequence.seqmax "
+        "from pg_catalog.pg_sequence as sequence "
+        "join pg_catalog.pg_class as relation on relation.oid = sequence.seqrelid "
+        "join pg_catalog.pg_namespace as namespace on namespace.oid = relation.relnamespace "
+        "where sequence.seqrelid = %s::regclass",
+        (row[0],),
+    ).fetchall()
+    [(largest, last, is_called)] = connection.execute(
+        sql.SQL("select (select max({key})::bigint from {relation}), last_value, is_called from {sequence}").format(
+            key=sql.Identifier(plan.key), relation=plan.relation, sequence=sql.Identifier(schema, name)
         )
+    ).fetchall()
+    # Never back: a sequence may be ahead of a table whose rows were deleted. Its next number is told from the number
+    # that it gave last, as one that never gave a number would seem to begin with its first one.
+    given = last if is_called else last - step
+    if largest is not None and max(largest, given) >= smallest:
+        connection.execute("select setval(%s, %s, true)", (row[0], min(max(largest, given), greatest)))
 
 
 def _continue_runs(connection: psycopg.Connection[Any]) -> None:
