@@ -120,8 +120,14 @@ def test_progress_is_shown_of_an_empty_table_too(legacy: Legacy, target: Engine)
     legacy.execute("delete from reform_impact")
     shown: list[tuple[str, int, int]] = []
     import_legacy(str(legacy.path), target, progress=lambda *call: shown.append(call))
-    steps = [("report_outputs", 1, 1), ("simulations", 1, 1), ("reform_impact", 0, 0)]
-    assert shown == [(f"check {table}", done, total) for table, done, total in steps] + steps
+    assert shown == [
+        ("check report_outputs", 1, 1),
+        ("check simulations", 1, 1),
+        ("check reform_impact", 0, 0),
+        ("simulations", 1, 1),
+        ("report_outputs", 1, 1),
+        ("reform_impact", 0, 0),
+    ]
 
 
 def test_what_is_not_copied_is_told(legacy: Legacy, target: Engine) -> None:
@@ -169,6 +175,14 @@ def test_what_others_planted_in_schema_public_is_not_run(legacy: Legacy, target:
     assert add_simulation(dba) == 2
 
 
+def test_reports_come_after_the_simulations_that_a_foreign_key_of_the_host_asks_for(
+    legacy: Legacy, target: Engine, dba: Connection
+) -> None:
+    dba.execute("alter table report_outputs add foreign key (simulation_1_id) references simulations")
+    result = import_legacy(str(legacy.path), target)
+    assert list(result.rows.items()) == [("report_outputs", 1), ("simulations", 1), ("reform_impact", 1)]
+
+
 # --- ids -------------------------------------------------------------------------------------
 
 
@@ -179,6 +193,39 @@ def test_generated_ids_never_go_back(legacy: Legacy, target: Engine, dba: Connec
     assert add_simulation(dba) > 5000
     assert add_report(dba, 1) == 701
     assert add_reform_impact(dba) == 2
+
+
+def test_the_greatest_of_all_ids_arrives_and_no_other_can_follow(
+    legacy: Legacy, target: Engine, dba: Connection
+) -> None:
+    legacy.execute("update reform_impact set reform_impact_id = 9223372036854775807")
+    dba.execute("alter table reform_impact alter column reform_impact_id type bigint")
+    dba.execute("alter sequence reform_impact_reform_impact_id_seq as bigint")
+    import_legacy(str(legacy.path), target)
+    assert [row["reform_impact_id"] for row in snapshot(dba)["reform_impact"]] == [2**63 - 1]
+    # Nor does a second import stumble over a sequence that has come to its end.
+    import_legacy(str(legacy.path), target, since_last=True)
+    with pytest.raises(psycopg.errors.SequenceGeneratorLimitExceeded):
+        add_reform_impact(dba)
+
+
+@pytest.mark.parametrize(("start", "is_called", "following"), [(1, False, 41), (50, False, 50), (50, True, 51)])
+def test_the_sequences_say_what_they_gave_last(
+    legacy: Legacy, target: Engine, dba: Connection, start: int, is_called: bool, following: int
+) -> None:
+    dba.execute("select setval('simulations_id_seq', %s, %s)", (start, is_called))
+    legacy.add("simulations", id=40)
+    import_legacy(str(legacy.path), target)
+    assert dba.execute("select * from pgreprise.sequences_behind()").fetchall() == []
+    assert add_simulation(dba) == following
+
+
+def test_an_id_below_the_first_number_of_its_sequence_leaves_the_sequence_as_it_is(
+    legacy: Legacy, target: Engine, dba: Connection
+) -> None:
+    legacy.execute("update simulations set id = 0")
+    import_legacy(str(legacy.path), target)
+    assert add_simulation(dba) == 1
 
 
 ADOPTED = """
@@ -448,6 +495,23 @@ def test_nobody_writes_to_the_target_while_an_import_runs(
     # While it checks and while it copies.
     assert len(refused) == 6
     assert len(snapshot(dba)["simulations"]) == 1
+
+
+@pytest.mark.parametrize("table", ["simulations", "report_outputs", "reform_impact"])
+def test_a_trigger_that_keeps_a_row_from_being_written_stops_the_import(
+    legacy: Legacy, target: Engine, dba: Connection, table: str
+) -> None:
+    key = next(iter(TABLES[table]))
+    for number in (2, 3):
+        legacy.add(table, **{key: number})
+    dba.execute(
+        "create function keep() returns trigger language plpgsql as 'begin return null; end';"
+        f"create trigger keep before insert on {table} for each row when (new.{key} > 1) "
+        "execute function keep()".encode()
+    )
+    refused = refuse(legacy, target)
+    assert f"A trigger on public.{table} kept 2 rows from being written" in str(refused)
+    assert holds_nothing(target)
 
 
 def test_after_a_refusal_the_engine_works_and_a_second_import_succeeds(legacy: Legacy, target: Engine) -> None:

@@ -16,7 +16,7 @@ from pyapi.schema.legacy import ImportRefused, ImportResult, import_legacy
 from tests.support.command import Run
 from tests.support.databases import Connect, Connection
 from tests.support.databases import connect as connect_to
-from tests.support.factories import add_simulation, set_versions
+from tests.support.factories import add_report, add_simulation, set_versions
 from tests.support.hosts import LEGACY
 from tests.support.legacy_sources import RUN_1, RUN_2, Legacy
 from tests.support.mariadb import LegacyInMariaDB
@@ -27,6 +27,7 @@ pytestmark = pytest.mark.needs("time")
 Source = Legacy | LegacyInMariaDB
 NOTHING = {"report_outputs": 0, "simulations": 0, "report_output_runs": 0, "simulation_runs": 0, "reform_impact": 0}
 RUN_3 = "5fb5a2e3-0d3c-4a8c-9f11-000000000003"
+RUN_4 = "5fb5a2e3-0d3c-4a8c-9f11-000000000004"
 
 
 @pytest.fixture
@@ -96,6 +97,29 @@ def test_after_it_came_over_nothing_is_new(legacy_of_today: Source, target: Engi
     result = go_on(legacy_of_today, target)
     assert (changes(result), kept(result)) == (({}, {}, {}), [])
     assert everything(dba) == before
+
+
+def test_foreign_keys_of_the_host_from_reports_to_simulations_hold_at_each_step(
+    legacy: Legacy, target: Engine, dba: Connection
+) -> None:
+    for number in (2, 3):
+        legacy.add("simulations", id=number)
+        legacy.add("report_outputs", id=number, simulation_1_id=number)
+    import_legacy(legacy.source, target)
+    dba.execute(
+        "alter table report_outputs add foreign key (simulation_1_id) references simulations, "
+        "add foreign key (simulation_2_id) references simulations"
+    )
+    legacy.add("simulations", id=4)
+    legacy.add("report_outputs", id=4, simulation_1_id=4)
+    legacy.execute("update report_outputs set simulation_2_id = 4 where id = 1")
+    legacy.execute("delete from simulations where id = 3")
+    legacy.execute("delete from report_outputs where id = 3")
+    assert changes(go_on(legacy, target)) == (
+        {"report_outputs": 1, "simulations": 1},
+        {"report_outputs": 1},
+        {"report_outputs": 1, "simulations": 1},
+    )
 
 
 def test_a_row_is_followed_over_many_imports(legacy: Legacy, target: Engine, dba: Connection) -> None:
@@ -222,6 +246,35 @@ def test_reruns_here_stay_whatever_the_source_does(legacy_of_today: Source, targ
     assert kept(go_on(legacy, target)) == kept(result)
 
 
+def test_a_cache_row_that_becomes_that_of_a_report_that_was_rerun_here_is_left_alone(
+    legacy: Legacy, target: Engine, dba: Connection
+) -> None:
+    legacy.add("reform_impact", reform_impact_id=2, api_version="former")
+    legacy.add("reform_impact", reform_impact_id=3, api_version="former", region="state/ca")
+    import_legacy(legacy.source, target)
+    set_versions(dba)
+    dba.execute("call rerun_report(1)")
+    # A trigger that keeps rows from being deleted keeps none of them here.
+    dba.execute(
+        "create function keep() returns trigger language plpgsql as 'begin return null; end';"
+        "create trigger keep before delete on reform_impact for each row execute function keep()"
+    )
+    legacy.execute("update reform_impact set api_version = 'e158e63ef1', message = 'old' where reform_impact_id > 1")
+    legacy.add("reform_impact", reform_impact_id=4)
+    before = dba.execute("select * from reform_impact where reform_impact_id = 2").fetchall()
+    result = go_on(legacy, target)
+    assert changes(result) == ({}, {"reform_impact": 1}, {})
+    assert kept(result) == [
+        "reform_impact, row 2: changed in the source, but its report was rerun here",
+        "reform_impact, row 4: new in the source, but its report was rerun here",
+    ]
+    after = dba.execute("select * from reform_impact order by reform_impact_id").fetchall()
+    assert after[:1] == before
+    assert [(row["reform_impact_id"], row["api_version"]) for row in after[1:]] == [(3, "e158e63ef1")]
+    # They are told again until they are settled.
+    assert kept(go_on(legacy, target)) == kept(result)
+
+
 @pytest.mark.parametrize(
     ("here", "reason"),
     [
@@ -253,6 +306,42 @@ def test_a_row_that_was_deleted_there_and_changed_here_is_left_alone(
     assert len(snapshot(dba)["simulations"]) == 1
 
 
+@pytest.mark.parametrize("column", ["simulation_1_id", "simulation_2_id"])
+@pytest.mark.parametrize("report", ["made here", "changed here"])
+def test_a_simulation_that_was_deleted_there_and_that_a_report_here_uses_is_left_alone_with_its_runs(
+    legacy: Legacy, target: Engine, dba: Connection, column: str, report: str
+) -> None:
+    for number in (2, 3):
+        legacy.add("simulations", id=number)
+        legacy.add("report_outputs", id=number, **{column: number})
+    legacy.add("simulation_runs", id=RUN_3, simulation_id=2)
+    legacy.add("simulation_runs", id=RUN_4, simulation_id=3)
+    import_legacy(legacy.source, target)
+    set_versions(dba)
+    legacy.execute("delete from simulations where id > 1")
+    legacy.execute("delete from simulation_runs where simulation_id > 1")
+    legacy.execute("delete from report_outputs where id > 1")
+    left_alone = [
+        "simulations, row 2: deleted in the source, but a report here uses it",
+        f"simulation_runs, row {RUN_3}: a report here uses its row of simulations",
+    ]
+    if report == "made here":
+        report_id = add_report(dba, **{"simulation_1_id": 1, column: 2}, year="2030")
+    else:
+        report_id = 2
+        dba.execute("update report_outputs set error_message = 'looked into' where id = 2")
+        left_alone.insert(0, "report_outputs, row 2: deleted in the source, but changed here")
+    result = go_on(legacy, target)
+    assert kept(result) == left_alone
+    assert (result.deleted["simulations"], result.deleted["simulation_runs"]) == (1, 1)
+    assert dba.execute("select errcode from report_defects()").fetchall() == []
+    # They are told again until they are settled, and go when no report here uses them.
+    assert kept(go_on(legacy, target)) == left_alone
+    dba.execute("delete from report_outputs where id = %s", (report_id,))
+    assert changes(go_on(legacy, target)) == ({}, {}, {"simulations": 1, "simulation_runs": 1})
+    assert [row["id"] for row in snapshot(dba)["simulations"]] == [1]
+
+
 @pytest.mark.parametrize("action", ["cascade", "set null", "set default"])
 def test_rows_of_others_are_not_lost_with_what_the_source_has_deleted(
     legacy: Legacy, target: Engine, dba: Connection, action: str
@@ -270,7 +359,16 @@ def test_rows_of_others_are_not_lost_with_what_the_source_has_deleted(
 
 
 @pytest.mark.parametrize(
-    ("event", "source"), [("delete", "delete from simulations"), ("update", "update simulations set status = 'error'")]
+    ("event", "source"),
+    [
+        ("delete", "delete from simulations"),
+        ("update", "update simulations set status = 'error'"),
+        (
+            "insert",
+            "insert into simulations select 2, country_id, api_version, population_id, population_type, "
+            "policy_id, status, output, error_message, null, null, null, null from simulations",
+        ),
+    ],
 )
 def test_a_trigger_that_keeps_a_row_from_being_written_stops_it(
     legacy: Legacy, target: Engine, dba: Connection, event: str, source: str
@@ -285,6 +383,39 @@ def test_a_trigger_that_keeps_a_row_from_being_written_stops_it(
     with pytest.raises(ImportRefused, match=r"A trigger on public\.simulations kept a row"):
         go_on(legacy, target)
     assert everything(dba) == before
+
+
+def test_a_run_that_a_trigger_keeps_out_is_told_from_one_whose_number_was_used_here(
+    legacy: Legacy, target: Engine, dba: Connection
+) -> None:
+    import_legacy(legacy.source, target)
+    dba.execute(
+        "insert into simulation_runs (id, simulation_id, run_sequence, status, trigger_type) "
+        "values (gen_random_uuid()::text, 1, 2, 'pending', 'rerun');"
+        "create function keep() returns trigger language plpgsql as 'begin return null; end';"
+        "create trigger keep before insert on simulation_runs for each row when (new.run_sequence = 3) "
+        "execute function keep()"
+    )
+    legacy.add("simulation_runs", id=RUN_3, run_sequence=2)
+    assert len(kept(go_on(legacy, target))) == 1
+    legacy.add("simulation_runs", id=RUN_4, run_sequence=3)
+    before = everything(dba)
+    with pytest.raises(ImportRefused, match=r"A trigger on public\.simulation_runs kept a row"):
+        go_on(legacy, target)
+    assert everything(dba) == before
+
+
+def test_a_row_for_which_a_unique_index_of_the_host_has_no_place_is_left_alone(
+    legacy: Legacy, target: Engine, dba: Connection
+) -> None:
+    import_legacy(legacy.source, target)
+    dba.execute("create unique index on simulations (country_id, population_id, policy_id)")
+    add_simulation(dba, population_id="state/tx")
+    legacy.add("simulations", id=7, population_id="state/tx")
+    legacy.add("simulations", id=8, population_id="state/ca")
+    result = go_on(legacy, target)
+    assert changes(result) == ({"simulations": 1}, {}, {})
+    assert kept(result) == ["simulations, row 7: new in the source, but a row with its values was made here"]
 
 
 def test_a_row_that_was_deleted_on_both_sides_is_nobodys_business(

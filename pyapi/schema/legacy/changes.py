@@ -11,12 +11,13 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from pyapi.schema.legacy.copying import seen_table
+from pyapi.schema.legacy.copying import raise_kept_rows, seen_table
 from pyapi.schema.legacy.outcome import LISTED, ImportRefused, ImportResult, Kept
 from pyapi.schema.legacy.plan import TablePlan
 
 __all__ = ["Changes", "imported_checksums", "record", "require_previous", "staged_table"]
 
+_USED = "deleted in the source, but a report here uses it"
 _PARENTS = {"report_output_runs": ("report_output_id", "report_outputs"),
             "simulation_runs": ("simulation_id", "simulations")}  # fmt: skip
 
@@ -94,12 +95,11 @@ class Changes:
     def _count_written(self, act: str, statement: str, **parts: sql.Composable) -> int:
         """Run a statement for all rows with this verdict; one that a trigger of the host keeps is an error (RR022)."""
         written = self._run(statement, **parts).rowcount
-        self._run(
-            "select pgreprise.raise_kept_rows('RR022', {name}, count(*), {count}) from {verdict} as verdict "
-            "where verdict.act = {act} having count(*) > {count}",
-            act=sql.Literal(act),
-            count=sql.Literal(written),
+        [(wanted,)] = self._run(
+            "select count(*) from {verdict} as verdict where verdict.act = {act}", act=sql.Literal(act)
         )
+        if written < wanted:
+            raise_kept_rows(self._connection, self._plan, wanted, written)
         return written
 
     def stage(self) -> None:
@@ -113,8 +113,8 @@ class Changes:
         )
         self._run("alter table {staged} add primary key ({key})")
 
-    def judge(self, parent: TablePlan | None) -> None:
-        """Decide about each row; a run goes with its report or simulation, the ``parent``."""
+    def judge(self, parent: TablePlan | None, reports: TablePlan) -> None:
+        """Decide about each row; a run goes with its report or simulation, the ``parent``, which is judged before."""
         self._run("analyze {seen}")
         self._run(
             "create temporary table {made} on commit drop as "
@@ -143,27 +143,52 @@ class Changes:
             type=sql.SQL(self._plan.columns[0].type),
         )
         self._run("alter table {verdict} add primary key (row_id)")
+        if self._plan.name == "simulations":
+            self._keep_used(reports)
         if parent is not None:
             column, noun = _PARENTS[self._plan.name][0], parent.name
             self._run(
-                "update {verdict} as verdict set act = {reason} "
+                "update {verdict} as verdict set act = case parent_verdict.act when {used} then {used_reason} "
+                "else {reason} end "
                 "from (select staged.{key} as row_id, staged.{column} as parent_id from {staged} as staged "
                 "union select here.{key}, here.{column} from {verdict} as gone "
                 "join {relation} as here on here.{key} = gone.row_id where gone.act = 'delete') as run "
                 "left join {parents} as owner on owner.{parent_key} = run.parent_id "
                 "left join pgreprise.imported_row as imported "
                 "on imported.table_name = {parent_name} and imported.row_id = run.parent_id::text "
+                "left join {parent_verdict} as parent_verdict on parent_verdict.row_id = run.parent_id "
                 "where verdict.row_id = run.row_id and verdict.act in ('insert', 'update', 'delete') "
-                # Neither what the import wrote, nor a row that it is about to write.
-                "and case when owner.{parent_key} is null then imported.row_id is not null "
+                # Neither what the import wrote and goes on with, nor a row that it is about to write.
+                "and case when parent_verdict.act = {used} then true "
+                "when owner.{parent_key} is null then imported.row_id is not null "
                 "else imported.row_id is null or imported.written_checksum <> {parent_written} end",
                 column=sql.Identifier(column),
                 reason=sql.Literal(f"its row of {noun} was changed here"),
                 parents=parent.relation,
                 parent_key=sql.Identifier(parent.key),
                 parent_name=sql.Literal(parent.name),
+                parent_verdict=_verdicts(parent),
+                used=sql.Literal(_USED),
+                used_reason=sql.Literal(f"a report here uses its row of {noun}"),
                 parent_written=parent.checksum("owner"),
             )
+
+    def _keep_used(self, reports: TablePlan) -> None:
+        """Keep simulations that the source has deleted where a report uses them that was made or changed here."""
+        self._run(
+            "update {verdict} as verdict set act = {used} where verdict.act = 'delete' and verdict.row_id in ("
+            "select used.simulation_id from {reports} as report "
+            "cross join lateral (values (report.simulation_1_id), (report.simulation_2_id)) as used (simulation_id) "
+            "join {verdict} as gone on gone.row_id = used.simulation_id and gone.act = 'delete' "
+            "left join pgreprise.imported_row as imported "
+            "on imported.table_name = {reports_name} and imported.row_id = report.{reports_key}::text "
+            "where imported.row_id is null or imported.written_checksum <> {reports_written})",
+            used=sql.Literal(_USED),
+            reports=reports.relation,
+            reports_name=sql.Literal(reports.name),
+            reports_key=sql.Identifier(reports.key),
+            reports_written=reports.checksum("report"),
+        )
 
     def require_same_source(self) -> None:
         """Raise ImportRefused where the source has none of the rows that the last import wrote."""
@@ -197,7 +222,6 @@ class Changes:
     def write(self, result: ImportResult) -> None:
         """Update the rows that the source has changed, insert those that it has got."""
         changed = [name for name in self._plan.names if name != self._plan.key]
-        columns = sql.SQL(", ").join(map(sql.Identifier, self._plan.names))
         result.updated[self._plan.name] = self._count_written(
             "update",
             "update {relation} as here set {assigned} from {staged} as staged join {verdict} as verdict "
@@ -206,35 +230,70 @@ class Changes:
                 sql.SQL("{} = {}").format(sql.Identifier(name), sql.Identifier("staged", name)) for name in changed
             ),
         )
-        # A run of the same number, which was made here, is not written over.
-        self._run(
-            "with inserted as (insert into {relation} ({columns}) overriding system value "
+        result.rows[self._plan.name] = self._insert()
+
+    def _insert(self) -> int:
+        """Insert the rows that the source has got; a run of the same number, which was made here, stays."""
+        statement = (
+            "insert into {relation} ({columns}) overriding system value "
             "select {staged_columns} from {staged} as staged join {verdict} as verdict "
-            "on verdict.row_id = staged.{key} where verdict.act = 'insert' order by staged.{key} "
-            "on conflict do nothing returning {key} as row_id) "
-            "update {verdict} as verdict set act = 'new in the source, but a row with its values was made here' "
-            "where verdict.act = 'insert' and not exists ("
-            "select from inserted where inserted.row_id = verdict.row_id)",
-            columns=columns,
-            staged_columns=sql.SQL(", ").join(sql.Identifier("staged", name) for name in self._plan.names),
+            "on verdict.row_id = staged.{key} where verdict.act = 'insert' {condition}"
         )
-
-    def keep_caches_empty(self) -> None:
-        """Take back new cache rows of reports that were rerun here: their reruns would find the old result.
-
-        The database's own rule says which cache rows are a report's.
-        """
+        parts = {
+            "columns": sql.SQL(", ").join(map(sql.Identifier, self._plan.names)),
+            "staged_columns": sql.SQL(", ").join(sql.Identifier("staged", name) for name in self._plan.names),
+        }
+        condition = sql.SQL("order by staged.{key} on conflict do nothing").format(key=sql.Identifier(self._plan.key))
+        written = self._run(statement, condition=condition, **parts).rowcount
+        absent = self._run(
+            "select verdict.row_id from {verdict} as verdict where verdict.act = 'insert' "
+            "and not exists (select from {relation} as here where here.{key} = verdict.row_id)"
+        ).fetchall()
+        made_here = []
+        for (row_id,) in absent:
+            # Only PostgreSQL knows whether another row is in the way, or a trigger of the host keeps this one.
+            condition = sql.SQL("and verdict.row_id = {}").format(sql.Literal(row_id))
+            try:
+                with self._connection.transaction(force_rollback=True):
+                    self._run(statement, condition=condition, **parts)
+            except (psycopg.errors.UniqueViolation, psycopg.errors.ExclusionViolation):
+                made_here.append(row_id)
+        if len(made_here) < len(absent):
+            raise_kept_rows(self._connection, self._plan, written + len(absent) - len(made_here), written)
         self._run(
-            "with rerun as materialized (select linked.* from pgreprise.linked_reports(array("
-            "select report.id::bigint from public.report_outputs as report where report.run_sequence > 1 "
-            "and exists (select from {verdict} as verdict where verdict.act = 'insert'))) as linked "
-            "where linked.cache_key is not null), "
-            "unwanted as materialized (select distinct cached.reform_impact_id from rerun "
-            "cross join lateral pgreprise.report_cache_rows(rerun.cache_key, rerun.economy_impact_version) as cached "
-            "join {verdict} as verdict on verdict.row_id = cached.reform_impact_id and verdict.act = 'insert'), "
-            "removed as (delete from {relation} as here using unwanted where here.{key} = unwanted.reform_impact_id) "
-            "update {verdict} as verdict set act = 'new in the source, but its report was rerun here' "
-            "from unwanted where verdict.row_id = unwanted.reform_impact_id"
+            "update {verdict} as verdict set act = 'new in the source, but a row with its values was made here' "
+            "where verdict.row_id = any ({made_here})",
+            made_here=sql.Literal(made_here),
+        )
+        return written
+
+    def leave_caches_empty(self) -> None:
+        """Leave cache rows of reports that were rerun here: their reruns would find the old result.
+
+        The database's own rule says which cache rows are a report's. It looks at rows that are written, so they are
+        written once to ask it. The reports and simulations are written before.
+        """
+        [(has_rerun,)] = self._run(
+            "select exists (select from public.report_outputs as report where report.run_sequence > 1) "
+            "and exists (select from {verdict} as verdict where verdict.act in ('insert', 'update'))"
+        )
+        if not has_rerun:
+            return
+        with self._connection.transaction(force_rollback=True):
+            self.write(ImportResult())
+            unwanted = self._run(
+                "with rerun as materialized (select linked.* from pgreprise.linked_reports(array("
+                "select report.id::bigint from public.report_outputs as report where report.run_sequence > 1)) "
+                "as linked where linked.cache_key is not null) "
+                "select distinct verdict.row_id from rerun cross join lateral "
+                "pgreprise.report_cache_rows(rerun.cache_key, rerun.economy_impact_version) as cached "
+                "join {verdict} as verdict on verdict.row_id = cached.reform_impact_id "
+                "and verdict.act in ('insert', 'update')"
+            ).fetchall()
+        self._run(
+            "update {verdict} as verdict set act = case verdict.act when 'insert' then 'new' else 'changed' end "
+            "|| ' in the source, but its report was rerun here' where verdict.row_id = any ({unwanted})",
+            unwanted=sql.Literal([row_id for (row_id,) in unwanted]),
         )
 
     def finish(self, result: ImportResult) -> None:
@@ -246,11 +305,10 @@ class Changes:
                 "seen.row_id in (select verdict.row_id from {} as verdict where verdict.act in ('insert', 'update'))"
             ).format(_verdicts(self._plan)),
         )
-        [(inserted, kept)] = self._run(
-            "select count(*) filter (where verdict.act = 'insert'), count(*) filter "
-            "(where verdict.act not in ('insert', 'update', 'delete', 'forget')) from {verdict} as verdict"
+        [(kept,)] = self._run(
+            "select count(*) from {verdict} as verdict "
+            "where verdict.act not in ('insert', 'update', 'delete', 'forget')"
         )
-        result.rows[self._plan.name] = inserted
         result.kept_count += kept
         rows = self._run(
             "select verdict.row_id::text, verdict.act from {verdict} as verdict "

@@ -13,7 +13,7 @@ from pyapi.schema.legacy.fitting import Row, json_null
 from pyapi.schema.legacy.outcome import ImportRefused, ImportResult, Replacement
 from pyapi.schema.legacy.plan import TablePlan
 
-__all__ = ["Copier", "pieces", "seen_table"]
+__all__ = ["Copier", "pieces", "raise_kept_rows", "seen_table"]
 
 # A COPY is that much text or that many rows, whichever comes first: an error shows after one piece.
 _PIECE_CHARACTERS = 4 * 1024 * 1024
@@ -37,6 +37,11 @@ def pieces(rows: Iterable[Row]) -> Iterator[list[Row]]:
 def seen_table(plan: TablePlan) -> sql.Identifier:
     """The temporary table with the id and the checksum of each row that was read."""
     return sql.Identifier("pg_temp", f"seen_{plan.name}")
+
+
+def raise_kept_rows(connection: psycopg.Connection[Any], plan: TablePlan, wanted: int, written: int) -> None:
+    """Raise RR022: a trigger of the host kept rows from being written."""
+    connection.execute("select pgreprise.raise_kept_rows('RR022', %s, %s, %s)", (plan.name, wanted, written))
 
 
 class Copier:
@@ -78,18 +83,15 @@ class Copier:
             for row in piece:
                 copy.write_row((row.values[0], row.checksum))
 
-    def send(self, piece: list[Row]) -> None:
-        """Send these rows."""
+    def send(self, piece: list[Row]) -> int:
+        """Send these rows. Returns how many were written: a trigger of the host may keep some."""
         while True:
             try:
-                with (
-                    self._connection.transaction(),
-                    self._connection.cursor() as cursor,
-                    cursor.copy(self._statement) as copy,
-                ):
-                    for row in piece:
-                        copy.write_row(row.values)
-                return
+                with self._connection.transaction(), self._connection.cursor() as cursor:
+                    with cursor.copy(self._statement) as copy:
+                        for row in piece:
+                            copy.write_row(row.values)
+                    return cursor.rowcount
             except psycopg.Error as error:
                 if self._connection.broken:
                     raise

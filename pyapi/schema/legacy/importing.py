@@ -15,10 +15,18 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine
 
 from pyapi.schema.legacy.changes import Changes, imported_checksums, record, require_previous, staged_table
-from pyapi.schema.legacy.copying import Copier, pieces
+from pyapi.schema.legacy.copying import Copier, pieces, raise_kept_rows
 from pyapi.schema.legacy.fitting import Fitter, Judge, Row
 from pyapi.schema.legacy.outcome import ImportRefused, ImportResult, Misfit, Progress
-from pyapi.schema.legacy.plan import KEYS, OPTIONAL_TABLES, TablePlan, not_copied, plans, require_tables
+from pyapi.schema.legacy.plan import (
+    KEYS,
+    OPTIONAL_TABLES,
+    WRITING_ORDER,
+    TablePlan,
+    not_copied,
+    plans,
+    require_tables,
+)
 from pyapi.schema.legacy.source import Source, opened
 from pyapi.schema.run_tables import create_run_tables
 
@@ -100,6 +108,7 @@ class _Import:
         if any(name in OPTIONAL_TABLES for name in names):
             _make_run_tables(pooled, connection)
         self._plans = plans(connection, legacy, names)
+        self._in_writing_order = sorted(self._plans, key=lambda plan: WRITING_ORDER.index(plan.name))
         self.result.not_copied = not_copied(legacy, self._plans)
         self.result.changing = legacy.changing
         self.result.filled_in = [
@@ -112,6 +121,8 @@ class _Import:
         self._fitters = {
             plan.name: Fitter(plan, judge, invalid_json_to_null=invalid_json_to_null) for plan in self._plans
         }
+        # The tables are told in the order in which they are read.
+        self.result.rows = {plan.name: 0 for plan in self._plans}
         self._misfits: list[Misfit] = []
         self._misfit_count = 0
 
@@ -125,15 +136,17 @@ class _Import:
             for row in self._read(plan, f"check {plan.name}"):
                 self._note_fit(row)
         self._refuse_misfits()
-        for plan in self._plans:
+        for plan in self._in_writing_order:
             self._fitters[plan.name].has_checked = True
             copier = self._copier(plan, plan.relation)
-            count = 0
+            wanted = written = 0
             for piece in pieces(self._read(plan, plan.name)):
-                copier.send(piece)
+                written += copier.send(piece)
                 copier.note(piece)
-                count += len(piece)
-            self.result.rows[plan.name] = count
+                wanted += len(piece)
+            if written < wanted:
+                raise_kept_rows(self._connection, plan, wanted, written)
+            self.result.rows[plan.name] = written
         self._continue_numbers()
         for plan in self._plans:
             record(self._connection, plan)
@@ -167,12 +180,13 @@ class _Import:
         self._lock()
         by_name = {plan.name: plan for plan in self._plans}
         for plan in self._plans:
-            changes[plan.name].judge(by_name.get(_OWNERS.get(plan.name, "")))
-        for plan in reversed(self._plans):
+            changes[plan.name].judge(by_name.get(_OWNERS.get(plan.name, "")), by_name["report_outputs"])
+        for plan in reversed(self._in_writing_order):
             changes[plan.name].delete(self.result)
-        for plan in self._plans:
+        for plan in self._in_writing_order:
+            if plan.name == "reform_impact":
+                changes[plan.name].leave_caches_empty()
             changes[plan.name].write(self.result)
-        changes["reform_impact"].keep_caches_empty()
         self._continue_numbers()
         for plan in self._plans:
             changes[plan.name].finish(self.result)
@@ -303,15 +317,26 @@ def _advance_ids(connection: psycopg.Connection[Any], plan: TablePlan) -> None:
         {"relation": f"public.{plan.name}", "key": plan.key},
     ).fetchone()
     # Without a sequence pgreprise's routines never insert there (core/adoption/check_tables has checked it).
-    if row is not None and row[0] is not None:
-        connection.execute(
-            # Never back: a sequence may be ahead of a table whose rows were deleted.
-            sql.SQL(
-                "select setval(%(sequence)s, greatest(max({key})::bigint + 1, nextval(%(sequence)s)), false) "
-                "from {relation} having max({key}) is not null"
-            ).format(key=sql.Identifier(plan.key), relation=plan.relation),
-            {"sequence": row[0]},
+    if row is None or row[0] is None:
+        return
+    [(schema, name, step, smallest, greatest)] = connection.execute(
+        "select namespace.nspname, relation.relname, sequence.seqincrement, sequence.seqmin, sequence.seqmax "
+        "from pg_catalog.pg_sequence as sequence "
+        "join pg_catalog.pg_class as relation on relation.oid = sequence.seqrelid "
+        "join pg_catalog.pg_namespace as namespace on namespace.oid = relation.relnamespace "
+        "where sequence.seqrelid = %s::regclass",
+        (row[0],),
+    ).fetchall()
+    [(largest, last, is_called)] = connection.execute(
+        sql.SQL("select (select max({key})::bigint from {relation}), last_value, is_called from {sequence}").format(
+            key=sql.Identifier(plan.key), relation=plan.relation, sequence=sql.Identifier(schema, name)
         )
+    ).fetchall()
+    # Never back: a sequence may be ahead of a table whose rows were deleted. Its next number is told from the number
+    # that it gave last, as one that never gave a number would seem to begin with its first one.
+    given = last if is_called else last - step
+    if largest is not None and max(largest, given) >= smallest:
+        connection.execute("select setval(%s, %s, true)", (row[0], min(max(largest, given), greatest)))
 
 
 def _continue_runs(connection: psycopg.Connection[Any]) -> None:

@@ -11,7 +11,7 @@ from psycopg import sql
 from pyapi.schema.legacy.outcome import ImportRefused
 from pyapi.schema.legacy.source import Source
 
-__all__ = ["KEYS", "OPTIONAL_TABLES", "Column", "TablePlan", "not_copied", "plans", "require_tables"]
+__all__ = ["KEYS", "OPTIONAL_TABLES", "WRITING_ORDER", "Column", "TablePlan", "not_copied", "plans", "require_tables"]
 
 # What is copied, in the order in which routines lock these tables, with the key of each.
 KEYS = {
@@ -21,6 +21,8 @@ KEYS = {
     "simulation_runs": "id",
     "reform_impact": "reform_impact_id",
 }
+# A foreign key of the host may go from a report to its simulations: these are written first, and deleted last.
+WRITING_ORDER = ("simulations", "report_outputs", "report_output_runs", "simulation_runs", "reform_impact")
 OPTIONAL_TABLES = ("report_output_runs", "simulation_runs")
 # What every legacy database has. All other columns are copied where both sides have them.
 _REQUIRED = {
