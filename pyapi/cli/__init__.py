@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -109,6 +110,16 @@ def _print_failure(error: BaseException, said: dict[str, Any]) -> None:
                 print_error(said)
 
 
+def _open_closed_streams() -> None:
+    """Let a stream that is closed, as after ``>&-``, be one that takes everything and has nothing."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - open until the end
+            # It has the number of the closed one, which a program that is started expects to be there.
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
+
+
 def _print_what_can_be_printed() -> None:
     """Let no character that a terminal does not have end a command."""
     for stream in (sys.stdout, sys.stderr):
@@ -122,6 +133,7 @@ def main() -> None:
     With --json it is also printed as {"error": {"message", and where there are "code", "detail", "hint"}}.
     """
     _stop_by_signals()
+    _open_closed_streams()
     _print_what_can_be_printed()
     try:
         code = cli.main(standalone_mode=False)
