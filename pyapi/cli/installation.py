@@ -56,12 +56,22 @@ def _waits_and_stops_told(engine: Engine) -> Iterator[None]:
         ) from error
 
 
+def _revision(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse a text that names no revision, of which Alembic makes an assertion that fails."""
+    # With --sql it may be two, from:to.
+    if value is not None and not all(part.rpartition("@")[2].strip() for part in value.split(":")):
+        raise click.BadParameter(f"{value!r} names no revision. Give one, as reports_0001 or reports@head.")
+    return value
+
+
 @click.command("migrate")
 @click.option("--sql", "as_sql", is_flag=True, help="Print the SQL of a new installation and change nothing.")
-@click.option("--to", "revision", default="heads", show_default=True, help="A revision, or reports@head, carbon@head.")
-@click.option("--downgrade", metavar="REVISION", help="Go back to a revision, for example reports@base.")
+@click.option("--to", "revision", callback=_revision,
+              help="A revision, or reports@head, carbon@head; everything by default.")  # fmt: skip
+@click.option("--downgrade", metavar="REVISION", callback=_revision,
+              help="Go back to a revision, for example reports@base.")  # fmt: skip
 @click.option("--drop-tables-with-rows", is_flag=True, help="Let a downgrade drop tables of ours that hold rows.")
-def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tables_with_rows: bool) -> None:
+def migrate_command(as_sql: bool, revision: str | None, downgrade: str | None, drop_tables_with_rows: bool) -> None:
     """Install pgreprise in a database, or bring it up to date.
 
     A database that already has the report tables keeps them, with all rows; what does not fit
@@ -69,10 +79,13 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
     """
     if downgrade is None and drop_tables_with_rows:
         raise click.UsageError("--drop-tables-with-rows goes with --downgrade.")
+    if revision is not None and downgrade is not None:
+        raise click.UsageError("Give either --to, which goes forward, or --downgrade, which goes back.")
+    target = "heads" if revision is None else revision
     if as_sql:
         if downgrade is not None:
             raise click.UsageError("--sql prints an upgrade; it does not go with --downgrade.")
-        migrate.write_sql(sys.stdout, revision)
+        migrate.write_sql(sys.stdout, target)
         return
     logging.basicConfig(stream=sys.stdout, format="%(message)s")
     alembic = logging.getLogger("alembic.runtime.migration")
@@ -84,7 +97,7 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
             if downgrade is not None:
                 migrate.downgrade(engine, downgrade, drop_tables_with_rows=drop_tables_with_rows)
             else:
-                for line in migrate.upgrade(engine, revision):
+                for line in migrate.upgrade(engine, target):
                     click.echo(line)
         revisions = installed_status(engine)["revisions"]
     click.echo(f"The database is at {', '.join(revisions) or 'no revision'}.")
