@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.api.address import AddressTakenError, UnprotectedAddressError
 from pyapi.cli import batches, carbon, history, installation, invalidation, manual, reports, serving, upkeep
-from pyapi.cli.output import explain, print_error, print_json
+from pyapi.cli.output import echo, explain, print_error, print_json, printable
 from pyapi.embedded import EmbeddedUnavailableError
 from pyapi.schema.files import TextError
 from pyapi.schema.legacy import ImportRefused
@@ -70,7 +70,7 @@ def _end(code: int) -> NoReturn:
 
 def _say(message: str) -> None:
     with suppress(OSError):
-        click.echo(message, err=True)
+        echo(message, err=True)
 
 
 def _explain(error: BaseException) -> tuple[dict[str, Any], int]:
@@ -102,9 +102,13 @@ def _print_failure(error: BaseException, said: dict[str, Any]) -> None:
     match error:
         case click.Abort():
             _say(said["message"])
-        case click.ClickException():
-            # With the usage, where that was wrong.
+        case click.exceptions.NoArgsIsHelpError():
             error.show()
+        case click.UsageError():
+            # With the usage.
+            click.UsageError(printable(said["message"]), error.ctx).show()
+        case click.ClickException():
+            _say(f"Error: {said['message']}")
         case _:
             with suppress(OSError):
                 print_error(said)

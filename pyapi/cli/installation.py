@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.cli.connections import administrator, domains_of, installed_domains, installed_status, status_of
-from pyapi.cli.output import ERR, JSON_OPTION, explain, print_error, print_json, print_rows
+from pyapi.cli.output import ERR, JSON_OPTION, echo, explain, print_error, print_json, print_rows
 from pyapi.database import run_script, sqlstate
 from pyapi.pool import driver_of, is_behind_pooler, is_read_only
 from pyapi.schema import files, migrate, operations, versions
@@ -42,7 +42,7 @@ def _waits_and_stops_told(engine: Engine) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f"Stopped. {_HALF_DONE} Go on with the same command.", err=True)
+        echo(f"Stopped. {_HALF_DONE} Go on with the same command.", err=True)
         raise SystemExit(_STOPPED) from None
     except DBAPIError as error:
         # Our own message, that another migration is running, has a hint.
@@ -98,9 +98,9 @@ def migrate_command(as_sql: bool, revision: str | None, downgrade: str | None, d
                 migrate.downgrade(engine, downgrade, drop_tables_with_rows=drop_tables_with_rows)
             else:
                 for line in migrate.upgrade(engine, target):
-                    click.echo(line)
+                    echo(line)
         revisions = installed_status(engine)["revisions"]
-    click.echo(f"The database is at {', '.join(revisions) or 'no revision'}.")
+    echo(f"The database is at {', '.join(revisions) or 'no revision'}.")
 
 
 @click.command()
@@ -125,15 +125,15 @@ def status(as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        click.echo(f"The database is at {', '.join(found['revisions']) or 'no revision'}.")
-        click.echo(f"Domains: {', '.join(found['domains']) or 'none'}.")
+        echo(f"The database is at {', '.join(found['revisions']) or 'no revision'}.")
+        echo(f"Domains: {', '.join(found['domains']) or 'none'}.")
         written = "cannot be written to: it is read only" if found["is_read_only"] else "can be written to"
-        click.echo(f"The server is PostgreSQL {found['server_version']}, and {written}.")
+        echo(f"The server is PostgreSQL {found['server_version']}, and {written}.")
         if found["is_behind_pooler"]:
-            click.echo("The connection goes through a transaction pooler; a migration needs one of its own.")
+            echo("The connection goes through a transaction pooler; a migration needs one of its own.")
         for line in missing:
-            click.echo(f"Missing: {line}.")
-        click.echo("Type: pgreprise migrate" if missing else "This version of pgreprise needs no migration.")
+            echo(f"Missing: {line}.")
+        echo("Type: pgreprise migrate" if missing else "This version of pgreprise needs no migration.")
     raise SystemExit(1 if missing else 0)
 
 
@@ -163,25 +163,25 @@ def import_command(url: str, since_last: bool, invalid_json: str) -> None:
     for table, count in result.rows.items():
         if since_last:
             updated, deleted = result.updated[table], result.deleted[table]
-            click.echo(f"{table}: {counted(count, 'row')} imported, {updated} updated, {deleted} deleted")
+            echo(f"{table}: {counted(count, 'row')} imported, {updated} updated, {deleted} deleted")
         else:
-            click.echo(f"{table}: {counted(count, 'row')} imported")
+            echo(f"{table}: {counted(count, 'row')} imported")
     for table in result.changing:
-        click.echo(f"not in one snapshot: table {table} is not InnoDB; nobody should have written to it meanwhile")
+        echo(f"not in one snapshot: table {table} is not InnoDB; nobody should have written to it meanwhile")
     for line in result.filled_in:
-        click.echo(f"filled in: {line}")
+        echo(f"filled in: {line}")
     for replacement in result.replaced:
-        click.echo(f"replaced: {replacement}")
+        echo(f"replaced: {replacement}")
     if result.replaced_count > len(result.replaced):
-        click.echo(f"and {result.replaced_count - len(result.replaced)} more replaced")
+        echo(f"and {result.replaced_count - len(result.replaced)} more replaced")
     for kept in result.kept:
-        click.echo(f"left alone: {kept}")
+        echo(f"left alone: {kept}")
     if result.kept_count > len(result.kept):
-        click.echo(f"and {result.kept_count - len(result.kept)} more left alone")
+        echo(f"and {result.kept_count - len(result.kept)} more left alone")
     for left in result.not_copied:
-        click.echo(f"not copied: {left}")
+        echo(f"not copied: {left}")
     if not since_last:
-        click.echo("Say which cache versions are current: pgreprise cache-version set COUNTRY ...")
+        echo("Say which cache versions are current: pgreprise cache-version set COUNTRY ...")
 
 
 @click.group()
@@ -227,9 +227,9 @@ def routine_new(name: str, room: str | None) -> None:
     except (LookupError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     for path in written:
-        click.echo(f"created {os.path.relpath(path)}")
+        echo(f"created {os.path.relpath(path)}")
     if room is None:
-        click.echo(f"edit    {os.path.relpath(versions.live_file(name).path)}, then: pgreprise migrate")
+        echo(f"edit    {os.path.relpath(versions.live_file(name).path)}, then: pgreprise migrate")
 
 
 @routine.command("release")
@@ -241,9 +241,9 @@ def routine_release(names: tuple[str, ...]) -> None:
     except (LookupError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     for text in released:
-        click.echo(f"released {text}")
+        echo(f"released {text}")
     if not released:
-        click.echo("Everything is released already.")
+        echo("Everything is released already.")
 
 
 @routine.command("list")
