@@ -215,7 +215,8 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
     """Run a batch and print what was done. Return the exit code."""
     batch = _batch(engine, batch_id)
     resume = f"pgreprise rerun-batch --resume {batch_id}"
-    if batch["state"] == "cancelled":
+    # Its state may be undone by now.
+    if batch["cancelled_at"] is not None:
         # The database says who cancelled it, and when.
         call(engine, "public.rerun_batch_chunk", batch_id=batch_id)
     ERR.print(
@@ -479,6 +480,14 @@ def undo_batch(engine: Engine, batch_id: int, *, force: bool, reason: str | None
     resume = f"pgreprise undo --batch {batch_id}{' --force' if force else ''}"
     if reason is not None:
         resume += f" --reason {shlex.quote(reason)}"
+    batch = _batch(engine, batch_id)
+    if batch["state"] == "open":
+        echo(
+            f"Batch {batch_id} is still open: {counted(batch['remaining'], 'report')} "
+            f"{'remains' if batch['remaining'] == 1 else 'remain'}. So that nothing goes on with it: "
+            f"pgreprise batches cancel {batch_id}",
+            err=True,
+        )
     if stopped:
         echo(f"Stopped. To continue: {resume}", err=True)
         raise SystemExit(STOPPED)
