@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -20,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.api.address import AddressTakenError, UnprotectedAddressError
 from pyapi.cli import batches, carbon, history, installation, invalidation, manual, reports, serving, upkeep
-from pyapi.cli.output import explain, print_error, print_json
+from pyapi.cli.output import echo, explain, print_error, print_json, printable
 from pyapi.embedded import EmbeddedUnavailableError
 from pyapi.schema.files import TextError
 from pyapi.schema.legacy import ImportRefused
@@ -69,7 +70,7 @@ def _end(code: int) -> NoReturn:
 
 def _say(message: str) -> None:
     with suppress(OSError):
-        click.echo(message, err=True)
+        echo(message, err=True)
 
 
 def _explain(error: BaseException) -> tuple[dict[str, Any], int]:
@@ -101,12 +102,26 @@ def _print_failure(error: BaseException, said: dict[str, Any]) -> None:
     match error:
         case click.Abort():
             _say(said["message"])
-        case click.ClickException():
-            # With the usage, where that was wrong.
+        case click.exceptions.NoArgsIsHelpError():
             error.show()
+        case click.UsageError():
+            # With the usage.
+            click.UsageError(printable(said["message"]), error.ctx).show()
+        case click.ClickException():
+            _say(f"Error: {said['message']}")
         case _:
             with suppress(OSError):
                 print_error(said)
+
+
+def _open_closed_streams() -> None:
+    """Let a stream that is closed, as after ``>&-``, be one that takes everything and has nothing."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - open until the end
+            # It has the number of the closed one, which a program that is started expects to be there.
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
 
 
 def _print_what_can_be_printed() -> None:
@@ -122,6 +137,7 @@ def main() -> None:
     With --json it is also printed as {"error": {"message", and where there are "code", "detail", "hint"}}.
     """
     _stop_by_signals()
+    _open_closed_streams()
     _print_what_can_be_printed()
     try:
         code = cli.main(standalone_mode=False)

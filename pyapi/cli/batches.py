@@ -17,7 +17,17 @@ from sqlalchemy.exc import DBAPIError
 from pyapi.cli.chunks import STOPPED, do_chunk, stoppable
 from pyapi.cli.connections import administrator
 from pyapi.cli.options import REASON_OPTION
-from pyapi.cli.output import ERR, JSON_OPTION, explain, print_first_rows, print_json, print_rows, progress_bar, who
+from pyapi.cli.output import (
+    ERR,
+    JSON_OPTION,
+    echo,
+    explain,
+    print_first_rows,
+    print_json,
+    print_rows,
+    progress_bar,
+    who,
+)
 from pyapi.database import call, sqlstate
 from pyapi.wording import counted
 
@@ -111,7 +121,7 @@ def _preview(engine: Engine, filter_json: str, as_json: bool) -> None:
         print_json({"reports": found, "effects": effects, "sharing": list(_sharing(engine, filter_json))})
         return
     print_rows(found, False, empty="No report meets the conditions.")
-    click.echo(
+    echo(
         f"{counted(effects['reports'], 'report')} would be rerun and {effects['refused']} refused; "
         f"{counted(effects['simulations'], 'simulation')} would be reset and "
         f"{counted(effects['reform_impacts'], 'cache row')} deleted."
@@ -119,7 +129,7 @@ def _preview(engine: Engine, filter_json: str, as_json: bool) -> None:
     if effects["sharing_reports"]:
         title = "Other reports that share these simulations or cache rows, and are computed anew in part:"
         print_first_rows(_sharing(engine, filter_json), effects["sharing_reports"], title)
-    click.echo("Nothing was changed.")
+    echo("Nothing was changed.")
 
 
 def _create(engine: Engine, filter_json: str, reason: str | None, expected: int | None) -> int:
@@ -141,7 +151,7 @@ def _create(engine: Engine, filter_json: str, reason: str | None, expected: int 
     except DBAPIError as error:
         if sqlstate(error) != _NUMBER_NEEDED or expected is not None or not sys.stdin.isatty():
             raise
-        click.echo(explain(error)["message"], err=True)
+        echo(explain(error)["message"], err=True)
     return create(click.prompt("Type the number to rerun them", type=int, err=True))
 
 
@@ -205,7 +215,8 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
     """Run a batch and print what was done. Return the exit code."""
     batch = _batch(engine, batch_id)
     resume = f"pgreprise rerun-batch --resume {batch_id}"
-    if batch["state"] == "cancelled":
+    # Its state may be undone by now.
+    if batch["cancelled_at"] is not None:
         # The database says who cancelled it, and when.
         call(engine, "public.rerun_batch_chunk", batch_id=batch_id)
     ERR.print(
@@ -218,7 +229,7 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
         done, stopped = _run_chunks(engine, batch, chunk_size)
     except (DBAPIError, KeyboardInterrupt, SystemExit) as error:
         is_over = isinstance(error, DBAPIError) and sqlstate(error) == _ENDED
-        click.echo(f"The finished chunks are kept.{'' if is_over else f' To continue: {resume}'}", err=True)
+        echo(f"The finished chunks are kept.{'' if is_over else f' To continue: {resume}'}", err=True)
         raise
 
     batch = _batch(engine, batch_id)
@@ -234,7 +245,7 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
         }
         _print_json_with_refusals(result, _refusals(engine, batch_id))
     else:
-        click.echo(
+        echo(
             f"Batch {batch_id} is {state}: {counted(batch['rerun'], 'report')} rerun, {batch['refused']} refused, "
             f"{batch['remaining']} remaining; {counted(done['simulations_reset'], 'simulation')} reset, "
             f"{counted(done['economy_cache_rows_deleted'], 'cache row')} deleted."
@@ -244,11 +255,11 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
         if left:
             print_first_rows(iter(left), len(left), "Left for later, because their rows were locked:")
     if state == "stopped":
-        click.echo(f"To continue: {resume}", err=True)
+        echo(f"To continue: {resume}", err=True)
         return STOPPED
     if state == "unfinished":
         reason = "" if left else "Another process is rerunning the remaining reports. If it stops: "
-        click.echo(f"{reason or 'For the remaining reports: '}{resume}", err=True)
+        echo(f"{reason or 'For the remaining reports: '}{resume}", err=True)
         return 1
     return 1 if batch["refused"] else 0
 
@@ -359,7 +370,7 @@ def batches(context: click.Context, before: int | None, max_rows: int, as_json: 
     ]
     print_rows(shown, False, empty="There are no batches.")
     if len(rows) == max_rows:
-        click.echo(f"Earlier batches: --before {rows[-1]['id']}", err=True)
+        echo(f"Earlier batches: --before {rows[-1]['id']}", err=True)
 
 
 @batches.command("show")
@@ -395,7 +406,7 @@ def show_batch(batch_id: int, as_json: bool) -> None:
         print_first_rows(iter(rows), len(rows), "Left for later, because their rows were locked:")
         if batch["state"] == "open":
             resume = f"pgreprise rerun-batch --resume {batch_id}"
-            click.echo(f"To continue: {resume}. To end it: pgreprise batches cancel {batch_id}")
+            echo(f"To continue: {resume}. To end it: pgreprise batches cancel {batch_id}")
 
 
 @batches.command("cancel")
@@ -412,7 +423,7 @@ def cancel_batch(batch_id: int, reason: str | None, as_json: bool) -> None:
             {"batch_id": batch_id, "state": batch["state"], "rerun": batch["rerun"], "not_done": batch["remaining"]}
         )
         return
-    click.echo(
+    echo(
         f"Batch {batch_id} is cancelled: {counted(batch['rerun'], 'report')} rerun, {batch['remaining']} not done. "
         f"To take back what it has done: pgreprise undo --batch {batch_id}"
     )
@@ -462,18 +473,26 @@ def undo_batch(engine: Engine, batch_id: int, *, force: bool, reason: str | None
             }
         )
     else:
-        click.echo(f"Batch {batch_id}: {counted(undone, 'rerun')} undone, {len(refused)} could not be undone.")
+        echo(f"Batch {batch_id}: {counted(undone, 'rerun')} undone, {len(refused)} could not be undone.")
         columns = ("rerun_id", "report_id", "errcode", "message")
         for rows, title in ((refused, "Not undone:"), (left, "Left for later, because their rows were locked:")):
             print_first_rows(({name: row[name] for name in columns} for row in rows), len(rows), title)
     resume = f"pgreprise undo --batch {batch_id}{' --force' if force else ''}"
     if reason is not None:
         resume += f" --reason {shlex.quote(reason)}"
+    batch = _batch(engine, batch_id)
+    if batch["state"] == "open":
+        echo(
+            f"Batch {batch_id} is still open: {counted(batch['remaining'], 'report')} "
+            f"{'remains' if batch['remaining'] == 1 else 'remain'}. So that nothing goes on with it: "
+            f"pgreprise batches cancel {batch_id}",
+            err=True,
+        )
     if stopped:
-        click.echo(f"Stopped. To continue: {resume}", err=True)
+        echo(f"Stopped. To continue: {resume}", err=True)
         raise SystemExit(STOPPED)
     if left:
-        click.echo(f"For those that are left: {resume}", err=True)
+        echo(f"For those that are left: {resume}", err=True)
     if refused or left:
         raise SystemExit(1)
 

@@ -9,7 +9,7 @@ import click
 
 from pyapi.cli.connections import administrator
 from pyapi.cli.options import MOMENT
-from pyapi.cli.output import JSON_OPTION, print_json, print_rows, who
+from pyapi.cli.output import JSON_OPTION, echo, print_json, print_rows, who
 from pyapi.database import call
 
 __all__ = ["COMMANDS"]
@@ -79,7 +79,7 @@ def history(
         return
     print_rows([_shown(act) for act in acts], False, empty="No act meets these conditions.")
     if len(acts) == max_rows:
-        click.echo(f"Earlier acts: --before {acts[-1]['rerun_id']}", err=True)
+        echo(f"Earlier acts: --before {acts[-1]['rerun_id']}", err=True)
 
 
 COMMANDS = (history,)

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.cli.connections import administrator, domains_of, installed_domains, installed_status, status_of
-from pyapi.cli.output import ERR, JSON_OPTION, explain, print_error, print_json, print_rows
+from pyapi.cli.output import ERR, JSON_OPTION, echo, explain, print_error, print_json, print_rows
 from pyapi.database import run_script, sqlstate
 from pyapi.pool import driver_of, is_behind_pooler, is_read_only
 from pyapi.schema import files, migrate, operations, versions
@@ -42,7 +42,7 @@ def _waits_and_stops_told(engine: Engine) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f"Stopped. {_HALF_DONE} Go on with the same command.", err=True)
+        echo(f"Stopped. {_HALF_DONE} Go on with the same command.", err=True)
         raise SystemExit(_STOPPED) from None
     except DBAPIError as error:
         # Our own message, that another migration is running, has a hint.
@@ -56,12 +56,22 @@ def _waits_and_stops_told(engine: Engine) -> Iterator[None]:
         ) from error
 
 
+def _revision(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Refuse a text that names no revision, of which Alembic makes an assertion that fails."""
+    # With --sql it may be two, from:to.
+    if value is not None and not all(part.rpartition("@")[2].strip() for part in value.split(":")):
+        raise click.BadParameter(f"{value!r} names no revision. Give one, as reports_0001 or reports@head.")
+    return value
+
+
 @click.command("migrate")
 @click.option("--sql", "as_sql", is_flag=True, help="Print the SQL of a new installation and change nothing.")
-@click.option("--to", "revision", default="heads", show_default=True, help="A revision, or reports@head, carbon@head.")
-@click.option("--downgrade", metavar="REVISION", help="Go back to a revision, for example reports@base.")
+@click.option("--to", "revision", callback=_revision,
+              help="A revision, or reports@head, carbon@head; everything by default.")  # fmt: skip
+@click.option("--downgrade", metavar="REVISION", callback=_revision,
+              help="Go back to a revision, for example reports@base.")  # fmt: skip
 @click.option("--drop-tables-with-rows", is_flag=True, help="Let a downgrade drop tables of ours that hold rows.")
-def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tables_with_rows: bool) -> None:
+def migrate_command(as_sql: bool, revision: str | None, downgrade: str | None, drop_tables_with_rows: bool) -> None:
     """Install pgreprise in a database, or bring it up to date.
 
     A database that already has the report tables keeps them, with all rows; what does not fit
@@ -69,10 +79,13 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
     """
     if downgrade is None and drop_tables_with_rows:
         raise click.UsageError("--drop-tables-with-rows goes with --downgrade.")
+    if revision is not None and downgrade is not None:
+        raise click.UsageError("Give either --to, which goes forward, or --downgrade, which goes back.")
+    target = "heads" if revision is None else revision
     if as_sql:
         if downgrade is not None:
             raise click.UsageError("--sql prints an upgrade; it does not go with --downgrade.")
-        migrate.write_sql(sys.stdout, revision)
+        migrate.write_sql(sys.stdout, target)
         return
     logging.basicConfig(stream=sys.stdout, format="%(message)s")
     alembic = logging.getLogger("alembic.runtime.migration")
@@ -84,10 +97,10 @@ def migrate_command(as_sql: bool, revision: str, downgrade: str | None, drop_tab
             if downgrade is not None:
                 migrate.downgrade(engine, downgrade, drop_tables_with_rows=drop_tables_with_rows)
             else:
-                for line in migrate.upgrade(engine, revision):
-                    click.echo(line)
+                for line in migrate.upgrade(engine, target):
+                    echo(line)
         revisions = installed_status(engine)["revisions"]
-    click.echo(f"The database is at {', '.join(revisions) or 'no revision'}.")
+    echo(f"The database is at {', '.join(revisions) or 'no revision'}.")
 
 
 @click.command()
@@ -112,15 +125,15 @@ def status(as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        click.echo(f"The database is at {', '.join(found['revisions']) or 'no revision'}.")
-        click.echo(f"Domains: {', '.join(found['domains']) or 'none'}.")
+        echo(f"The database is at {', '.join(found['revisions']) or 'no revision'}.")
+        echo(f"Domains: {', '.join(found['domains']) or 'none'}.")
         written = "cannot be written to: it is read only" if found["is_read_only"] else "can be written to"
-        click.echo(f"The server is PostgreSQL {found['server_version']}, and {written}.")
+        echo(f"The server is PostgreSQL {found['server_version']}, and {written}.")
         if found["is_behind_pooler"]:
-            click.echo("The connection goes through a transaction pooler; a migration needs one of its own.")
+            echo("The connection goes through a transaction pooler; a migration needs one of its own.")
         for line in missing:
-            click.echo(f"Missing: {line}.")
-        click.echo("Type: pgreprise migrate" if missing else "This version of pgreprise needs no migration.")
+            echo(f"Missing: {line}.")
+        echo("Type: pgreprise migrate" if missing else "This version of pgreprise needs no migration.")
     raise SystemExit(1 if missing else 0)
 
 
@@ -150,25 +163,25 @@ def import_command(url: str, since_last: bool, invalid_json: str) -> None:
     for table, count in result.rows.items():
         if since_last:
             updated, deleted = result.updated[table], result.deleted[table]
-            click.echo(f"{table}: {counted(count, 'row')} imported, {updated} updated, {deleted} deleted")
+            echo(f"{table}: {counted(count, 'row')} imported, {updated} updated, {deleted} deleted")
         else:
-            click.echo(f"{table}: {counted(count, 'row')} imported")
+            echo(f"{table}: {counted(count, 'row')} imported")
     for table in result.changing:
-        click.echo(f"not in one snapshot: table {table} is not InnoDB; nobody should have written to it meanwhile")
+        echo(f"not in one snapshot: table {table} is not InnoDB; nobody should have written to it meanwhile")
     for line in result.filled_in:
-        click.echo(f"filled in: {line}")
+        echo(f"filled in: {line}")
     for replacement in result.replaced:
-        click.echo(f"replaced: {replacement}")
+        echo(f"replaced: {replacement}")
     if result.replaced_count > len(result.replaced):
-        click.echo(f"and {result.replaced_count - len(result.replaced)} more replaced")
+        echo(f"and {result.replaced_count - len(result.replaced)} more replaced")
     for kept in result.kept:
-        click.echo(f"left alone: {kept}")
+        echo(f"left alone: {kept}")
     if result.kept_count > len(result.kept):
-        click.echo(f"and {result.kept_count - len(result.kept)} more left alone")
+        echo(f"and {result.kept_count - len(result.kept)} more left alone")
     for left in result.not_copied:
-        click.echo(f"not copied: {left}")
+        echo(f"not copied: {left}")
     if not since_last:
-        click.echo("Say which cache versions are current: pgreprise cache-version set COUNTRY ...")
+        echo("Say which cache versions are current: pgreprise cache-version set COUNTRY ...")
 
 
 @click.group()
@@ -214,9 +227,9 @@ def routine_new(name: str, room: str | None) -> None:
     except (LookupError, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     for path in written:
-        click.echo(f"created {os.path.relpath(path)}")
+        echo(f"created {os.path.relpath(path)}")
     if room is None:
-        click.echo(f"edit    {os.path.relpath(versions.live_file(name).path)}, then: pgreprise migrate")
+        echo(f"edit    {os.path.relpath(versions.live_file(name).path)}, then: pgreprise migrate")
 
 
 @routine.command("release")
@@ -228,9 +241,9 @@ def routine_release(names: tuple[str, ...]) -> None:
     except (LookupError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     for text in released:
-        click.echo(f"released {text}")
+        echo(f"released {text}")
     if not released:
-        click.echo("Everything is released already.")
+        echo("Everything is released already.")
 
 
 @routine.command("list")

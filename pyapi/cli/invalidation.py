@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.cli.chunks import STOPPED
 from pyapi.cli.connections import SettingsError, administrator, economy_cache_of, read_settings
-from pyapi.cli.output import explain, print_json
+from pyapi.cli.output import echo, explain, print_json
 from pyapi.database import call, sqlstate
 from pyapi.economy_cache import READER, EconomyCache, EconomyCacheAwayError
 from pyapi.wording import counted
@@ -187,7 +187,7 @@ def _follow(
             # Several followers do not come back all at once.
             pause = min(_FIRST_PAUSE_SECONDS * 2 ** min(failures - 1, 10), _LONGEST_PAUSE_SECONDS)
             pause *= 0.5 + random.random() / 2
-            click.echo(f"{reason}. Trying again in {pause:.1f} s.", err=True)
+            echo(f"{reason}. Trying again in {pause:.1f} s.", err=True)
             # A pool may hold connections to a server that has become read only.
             engine.dispose()
             stop.wait(pause)
@@ -204,7 +204,7 @@ def _print(done: _Done, as_json: bool, *, state: str) -> None:
     if as_json:
         print_json({"state": state, **asdict(done)})
     else:
-        click.echo(str(done))
+        echo(str(done))
 
 
 @click.command()

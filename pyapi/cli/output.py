@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -29,11 +31,14 @@ from pyapi.schema.causes import Cause, cause_of, host_message, lost_column
 __all__ = [
     "ERR",
     "JSON_OPTION",
+    "echo",
     "explain",
+    "print_document",
     "print_error",
     "print_first_rows",
     "print_json",
     "print_rows",
+    "printable",
     "progress_bar",
     "who",
 ]
@@ -45,25 +50,46 @@ JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 _SHOWN_ROWS = 20
 _SHOWN_IDS = 10
 _PIPE_COLUMNS = 100_000
+# What a terminal obeys instead of showing it: C0 but for tab and newline, DEL and C1.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+# --- text ------------------------------------------------------------------------------------
+
+
+def printable(text: str) -> str:
+    """Text as a terminal may have it: a reason or a message can hold what would change its title or its lines."""
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print text on stdout or stderr, with control characters shown as ``\\x1b``."""
+    click.echo(printable(text), err=err)
+
+
+def print_document(document: str) -> None:
+    """Print a JSON document as it is stored; for a terminal, control characters are written as JSON escapes them."""
+    if sys.stdout.isatty():
+        document = _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+    click.echo(document)
 
 
 # --- tables and JSON -------------------------------------------------------------------------
 
 
-def _cell(value: object) -> Text:
-    # In a plain string, brackets would be read as markup.
+def _shown(value: object) -> str:
     match value:
         case None:
-            return Text("")
+            return ""
         case bool():
-            return Text("yes" if value else "no")
+            return "yes" if value else "no"
         case datetime():
-            return Text(f"{value.astimezone():%Y-%m-%d %H:%M:%S}")
+            return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
         case list():
             shown = ", ".join(str(item) for item in value[:_SHOWN_IDS])
-            return Text(f"{shown} and {len(value) - _SHOWN_IDS} more" if len(value) > _SHOWN_IDS else shown)
+            return f"{shown} and {len(value) - _SHOWN_IDS} more" if len(value) > _SHOWN_IDS else shown
         case _:
-            return Text(str(value))
+            return str(value)
 
 
 def _print_table(rows: list[dict[str, Any]], title: str | None = None) -> None:
@@ -71,7 +97,8 @@ def _print_table(rows: list[dict[str, Any]], title: str | None = None) -> None:
     for name in rows[0]:
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        # In a plain string, brackets would be read as markup.
+        table.add_row(*(Text(printable(_shown(value))) for value in row.values()))
     if not _OUT.is_terminal:
         # What reads a pipe has no width, so the table is as wide as its content.
         _OUT.width = _PIPE_COLUMNS
@@ -96,7 +123,7 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool, *, empty: str) -> None
     if as_json:
         print_json(rows)
     elif not rows:
-        click.echo(empty)
+        echo(empty)
     else:
         _print_table(rows)
 
@@ -107,7 +134,7 @@ def print_first_rows(rows: Iterable[dict[str, Any]], count: int, title: str) -> 
     if shown:
         _print_table(shown, title)
     if count > len(shown):
-        click.echo(f"and {count - len(shown)} more. --json lists all.")
+        echo(f"and {count - len(shown)} more. --json lists all.")
 
 
 # --- progress --------------------------------------------------------------------------------
@@ -164,8 +191,8 @@ def explain(error: DBAPIError) -> dict[str, Any]:
 def print_error(explained: dict[str, Any]) -> None:
     """Print the result of ``explain`` on stderr."""
     code = f" ({explained['code']})" if "code" in explained else ""
-    click.echo(f"error: {explained['message']}{code}", err=True)
+    echo(f"error: {explained['message']}{code}", err=True)
     for name in ("detail", "hint"):
         # A detail in JSON is for programs.
         if name in explained and not str(explained[name]).startswith("{"):
-            click.echo(f"{name}: {explained[name]}", err=True)
+            echo(f"{name}: {explained[name]}", err=True)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from pyapi.cli.batches import undo_batch
 from pyapi.cli.connections import administrator
 from pyapi.cli.options import AGE, REASON_OPTION
-from pyapi.cli.output import JSON_OPTION, explain, print_error, print_json, print_rows, who
+from pyapi.cli.output import JSON_OPTION, echo, explain, print_document, print_error, print_json, print_rows, who
 from pyapi.database import call, call_procedure, sqlstate
 from pyapi.wording import counted
 
@@ -47,7 +47,7 @@ def _one_by_one(
                     break
             if not as_json:
                 if results[-1]["status"] == "ok":
-                    click.echo(describe(results[-1]))
+                    echo(describe(results[-1]))
                 else:
                     print_error(results[-1])
     finally:
@@ -168,7 +168,7 @@ def _print_run_output(engine: Engine, country: str, report_id: int, run_sequence
         country_id=country,
     )
     if run["output"] is not None:
-        click.echo(run["output"])
+        print_document(run["output"])
         return
     if run["had_output"]:
         raise click.ClickException(

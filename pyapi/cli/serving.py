@@ -31,6 +31,7 @@ from pyapi.cli.connections import (
 )
 from pyapi.cli.installation import load_sample_where_empty
 from pyapi.cli.options import LIFETIME
+from pyapi.cli.output import echo
 from pyapi.database import call, connect_engine
 from pyapi.embedded import API_LOGIN, Embedded
 from pyapi.schema import migrate
@@ -112,7 +113,7 @@ def up(port: int) -> None:
             authentication,
             settings,
             economy_cache=economy_cache,
-            when_ready=lambda: click.echo(text),
+            when_ready=lambda: echo(text),
         )
 
 
@@ -162,7 +163,7 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
             workers=workers,
             connections=connections,
             clients=clients,
-            when_ready=lambda: click.echo(f"pgreprise serves on {address.url}{settings.prefix}"),
+            when_ready=lambda: echo(f"pgreprise serves on {address.url}{settings.prefix}"),
         )
 
     if settings.database is not None:
@@ -241,7 +242,7 @@ def token(
     from pyapi.api.auth import issue_token
 
     try:
-        click.echo(issue_token(read_settings(), claims, lifetime_seconds=int(expires_in.total_seconds())))
+        echo(issue_token(read_settings(), claims, lifetime_seconds=int(expires_in.total_seconds())))
     except ValueError as error:
         raise SettingsError(str(error)) from error
 

@@ -16,7 +16,7 @@ from pyapi import doctor
 from pyapi.cli.chunks import STOPPED, do_chunk, stoppable
 from pyapi.cli.connections import administrator
 from pyapi.cli.options import AGE
-from pyapi.cli.output import JSON_OPTION, explain, print_json, print_rows, progress_bar
+from pyapi.cli.output import JSON_OPTION, echo, explain, print_json, print_rows, progress_bar
 from pyapi.database import call
 from pyapi.embedded import EmbeddedUnavailableError
 from pyapi.wording import counted, size
@@ -55,7 +55,7 @@ def cache_version_set(country: str, economy_impact: str | None, report_output: s
             report_output=report_output,
             package=package,
         )
-    click.echo(f"The versions of {country} are set.")
+    echo(f"The versions of {country} are set.")
 
 
 @click.command("doctor")
@@ -72,9 +72,9 @@ def doctor_command(for_monitor: bool, as_json: bool) -> None:
     else:
         # A table would fold the lines, and nobody could copy a remedy from it.
         for finding in findings:
-            click.echo(f"{finding.severity}, {finding.check}: {finding.message}\n    {finding.remedy}")
+            echo(f"{finding.severity}, {finding.check}: {finding.message}\n    {finding.remedy}")
         if not findings:
-            click.echo("All is well.")
+            echo("All is well.")
     if any(finding.severity == "problem" for finding in findings):
         raise SystemExit(1)
 
@@ -86,18 +86,18 @@ def _doctor_for_monitor() -> int:
             findings = doctor.examine(engine)
     except (click.ClickException, DBAPIError, EmbeddedUnavailableError, OSError, psycopg.Error) as error:
         said = explain(error)["message"] if isinstance(error, DBAPIError) else str(error)
-        click.echo(f"PGREPRISE UNKNOWN - {' '.join(said.split())}")
+        echo(f"PGREPRISE UNKNOWN - {' '.join(said.split())}")
         return 3
     problems = sum(finding.severity == "problem" for finding in findings)
     notes = len(findings) - problems
     state, code = ("CRITICAL", 2) if problems else ("OK", 0)
-    click.echo(
+    echo(
         f"PGREPRISE {state} - {counted(problems, 'problem')}, {counted(notes, 'note')} | "
         f"problems={problems};;0 notes={notes}"
     )
     for finding in findings:
         # In these lines a bar would begin more numbers.
-        click.echo(f"{finding.severity}, {finding.check}: {finding.message}".replace("|", "/"))
+        echo(f"{finding.severity}, {finding.check}: {finding.message}".replace("|", "/"))
     return code
 
 
@@ -123,7 +123,7 @@ def setting_set(name: str, value: str) -> None:
         call(engine, "public.set_setting", name=name, value=value)
         # PostgreSQL takes a boolean in several spellings.
         [stored] = [row["value"] for row in call(engine, "public.settings") if row["name"] == name]
-    click.echo(f"Setting {name} is {stored}.")
+    echo(f"Setting {name} is {stored}.")
 
 
 @setting.command("clear")
@@ -132,7 +132,7 @@ def setting_clear(name: str) -> None:
     """Take the value of a setting away, where it may be without one."""
     with administrator() as engine:
         call(engine, "public.set_setting", name=name, value=None)
-    click.echo(f"Setting {name} has no value.")
+    echo(f"Setting {name} has no value.")
 
 
 # --- the archive -----------------------------------------------------------------------------
@@ -152,9 +152,7 @@ def _what_would_go(found: dict[str, Any]) -> str:
 def _agreed(question: str) -> bool:
     """Whether somebody at a terminal agrees. Without a terminal nobody does."""
     if not sys.stdin.isatty():
-        click.echo(
-            "error: Nobody can be asked, so nothing was deleted. Give --yes to purge without a question.", err=True
-        )
+        echo("error: Nobody can be asked, so nothing was deleted. Give --yes to purge without a question.", err=True)
         return False
     return click.confirm(question, err=True)
 
@@ -204,27 +202,27 @@ def purge(
             if as_json:
                 print_json(found)
             else:
-                click.echo(
+                echo(
                     f"The archive holds the outputs of {counted(found['archived_reruns'], 'rerun')}, "
                     f"{size(found['archived_bytes'])}, and takes {size(found['archive_bytes'])} of disk. "
                     f"{_what_would_go(found)} Nothing was changed."
                 )
             return
         if found["purgeable_reruns"] > 0 and not (yes or by_retention):
-            click.echo(_what_would_go(found), err=True)
+            echo(_what_would_go(found), err=True)
             if not _agreed("Delete them?"):
-                click.echo("Nothing was deleted.", err=True)
+                echo("Nothing was deleted.", err=True)
                 raise SystemExit(1)
         freed, stopped = _purge_chunks(engine, wanted, found["purgeable_reruns"])
     if as_json:
         print_json({"state": "stopped" if stopped else "finished", **freed})
     else:
-        click.echo(
+        echo(
             f"The outputs of {counted(freed['reruns'], 'rerun')} were deleted, {size(freed['bytes'])}. "
             "Vacuum makes the space usable again."
         )
     if stopped:
-        click.echo("Stopped. Run the command again to continue.", err=True)
+        echo("Stopped. Run the command again to continue.", err=True)
         raise SystemExit(STOPPED)
 
 

@@ -349,6 +349,37 @@ def test_a_cancelled_batch_is_not_resumed(pgreprise: Run, dba: Connection, repor
     assert (row["state"], row["cancel_reason"], row["remaining"]) == ("cancelled", "too much", len(reports))
 
 
+def test_a_cancelled_batch_whose_reruns_were_undone_is_refused_before_anything_else_is_said(
+    pgreprise: Run, dba: Connection
+) -> None:
+    dba.execute('select create_rerun_batch(\'{"country": "us"}\')')
+    dba.execute("select rerun_batch_chunk(1, chunk_size => 2)")
+    pgreprise("batches", "cancel", "1")
+    pgreprise("undo", "--batch", "1")
+    assert json.loads(pgreprise("batches", "show", "1", "--json").stdout)["state"] == "undone"
+    resumed = pgreprise("rerun-batch", "--resume", "1")
+    assert (resumed.returncode, resumed.stdout) == (1, "")
+    assert resumed.stderr.startswith("error: ")
+    assert "(RR025)" in resumed.stderr
+
+
+@pytest.mark.parametrize(
+    ("done_before", "left"), [(2, "3 reports remain"), (4, "1 report remains")], ids=["several", "one"]
+)
+def test_an_undo_of_a_batch_that_may_go_on_says_how_to_end_it(
+    pgreprise: Run, dba: Connection, done_before: int, left: str
+) -> None:
+    dba.execute('select create_rerun_batch(\'{"country": "us"}\')')
+    dba.execute("select rerun_batch_chunk(1, chunk_size => %s)", (done_before,))
+    told = f"Batch 1 is still open: {left}. So that nothing goes on with it: pgreprise batches cancel 1\n"
+    assert told in pgreprise("undo", "--batch", "1").stderr
+    document = pgreprise("undo", "--batch", "1", "--json")
+    assert told in document.stderr
+    assert json.loads(document.stdout)["state"] == "finished"
+    pgreprise("batches", "cancel", "1")
+    assert "still open" not in pgreprise("undo", "--batch", "1").stderr
+
+
 def test_a_large_batch_wants_its_number_where_nobody_can_be_asked(pgreprise: Run, dba: Connection) -> None:
     dba.execute("select set_setting('largest_batch', '4')")
     before = snapshot(dba)

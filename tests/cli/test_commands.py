@@ -77,6 +77,8 @@ def test_every_command_has_help_of_its_own(command: list[str]) -> None:
         ["migrate", "--drop-tables-with-rows"],
         ["migrate", "--sql", "--downgrade", "base"],
         ["migrate", "--sql", "--to", "nonsense"],
+        ["migrate", "--to", "reports_0001", "--downgrade", "base"],
+        ["migrate", "--to", "heads", "--downgrade", "reports_0001"],
         ["serve", "--port", "0"],
         ["serve", "--port", "65536"],
         ["up", "--port", "http"],
@@ -107,6 +109,15 @@ def test_a_revision_that_is_not_there_is_wrong_usage(pgreprise: Run) -> None:
         pgreprise("migrate", "--to", "nonsense"), 2
     )
     assert "'nonsense'" in refused(pgreprise("migrate", "--downgrade", "nonsense"), 2)
+
+
+@pytest.mark.parametrize("revision", ["", " ", "@", "reports@", ":"])
+@pytest.mark.parametrize("options", [["--to"], ["--downgrade"], ["--sql", "--to"]], ids=" ".join)
+def test_a_text_that_names_no_revision_is_wrong_usage(
+    options: list[str], revision: str, nowhere: dict[str, str]
+) -> None:
+    said = refused(run_here("migrate", *options, revision, **nowhere), 2)
+    assert f"{revision!r} names no revision. Give one, as reports_0001 or reports@head." in said
 
 
 # --- the database ----------------------------------------------------------------------------

@@ -20,8 +20,10 @@ from sqlalchemy import URL
 
 from pyapi.settings import Settings
 from tests.support.command import PROGRAM, Run, environment
-from tests.support.databases import folder_of_a_server, plain
+from tests.support.databases import Connection, folder_of_a_server, plain
+from tests.support.factories import add_report, add_simulation, set_versions
 from tests.support.ports import unused_port
+from tests.support.statements import one
 
 pytestmark = pytest.mark.needs("time")
 
@@ -190,6 +192,48 @@ def test_an_output_that_cannot_be_written_is_a_sentence(database: URL, arguments
             check=False,
         )
     assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
+
+
+def with_closed(closed: str, *arguments: str, database: URL) -> subprocess.CompletedProcess[str]:
+    """Run the command with a stream that is closed, as a shell does for ``>&-``."""
+    return subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", PROGRAM, *arguments],
+        env=environment(DATABASE_URL=plain(database)),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_command_whose_streams_are_closed_does_its_work_and_ends_well(
+    database: URL, dba: Connection, closed: str
+) -> None:
+    set_versions(dba)
+    report = add_report(dba, add_simulation(dba, population_type="household"))
+    done = with_closed(closed, "rerun", "us", str(report), database=database)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert one(dba, "select status from report_outputs where id = %s", report)["status"] == "pending"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("rerun-batch", "--ids-file", "-"), "Error: The file of --ids-file holds no report id.\n"),
+        (("migrate", "--to", "nonsense"), "error: Can't locate revision identified by 'nonsense'.\n"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
+)
+def test_without_an_input_a_command_says_what_it_lacks(database: URL, arguments: tuple[str, ...], told: str) -> None:
+    done = with_closed("<&- >&-", *arguments, database=database)
+    assert done.returncode == 2
+    assert done.stderr.endswith(told)
+
+
+def test_a_program_that_a_command_starts_has_its_streams_too(database: URL) -> None:
+    done = with_closed(">&-", "psql", "-c", "select 1", database=database)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_embedded_server_that_finds_no_room_is_a_sentence_and_leaves_nothing_half_made(plain_folder: Path) -> None:

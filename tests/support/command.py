@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from unittest import mock
 
@@ -76,6 +76,26 @@ def run_on_terminal(typed: str, *arguments: str, **settings: str) -> Done:
         said, _ = process.communicate()
         os.close(terminal)
     return subprocess.CompletedProcess(arguments, process.returncode, said, "")
+
+
+def shown_on_terminal(*arguments: str, **settings: str) -> str:
+    """What a terminal gets from a command, both outputs together."""
+    terminal, screen = pty.openpty()
+    with subprocess.Popen(
+        [PROGRAM, *arguments],
+        env=environment(TERM="xterm", **settings),
+        stdin=subprocess.DEVNULL,
+        stdout=screen,
+        stderr=screen,
+    ):
+        os.close(screen)
+        said = b""
+        # A terminal that nobody writes to any more is an error.
+        with suppress(OSError):
+            while more := os.read(terminal, 4096):
+                said += more
+    os.close(terminal)
+    return said.decode()
 
 
 def succeeded(done: Done) -> str:
