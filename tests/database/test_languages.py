@@ -74,7 +74,12 @@ def error(code: str, message: str, context: str) -> Any:
 @each_language
 @pytest.mark.parametrize(
     ("in_sql", "in_plpgsql", "is_of_host"),
-    [("kept", "pgreprise.start", True), ("batch_state", "public.hosts", False), (None, "hosts", True), (None, "pgreprise.start", False)],
+    [
+        ("kept", "pgreprise.start", True),
+        ("batch_state", "public.hosts", False),
+        (None, "hosts", True),
+        (None, "pgreprise.start", False),
+    ],
 )
 def test_whose_error_it_is(
     sandbox: Connection, texts: tuple[str, ...], in_sql: str | None, in_plpgsql: str, is_of_host: bool
