@@ -225,3 +225,18 @@ def test_a_call_that_waits_for_one_that_creates_the_same_names_who_does(
         "55P03",
         f"Rows of {table} were locked by process {process} of role postgres. Nothing was changed.",
     )
+
+
+def test_who_holds_a_module_by_a_write_of_ours_is_told_from_others_at_its_table(
+    dba: Connection, connect: Connect
+) -> None:
+    report = add_report(dba, add_unit(dba))
+    other, holder = connect(autocommit=False), connect(autocommit=False)
+    other.execute("select from public.carbon_report_modules where module_type_id = 2 for update")
+    call = "select create_data_entry(1, 2025, 'headcount', 'student', '{\"fte\": 2}')"
+    holder.execute(call.encode())
+    dba.execute("set lock_timeout = '20ms'")
+    process, module = holder.info.backend_pid, module_id(dba, report, 1)
+    assert refusal(dba, call).message == (
+        f"Row {module} of carbon_report_modules is locked by process {process} of role postgres. Nothing was changed."
+    )

@@ -39,12 +39,19 @@ begin
   perform pgreprise.require_own_entry(fields, target.own_institutional_id, create_data_entry.module);
   perform pgreprise.require_fitting_entry(target.module_id, type_id, fields);
 
-  insert into public.data_entries as entry (
-    carbon_report_module_id, data_entry_type_id, data, status, created_at, updated_at
-  )
-  values (target.module_id, type_id, fields, 'PENDING', create_data_entry.as_of at time zone 'UTC',
-    create_data_entry.as_of at time zone 'UTC')
-  returning entry.id into entry_id;
+  begin
+    insert into public.data_entries as entry (
+      carbon_report_module_id, data_entry_type_id, data, status, created_at, updated_at
+    )
+    values (target.module_id, type_id, fields, 'PENDING', create_data_entry.as_of at time zone 'UTC',
+      create_data_entry.as_of at time zone 'UTC')
+    returning entry.id into entry_id;
+  exception
+    when unique_violation then
+      get stacked diagnostics taken_key = constraint_name;
+      perform pgreprise.refuse_taken_id(taken_key);
+      raise;
+  end;
   perform pgreprise.require_all_written('data_entries', 1, num_nonnulls(entry_id));
   perform pgreprise.replace_emissions(entry_id, type_id, coalesce(create_data_entry.emissions, '[]'),
     create_data_entry.as_of);
@@ -52,11 +59,6 @@ begin
 
   return query
     select entry.* from pgreprise.stored_data_entries(target.module_id, item_id => entry_id) as entry;
-exception
-  when unique_violation then
-    get stacked diagnostics taken_key = constraint_name;
-    perform pgreprise.refuse_taken_id(taken_key);
-    raise;
 end;
 $$;
 
