@@ -99,7 +99,7 @@ def lost_runs(engine: Engine) -> Iterator[Finding]:
             "note",
             f"{counted(len(found), 'report')} {'has' if len(found) == 1 else 'have'} been pending or running for more "
             f"than {_LOST_AGE}, first report #{oldest['report_id']} ({since}).",
-            "pgreprise lost --older-than 1d lists them. If their workers are gone, rerun the reports.",
+            f"pgreprise lost --older-than '{_LOST_AGE}' lists them. If their workers are gone, rerun the reports.",
         )
 
 

@@ -202,6 +202,19 @@ def test_an_undo_after_a_cancellation_undoes_the_chunk_that_was_still_at_work(
     assert {row["status"] for row in snapshot(dba)["report_outputs"]} == {"complete"}
 
 
+@pytest.mark.needs("time")
+def test_an_undo_waits_for_a_chunk_longer_than_for_a_row(dba: Connection, connect: Connect) -> None:
+    batch = create(dba, reports_of(dba))
+    runner, other = connect(autocommit=False), connect()
+    chunk(runner, batch)
+    with waiting_for_a_lock(dba, other, "select undo_batch_chunk(%s) as did", batch) as undoing:
+        dba.execute("select pg_sleep(1.5)")
+        runner.commit()
+    did = undoing.result().fetchone()
+    assert did is not None
+    assert did["did"]["undone"] == 3
+
+
 def test_a_batch_whose_last_chunk_was_at_work_when_it_was_cancelled_is_finished(
     sandbox: Connection, reports: list[int]
 ) -> None:

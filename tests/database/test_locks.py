@@ -280,3 +280,29 @@ def test_another_row_of_the_applications_that_is_taken_keeps_its_own_error(rows:
     with pytest.raises(psycopg.errors.UniqueViolation, match="one_of_a_year"):
         rows.execute("select get_or_create_report('us', 2, year => '2031')")
     assert one(rows, "select count(*) from report_outputs") == before
+
+
+def test_a_sequence_that_no_table_owns_is_told_when_it_is_behind(rows: Connection) -> None:
+    rows.execute(
+        "create sequence public.report_ids; grant usage on sequence public.report_ids to pgreprise_owner; "
+        "alter table public.report_outputs alter id drop identity, alter id set default nextval('public.report_ids')"
+    )
+    said = refusal(rows, INSERTS["report_outputs"])
+    remedy = "select setval('public.report_ids', (select max(id) from public.report_outputs));"
+    assert (said.code, said.hint) == ("RR023", f"The owner of the table types: {remedy}")
+    rows.execute(remedy.encode())
+    rows.execute(INSERTS["report_outputs"].encode())
+
+
+@pytest.mark.parametrize(("start", "is_behind"), [("restart with 3", True), ("restart with 4", False)])
+def test_a_sequence_that_has_given_no_number_since_is_behind_where_its_next_one_is_taken(
+    rows: Connection, start: str, is_behind: bool
+) -> None:
+    rows.execute(f"alter sequence public.report_outputs_id_seq {start}".encode())
+    found = rows.execute("select table_name from pgreprise.sequences_behind()").fetchall()
+    assert found == [{"table_name": "public.report_outputs"}] * is_behind
+
+
+def test_a_sequence_at_its_end_is_not_behind(rows: Connection) -> None:
+    rows.execute("select setval('pgreprise.rerun_rerun_id_seq', 9223372036854775807)")
+    assert rows.execute("select * from pgreprise.sequences_behind()").fetchall() == []

@@ -112,6 +112,17 @@ def test_rows_that_cannot_be_seen_may_be_there(sandbox: Connection, report: int)
     assert said.hint == "Let its owner run: grant select on public.note to pgreprise_owner;"
 
 
+def test_rows_in_a_schema_that_cannot_be_entered_may_be_there(sandbox: Connection, report: int) -> None:
+    sandbox.execute("create schema away; alter table public.note set schema away")
+    said = refusal(sandbox, "call rerun_report(%s)", report)
+    assert said.code == "RR021"
+    assert "cannot be seen" in said.message
+    grants = "grant usage on schema away to pgreprise_owner; grant select on away.note to pgreprise_owner;"
+    assert said.hint == f"Let its owner run: {grants}"
+    sandbox.execute(grants.encode())
+    assert "They would be lost" in refusal(sandbox, "call rerun_report(%s)", report).message
+
+
 def test_when_nothing_refers_to_it_any_more_the_report_is_rerun(sandbox: Connection, report: int) -> None:
     sandbox.execute("delete from public.note")
     assert rerun(sandbox, report)["economy_cache_rows_deleted"] == 1

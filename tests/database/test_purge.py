@@ -294,6 +294,17 @@ def test_the_retention_deletes_the_oldest_until_the_rest_fits(sandbox: Connectio
     assert by_retention(sandbox) == 0
 
 
+# Their clocks were moved since, in opposite directions.
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Zurich", "Australia/Sydney"])
+def test_what_fits_does_not_depend_on_the_time_zone(sandbox: Connection, household: int, zone: str) -> None:
+    for number, act in enumerate(computed(sandbox, household, 4), start=1):
+        age(sandbox, f"{182 * 24} hours {5 - number} minutes", act)
+    [held] = sandbox.execute("select archived_bytes / 2 as half from archive_size()").fetchall()
+    keep(sandbox, keep_bytes=str(held["half"]), keep_last="0")
+    sandbox.execute(f"set local timezone = '{zone}'".encode())
+    assert by_retention(sandbox) == 2
+
+
 def test_the_newest_runs_are_kept_even_where_they_do_not_fit(sandbox: Connection, household: int) -> None:
     computed(sandbox, household, 3)
     age(sandbox, "1 day")

@@ -304,39 +304,22 @@ def _judge(connection: psycopg.Connection[Any]) -> Judge:
 
 def _advance_ids(connection: psycopg.Connection[Any], plan: TablePlan) -> None:
     """Let the next generated id of the table be one that the import has not used."""
-    # An adopted table may take its ids from a sequence that it does not own.
-    row = connection.execute(
-        "select coalesce(pg_get_serial_sequence(%(relation)s, %(key)s), min(used.refobjid::regclass::text)) "
-        "from pg_catalog.pg_attribute as attribute "
-        "left join pg_catalog.pg_attrdef as given "
-        "on given.adrelid = attribute.attrelid and given.adnum = attribute.attnum "
-        "left join pg_catalog.pg_depend as used "
-        "on used.classid = 'pg_attrdef'::regclass and used.objid = given.oid "
-        "and used.refobjid in (select sequence.oid from pg_catalog.pg_class as sequence where relkind = 'S') "
-        "where attribute.attrelid = %(relation)s::regclass and attribute.attname = %(key)s",
-        {"relation": f"public.{plan.name}", "key": plan.key},
-    ).fetchone()
+    [(sequence,)] = connection.execute(
+        "select pgreprise.id_sequence(%s::regclass, %s)::text", (f"public.{plan.name}", plan.key)
+    ).fetchall()
     # Without a sequence pgreprise's routines never insert there (core/adoption/check_tables has checked it).
-    if row is None or row[0] is None:
+    if sequence is None:
         return
-    [(schema, name, step, smallest, greatest)] = connection.execute(
-        "select namespace.nspname, relation.relname, sequence.seqincrement, sequence.seqmin, sequence.seqmax "
-        "from pg_catalog.pg_sequence as sequence "
-        "join pg_catalog.pg_class as relation on relation.oid = sequence.seqrelid "
-        "join pg_catalog.pg_namespace as namespace on namespace.oid = relation.relnamespace "
-        "where sequence.seqrelid = %s::regclass",
-        (row[0],),
-    ).fetchall()
-    [(largest, last, is_called)] = connection.execute(
-        sql.SQL("select (select max({key})::bigint from {relation}), last_value, is_called from {sequence}").format(
-            key=sql.Identifier(plan.key), relation=plan.relation, sequence=sql.Identifier(schema, name)
-        )
-    ).fetchall()
-    # Never back: a sequence may be ahead of a table whose rows were deleted. Its next number is told from the number
-    # that it gave last, as one that never gave a number would seem to begin with its first one.
-    given = last if is_called else last - step
-    if largest is not None and max(largest, given) >= smallest:
-        connection.execute("select setval(%s, %s, true)", (row[0], min(max(largest, given), greatest)))
+    connection.execute(
+        # Never back: a sequence may be ahead of a table whose rows were deleted. And not further than it can count.
+        sql.SQL(
+            "select setval(%(sequence)s::regclass, least(used.largest, limits.seqmax), true) "
+            "from (select max({key})::bigint as largest from {relation}) as used, {sequence} as given, "
+            "pg_catalog.pg_sequence as limits where limits.seqrelid = %(sequence)s::regclass and "
+            "(used.largest > given.last_value or (used.largest = given.last_value and not given.is_called))"
+        ).format(key=sql.Identifier(plan.key), relation=plan.relation, sequence=sql.SQL(sequence)),
+        {"sequence": sequence},
+    )
 
 
 def _continue_runs(connection: psycopg.Connection[Any]) -> None:

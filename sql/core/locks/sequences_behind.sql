@@ -14,32 +14,19 @@ as $$
 declare
   keyed   record;
   largest bigint;
-  next    bigint;
+  -- After the greatest of all ids comes none.
+  next    numeric;
 begin
   for keyed in
     select namespace.nspname::text as schema_name, relation.relname::text as name,
         primary_key.conname::text as key_name, attribute.attname::text as column_name,
-        used.sequence_id::regclass as sequence_name, used.sequence_id, sequence.seqincrement as step
+        used.sequence_id, sequence.seqincrement as step
       from pg_constraint as primary_key
       join pg_class as relation on relation.oid = primary_key.conrelid
       join pg_namespace as namespace on namespace.oid = relation.relnamespace
       join pg_attribute as attribute
         on attribute.attrelid = relation.oid and attribute.attnum = primary_key.conkey[1]
-     cross join lateral (
-       -- A default may use a sequence that is no part of the table.
-       select coalesce(
-         pg_get_serial_sequence(format('%I.%I', namespace.nspname, relation.relname), attribute.attname)::regclass::oid,
-         (
-           select min(entry.refobjid)
-             from pg_attrdef as value
-             join pg_depend as entry
-               on entry.classid = 'pg_attrdef'::regclass and entry.objid = value.oid
-                 and entry.refclassid = 'pg_class'::regclass
-             join pg_sequence as given on given.seqrelid = entry.refobjid
-            where value.adrelid = relation.oid and value.adnum = attribute.attnum
-         )
-       ) as sequence_id
-     ) as used
+     cross join lateral pgreprise.id_sequence(relation.oid::regclass, attribute.attname::text) as used(sequence_id)
       join pg_sequence as sequence on sequence.seqrelid = used.sequence_id
      where primary_key.contype = 'p' and cardinality(primary_key.conkey) = 1
        and sequence.seqincrement > 0
@@ -52,17 +39,18 @@ begin
     -- Who may only take numbers does not see the next one of a sequence that has not given any; an identity gives
     -- numbers to an owner who may not look at it at all. Then only a number given in vain tells.
     next := case when has_sequence_privilege(keyed.sequence_id, 'usage')
-      then pg_sequence_last_value(keyed.sequence_id) + keyed.step end;
+      then pg_sequence_last_value(keyed.sequence_id)::numeric + keyed.step end;
     if has_sequence_privilege(keyed.sequence_id, 'select') then
-      execute format('select case when is_called then last_value + $1 else last_value end from %s',
-        keyed.sequence_name) into next using keyed.step;
+      execute format('select case when is_called then last_value::numeric + $1 else last_value end from %s',
+        keyed.sequence_id) into next using keyed.step;
     end if;
     if next - sequences_behind.has_given * keyed.step <= largest
       or (next is null and sequences_behind.has_given > 0)
     then
       return query
-        select format('%I.%I', keyed.schema_name, keyed.name), keyed.key_name, own.next, own.largest,
-            format('select setval(%L, (select max(%I) from %I.%I));', keyed.sequence_name, keyed.column_name,
+        select format('%I.%I', keyed.schema_name, keyed.name), keyed.key_name,
+            case when own.next <= 9223372036854775807 then own.next::bigint end, own.largest,
+            format('select setval(%L, (select max(%I) from %I.%I));', keyed.sequence_id, keyed.column_name,
               keyed.schema_name, keyed.name);
     end if;
   end loop;

@@ -53,9 +53,7 @@ begin
     select own.settings.archive_keep, own.settings.archive_keep_bytes, own.settings.archive_keep_last,
         least(own.settings.archive_keep, case
           when own.newest_to_go is not null
-            -- In seconds, because a day of the session's time zone may have another length.
-            then greatest(make_interval(secs => extract(epoch from now() - own.newest_to_go)::double precision)
-              - interval '1 microsecond', interval '0')
+            then greatest(now() - own.newest_to_go - interval '1 microsecond', interval '0')
           -- All of it fits.
           when own.settings.archive_keep_bytes is not null then interval '500 years'
         end);

@@ -9,6 +9,8 @@ returns setof bigint
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+-- A day has 24 hours, also where the session's time zone has moved its clocks since.
+set timezone = 'UTC'
 as $$
 begin
   return query
