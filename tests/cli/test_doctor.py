@@ -227,7 +227,7 @@ WIDER = [
     ("revoke execute on function get_report from pgreprise_api", "pgreprise_api may not call get_report", "grant"),
     (
         "alter procedure rerun_report owner to {me}",
-        "rerun_report(bigint,text,text,text,jsonb) belongs to",
+        "rerun_report(bigint,text,text,text,text,jsonb) belongs to",
         "alter procedure",
     ),
     ("alter role pgreprise_owner login createrole", "Role pgreprise_owner has login, createrole", "alter role"),
