@@ -120,7 +120,9 @@ class ModelWithClaims(Model):
         if claimed_run is None:
             raise Refused("RR028", f"{kind} #{row_id}")
         if claimed_run != run:
-            raise Refused("RR027" if not held.is_open or held.is_revoked else "RR011", f"#{held.report_id}")
+            if not held.is_open or held.is_revoked:
+                raise Refused("RR027", f"report #{held.report_id}")
+            raise Refused("RR011", f"{kind.capitalize()} #{row_id}", f"run {claimed_run}.")
         if kind == "report" and status == "pending":
             raise Refused("RR016")
 
@@ -148,6 +150,9 @@ class ModelWithClaims(Model):
         if kind == "report" and claim is None:
             self.end_claims([row_id])
         elif kind == "report" and claim is not None and status == "complete":
+            for link, given in sorted(self.claims[claim].simulations.items()):
+                if link in self.simulations and self.simulations[link].run != given.run:
+                    raise Refused("RR011", f"Simulation #{link}", f"run {given.run}.")
             left = sorted(
                 link
                 for link, given in self.claims[claim].simulations.items()
