@@ -588,7 +588,9 @@ class Model:
         for run, ended in sorted((runs | {report.run: current}).items(), reverse=True):
             number, act = started.get(run, (None, Act("", True)))
             restores = self.restored.get(("report", report_id, run))
-            is_cancelled = ended.status == "error" and (restores or run) in cancelled
+            # A run may hold the result of an earlier one that was cancelled.
+            was_cancelled = restores in cancelled and self.ended["report", report_id, restores].status == "error"
+            is_cancelled = ended.status == "error" and (run in cancelled or was_cancelled)
             told.append(
                 (
                     *(run, run == report.run, ended.version, "cancelled" if is_cancelled else ended.status),
