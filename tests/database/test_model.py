@@ -1010,7 +1010,10 @@ class Calls(RuleBasedStateMachine):
         assert len(read) == min(max_rows, len(self.act_ids) - len(self.fed))
         for row in read:
             act = self.model.acts[self.act_ids.index(row["rerun_id"])]
-            assert (row["kind"], row["report_id"], row["run_sequence"]) == (act.kind, act.report_id, act.run)
+            assert (row["kind"], row["report_id"], row["run_sequence"]) == (
+                *(act.kind, act.report_id),
+                act.run if act.of_run is None else act.of_run,
+            )
             assert list(zip(row["simulation_ids"], row["simulation_run_sequences"], strict=True)) == act.started
             assert row["undone"] == (act.undone_by is not None)
         self.fed += [row["rerun_id"] for row in read]
