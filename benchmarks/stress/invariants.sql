@@ -1,11 +1,11 @@
 -- What must hold at every moment, one query each: its rows are violations. The name stands in the line before.
 
--- name: nothing is half reset: pending means no output and no error
+-- name: nothing is half reset: pending or running means no output and no error
 select 'report', id, status, output is null, error_message is null from public.report_outputs
- where (status = 'pending') <> (output is null and error_message is null)
+ where (status in ('pending', 'running')) <> (output is null and error_message is null)
 union all
 select 'simulation', id, status, output is null, error_message is null from public.simulations
- where (status = 'pending') <> (output is null and error_message is null);
+ where (status in ('pending', 'running')) <> (output is null and error_message is null);
 
 -- name: every run that ended stands in the history, numbered without a gap
 select 'report', report.id, report.run_sequence, count(run.run_sequence), max(run.run_sequence)
@@ -265,3 +265,10 @@ select earlier.report_id, earlier.run_sequence, earlier.attempt
     on later.report_id = earlier.report_id and later.run_sequence = earlier.run_sequence
    and later.attempt > earlier.attempt
  where earlier.ended_at is null;
+
+-- name: a worker that was told so has finished its run, and no other one
+select finished.report_id, finished.run_sequence, count(distinct finished.claim_id), min(claim.ended_as)
+  from stress.finished as finished left join pgreprise.claim as claim using (claim_id)
+ group by finished.report_id, finished.run_sequence
+having count(distinct finished.claim_id) > 1 or min(claim.ended_as) is distinct from 'complete'
+    or max(claim.ended_as) is distinct from 'complete' or min(claim.run_sequence) <> finished.run_sequence;
