@@ -26,6 +26,7 @@ from pyapi.api.paths import refuse_other_spellings, register_paths, register_pre
 from pyapi.api.replica import Replica, register_replica
 from pyapi.api.reports import reports
 from pyapi.api.requests import ENGINE
+from pyapi.api.results import results
 from pyapi.api.simulations import simulations
 from pyapi.economy_cache import EconomyCache
 
@@ -94,7 +95,7 @@ def create_app(
     app.extensions[NEEDS] = Needs.of_this_version()
     app.extensions[INVALIDATION] = Invalidation(economy_cache)
     app.extensions[BACKGROUND] = Background()
-    for blueprint in (reports, simulations, history, carbon, health, documentation):
+    for blueprint in (reports, results, simulations, history, carbon, health, documentation):
         app.register_blueprint(blueprint)
     register_context(app)
     register_access_log(app)

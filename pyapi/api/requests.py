@@ -42,6 +42,7 @@ __all__ = [
     "last_values",
     "no_query",
     "optional_body",
+    "query",
     "status_name",
     "success",
 ]
@@ -272,6 +273,14 @@ def optional_body(model: type[Model]) -> Model:
 def last_values() -> dict[str, str]:
     """The parameters of the query; the last value of one that is repeated."""
     return {name: values[-1] for name, values in request.args.lists()}
+
+
+def query(model: type[Model]) -> Model:
+    """The parameters of the query. Raises BadRequest when they do not fit ``model``."""
+    try:
+        return model.model_validate(last_values())
+    except ValidationError as error:
+        raise BadRequest(f"The query cannot be used: {problems(error)}.") from error
 
 
 def no_query(*but: str) -> None:

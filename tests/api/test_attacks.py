@@ -59,6 +59,8 @@ VALID = {
     "batch_id": 1,
     "before": 100,
     "max_rows": 10,
+    "other_run_sequence": 1,
+    "after_path": "/budget",
 }
 
 

@@ -216,6 +216,7 @@ NEEDED: list[tuple[str, str, dict[str, Any], set[str]]] = [
     ("GET", "/us/simulations", {}, {READ}),
     ("GET", "/us/report/{report}/runs", {}, {READ}),
     ("GET", "/us/report/{report}/runs/1", {}, {READ}),
+    ("GET", "/us/report/{report}/runs/compare?run_sequence=1&other_run_sequence=1", {}, {READ}),
     ("GET", "/us/report/{report}/rerun", {}, {READ}),
     ("POST", "/us/report", {"simulation_1_id": 1, "year": "2026"}, {WRITE}),
     ("POST", "/us/simulation", {"population_id": "state/ny", "population_type": "geography", "policy_id": 2}, {WRITE}),
