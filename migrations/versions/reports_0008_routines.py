@@ -11,7 +11,18 @@ down_revision = "reports_0007"
 branch_labels = None
 depends_on = None
 
-TYPES = ("report_row", "simulation_row", "report_run_row", "history_row", "cache_key", "linked_report", "claim_row", "attempt_row")
+TYPES = (
+    "report_row",
+    "simulation_row",
+    "report_run_row",
+    "good_run_row",
+    "listed_report_row",
+    "history_row",
+    "cache_key",
+    "linked_report",
+    "claim_row",
+    "attempt_row",
+)
 # A routine comes after those that it calls.
 ROUTINES = (
     "require_country",
@@ -129,6 +140,9 @@ ROUTINES = (
     "json_differences",
     "comparable_output",
     "compare_runs",
+    "status_since",
+    "last_good_report",
+    "find_reports",
     "rerun_history",
     "rerun_preview",
     "rerun_feed",

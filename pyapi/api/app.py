@@ -21,6 +21,7 @@ from pyapi.api.errors import register_error_handlers
 from pyapi.api.health import NEEDS, Needs, health
 from pyapi.api.history import history
 from pyapi.api.invalidation import INVALIDATION, Invalidation
+from pyapi.api.lists import lists
 from pyapi.api.logs import register_access_log
 from pyapi.api.paths import refuse_other_spellings, register_paths, register_prefix
 from pyapi.api.replica import Replica, register_replica
@@ -95,7 +96,7 @@ def create_app(
     app.extensions[NEEDS] = Needs.of_this_version()
     app.extensions[INVALIDATION] = Invalidation(economy_cache)
     app.extensions[BACKGROUND] = Background()
-    for blueprint in (reports, results, simulations, history, carbon, health, documentation):
+    for blueprint in (reports, results, lists, simulations, history, carbon, health, documentation):
         app.register_blueprint(blueprint)
     register_context(app)
     register_access_log(app)

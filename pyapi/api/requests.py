@@ -45,6 +45,7 @@ __all__ = [
     "query",
     "status_name",
     "success",
+    "tagged",
 ]
 
 Reply = tuple[Response, int]
@@ -107,6 +108,16 @@ def _noted(replica: Replica | None, primary: Engine) -> Iterator[None]:
 def success(message: str | None, result: object, status: int = HTTPStatus.OK) -> Reply:
     """The reply to a request that succeeded, in the envelope."""
     return jsonify(status="ok", message=message, result=result), status
+
+
+def tagged(reply: Reply) -> Reply:
+    """A reply with a strong ETag; 304 without a body where the caller has this very reply already."""
+    response, status = reply
+    response.add_etag()
+    tag, _ = response.get_etag()
+    if tag is not None and request.if_none_match.contains_weak(tag):
+        return response, HTTPStatus.NOT_MODIFIED
+    return response, status
 
 
 def status_name(status: int) -> str:

@@ -1,7 +1,8 @@
-"""Routes of results: what differs between those of two runs."""
+"""Routes of results: the last good one of a report, and what differs between those of two runs."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -9,7 +10,7 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from pyapi.api.openapi import Stored, describes
-from pyapi.api.requests import Reply, Text, Written, call, query, success
+from pyapi.api.requests import Reply, Text, Written, call, query, success, tagged
 
 __all__ = ["results"]
 
@@ -18,6 +19,25 @@ results = Blueprint("results", __name__)
 _LARGEST_PAGE = 1000
 # Any number of a path, or of a query: the database says which runs a report has.
 RunNumber = Annotated[int, Written, Field(ge=0, le=2**63 - 1)]
+
+
+class LastGood(Stored):
+    """The newest complete result of a report, and the newer run, where there is one. output is JSON text."""
+
+    report_id: int
+    country_id: str
+    run_sequence: int
+    is_current: bool
+    api_version: str
+    is_stale: bool | None
+    output: str
+    pending_since: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempt: int | None
+    newer_run_sequence: int | None
+    newer_status: str | None
+    newer_since: datetime | None
 
 
 class Pair(BaseModel):
@@ -36,6 +56,17 @@ class Difference(Stored):
     change: Literal["added", "removed", "changed"]
     old_value: str | None
     new_value: str | None
+
+
+@results.get("/<country_id>/report/<int:report_id>/runs/last-good")
+@describes(LastGood, "RR001 RR008 RR019", is_tagged=True)
+def last_good(country_id: str, report_id: int) -> Reply:
+    """The newest run of the report that has a complete output, which may be an earlier one.
+
+    It is what an application shows while a newer run is pending or running, and after that has failed.
+    """
+    [found] = call("public.last_good_report", report_id=report_id, country_id=country_id)
+    return tagged(success("Run found", found))
 
 
 @results.get("/<country_id>/report/<int:report_id>/runs/compare")

@@ -1,19 +1,49 @@
-"""The command that compares the results of two runs."""
+"""Commands about results: the last good one of a report, and what differs between those of two runs."""
 
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 import click
 
 from pyapi.cli.connections import administrator
-from pyapi.cli.output import JSON_OPTION, echo, print_json, print_rows
+from pyapi.cli.output import JSON_OPTION, echo, local_time, print_document, print_json, print_rows
 from pyapi.database import call
 
 __all__ = ["COMMANDS"]
 
 # About as much of a value as fits into a column.
 _SHOWN_CHARACTERS = 60
+
+
+def _about(found: dict[str, Any]) -> str:
+    """Which run it is, and which one is newer, in a sentence each."""
+    version = f"version {found['api_version']}" + (", which is not the current one" if found["is_stale"] else "")
+    finished = f", finished at {local_time(found['finished_at'])}" if found["finished_at"] else ""
+    said = f"Run {found['run_sequence']} of report #{found['report_id']}, {version}{finished}."
+    if found["newer_run_sequence"] is None:
+        return said
+    since = f" since {local_time(found['newer_since'])}" if found["newer_since"] else ""
+    return f"{said} Run {found['newer_run_sequence']} is at status {found['newer_status']}{since}."
+
+
+@click.command("last-good")
+@click.argument("country")
+@click.argument("report_id", metavar="ID", type=int)
+@JSON_OPTION
+def last_good(country: str, report_id: int, as_json: bool) -> None:
+    """Print the newest complete output of a report, which may be that of an earlier run.
+
+    Which run it is, and whether a newer one is pending or running, is told on stderr.
+    """
+    with administrator() as engine:
+        [found] = call(engine, "public.last_good_report", report_id=report_id, country_id=country)
+    if as_json:
+        print_json(found)
+        return
+    print_document(found["output"])
+    echo(_about(found), err=True)
 
 
 def _shortened(value: str | None) -> str | None:
@@ -72,4 +102,4 @@ def compare_runs(
         echo(f"More differences: --after {shlex.quote(differences[-1]['path'])}", err=True)
 
 
-COMMANDS = (compare_runs,)
+COMMANDS = (last_good, compare_runs)

@@ -1,6 +1,9 @@
-"""An application shows results over HTTP: what differs between two runs."""
+"""An application shows results over HTTP: the last good one of a report, and what differs between two runs."""
 
 from __future__ import annotations
+
+import re
+from datetime import datetime
 
 import pytest
 from flask.testing import FlaskClient
@@ -24,6 +27,69 @@ def report(dba: Connection) -> int:
     dba.execute("select update_report(%s, status => 'complete', output => %s)", (made, NEW))
     rerun(dba, made)
     return made
+
+
+# --- the last good result --------------------------------------------------------------------
+
+
+def test_the_last_good_result_comes_with_the_run_that_is_newer(
+    client: FlaskClient, dba: Connection, report: int
+) -> None:
+    before = everything(dba)
+    found = succeeded(client.get(f"/us/report/{report}/runs/last-good"))
+    assert everything(dba) == before
+    assert (found["report_id"], found["run_sequence"], found["is_current"]) == (report, 2, False)
+    assert (found["output"], found["is_stale"]) == (NEW, False)
+    assert (found["newer_run_sequence"], found["newer_status"]) == (3, "pending")
+    assert datetime.fromisoformat(found["newer_since"]).tzinfo is not None
+
+
+def test_a_caller_who_has_the_last_good_result_is_told_so_until_something_changes(
+    client: FlaskClient, dba: Connection, report: int
+) -> None:
+    path = f"/us/report/{report}/runs/last-good"
+    first = client.get(path)
+    tag = first.headers["ETag"]
+    # Strong: the reply is the same to the byte.
+    assert re.fullmatch(r'"[0-9a-f]+"', tag)
+    for sent in (tag, f'"other", {tag}', f"W/{tag}", "*"):
+        for method in ("GET", "HEAD"):
+            same = client.open(path, method=method, headers={"If-None-Match": sent})
+            assert (same.status_code, same.data, same.headers["ETag"]) == (304, b"", tag), sent
+            assert "Content-Length" not in same.headers
+            assert same.headers["X-Request-Id"]
+    assert client.get(path, headers={"If-None-Match": '"other"'}).data == first.data
+    assert client.get(path, headers={"If-Match": '"other"'}).status_code == 200
+
+    changes = (
+        "select update_report(%s, status => 'running')",
+        "select update_report(%s, status => 'error', error_message => 'worker lost')",
+        "call rerun_report(%s::bigint)",
+        "select update_report(%s, status => 'complete', output => '{}')",
+    )
+    for change in changes:
+        dba.execute(change, (report,))
+        reply = client.get(path, headers={"If-None-Match": tag})
+        assert succeeded(reply)
+        assert reply.headers["ETag"] != tag
+        tag = reply.headers["ETag"]
+    assert succeeded(client.get(path))["run_sequence"] == 4
+    dba.execute("select set_cache_versions('us', report_output => 'r-next')")
+    assert succeeded(client.get(path, headers={"If-None-Match": tag}))["is_stale"] is True
+
+
+def test_a_refusal_has_no_etag(client: FlaskClient, dba: Connection, report: int) -> None:
+    dba.execute("update public.report_outputs set status = 'error'")
+    dba.execute("update pgreprise.report_run set output = null")
+    for path, status, code in (
+        (f"/us/report/{report}", 404, "RR019"),
+        ("/us/report/999", 404, "RR001"),
+        (f"/uk/report/{report}", 404, "RR001"),
+        (f"/zz/report/{report}", 400, "RR008"),
+    ):
+        reply = client.get(f"{path}/runs/last-good", headers={"If-None-Match": "*"})
+        refused(reply, status, code)
+        assert "ETag" not in reply.headers
 
 
 # --- two runs compared -----------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Someone looks at results with the command: what differs between two runs."""
+"""Someone looks at results with the command: the last good one of a report, and what differs between two runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.command import Run
 from tests.support.databases import Connection
-from tests.support.factories import add_report, add_simulation, set_versions
+from tests.support.factories import VERSIONS, add_report, add_simulation, set_versions
 from tests.support.statements import rerun
 
 OLD = '{"b" : 2,  "a": [1.50]}'
@@ -24,6 +24,35 @@ def report(dba: Connection) -> str:
     dba.execute("select update_report(%s, status => 'complete', output => %s)", (made, NEW))
     rerun(dba, made)
     return str(made)
+
+
+# --- the last good result --------------------------------------------------------------------
+
+
+def test_the_last_good_output_is_printed_and_stderr_tells_which_it_is(
+    pgreprise: Run, dba: Connection, report: str
+) -> None:
+    done = pgreprise("last-good", "us", report)
+    assert (done.returncode, done.stdout) == (0, f"{NEW}\n")
+    assert f"Run 2 of report #{report}, version {VERSIONS['us']['report_output']}" in done.stderr
+    assert "Run 3 is at status pending since " in done.stderr
+    dba.execute("select set_cache_versions('us', report_output => 'r-next')")
+    assert "which is not the current one" in pgreprise("last-good", "us", report).stderr
+    found = json.loads(pgreprise("last-good", "us", report, "--json").stdout)
+    assert (found["run_sequence"], found["output"], found["newer_run_sequence"]) == (2, NEW, 3)
+
+
+def test_the_current_result_has_no_newer_run(pgreprise: Run, dba: Connection, report: str) -> None:
+    dba.execute("select update_report(%s, status => 'complete', output => '{}')", (int(report),))
+    done = pgreprise("last-good", "us", report)
+    assert (done.returncode, done.stdout, done.stderr.count("Run ")) == (0, "{}\n", 1)
+
+
+def test_a_report_without_a_good_result_is_a_sentence(pgreprise: Run, dba: Connection, report: str) -> None:
+    dba.execute("update pgreprise.report_run set output = null")
+    done = pgreprise("last-good", "us", report)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"Report #{report} has no run with a complete output. (RR019)" in done.stderr
 
 
 # --- two runs compared -----------------------------------------------------------------------
