@@ -2,7 +2,8 @@
 -- reports that meet every condition that is given, by id, without their outputs. At most max_rows of them; the next
 -- page begins after the id of the last one. Changes nothing.
 -- older_than: at the time as_of they have been pending or running, or finished, for longer than this. A report of which
--- nobody recorded when is none of them; lost_runs() lists those that wait.
+-- nobody recorded when is none of them; lost_runs() lists those that wait. The times of each report that meets the
+-- other conditions are looked up until the page is full, so on a large table give a status as well.
 -- report_type: household or geography, the population type of the first simulation; null where the report has no such
 -- simulation. The times, the attempt and the seconds are those of run_times() for the current run, and since is when
 -- its status began.
