@@ -148,7 +148,7 @@ _HINTS = {
     "RR013": f"Check the id of the rerun. {_RUNS}",
     "RR014": f"Nothing was changed. {_RUNS}",
     "RR018": "Check the id of the batch.",
-    "RR019": f"Check the number of the run. {_RUNS}",
+    "RR019": "GET /<country_id>/report/<report_id>/runs lists the runs, and says which of them have an output.",
     "RR020": "Nothing was changed. Rerun the report: its next run can be written.",
     "RR021": "The owner of these tables finds what to do in the log of this API.",
     "RR022": "A trigger of the application does this. Its owner finds more in the log of this API.",
