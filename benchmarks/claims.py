@@ -3,12 +3,16 @@ behind a million that are finished."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+from sqlalchemy import URL
+
+from benchmarks.data import filled_database
 from benchmarks.harness import Bench, Figure, Spread, in_turn, ratios
-from benchmarks.pgbench import statements
+from benchmarks.pgbench import statements, transactions_per_second
 from benchmarks.queues import OUTPUT, RIVALS, AbsentError, Queue, pgreprise
 from benchmarks.rerun import PythonClient
 from benchmarks.server import Connection, connect
@@ -241,6 +245,69 @@ def _heartbeats(bench: Bench) -> list[Figure]:
     return figures
 
 
+# --- notifications --------------------------------------------------------------------------
+
+
+@contextmanager
+def _listening(database: URL) -> Iterator[None]:
+    """A worker that listens for pending reports, and does nothing else."""
+    ended = threading.Event()
+
+    def listen() -> None:
+        with connect(database) as connection:
+            connection.execute("listen pgreprise_pending")
+            while not ended.is_set():
+                for _ in connection.notifies(timeout=0.2):
+                    pass
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _notify(bench: Bench) -> list[Figure]:
+    """Reruns a second, each of which makes a report pending, with and without a notification for the workers."""
+    reports = 400 if bench.short else 2 * bench.rounds * sum(JOBS.values()) + WARM_UP
+    bench.progress(f"{reports:,} reports to rerun, with notifications and without")
+    database = filled_database(bench.server, "bench_claims_notify", reports, 100)
+    first = 0
+
+    def measure(setting: str, clients: int, transactions: int) -> float:
+        nonlocal first
+        count = max(clients, 20 if bench.short else transactions)
+        first += count
+        with connect(database) as connection:
+            connection.execute("select public.set_setting('notify_workers', %s)", (setting,))
+        return transactions_per_second(
+            bench.server,
+            database,
+            "rerun_report",
+            clients=clients,
+            transactions=count,
+            variables={"first": first - count, "reports": reports},
+        )
+
+    figures = []
+    with _listening(database):
+        measure("on", 2, WARM_UP)
+        for clients in JOBS:
+            bench.progress(f"notifications, {_clients(clients)}")
+            on, off = in_turn(
+                bench.rounds,
+                lambda: measure("on", clients, JOBS[clients]),
+                lambda: measure("off", clients, JOBS[clients]),
+            )
+            figures.append(
+                Figure("claims", f"reruns that notify the workers against those that do not, {_clients(clients)}",
+                       ratios(on, off), note=f"{Spread.of(off).median:,.0f} reports/s")
+            )  # fmt: skip
+    return figures
+
+
 def run(bench: Bench) -> list[Figure]:
     """All of it."""
-    return [*_rates(bench), *_with_simulations(bench), *_reads(bench), *_heartbeats(bench)]
+    return [*_rates(bench), *_with_simulations(bench), *_reads(bench), *_heartbeats(bench), *_notify(bench)]
