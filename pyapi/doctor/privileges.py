@@ -13,7 +13,7 @@ from pyapi.schema.files import live_routines
 __all__ = ["wrong_rights"]
 
 OWNER = "pgreprise_owner"
-GROUPS = ("pgreprise_reader", "pgreprise_api", "pgreprise_dba", "pgreprise_monitor")
+GROUPS = ("pgreprise_reader", "pgreprise_api", "pgreprise_dba", "pgreprise_monitor", "pgreprise_worker")
 
 
 def wrong_rights(database: psycopg.Connection[Any]) -> Iterator[Finding]:

@@ -38,6 +38,19 @@ def refusal(
 
 
 @contextmanager
+def refuses(connection: Connection, code: str, message: str | None = None, *, contains: str = "") -> Iterator[None]:
+    """The body ends in an error of the database with this SQLSTATE and message, and nothing has changed after it."""
+    before = everything(connection)
+    with pytest.raises(psycopg.Error) as caught, connection.transaction():
+        yield
+    assert everything(connection) == before
+    said = caught.value.diag
+    assert said.sqlstate == code, said.message_primary
+    assert message in (None, said.message_primary)
+    assert contains in (said.message_primary or "")
+
+
+@contextmanager
 def refused_with(code: str, message: str | None = None) -> Iterator[pytest.ExceptionInfo[DBAPIError]]:
     """The body ends in an error of SQLAlchemy with this SQLSTATE, whose text has the pattern ``message`` in it."""
     with pytest.raises(DBAPIError, match=message) as caught:

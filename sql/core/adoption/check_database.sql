@@ -53,7 +53,8 @@ begin
 
   -- Roles. They belong to the cluster; another database of it may have made them.
   foreach wanted_role in array
-    array['pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor']
+    array['pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor',
+      'pgreprise_worker']
   loop
     continue when not is_new;
     if to_regrole(wanted_role) is null then
@@ -121,7 +122,8 @@ begin
         (2, 'pgreprise_reader', 'usage', array['usage']),
         (3, 'pgreprise_api', 'usage', array['usage']),
         (4, 'pgreprise_dba', 'usage', array['usage']),
-        (5, 'pgreprise_monitor', 'usage', array['usage'])
+        (5, 'pgreprise_monitor', 'usage', array['usage']),
+        (6, 'pgreprise_worker', 'usage', array['usage'])
       ) as needed(position, role, rights, listed)
      where exists (
        select from unnest(needed.listed) as listed(privilege)

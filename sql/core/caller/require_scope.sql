@@ -1,5 +1,6 @@
 -- require_scope(scope): refuses a caller whose token does not have a scope. What a token may do is decided only here.
--- The scopes are reports:read, reports:write, reports:rerun and reports:admin. The claim "scope" lists them,
+-- The scopes are reports:read, reports:write, reports:work, reports:rerun and
+-- reports:admin. The claim "scope" lists them,
 -- separated by spaces (RFC 8693).
 -- A caller without a token needs no scope: the right to execute the routine is enough. Only reports:admin needs
 -- more, namely a member of pgreprise_dba.

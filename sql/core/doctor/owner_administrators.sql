@@ -6,7 +6,7 @@ select
 from pg_catalog.pg_roles as role
 inner join pg_catalog.pg_roles as owner_role on owner_role.rolname = 'pgreprise_owner'
 left join pg_catalog.pg_roles as our_role
-  on our_role.rolname in ('pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor')
+  on our_role.rolname in ('pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor', 'pgreprise_worker')
 where
   not role.rolsuper
   and role.rolname <> current_user

@@ -11,5 +11,6 @@ select
     case when role.rolbypassrls then 'bypassrls' end
   ], null) as attributes
 from pg_catalog.pg_roles as role
-where role.rolname in ('pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor')
+where role.rolname in ('pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor',
+  'pgreprise_worker')
 order by role.rolname;

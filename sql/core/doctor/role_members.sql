@@ -5,7 +5,8 @@ with recursive our_role as (
     role.oid as id,
     role.rolname::text as name
   from pg_catalog.pg_roles as role
-  where role.rolname in ('pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor')
+  where role.rolname in ('pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor',
+  'pgreprise_worker')
 ),
 
 -- From PostgreSQL 16 on a membership may be for administration only. Such a membership gives no rights.

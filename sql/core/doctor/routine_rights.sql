@@ -10,7 +10,8 @@ select
   array(
     select role.name
     from (
-      values ('public'), ('pgreprise_reader'), ('pgreprise_api'), ('pgreprise_dba'), ('pgreprise_monitor')
+      values ('public'), ('pgreprise_reader'), ('pgreprise_api'), ('pgreprise_dba'), ('pgreprise_monitor'),
+        ('pgreprise_worker')
     ) as role (name)
     where
       pg_catalog.has_function_privilege(role.name, routine.oid, 'execute')

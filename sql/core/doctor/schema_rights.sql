@@ -10,7 +10,8 @@ select
 from pg_catalog.pg_namespace as namespace
 cross join (
   values
-  ('public'), ('pgreprise_owner'), ('pgreprise_reader'), ('pgreprise_api'), ('pgreprise_dba'), ('pgreprise_monitor')
+  ('public'), ('pgreprise_owner'), ('pgreprise_reader'), ('pgreprise_api'), ('pgreprise_dba'), ('pgreprise_monitor'),
+  ('pgreprise_worker')
 ) as role (name)
 cross join (values ('create'), ('usage')) as wanted (privilege)
 where

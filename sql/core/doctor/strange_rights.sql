@@ -85,7 +85,7 @@ select
 from held
 where
   case
-    when held.role in ('pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor')
+    when held.role in ('pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor', 'pgreprise_worker')
       then held.kind in ('sequence', 'type')
     when held.role = 'public'
       then held.kind in ('sequence', 'type') or held.kind = 'schema' and held.privilege = 'usage'

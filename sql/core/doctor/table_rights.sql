@@ -19,6 +19,7 @@ with role as (
       or pg_catalog.pg_has_role(grantee.oid, 'pgreprise_api', 'member')
       or pg_catalog.pg_has_role(grantee.oid, 'pgreprise_dba', 'member')
       or pg_catalog.pg_has_role(grantee.oid, 'pgreprise_monitor', 'member')
+      or pg_catalog.pg_has_role(grantee.oid, 'pgreprise_worker', 'member')
     )
 ),
 

@@ -7,7 +7,8 @@ declare
   wanted      text;
 begin
   foreach wanted in array
-    array['pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor']
+    array['pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor',
+      'pgreprise_worker']
   loop
     if not exists (select from pg_catalog.pg_roles as role where role.rolname = wanted) then
       begin

@@ -29,9 +29,9 @@ end;
 $$;
 
 grant usage, create on schema pgreprise to pgreprise_owner;
-grant usage on schema pgreprise to pgreprise_reader, pgreprise_api, pgreprise_dba, pgreprise_monitor;
+grant usage on schema pgreprise to pgreprise_reader, pgreprise_api, pgreprise_dba, pgreprise_monitor, pgreprise_worker;
 grant usage, create on schema public to pgreprise_owner;
-grant usage on schema public to pgreprise_reader, pgreprise_api, pgreprise_dba, pgreprise_monitor;
+grant usage on schema public to pgreprise_reader, pgreprise_api, pgreprise_dba, pgreprise_monitor, pgreprise_worker;
 grant select on table pgreprise.alembic_version to pgreprise_owner;
 -- Alembic has created it, and an event trigger of the host may have turned row-level security on.
 alter table pgreprise.alembic_version disable row level security, no force row level security;

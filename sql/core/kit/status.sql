@@ -24,4 +24,5 @@ $$;
 
 comment on function pgreprise.status() is 'The migration revisions and routine versions that are installed here.';
 
-grant execute on function pgreprise.status() to pgreprise_reader, pgreprise_api, pgreprise_dba, pgreprise_monitor;
+grant execute on function pgreprise.status()
+to pgreprise_reader, pgreprise_api, pgreprise_dba, pgreprise_monitor, pgreprise_worker;

@@ -13,6 +13,11 @@ create table pgreprise.setting (
   archive_keep_bytes bigint,
   archive_keep_last integer not null default 1,
   largest_batch bigint not null default 1000,
+  require_claim text not null default 'off',
+  when_lost text not null default 'retry',
+  lost_attempts integer not null default 3,
+  retry_wait interval not null default '30 seconds',
+  notify_workers boolean not null default false,
   has_run_tables boolean not null default false,
   updated_at timestamptz not null default now(),
   constraint setting_pkey primary key (only_row),
@@ -21,6 +26,10 @@ create table pgreprise.setting (
   constraint setting_archive_keep_bytes_check check (archive_keep_bytes >= 0),
   constraint setting_archive_keep_last_check check (archive_keep_last >= 0),
   constraint setting_largest_batch_check check (largest_batch >= 0),
+  constraint setting_require_claim_check check (require_claim in ('off', 'run', 'claim')),
+  constraint setting_when_lost_check check (when_lost in ('retry', 'fail')),
+  constraint setting_lost_attempts_check check (lost_attempts between 1 and 100),
+  constraint setting_retry_wait_check check (retry_wait between interval '0' and interval '1 hour'),
   constraint setting_co2_per_km_kg_check check (co2_per_km_kg > 0 and co2_per_km_kg < 'infinity')
 );
 
@@ -37,6 +46,16 @@ comment on column pgreprise.setting.archive_keep_last is
 'how many runs of each report keep their output whatever their age, when purge_by_retention() purges';
 comment on column pgreprise.setting.largest_batch is
 'how many reports a batch may have before their number has to be given with it';
+comment on column pgreprise.setting.require_claim is
+'whether a result must name its run (run), or also its claim once a worker has claimed the run (claim)';
+comment on column pgreprise.setting.when_lost is
+'what becomes of a report whose worker is lost: it is computed again (retry), or it is error (fail)';
+comment on column pgreprise.setting.lost_attempts is
+'after how many lost attempts a report is error';
+comment on column pgreprise.setting.retry_wait is
+'how long a report waits after the second lost attempt; twice as long after each further one';
+comment on column pgreprise.setting.notify_workers is
+'whether workers that listen are told at once that reports are pending, which makes commits slower';
 comment on column pgreprise.setting.co2_per_km_kg is
 'what a car emits in one kilometre, in kilograms, for the summary of a carbon report';
 

@@ -74,6 +74,17 @@ begin
       )
       order by simulation.id
         for no key update;
+    if exists (select from pgreprise.claim as claim where claim.ended_at is null) then
+      perform pgreprise.lock_claims(
+        array(select found_act.report_id from pgreprise.rerun as found_act where found_act.rerun_id = any (own.acts)),
+        array(
+          select distinct linked.simulation_id
+            from pgreprise.rerun as found_act
+           cross join lateral unnest(found_act.simulation_ids) as linked(simulation_id)
+           where found_act.rerun_id = any (own.acts)
+        )
+      );
+    end if;
   exception
     when lock_not_available then
       -- Now each takes its own. It waits less long than it takes to find a deadlock.

@@ -2,9 +2,10 @@
 -- the report, and the pointers of the report with its status, as the application does. started_at is set from
 -- running on, finished_at at complete and error. A run that is over is not the active one, and one that is complete is
 -- the latest successful one. The current run is the active one, or the newest; without such a run nothing is written.
+-- Returns whether there was such a run.
 -- The caller has just written the report. To be called only where pgreprise.setting.has_run_tables.
 create or replace function pgreprise.write_report_host_run(report_id bigint)
-returns void
+returns boolean
 language plpgsql
 set search_path = pg_catalog, pg_temp
 -- The application's times are UTC, with or without a zone of their own.
@@ -38,7 +39,7 @@ begin
        or (select setting.allow_unfinish from pgreprise.setting as setting))
   returning run.id, run.status in ('complete', 'error') into written_id, is_over;
   if not found then
-    return;
+    return false;
   end if;
 
   update public.report_outputs as report
@@ -51,6 +52,7 @@ begin
   if not found then
     perform pgreprise.raise_kept_rows('RR022', 'report_outputs', 1, 0);
   end if;
+  return true;
 end;
 $$;
 

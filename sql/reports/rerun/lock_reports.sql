@@ -1,5 +1,5 @@
 -- lock_reports(report_ids): lock reports and their simulations for a rerun, in the order of a single rerun: reports by
--- id, then simulations by id. Ids that do not exist are left out.
+-- id, simulations by id, then the open claims of both by id. Ids that do not exist are left out.
 create or replace function pgreprise.lock_reports(report_ids bigint[])
 returns void
 language plpgsql
@@ -21,6 +21,14 @@ begin
     )
     order by simulation.id
       for no key update;
+  if exists (select from pgreprise.claim as claim where claim.ended_at is null) then
+    perform pgreprise.lock_claims(lock_reports.report_ids, array(
+      select distinct used.simulation_id
+        from public.report_outputs as report
+       cross join lateral unnest(array[report.simulation_1_id, report.simulation_2_id]::bigint[]) as used(simulation_id)
+       where report.id = any (lock_reports.report_ids) and used.simulation_id is not null
+    ));
+  end if;
 end;
 $$;
 

@@ -82,9 +82,6 @@ begin
      where report.errcode is null
      group by report.country_id, report.package_version, report.report_output_version
   loop
-    perform pgreprise.start_report_runs(of_country.report_ids, settings.archive_outputs,
-      api_version => of_country.report);
-
     if rerun_many.batch_id is not null then
       with first_time as (
         insert into pgreprise.rerun_batch_simulation as done (batch_id, simulation_id, api_version)
@@ -103,6 +100,9 @@ begin
          where used.simulation_id <> all (rerun_many.done_ids)
       );
     end if;
+    perform pgreprise.end_claims(of_country.report_ids, 'superseded', 'reports were rerun', first_ids);
+    perform pgreprise.start_report_runs(of_country.report_ids, settings.archive_outputs,
+      api_version => of_country.report);
     perform pgreprise.start_simulation_runs(first_ids, settings.archive_outputs, api_version => of_country.package);
     reset_ids := reset_ids || first_ids;
   end loop;
@@ -208,6 +208,7 @@ begin
       ) as first_use;
   end if;
 
+  perform pgreprise.notify_workers();
   return jsonb_build_object(
     'rerun', cardinality(accepted_ids),
     'refused', refused,

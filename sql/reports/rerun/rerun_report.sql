@@ -102,6 +102,8 @@ begin
       errcode = defect.errcode, message = defect.message, detail = defect.detail, hint = defect.hint;
   end if;
 
+  perform pgreprise.end_claims(array[target.id], 'superseded',
+    format('report #%s was rerun', target.id), linked.simulation_ids);
   select setting.archive_outputs, setting.has_run_tables into settings from pgreprise.setting as setting;
   report_runs := pgreprise.start_report_runs(array[target.id], settings.archive_outputs,
     api_version => current_versions.report);
@@ -140,6 +142,7 @@ begin
        target.year, current_versions.report), rerun_report.idempotency_key, settings.archive_outputs,
      pgreprise.checked_reason(rerun_report.reason))
   returning pgreprise.rerun_result(act) into result;
+  perform pgreprise.notify_workers();
 exception
   when lock_not_available then
     perform pgreprise.raise_report_wait(array[rerun_report.report_id]);

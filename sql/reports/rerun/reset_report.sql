@@ -25,6 +25,8 @@ begin
     perform pgreprise.raise_not_found('report', reset_report.report_id);
   end if;
 
+  perform pgreprise.end_claims(array[reset_report.report_id], 'superseded',
+    format('report #%s was reset', reset_report.report_id));
   select setting.archive_outputs, setting.has_run_tables into settings from pgreprise.setting as setting;
   started_runs := pgreprise.start_report_runs(array[reset_report.report_id], settings.archive_outputs);
   if settings.has_run_tables then
@@ -34,6 +36,7 @@ begin
   insert into pgreprise.rerun as act (kind, report_id, country_id, run_sequence, is_archived, reason)
   values ('reset_report', reset_report.report_id, target.country_id, started_runs[1],
     settings.archive_outputs, pgreprise.checked_reason(reset_report.reason));
+  perform pgreprise.notify_workers();
 exception
   when lock_not_available then
     perform pgreprise.raise_report_wait(array[reset_report.report_id]);

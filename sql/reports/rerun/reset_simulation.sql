@@ -31,6 +31,8 @@ begin
     from pgreprise.country as country
    where country.country_id = own.target.country_id;
 
+  perform pgreprise.end_claims('{}', 'superseded', format('simulation #%s was reset', reset_simulation.simulation_id),
+    array[reset_simulation.simulation_id]);
   select setting.archive_outputs, setting.has_run_tables into settings from pgreprise.setting as setting;
   started_runs := pgreprise.start_simulation_runs(array[reset_simulation.simulation_id], settings.archive_outputs,
     api_version => package_version);

@@ -106,7 +106,10 @@ begin
     perform pgreprise.skip_used_run_numbers(array[newest_id], '{}');
     if (select setting.has_run_tables from pgreprise.setting as setting) then
       perform pgreprise.add_host_runs('initial', array[newest_id]);
+    else
+      perform pgreprise.keep_creation('report', newest_id);
     end if;
+    perform pgreprise.notify_workers();
   end if;
 
   select found_row.* into stored from pgreprise.stored_report(newest_id) as found_row;

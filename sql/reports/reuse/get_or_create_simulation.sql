@@ -99,6 +99,8 @@ begin
     perform pgreprise.skip_used_run_numbers('{}', array[newest_id]);
     if (select setting.has_run_tables from pgreprise.setting as setting) then
       perform pgreprise.add_host_runs('initial', '{}', array[newest_id]);
+    else
+      perform pgreprise.keep_creation('simulation', newest_id);
     end if;
   end if;
 

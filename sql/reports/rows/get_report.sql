@@ -24,4 +24,5 @@ $$;
 
 comment on function public.get_report(bigint, text) is 'The stored report; select * from get_report(42).';
 
-grant execute on function public.get_report(bigint, text) to pgreprise_reader, pgreprise_api, pgreprise_dba;
+grant execute on function public.get_report(bigint, text)
+to pgreprise_reader, pgreprise_worker, pgreprise_api, pgreprise_dba;

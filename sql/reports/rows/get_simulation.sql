@@ -24,4 +24,5 @@ $$;
 
 comment on function public.get_simulation(bigint, text) is 'The stored simulation; select * from get_simulation(42).';
 
-grant execute on function public.get_simulation(bigint, text) to pgreprise_reader, pgreprise_api, pgreprise_dba;
+grant execute on function public.get_simulation(bigint, text)
+to pgreprise_reader, pgreprise_worker, pgreprise_api, pgreprise_dba;

@@ -1,5 +1,7 @@
--- report_row: a report as the routines return it: the columns of report_outputs, and the times of the shown run.
--- What the application's table has no column for is null, and so are the times without its table of runs.
+-- report_row: a report as the routines return it: the columns of report_outputs; the times of the run that is shown
+-- (requested_at, started_at, finished_at): that of the application's own tables of runs where it has them (shown_run),
+-- else the current one; and of the current run what run_times() tells. What the application's table has no column for
+-- is null.
 create type pgreprise.report_row as (
   id bigint,
   country_id text,
@@ -19,5 +21,10 @@ create type pgreprise.report_row as (
   latest_successful_run_id text,
   requested_at timestamptz,
   started_at timestamptz,
-  finished_at timestamptz
+  finished_at timestamptz,
+  pending_since timestamptz,
+  claimed_at timestamptz,
+  attempt integer,
+  wait_seconds double precision,
+  run_seconds double precision
 );

@@ -14,7 +14,10 @@ begin
   return query
     select report.id::bigint, report.country_id::text, report.simulation_1_id::bigint,
         report.simulation_2_id::bigint, report.api_version::text, report.status::text, report.output::json,
-        report.error_message::text, report.year::text, report.run_sequence, host.*, shown.*
+        report.error_message::text, report.year::text, report.run_sequence, host.*,
+        coalesce(shown.requested_at, times.pending_since), coalesce(shown.started_at, times.started_at),
+        coalesce(shown.finished_at, times.finished_at), times.pending_since, times.claimed_at, times.attempt,
+        times.wait_seconds, times.run_seconds
       from public.report_outputs as report
      cross join (
        values (null::text, null::json, null::bigint, null::text, null::text, null::text)
@@ -29,6 +32,7 @@ begin
      ) as host
       left join lateral pgreprise.shown_run(report.id, report.status::text, host.active_run_id,
         host.latest_successful_run_id) as shown on true
+     cross join lateral pgreprise.run_times('report', report.id, report.run_sequence) as times
      where report.id = stored_report.report_id
        and (stored_report.country_id is null or report.country_id = stored_report.country_id);
 end;

@@ -11,7 +11,8 @@ begin
     select simulation.id::bigint, simulation.country_id::text, simulation.api_version::text,
         simulation.population_id::text, simulation.population_type::text, simulation.policy_id::bigint,
         simulation.status::text, simulation.output::json, simulation.error_message::text, simulation.run_sequence,
-        host.*
+        host.*, times.pending_since, times.claimed_at, times.started_at, times.finished_at, times.attempt,
+        times.wait_seconds, times.run_seconds
       from public.simulations as simulation
      cross join (values (null::json, null::bigint, null::text, null::text)) as absent (
        simulation_spec_json, simulation_spec_schema_version, active_run_id, latest_successful_run_id
@@ -21,6 +22,7 @@ begin
            latest_successful_run_id::text
          from (select simulation.*) as present
      ) as host
+     cross join lateral pgreprise.run_times('simulation', simulation.id, simulation.run_sequence) as times
      where simulation.id = stored_simulation.simulation_id
        and (stored_simulation.country_id is null or simulation.country_id = stored_simulation.country_id);
 end;

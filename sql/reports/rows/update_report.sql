@@ -1,8 +1,10 @@
--- update_report(report_id, country_id, status, output, error_message, run_sequence): writes the values that are not
--- null and returns the row. A null leaves its column as it is, because the current application expects that; only
--- status complete clears an error_message that is not given. To clear columns use reset_report or rerun_report.
+-- update_report(report_id, country_id, status, output, error_message, run_sequence, claim_id): writes the values that
+-- are not null and returns the row. A null leaves its column as it is, because the current application expects that;
+-- only status complete clears an error_message that is not given. To clear columns use reset_report or rerun_report.
 -- A worker gives back the run_sequence that it read with the row. If that run has ended in the meantime, the write is
--- refused. A write without run_sequence is accepted in any run.
+-- refused. A write without run_sequence is accepted in any run. A worker that has claimed the run of the report gives
+-- its claim_id: then the write is refused when the claim is over. A write without it ends the claim.
+-- The setting require_claim can ask for one of both.
 -- A finished run, which is complete or error, is not changed: a worker that sends its result again gets the stored row.
 -- Raises RR001 no such report, RR008 no such country, RR011 the run has ended, RR016 values that cannot be written,
 -- RR017 the caller's token may not, RR020 the run is finished and the setting allow_unfinish is off, RR022 a
@@ -13,62 +15,26 @@ create or replace function public.update_report(
   status text default null,
   output json default null,
   error_message text default null,
-  run_sequence bigint default null
+  run_sequence bigint default null,
+  claim_id uuid default null
 )
 returns setof pgreprise.report_row
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  target record;
 begin
   perform pgreprise.enter('reports:write', update_report.country_id);
   perform pgreprise.check_update(update_report.status, update_report.output, update_report.error_message);
-
-  -- Locked before it is judged, so that nobody finishes or reruns it in between.
-  -- Without a wait there is no block that catches an error: such a block costs something and would lock the row twice.
-  for attempt in 1..2 loop
-    select report.id::bigint as id, report.run_sequence, report.status::text as status, report.output::json as output,
-        report.error_message::text as error_message
-      into target
-      from public.report_outputs as report
-     where report.id = update_report.report_id
-       and (update_report.country_id is null or report.country_id = update_report.country_id)
-       for no key update skip locked;
-    exit when found or attempt = 2;
-    perform pgreprise.lock_rows('report_outputs', array[update_report.report_id]);
-  end loop;
-  if target.id is null then
-    perform pgreprise.raise_not_found('report', update_report.report_id, update_report.country_id);
-  end if;
-
-  if pgreprise.is_to_be_written('report', target.id, target.run_sequence, target.status, target.output,
-    target.error_message, update_report.run_sequence, update_report.status, update_report.output,
-    update_report.error_message)
-  then
-    update public.report_outputs as report
-       set status = coalesce(update_report.status, report.status),
-           output = coalesce(update_report.output, report.output::json),
-           error_message = case
-             when update_report.status = 'complete' then update_report.error_message
-             else coalesce(update_report.error_message, report.error_message)
-           end
-     where report.id = update_report.report_id;
-    if not found then
-      perform pgreprise.raise_kept_rows('RR022', 'report_outputs', 1, 0);
-    end if;
-    if (select setting.has_run_tables from pgreprise.setting as setting) then
-      perform pgreprise.write_report_host_run(target.id);
-    end if;
-  end if;
+  perform pgreprise.write_report(update_report.report_id, update_report.country_id, update_report.status,
+    update_report.output, update_report.error_message, update_report.run_sequence, update_report.claim_id);
 
   return query select stored.* from pgreprise.stored_report(update_report.report_id) as stored;
 end;
 $$;
 
-comment on function public.update_report(bigint, text, text, json, text, bigint) is
+comment on function public.update_report(bigint, text, text, json, text, bigint, uuid) is
 'Writes the values that are not null to a report whose run is not finished, and returns it.';
 
-grant execute on function public.update_report(bigint, text, text, json, text, bigint)
+grant execute on function public.update_report(bigint, text, text, json, text, bigint, uuid)
 to pgreprise_api, pgreprise_dba;

@@ -1,5 +1,6 @@
 -- recorded_runs(report_id): the runs of a report that pgreprise knows, the current one included, and the act that
--- started each: what report_history() lists, without the application's own tables of runs.
+-- started each: what report_history() lists, without the application's own tables of runs. A run that was cancelled has
+-- the status cancelled; report_outputs has error.
 create or replace function pgreprise.recorded_runs(report_id bigint)
 returns table (
   run_sequence integer,
@@ -11,7 +12,13 @@ returns table (
   api_version text,
   started_by text,
   rerun_id bigint,
+  pending_since timestamptz,
+  claimed_at timestamptz,
   started_at timestamptz,
+  finished_at timestamptz,
+  attempt integer,
+  wait_seconds double precision,
+  run_seconds double precision,
   ended_at timestamptz,
   restores_run integer,
   undone_by bigint,
@@ -51,12 +58,25 @@ begin
          )
     )
 
-    select runs.run_sequence, runs.is_current, runs.status, runs.had_output, runs.has_output, runs.error_message,
-        runs.api_version, act.kind, act.rerun_id, act.created_at, runs.ended_at, restored.restores_run, act.undone_by,
+    select runs.run_sequence, runs.is_current,
+        case
+          when runs.status = 'error' and exists (
+            select from pgreprise.rerun as cancel
+             where cancel.report_id = recorded_runs.report_id
+               and cancel.kind = 'cancel_run'
+               and cancel.of_run = coalesce(restored.restores_run, runs.run_sequence)
+          ) then 'cancelled'
+          else runs.status
+        end,
+        runs.had_output, runs.has_output, runs.error_message,
+        runs.api_version, act.kind, act.rerun_id, times.pending_since, times.claimed_at, times.started_at,
+        times.finished_at, times.attempt, times.wait_seconds, times.run_seconds, runs.ended_at,
+        restored.restores_run, act.undone_by,
         act.purged_at, act.actor, act.session_role, act.role_setting, act.idempotency_key, act.simulation_ids,
         act.economy_cache_rows_deleted, act.batch_id, coalesce(act.reason, batch.reason),
         act.request_id, act.client_address
       from runs
+     cross join lateral pgreprise.run_times('report', recorded_runs.report_id, runs.run_sequence) as times
       left join pgreprise.rerun as act
         on act.report_id = recorded_runs.report_id and act.run_sequence = runs.run_sequence
       left join pgreprise.rerun_batch as batch on batch.batch_id = act.batch_id

@@ -1,5 +1,7 @@
 -- report_history(report_id, country_id): the runs of a report, newest first, with the current one. A run ended when the
 -- act of the next run was done. Changes nothing.
+-- pending_since, claimed_at, started_at, finished_at, attempt, wait_seconds and run_seconds are those of run_times().
+-- status is that of the run, and cancelled for one that was cancelled.
 -- started_by: rerun, reset_report or undo, null for the first run. restores_run: the run whose result an undo put back.
 -- Where the application has tables of runs of its own, host_run_id and host_run_sequence name its run, and the runs
 -- that it made without pgreprise come last: they have no run_sequence, and started_by is what the application wrote.
@@ -17,7 +19,13 @@ returns table (
   api_version text,
   started_by text,
   rerun_id bigint,
+  pending_since timestamptz,
+  claimed_at timestamptz,
   started_at timestamptz,
+  finished_at timestamptz,
+  attempt integer,
+  wait_seconds double precision,
+  run_seconds double precision,
   ended_at timestamptz,
   restores_run integer,
   undone_by bigint,
@@ -60,7 +68,8 @@ begin
   return query
     with own_run as (
       select host.id::text as id, host.run_sequence, host.status, host.output is not null as has_output,
-          host.error_message, host.report_cache_version, host.trigger_type, host.requested_at, host.finished_at
+          host.error_message, host.report_cache_version, host.trigger_type, host.requested_at, host.started_at,
+          host.finished_at
         from public.report_output_runs as host
        where host.report_output_id = report_history.report_id
     ),
@@ -96,8 +105,12 @@ begin
         left join own_run on own_run.id = recorded.host_run_id
       union all
       select null, false, own_run.status, own_run.has_output, own_run.has_output, own_run.error_message,
-          own_run.report_cache_version, own_run.trigger_type, null, own_run.requested_at::timestamptz,
-          own_run.finished_at::timestamptz, null, null, null, null, null, null, null, null, null, null, null,
+          own_run.report_cache_version, own_run.trigger_type, null, own_run.requested_at::timestamptz, null,
+          own_run.started_at::timestamptz, own_run.finished_at::timestamptz, null,
+          extract(epoch from own_run.started_at - own_run.requested_at),
+          extract(epoch from own_run.finished_at - own_run.started_at),
+          null, null, null, null, null, null, null, null, null, null,
+          null, null,
           null, null, own_run.id, own_run.run_sequence
         from own_run
        where not exists (select from recorded where recorded.host_run_id = own_run.id)

@@ -25,14 +25,16 @@ begin
   if stored.run_sequence = report_run_output.run_sequence then
     return query
       select stored.id, stored.country_id, stored.run_sequence, true, stored.api_version, stored.status,
-          stored.output is not null, stored.output, stored.error_message;
+          stored.output is not null, stored.output, stored.error_message, times.*
+        from pgreprise.run_times('report', stored.id, stored.run_sequence) as times;
     return;
   end if;
 
   return query
     select run.report_id, own.stored.country_id, run.run_sequence, false, run.api_version, run.status,
-        run.had_output, run.output, run.error_message
+        run.had_output, run.output, run.error_message, times.*
       from pgreprise.report_run as run
+     cross join lateral pgreprise.run_times('report', run.report_id, run.run_sequence) as times
      where run.report_id = report_run_output.report_id
        and run.run_sequence = report_run_output.run_sequence
        -- Later runs belong to a deleted report that had this id.

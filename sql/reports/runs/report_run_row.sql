@@ -8,5 +8,12 @@ create type pgreprise.report_run_row as (
   status text,
   had_output boolean,
   output json,
-  error_message text
+  error_message text,
+  pending_since timestamptz,
+  claimed_at timestamptz,
+  started_at timestamptz,
+  finished_at timestamptz,
+  attempt integer,
+  wait_seconds double precision,
+  run_seconds double precision
 );

@@ -4,7 +4,8 @@
 -- when it begins, and readers that have already read a larger id would never see an act that commits late.
 -- An act that somebody is undoing or purging at the moment comes later, when that has ended: no reader waits for it.
 -- Read the feed in a transaction of its own, and keep the position after that has committed.
--- kind is rerun, reset_report, reset_simulation, delete_reform_impacts or undo. simulation_ids are the simulations of
+-- kind is rerun, reset_report, reset_simulation, delete_reform_impacts, undo, cancel_run or release_run.
+-- simulation_ids are the simulations of
 -- which the act started a new run. undone tells whether an undo has undone the act.
 -- cache_scopes are the scopes of the economy cache that the act emptied (cache_scope), for caches outside the database.
 -- Raises RR016 when max_rows is not between 1 and 10000, RR017 when the caller's token may not read.
@@ -71,7 +72,8 @@ begin
   end if;
 
   return query
-    select act.feed_position, act.rerun_id, act.kind, act.report_id, act.country_id, act.report_type, act.run_sequence,
+    select act.feed_position, act.rerun_id, act.kind, act.report_id, act.country_id, act.report_type,
+        coalesce(act.run_sequence, act.of_run),
         act.simulation_ids, act.simulation_run_sequences, act.batch_id, act.actor, act.created_at,
         act.undone_by is not null, act.cache_scopes
       from pgreprise.rerun as act

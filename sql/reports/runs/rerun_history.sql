@@ -1,9 +1,9 @@
 -- rerun_history(since, until, actor, kind, country_id, report_id, batch_id, before, max_rows): what was done to all
 -- reports and simulations, the newest act first: who did it, when, why, and from where. Each condition that is given
 -- must hold. The next page begins before the rerun_id of the last row. Changes nothing.
--- kind is rerun, reset_report, reset_simulation, delete_reform_impacts or undo. actor is the person of the token, or
--- where there was none the role. For reruns of a batch, reason is that of the batch. undoes is the act that an undo
--- undid; undone_by is the undo of an act.
+-- kind is rerun, reset_report, reset_simulation, delete_reform_impacts, undo, cancel_run or release_run. actor is the
+-- person of the token, or where there was none the role. For reruns of a batch, reason is that of the batch. undoes is
+-- the act that an undo undid; undone_by is the undo of an act.
 -- Raises RR008 no such country, RR016 when max_rows is not between 1 and 1000 or kind is none of these, RR017 when the
 -- caller's token may not read.
 create or replace function public.rerun_history(
@@ -34,17 +34,20 @@ begin
       detail = jsonb_build_object('max_rows', rerun_history.max_rows),
       hint = 'Read in pages: continue before the rerun_id of the last row.';
   end if;
-  if rerun_history.kind not in ('rerun', 'reset_report', 'reset_simulation', 'delete_reform_impacts', 'undo') then
+  if rerun_history.kind not in ('rerun', 'reset_report', 'reset_simulation', 'delete_reform_impacts', 'undo',
+    'cancel_run', 'release_run')
+  then
     raise exception using
       errcode = 'RR016',
       message = format('There is no kind of act %s.', to_json(left(rerun_history.kind, 100))),
       detail = jsonb_build_object('kind', left(rerun_history.kind, 100)),
-      hint = 'It is rerun, reset_report, reset_simulation, delete_reform_impacts or undo.';
+      hint = 'It is rerun, reset_report, reset_simulation, delete_reform_impacts, undo, cancel_run or release_run.';
   end if;
 
   return query
-    select act.rerun_id, act.kind, act.report_id, act.country_id, act.report_type, act.run_sequence,
-        act.simulation_ids, act.economy_cache_rows_deleted, act.batch_id, act.undoes, act.undone_by, act.undone_at,
+    select act.rerun_id, act.kind, act.report_id, act.country_id, act.report_type,
+        coalesce(act.run_sequence, act.of_run), act.simulation_ids, act.economy_cache_rows_deleted, act.batch_id,
+        act.undoes, act.undone_by, act.undone_at,
         act.purged_at, act.created_at, act.actor, act.session_role, act.role_setting,
         coalesce(act.reason, batch.reason), act.request_id, act.client_address, act.idempotency_key
       from pgreprise.rerun as act

@@ -1,6 +1,7 @@
 -- undo_act(rerun_id, force, reason): puts back what an act of pgreprise.rerun cleared, as new runs: the status, output,
 -- error and version of the report and the simulations, and the economy cache rows with their ids. undo_rerun() and the
 -- undo of a batch call it. With force, later results that are in the way are archived and overwritten.
+-- A run that was running is pending again: nobody computes it any more.
 -- Where the application has tables of runs of its own, the runs that the act added there are removed again
 -- (remove_host_run).
 -- Returns {"rerun_id", "undo_id", "report_id", "report_type", "simulation_ids", "economy_cache_rows_restored",
@@ -32,6 +33,7 @@ declare
   undo_id          bigint;
   keep_outputs     boolean;
   has_run_tables   boolean;
+  report_was_running boolean := false;
 begin
   select setting.archive_outputs, setting.has_run_tables into keep_outputs, has_run_tables
     from pgreprise.setting as setting;
@@ -40,7 +42,8 @@ begin
     perform pgreprise.raise_not_found('rerun', undo_act.rerun_id);
   end if;
 
-  -- Locks as in a rerun: the report, the simulations by id; then the act, which another undo or a purge may change.
+  -- Locks as in a rerun: the report, the simulations by id, the claims by id; then the act, which another undo or a
+  -- purge may change.
   reset_ids := array(
     select started.simulation_id
       from unnest(own.act.simulation_ids, own.act.simulation_run_sequences) as started(simulation_id, run_sequence)
@@ -52,6 +55,7 @@ begin
     where simulation.id = any (own.reset_ids)
     order by simulation.id
       for no key update;
+  perform pgreprise.lock_claims(array_remove(array[act.report_id], null), reset_ids);
   select found_act.* into act
     from pgreprise.rerun as found_act
    where found_act.rerun_id = undo_act.rerun_id
@@ -59,6 +63,8 @@ begin
 
   refused := case
     when act.kind = 'undo' then format('Rerun #%s is an undo.', act.rerun_id)
+    when act.kind in ('cancel_run', 'release_run')
+      then format('Act #%s cancelled or released a run and cleared nothing.', act.rerun_id)
     when act.undone_by is not null
       then format('Rerun #%s was already undone at %s by undo #%s.', act.rerun_id, act.undone_at, act.undone_by)
     when not act.is_archived
@@ -169,13 +175,18 @@ begin
           'archives and overwrites the later results: call undo_rerun(%s, force => true)', act.rerun_id) end;
   end if;
 
+  perform pgreprise.end_claims(array_remove(array[act.report_id], null), 'superseded',
+    format('rerun #%s was undone', act.rerun_id), reset_ids);
   if act.report_id is not null then
-    select run.status, run.output, run.error_message, run.api_version
+    -- Nobody computes it any more: a run that was running is pending again.
+    select case run.status when 'running' then 'pending' else run.status end as status, run.output,
+        run.error_message, run.api_version, run.status = 'running' as was_running
       into ended
       from pgreprise.report_run as run
      where run.report_id = own.act.report_id and run.run_sequence = own.act.run_sequence - 1;
     new_report_runs := pgreprise.start_report_runs(array[act.report_id], keep_outputs, ended.status, ended.output,
       ended.error_message, ended.api_version);
+    report_was_running := ended.was_running;
     insert into pgreprise.restored_run (row_kind, row_id, run_sequence, restores_run)
     values ('report', act.report_id, new_report_runs[1],
       pgreprise.original_run('report', act.report_id, act.run_sequence - 1));
@@ -187,7 +198,8 @@ begin
      where started.run_sequence is not null
      order by started.simulation_id
   loop
-    select run.status, run.output, run.error_message, run.api_version
+    select case run.status when 'running' then 'pending' else run.status end as status, run.output, run.error_message,
+        run.api_version, run.status = 'running' as was_running
       into ended
       from pgreprise.simulation_run as run
      where run.simulation_id = own.reset.simulation_id and run.run_sequence = own.reset.ended_run;
@@ -199,11 +211,17 @@ begin
       pgreprise.original_run('simulation', reset.simulation_id, reset.ended_run));
     if has_run_tables then
       perform pgreprise.remove_host_run('simulation', reset.simulation_id, reset.ended_run + 1, started_runs[1]);
+      if ended.was_running then
+        perform pgreprise.write_simulation_host_run(reset.simulation_id);
+      end if;
     end if;
   end loop;
   -- After the runs of the simulations, which may refer to it.
   if has_run_tables and act.report_id is not null then
     perform pgreprise.remove_host_run('report', act.report_id, act.run_sequence, new_report_runs[1]);
+    if report_was_running then
+      perform pgreprise.write_report_host_run(act.report_id);
+    end if;
   end if;
 
   insert into pgreprise.rerun as undo
@@ -222,6 +240,7 @@ begin
          done.time_period, done.api_version)
        = (emptied.country_id, emptied.baseline_policy_id, emptied.reform_policy_id, emptied.region, emptied.dataset,
          emptied.time_period, emptied.api_version);
+  perform pgreprise.notify_workers();
   update pgreprise.rerun as undone
      set undone_by = own.undo_id, undone_at = now()
    where undone.rerun_id = own.act.rerun_id;

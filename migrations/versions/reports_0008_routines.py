@@ -1,17 +1,17 @@
 """The routines of the reports domain.
 
-Revision: reports_0007
-Revises: reports_0006
+Revision: reports_0008
+Revises: reports_0007
 """
 
 from alembic import op
 
-revision = "reports_0007"
-down_revision = "reports_0006"
+revision = "reports_0008"
+down_revision = "reports_0007"
 branch_labels = None
 depends_on = None
 
-TYPES = ("report_row", "simulation_row", "report_run_row", "history_row", "cache_key", "linked_report")
+TYPES = ("report_row", "simulation_row", "report_run_row", "history_row", "cache_key", "linked_report", "claim_row", "attempt_row")
 # A routine comes after those that it calls.
 ROUTINES = (
     "require_country",
@@ -29,16 +29,41 @@ ROUTINES = (
     "newest_simulation",
     "newest_report",
     "raise_run_not_current",
-    "is_to_be_written",
+    "original_run",
+    "host_run_times",
+    "run_times",
     "shown_run",
     "stored_report",
     "stored_simulation",
+    "keep_run_time",
+    "keep_creation",
     "skip_used_run_numbers",
     "start_report_runs",
     "start_simulation_runs",
     "add_host_runs",
     "write_report_host_run",
     "write_simulation_host_run",
+    "write_report_state",
+    "write_simulation_state",
+    "check_lease",
+    "notify_workers",
+    "raise_no_claim",
+    "raise_claim_over",
+    "lock_claims",
+    "end_claim",
+    "end_claims",
+    "held_claim",
+    "require_claim",
+    "require_finished_simulations",
+    "is_to_be_written",
+    "write_simulation",
+    "write_report",
+    "make_claimable",
+    "give_back_claim",
+    "looks_free",
+    "pending_reports",
+    "keep_claim_position",
+    "forget_retry",
     "host_run_obstacle",
     "remove_host_run",
     "host_columns",
@@ -65,13 +90,33 @@ ROUTINES = (
     "reset_report",
     "delete_reform_impacts",
     "rerun_report",
+    "write_cancellation",
+    "end_lost_claim",
+    "sweep_claim",
+    "sweep_claims",
+    "claim_pending_report",
+    "claim_reports",
+    "claim_report",
+    "heartbeat_claim",
+    "finish_simulation",
+    "finish_report",
+    "fail_simulation",
+    "fail_report",
+    "release_claim",
+    "shown_attempt",
+    "report_attempts",
+    "open_claims",
+    "cancel_run",
+    "stuck_runs",
+    "release_run",
+    "release_stuck",
+    "release_stuck_runs",
     "report_defects",
     "mismatched_cache_versions",
     "failed_cache_rows",
     "lost_runs",
     "run_table_differences",
     "example_reports",
-    "original_run",
     "undo_obstacle",
     "undo_act",
     "undo_rerun",
