@@ -11,7 +11,16 @@ down_revision = "reports_0007"
 branch_labels = None
 depends_on = None
 
-TYPES = ("report_row", "simulation_row", "report_run_row", "history_row", "cache_key", "linked_report", "claim_row", "attempt_row")
+TYPES = (
+    "report_row",
+    "simulation_row",
+    "report_run_row",
+    "history_row",
+    "cache_key",
+    "linked_report",
+    "claim_row",
+    "attempt_row",
+)
 # A routine comes after those that it calls.
 ROUTINES = (
     "require_country",
