@@ -20,80 +20,86 @@ stable
 begin atomic
   select
     known.pending_since,
-    tried.claimed_at,
+    known.claimed_at,
     known.started_at,
     known.finished_at,
-    tried.attempt,
+    known.attempt,
     extract(epoch from known.started_at - known.pending_since)::double precision as wait_seconds,
     extract(epoch from known.finished_at - known.started_at)::double precision as run_seconds
   from (
     select
-      restored.restores_run as run_number,
-      1 as place
-    from pgreprise.restored_run as restored
-    where
-      restored.row_kind = run_times.row_kind
-      and restored.row_id = run_times.row_id
-      and restored.run_sequence = run_times.run_sequence
-    union all
-    select
-      run_times.run_sequence,
-      2
-  ) as candidate
-  cross join pgreprise.setting as setting
-  left join pgreprise.run_time as stored
-    on
-      stored.row_kind = run_times.row_kind
-      and stored.row_id = run_times.row_id
-      and stored.run_sequence = candidate.run_number
-  left join pgreprise.report_run as earlier_report
-    on
-      run_times.row_kind = 'report'
-      and earlier_report.report_id = run_times.row_id
-      and earlier_report.run_sequence = candidate.run_number - 1
-  left join pgreprise.simulation_run as earlier_simulation
-    on
-      run_times.row_kind = 'simulation'
-      and earlier_simulation.simulation_id = run_times.row_id
-      and earlier_simulation.run_sequence = candidate.run_number - 1
-  -- It is strict: for a null it is not called at all.
-  left join lateral pgreprise.host_run_times(
-    run_times.row_kind, case when setting.has_run_tables then run_times.row_id end, candidate.run_number
-  ) as host on true
-  cross join lateral (
-    select
+      candidate.place,
       coalesce(earlier_report.ended_at, earlier_simulation.ended_at, stored.pending_since, host.requested_at)
         as pending_since,
       coalesce(host.started_at, stored.started_at) as started_at,
-      coalesce(host.finished_at, stored.finished_at) as finished_at
-  ) as known
-  cross join lateral (
-    select
-      max(attempts.attempt) as attempt,
-      max(attempts.claimed_at) as claimed_at
+      coalesce(host.finished_at, stored.finished_at) as finished_at,
+      case run_times.row_kind
+        when 'report' then (
+          select max(claim.claimed_at)
+          from pgreprise.claim as claim
+          where claim.report_id = run_times.row_id and claim.run_sequence = candidate.run_number
+        )
+        else (
+          select max(given.claimed_at)
+          from pgreprise.claim_simulation as given
+          where
+            given.simulation_id = run_times.row_id
+            and given.run_sequence = candidate.run_number
+            and (given.computes or given.finished_at is not null)
+        )
+      end as claimed_at,
+      case run_times.row_kind
+        when 'report' then (
+          select max(claim.attempt)
+          from pgreprise.claim as claim
+          where claim.report_id = run_times.row_id and claim.run_sequence = candidate.run_number
+        )
+        else (
+          select nullif(count(*), 0)::integer
+          from pgreprise.claim_simulation as given
+          where
+            given.simulation_id = run_times.row_id
+            and given.run_sequence = candidate.run_number
+            and (given.computes or given.finished_at is not null)
+        )
+      end as attempt
     from (
       select
-        claim.attempt,
-        claim.claimed_at
-      from pgreprise.claim as claim
+        restored.restores_run as run_number,
+        1 as place
+      from pgreprise.restored_run as restored
       where
-        run_times.row_kind = 'report'
-        and claim.report_id = run_times.row_id
-        and claim.run_sequence = candidate.run_number
+        restored.row_kind = run_times.row_kind
+        and restored.row_id = run_times.row_id
+        and restored.run_sequence = run_times.run_sequence
       union all
       select
-        row_number() over (order by given.claimed_at)::integer,
-        given.claimed_at
-      from pgreprise.claim_simulation as given
-      where
-        run_times.row_kind = 'simulation'
-        and given.simulation_id = run_times.row_id
-        and given.run_sequence = candidate.run_number
-        and (given.computes or given.finished_at is not null)
-    ) as attempts
-  ) as tried
-  where candidate.place = 2 or known.finished_at is not null
-  order by candidate.place
+        run_times.run_sequence,
+        2
+    ) as candidate
+    cross join pgreprise.setting as setting
+    left join pgreprise.run_time as stored
+      on
+        candidate.run_number = stored.run_sequence
+        and stored.row_kind = run_times.row_kind
+        and stored.row_id = run_times.row_id
+    left join pgreprise.report_run as earlier_report
+      on
+        candidate.run_number - 1 = earlier_report.run_sequence
+        and earlier_report.report_id = run_times.row_id
+        and run_times.row_kind = 'report'
+    left join pgreprise.simulation_run as earlier_simulation
+      on
+        candidate.run_number - 1 = earlier_simulation.run_sequence
+        and earlier_simulation.simulation_id = run_times.row_id
+        and run_times.row_kind = 'simulation'
+    -- It is strict: for a null it is not called at all.
+    left join lateral pgreprise.host_run_times(
+      run_times.row_kind, case when setting.has_run_tables then run_times.row_id end, candidate.run_number
+    ) as host on true
+  ) as known
+  where known.place = 2 or known.finished_at is not null
+  order by known.place
   limit 1;
 end;
 
