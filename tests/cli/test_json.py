@@ -50,6 +50,8 @@ ARGUMENTS = {
     ("preview",): ("us", "1"),
     ("undo",): ("1",),
     ("runs",): ("us", "1"),
+    ("last-good",): ("us", "1"),
+    ("compare-runs",): ("us", "1", "1", "1"),
     ("rerun-batch",): ("--country", "us"),
     ("batches", "show"): ("1",),
     ("batches", "cancel"): ("1",),
