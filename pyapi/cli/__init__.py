@@ -20,7 +20,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.api.address import AddressTakenError, UnprotectedAddressError
-from pyapi.cli import batches, carbon, history, installation, invalidation, manual, reports, serving, upkeep
+from pyapi.cli import batches, carbon, history, installation, invalidation, manual, reports, serving, upkeep, work
 from pyapi.cli.output import echo, explain, print_error, print_json, printable
 from pyapi.embedded import EmbeddedUnavailableError
 from pyapi.schema.files import TextError
@@ -40,7 +40,7 @@ def cli() -> None:
     """
 
 
-for group in (serving, installation, reports, history, batches, invalidation, carbon, upkeep, manual):
+for group in (serving, installation, reports, history, batches, work, invalidation, carbon, upkeep, manual):
     for command in group.COMMANDS:
         cli.add_command(command)
 
