@@ -12,7 +12,7 @@ from tests.support.concurrency import at_once, connections, waiting_for_a_lock
 from tests.support.databases import Connect, Connection
 from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.refusals import refusal
-from tests.support.snapshots import changed_tables, everything, snapshot, without_runs
+from tests.support.snapshots import changed_tables, everything, put_back, snapshot, without_runs
 from tests.support.statements import newest_act, one, rerun, undo
 
 ODD_JSON = ' {"b" : 1,\n "a": [1e2, -0],  "b":2} '
@@ -246,7 +246,7 @@ def test_without_the_archive_many_keep_no_output_either(sandbox: Connection, wor
 
 
 def test_many_are_undone_newest_first(sandbox: Connection, world: World) -> None:
-    before = without_runs(snapshot(sandbox))
+    before = put_back(snapshot(sandbox))
     rerun_many(sandbox, world.all)
     for act in sandbox.execute("select rerun_id from pgreprise.rerun order by rerun_id desc").fetchall():
         undo(sandbox, act["rerun_id"])
@@ -604,7 +604,7 @@ def test_batches_are_listed_newest_first_with_who_made_them(sandbox: Connection,
 
 def test_a_dba_runs_a_batch_and_takes_it_back(dba: Connection, connect: Connect) -> None:
     world = World(dba)
-    before = without_runs(snapshot(dba))
+    before = put_back(snapshot(dba))
     someone = connect(role="pgreprise_dba")
     batch = create(someone, ids=world.all)
     result = run(someone, batch, 4)
@@ -642,7 +642,7 @@ def test_a_batch_of_which_something_has_moved_on_is_undone_but_for_that(dba: Con
     assert one(dba, "select output::text as output from get_report(%s)", computed)["output"] == '{"new" :1}'
     taken = one(dba, "call undo_rerun_batch(%s, force => true)", batch)["result"]
     assert taken == {"batch_id": batch, "reruns": 1, "undone": 1, "refused": 0, "left": 0}
-    assert without_runs(snapshot(dba)) == without_runs(before)
+    assert without_runs(snapshot(dba)) == put_back(before)
 
 
 def test_an_undo_chunk_lists_what_it_left_alone(sandbox: Connection, world: World) -> None:

@@ -121,6 +121,7 @@ def test_a_country_without_a_cache_version_can_be_computed(sandbox: Connection) 
     assert claim(sandbox)["report_id"] == wanted
 
 
+@pytest.mark.usefixtures("report")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -134,9 +135,7 @@ def test_a_country_without_a_cache_version_can_be_computed(sandbox: Connection) 
         ({"lease": None}, "A lease must be between 1 second and 1 day."),
     ],
 )
-def test_a_claim_that_cannot_be_is_refused(
-    sandbox: Connection, report: int, arguments: dict[str, Any], message: str
-) -> None:
+def test_a_claim_that_cannot_be_is_refused(sandbox: Connection, arguments: dict[str, Any], message: str) -> None:
     with refuses(sandbox, "RR016", message):
         claims(sandbox, **{"worker": "worker 1", **arguments})
 
@@ -188,7 +187,8 @@ def test_the_very_same_result_sent_again_is_answered_with_what_is_stored(sandbox
         sandbox.execute("select * from finish_report(%s, '3')", (claimed["claim_id"],))
 
 
-def test_a_failed_report_is_an_error_and_its_simulations_are_free(sandbox: Connection, report: int) -> None:
+@pytest.mark.usefixtures("report")
+def test_a_failed_report_is_an_error_and_its_simulations_are_free(sandbox: Connection) -> None:
     claimed = claim(sandbox)
 
     failed = one(sandbox, "select * from fail_report(%s, 'no data')", claimed["claim_id"])
@@ -212,17 +212,17 @@ def test_a_failed_report_can_be_tried_again_later(sandbox: Connection, report: i
     assert (later["report_id"], later["run_sequence"], later["attempt"]) == (report, 2, 2)
 
 
+@pytest.mark.usefixtures("report")
 @pytest.mark.parametrize(("message", "retry_after"), [("", None), (" ", None), (None, None), ("no data", "-1 s")])
-def test_a_failure_needs_a_message(
-    sandbox: Connection, report: int, message: str | None, retry_after: str | None
-) -> None:
+def test_a_failure_needs_a_message(sandbox: Connection, message: str | None, retry_after: str | None) -> None:
     claimed = claim(sandbox)
 
     with refuses(sandbox, "RR016"):
         sandbox.execute("select * from fail_report(%s, %s, %s::interval)", (claimed["claim_id"], message, retry_after))
 
 
-def test_a_released_report_is_free_at_once_and_the_attempt_does_not_count(sandbox: Connection, report: int) -> None:
+@pytest.mark.usefixtures("report")
+def test_a_released_report_is_free_at_once_and_the_attempt_does_not_count(sandbox: Connection) -> None:
     claimed = claim(sandbox)
 
     sandbox.execute("select release_claim(%s)", (claimed["claim_id"],))
@@ -232,12 +232,13 @@ def test_a_released_report_is_free_at_once_and_the_attempt_does_not_count(sandbo
     assert claim(sandbox, worker="worker 2")["attempt"] == 2
 
 
-def test_a_claim_that_does_not_exist_is_refused(sandbox: Connection, report: int) -> None:
+@pytest.mark.usefixtures("report")
+def test_a_claim_that_does_not_exist_is_refused(sandbox: Connection) -> None:
     unknown = "00000000-0000-4000-8000-000000000000"
     for statement in (
         "select * from heartbeat_claim(%s)",
         "select * from finish_report(%s, '1')",
-        f"select * from finish_simulation(%s, {add_simulation(sandbox, status='running')}, '1')",
+        f"select * from finish_simulation(%s, {add_simulation(sandbox, status='running')}, '1')",  # noqa: S608
         "select * from fail_report(%s, 'no')",
         "select release_claim(%s)",
     ):
@@ -263,7 +264,8 @@ def test_a_claim_writes_only_its_own_simulations(sandbox: Connection, report: in
 # --- silence ---------------------------------------------------------------------------------
 
 
-def test_a_heartbeat_renews_the_lease_and_tells_the_progress(sandbox: Connection, report: int) -> None:
+@pytest.mark.usefixtures("report")
+def test_a_heartbeat_renews_the_lease_and_tells_the_progress(sandbox: Connection) -> None:
     claimed = claim(sandbox)
 
     told = one(
@@ -293,7 +295,7 @@ def test_a_lost_worker_loses_its_report_to_the_next_one(sandbox: Connection, rep
     for statement in (
         "select * from heartbeat_claim(%s)",
         "select * from finish_report(%s, '1')",
-        f"select * from finish_simulation(%s, {lost['simulations'][0]['simulation_id']}, '1')",
+        f"select * from finish_simulation(%s, {lost['simulations'][0]['simulation_id']}, '1')",  # noqa: S608
         "select * from fail_report(%s, 'no')",
         "select release_claim(%s)",
     ):
@@ -495,7 +497,8 @@ def test_a_setting_lets_only_claims_write_a_run_that_was_ever_claimed(sandbox: C
 # --- the tables themselves -------------------------------------------------------------------
 
 
-def test_two_open_claims_of_one_report_cannot_exist(sandbox: Connection, report: int) -> None:
+@pytest.mark.usefixtures("report")
+def test_two_open_claims_of_one_report_cannot_exist(sandbox: Connection) -> None:
     claimed = claim(sandbox)
 
     with refuses(sandbox, "23505", contains="claim_open"):
@@ -507,7 +510,8 @@ def test_two_open_claims_of_one_report_cannot_exist(sandbox: Connection, report:
         )
 
 
-def test_two_open_claims_cannot_compute_one_simulation(sandbox: Connection, report: int) -> None:
+@pytest.mark.usefixtures("report")
+def test_two_open_claims_cannot_compute_one_simulation(sandbox: Connection) -> None:
     claimed = claim(sandbox)
 
     with refuses(sandbox, "23505", contains="claim_simulation_computed"):
@@ -518,7 +522,8 @@ def test_two_open_claims_cannot_compute_one_simulation(sandbox: Connection, repo
         )
 
 
-def test_the_act_of_a_rerun_is_not_changed_by_claims(sandbox: Connection, report: int) -> None:
+@pytest.mark.usefixtures("report")
+def test_the_act_of_a_rerun_is_not_changed_by_claims(sandbox: Connection) -> None:
     claim(sandbox)
 
     assert newest_act(sandbox)["kind"] == "rerun"

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel
 
+from tests.support.claims import claim
 from tests.support.concurrency import CALLERS, LEVELS, at_once, connections, waiting_for_a_lock
 from tests.support.databases import Connect, Connection
 from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
@@ -49,6 +50,10 @@ def test_a_writer_waits_five_seconds_at_most_or_as_long_as_its_caller_said(sandb
     add_reform_impact(sandbox)
     act = rerun(sandbox, report)["rerun_id"]
     batch = one(sandbox, 'select create_rerun_batch(\'{"country": "us"}\') as id')["id"]
+    computed = add_simulation(sandbox, status="pending", output=None)
+    ready_simulation = add_simulation(sandbox)
+    claimed = claim(sandbox, add_report(sandbox, computed, status="pending", output=None))
+    ready = claim(sandbox, add_report(sandbox, ready_simulation, status="pending", output=None))
     cancelled = one(sandbox, "select create_rerun_batch('{\"ids\": [7]}') as id")["id"]
     calls = [
         *(call for call in WRITERS if "(1" not in call),
@@ -57,7 +62,7 @@ def test_a_writer_waits_five_seconds_at_most_or_as_long_as_its_caller_said(sandb
         f"select update_report({report}, status => 'running')",
         "select get_or_create_report('us', id, year => '2030') from public.simulations",
         "select reset_simulation(id) from public.simulations",
-        "select update_simulation(id, status => 'running') from public.simulations",
+        f"select update_simulation(id, status => 'running') from public.simulations where id <> {ready_simulation}",
         f"call undo_rerun({act})",
         f"call rerun_reports(array[{report}])",
         'select create_rerun_batch(\'{"year": "2025"}\')',
@@ -68,6 +73,15 @@ def test_a_writer_waits_five_seconds_at_most_or_as_long_as_its_caller_said(sandb
         "select set_setting('archive_outputs', 'off')",
         "select * from rerun_feed(0)",
         "select keep_feed_position('someone', 0)",
+        "select * from claim_report('worker')",
+        f"select * from heartbeat_claim('{claimed['claim_id']}')",
+        f"select * from finish_simulation('{claimed['claim_id']}', {computed}, '1')",
+        f"select * from fail_simulation('{claimed['claim_id']}', {computed}, 'no')",
+        f"select * from finish_report('{ready['claim_id']}', '1')",
+        f"select * from fail_report('{claimed['claim_id']}', 'no')",
+        f"select release_claim('{claimed['claim_id']}')",
+        f"select cancel_run({claimed['report_id']})",
+        "select * from release_stuck_runs(interval '0')",
     ]
     # The other domains' are tested by themselves.
     writers = sandbox.execute(

@@ -11,7 +11,7 @@ from tests.support.concurrency import waiting_for_a_lock
 from tests.support.databases import Connect, Connection
 from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.refusals import refusal
-from tests.support.snapshots import changed_tables, everything, snapshot, without_runs
+from tests.support.snapshots import changed_tables, everything, put_back, snapshot, without_runs
 from tests.support.statements import newest_act, one, rerun, undo
 
 KINDS = ("report", "simulation")
@@ -103,7 +103,7 @@ def test_a_worker_that_began_before_the_rerun_is_refused(
 def test_after_rerun_undo_rerun_the_workers_of_all_earlier_runs_are_refused(
     sandbox: Connection, ids: dict[str, int], kind: str
 ) -> None:
-    before = without_runs(snapshot(sandbox))
+    before = put_back(snapshot(sandbox))
     runs = [read(sandbox, kind, ids[kind])]
     first = rerun(sandbox, ids["report"])["rerun_id"]
     runs.append(read(sandbox, kind, ids[kind]))
@@ -141,7 +141,10 @@ def test_a_write_without_a_run_is_taken_whatever_the_run(sandbox: Connection, id
     for status, run in (("running", None), ("complete", None)):
         before = everything(sandbox)
         one(sandbox, write(kind).replace("complete", status), ids[kind], f'"{status}"', run)
-        assert changed_tables(before, everything(sandbox)) == {"report_outputs" if kind == "report" else "simulations"}
+        assert changed_tables(before, everything(sandbox)) == {
+            "report_outputs" if kind == "report" else "simulations",
+            "run_time",
+        }
     assert stored(sandbox, kind, ids[kind]) == {"status": "complete", "output": '"complete"', "run_sequence": 2}
 
 
@@ -243,7 +246,7 @@ def test_a_rerun_that_waits_for_an_uncommitted_result_archives_and_clears_it(
 def test_a_worker_of_the_new_run_that_waits_for_an_uncommitted_undo_is_refused(
     both: Connection, connect: Connect, kind: str
 ) -> None:
-    before = without_runs(snapshot(both))
+    before = put_back(snapshot(both))
     done = rerun(both, 1)
     worker = connect(role="pgreprise_api")
     run = read(worker, kind, 1)
@@ -273,7 +276,7 @@ def test_an_undo_that_waits_for_an_uncommitted_result_of_the_new_run_is_refused(
 
 
 def test_two_undos_of_one_rerun_at_once_put_it_back_once(both: Connection, connect: Connect) -> None:
-    before = without_runs(snapshot(both))
+    before = put_back(snapshot(both))
     done = rerun(both, 1)
     both.execute("begin")
     undo(both, done["rerun_id"])

@@ -19,9 +19,11 @@ from tests.support.factories import add_economy_report, add_reform_impact, add_r
 from tests.support.snapshots import everything, snapshot
 from tests.support.statements import newest_act, one
 
-ROLES = ("pgreprise_reader", "pgreprise_api", "pgreprise_dba", "pgreprise_monitor")
+ROLES = ("pgreprise_reader", "pgreprise_api", "pgreprise_dba", "pgreprise_monitor", "pgreprise_worker")
 ALL = frozenset(ROLES)
-READERS = ALL - {"pgreprise_monitor"}
+READERS = ALL - {"pgreprise_monitor", "pgreprise_worker"}
+READERS_AND_WORKER = READERS | {"pgreprise_worker"}
+WORKER = frozenset({"pgreprise_worker", "pgreprise_api", "pgreprise_dba"})
 API = frozenset({"pgreprise_api", "pgreprise_dba"})
 DBA = frozenset({"pgreprise_dba"})
 READER_AND_DBA = frozenset({"pgreprise_reader", "pgreprise_dba"})
@@ -31,8 +33,8 @@ INTERNAL: frozenset[str] = frozenset()
 EXPECTED = {
     "public.cache_versions": READERS,
     "public.recent_cache_rows": READERS,
-    "public.get_report": READERS,
-    "public.get_simulation": READERS,
+    "public.get_report": READERS_AND_WORKER,
+    "public.get_simulation": READERS_AND_WORKER,
     "public.report_defects": READERS,
     "public.failed_cache_rows": READERS,
     "public.lost_runs": READERS,
@@ -56,6 +58,17 @@ EXPECTED = {
     "public.update_simulation": API,
     "public.get_or_create_report": API,
     "public.get_or_create_simulation": API,
+    "public.claim_report": WORKER,
+    "public.heartbeat_claim": WORKER,
+    "public.finish_simulation": WORKER,
+    "public.fail_simulation": WORKER,
+    "public.finish_report": WORKER,
+    "public.fail_report": WORKER,
+    "public.release_claim": WORKER,
+    "public.report_attempts": READERS_AND_WORKER,
+    "public.open_claims": READERS_AND_WORKER,
+    "public.cancel_run": API,
+    "public.release_stuck_runs": DBA,
     "public.rerun_report": API,
     "public.undo_rerun": API,
     "public.rerun_feed": API,
@@ -76,7 +89,7 @@ EXPECTED = {
     "public.purge_chunk": DBA,
     "public.purge_runs": DBA,
     "public.purge_by_retention": DBA,
-    "public.rerun_metrics": ALL,
+    "public.rerun_metrics": READERS | {"pgreprise_monitor"},
     "pgreprise.status": ALL,
     "pgreprise.called_by": READERS,
     "pgreprise.wal_position": READERS,
@@ -121,6 +134,40 @@ EXPECTED = {
     "pgreprise.use_idempotency_key": INTERNAL,
     "pgreprise.utc_text": INTERNAL,
     "pgreprise.claims": INTERNAL,
+    "pgreprise.check_lease": INTERNAL,
+    "pgreprise.claim_pending_report": INTERNAL,
+    "pgreprise.claim_reports": INTERNAL,
+    "pgreprise.end_claim": INTERNAL,
+    "pgreprise.end_claims": INTERNAL,
+    "pgreprise.end_lost_claim": INTERNAL,
+    "pgreprise.forget_retry": INTERNAL,
+    "pgreprise.give_back_claim": INTERNAL,
+    "pgreprise.held_claim": INTERNAL,
+    "pgreprise.host_run_times": INTERNAL,
+    "pgreprise.keep_claim_position": INTERNAL,
+    "pgreprise.keep_creation": INTERNAL,
+    "pgreprise.keep_run_time": INTERNAL,
+    "pgreprise.lock_claims": INTERNAL,
+    "pgreprise.looks_free": INTERNAL,
+    "pgreprise.make_claimable": INTERNAL,
+    "pgreprise.notify_workers": INTERNAL,
+    "pgreprise.pending_reports": INTERNAL,
+    "pgreprise.raise_claim_over": INTERNAL,
+    "pgreprise.raise_no_claim": INTERNAL,
+    "pgreprise.release_run": INTERNAL,
+    "pgreprise.release_stuck": INTERNAL,
+    "pgreprise.require_claim": INTERNAL,
+    "pgreprise.require_finished_simulations": INTERNAL,
+    "pgreprise.run_times": INTERNAL,
+    "pgreprise.shown_attempt": INTERNAL,
+    "pgreprise.stuck_runs": INTERNAL,
+    "pgreprise.sweep_claim": INTERNAL,
+    "pgreprise.sweep_claims": INTERNAL,
+    "pgreprise.write_cancellation": INTERNAL,
+    "pgreprise.write_report": INTERNAL,
+    "pgreprise.write_report_state": INTERNAL,
+    "pgreprise.write_simulation": INTERNAL,
+    "pgreprise.write_simulation_state": INTERNAL,
     "pgreprise.drop_invalid_index": INTERNAL,
     "pgreprise.economy_cache_key": INTERNAL,
     "pgreprise.host_columns": INTERNAL,
@@ -284,6 +331,22 @@ AS_THE_CALLER = COMMITTING | {"pgreprise.add_counts", "pgreprise.called_by", "pg
 SAFE_PATH = "search_path=pg_catalog, pg_temp"
 TEXT_THERE_AND_BACK = ["DateStyle=ISO, YMD", "IntervalStyle=postgres", "extra_float_digits=1"]
 FURTHER_SETTINGS = {
+    "pgreprise.claim_pending_report": ["plan_cache_mode=force_generic_plan", "enable_seqscan=off"],
+    "pgreprise.end_claim": ["enable_seqscan=off"],
+    "pgreprise.end_claims": ["enable_seqscan=off"],
+    "pgreprise.end_lost_claim": ["enable_seqscan=off"],
+    "pgreprise.held_claim": ["enable_seqscan=off"],
+    "pgreprise.host_run_times": ["TimeZone=UTC"],
+    "pgreprise.lock_claims": ["enable_seqscan=off"],
+    "pgreprise.pending_reports": ["enable_seqscan=off", "enable_bitmapscan=off", "enable_sort=off"],
+    "pgreprise.release_run": ["enable_seqscan=off"],
+    "pgreprise.release_stuck": ["enable_seqscan=off"],
+    "pgreprise.require_claim": ["enable_seqscan=off"],
+    "pgreprise.require_finished_simulations": ["enable_seqscan=off"],
+    "pgreprise.run_times": ["enable_seqscan=off"],
+    "pgreprise.sweep_claim": ["enable_seqscan=off"],
+    "pgreprise.sweep_claims": ["enable_seqscan=off"],
+    "pgreprise.write_simulation": ["enable_seqscan=off"],
     "pgreprise.add_host_runs": ["TimeZone=UTC"],
     "pgreprise.shown_run": ["TimeZone=UTC"],
     "pgreprise.write_report_host_run": ["TimeZone=UTC"],
@@ -489,6 +552,8 @@ def test_what_only_looks_is_stable(dba: Connection) -> None:
         "public.report_run_output",
         "public.rerun_preview",
         "public.feed_position",
+        "public.report_attempts",
+        "public.open_claims",
         "public.archive_size",
         "public.archive_retention",
         "public.rerun_metrics",
@@ -705,6 +770,17 @@ def test_a_token_without_a_scope_may_call_nothing(dba: Connection) -> None:
 
 CALLS = [
     "call public.rerun_report({report}, 'us')",
+    "select * from public.claim_report('worker', interval '1 minute', 'us', 'geography', max_reports => 2)",
+    "select * from public.heartbeat_claim('{claim}', interval '1 minute', 0.5::real, 'half')",
+    "select * from public.finish_simulation('{computing}', {computed}, '{{}}')",
+    "select * from public.fail_simulation('{computing}', {computed}, 'why')",
+    "select * from public.finish_report('{claim}', '{{}}')",
+    "select * from public.fail_report('{computing}', 'why', interval '1 minute')",
+    "select public.release_claim('{computing}')",
+    "select * from public.report_attempts({report}, 'us')",
+    "select * from public.open_claims('us', 0, 10)",
+    "select public.cancel_run({report}, 'why', 'us')",
+    "select * from public.release_stuck_runs(interval '0', 10, 'us')",
     "select * from public.get_report({report}, 'us')",
     "select * from public.recent_cache_rows(5, 'us')",
     "select * from public.get_simulation({simulation}, 'us')",
@@ -862,6 +938,10 @@ def plant(connection: Connection, schema: str, signature: str, value: str) -> No
         connection.execute(f"create function {schema}.{signature} returns {kind} language plpgsql as $${body}$$")
 
 
+CLAIM, COMPUTING = (f"00000000-0000-4000-8000-00000000000{number}" for number in (1, 2))
+COMPUTED = 6
+
+
 def become_attacker(connection: Connection, name: str) -> None:
     """Go on as a role that may call everything, create in schemas, and put them first in its search_path.
 
@@ -882,6 +962,16 @@ def become_attacker(connection: Connection, name: str) -> None:
         if batch == 1:
             connection.execute("select rerun_batch_chunk(1)")
     add_reform_impact(connection)
+    # One claim that only has to finish its report, and one that has a simulation to compute.
+    for claim_id, status in ((CLAIM, "complete"), (COMPUTING, "pending")):
+        simulation = add_simulation(connection, status=status)
+        add_report(connection, simulation, status="pending", output=None, year=f"claimed {status}")
+        connection.execute("select * from claim_report('worker', report_id => (select max(id) from report_outputs))")
+        for table in ("claim", "claim_simulation"):
+            connection.execute(
+                f"update pgreprise.{table} set claim_id = %s where claim_id not in (%s, %s)",  # noqa: S608
+                (claim_id, CLAIM, COMPUTING),
+            )
     calculator = carbon.add_report(connection, carbon.add_unit(connection))
     carbon.add_report(connection, 1, report_type="Simulator_Explore", last_updated=None)
     carbon.add_entry(connection, calculator, 1, 5, fte=1)
@@ -945,7 +1035,8 @@ def caught(connection: Connection) -> set[str]:
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: call.split("(")[0].split(".")[-1])
 def test_nothing_planted_runs_with_the_owners_rights(attacker: Connection, call: str) -> None:
     attacker.execute("delete from planted.caught")
-    attacker.execute(call.format(report=1, simulation=1, unit=1, carbon=1, explore=2, entry=1).encode())
+    named = {"claim": CLAIM, "computing": COMPUTING, "computed": COMPUTED}
+    attacker.execute(call.format(report=1, simulation=1, unit=1, carbon=1, explore=2, entry=1, **named).encode())
     assert "pgreprise_owner" not in caught(attacker)
 
 
@@ -962,7 +1053,8 @@ def test_the_calls_of_an_attacker_do_what_they_do_for_anyone(attacker: Connectio
     assert result["economy_cache_rows_deleted"] == 1
     attacker.execute("reset role; set local search_path = pg_catalog")
     after = snapshot(attacker)
-    assert {row["status"] for row in (*after["report_outputs"], *after["simulations"])} == {"pending"}
+    rows = [row for row in (*after["report_outputs"], *after["simulations"]) if row["id"] <= 2]
+    assert {row["status"] for row in rows} == {"pending"}
     assert after["reform_impact"] == []
 
 

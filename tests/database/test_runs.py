@@ -23,6 +23,7 @@ from tests.support.factories import (
     add_report,
     add_simulation,
     set_versions,
+    without_times,
 )
 from tests.support.hosts import LEGACY
 from tests.support.refusals import refusal
@@ -90,6 +91,7 @@ def test_a_rerun_is_written_down_with_what_it_did_and_who_did_it(sandbox: Connec
         "country_id": "us",
         "report_type": "geography",
         "run_sequence": 2,
+        "of_run": None,
         "simulation_ids": simulations,
         "simulation_run_sequences": [2, 2],
         "reform_impact_ids": impacts,
@@ -271,7 +273,6 @@ def test_the_history_lists_every_run_newest_first_with_what_started_it(sandbox: 
         "error_message": "warned",
         "api_version": "r-old",
         "status": "complete",
-        "started_at": now,
         "ended_at": now,
         "restores_run": None,
         "undone_by": None,
@@ -297,7 +298,7 @@ def test_the_history_lists_every_run_newest_first_with_what_started_it(sandbox: 
         "has_output": False,
         "error_message": None,
     }
-    assert history(sandbox, report) == [
+    assert [without_times(run) for run in history(sandbox, report)] == [
         {
             **plain,
             **cleared,
@@ -333,7 +334,6 @@ def test_the_history_lists_every_run_newest_first_with_what_started_it(sandbox: 
             "run_sequence": 1,
             "started_by": None,
             "rerun_id": None,
-            "started_at": None,
             "session_role": None,
             "client_address": None,
             "simulation_ids": None,
@@ -378,7 +378,7 @@ def test_an_earlier_result_is_given_byte_for_byte_while_the_new_one_computes(san
         "output": ODD_JSON,
         "error_message": "warned",
     }
-    assert run_output(sandbox, report, 1) == earlier
+    assert without_times(run_output(sandbox, report, 1)) == earlier
     current = {
         "run_sequence": 2,
         "is_current": True,
@@ -386,7 +386,12 @@ def test_an_earlier_result_is_given_byte_for_byte_while_the_new_one_computes(san
         "status": "running",
         "had_output": False,
     }
-    assert run_output(sandbox, report, 2) == {**earlier, **current, "output": None, "error_message": None}
+    assert without_times(run_output(sandbox, report, 2)) == {
+        **earlier,
+        **current,
+        "output": None,
+        "error_message": None,
+    }
 
 
 @pytest.mark.parametrize("run", [0, 3, -1, 2**31 - 1, None])

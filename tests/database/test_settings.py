@@ -20,6 +20,11 @@ def test_outputs_are_archived_unless_somebody_says_otherwise(sandbox: Connection
         "archive_outputs": "on",
         "co2_per_km_kg": "0.2996",
         "largest_batch": "1000",
+        "lost_attempts": "3",
+        "notify_workers": "off",
+        "require_claim": "off",
+        "retry_wait": "00:00:30",
+        "when_lost": "retry",
     }
     row = rows["archive_outputs"]
     assert row.pop("updated_at") is not None
@@ -63,7 +68,7 @@ def test_a_name_that_is_no_setting_is_rr016(sandbox: Connection, name: str | Non
         f'There is no setting "{"" if name is None else name}".',
         {"name": name},
         "The settings are: allow_unfinish, archive_keep, archive_keep_bytes, archive_keep_last, archive_outputs, "
-        "co2_per_km_kg, largest_batch",
+        "co2_per_km_kg, largest_batch, lost_attempts, notify_workers, require_claim, retry_wait, when_lost",
     )
 
 

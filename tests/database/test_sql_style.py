@@ -94,7 +94,7 @@ ENTRY_POINTS = [file for file in ROUTINES if file.routine.startswith("public.") 
 @pytest.mark.parametrize("file", ENTRY_POINTS, ids=name_of)
 def test_an_entry_point_enters_first(file: RoutineFile) -> None:
     before, _, body = without_comments(file.sql).partition("\nbegin\n")
-    assert re.match(r"  perform pgreprise\.enter\('reports:(read|write|rerun|admin)'", body)
+    assert re.match(r"  perform pgreprise\.enter\('reports:(read|write|work|rerun|admin)'", body)
     # Values of variables are computed before the first statement.
     assert not re.search(r":=.*\b(pgreprise|public)\.", before)
 

@@ -13,6 +13,17 @@ VERSIONS = {
     "us": {"economy_impact": "e158e63ef1", "report_output": "r147f26ed1", "package": "1.633.2"},
     "uk": {"economy_impact": "e14ffef0ad", "report_output": "r13d55aef1", "package": "2.31.0"},
 }
+# What a report, a simulation or a run shows of its times.
+TIMES = (
+    "requested_at",
+    "pending_since",
+    "claimed_at",
+    "started_at",
+    "finished_at",
+    "attempt",
+    "wait_seconds",
+    "run_seconds",
+)
 # The scope of the cache rows that add_reform_impact makes, of the current version.
 SCOPE = {
     "country_id": "us",
@@ -32,9 +43,6 @@ REPORT_OF_HOST = dict.fromkeys(
         "report_spec_status",
         "active_run_id",
         "latest_successful_run_id",
-        "requested_at",
-        "started_at",
-        "finished_at",
     )
 )
 SIMULATION_OF_HOST = dict.fromkeys(
@@ -42,6 +50,11 @@ SIMULATION_OF_HOST = dict.fromkeys(
 )
 # A json text that a jsonb would not give back.
 ODD_JSON = ' {"b" : 1,\n\t"a": [1.0, 1e2, 1E+2, -0],  "b":2, "\\u0061": "\\/é", "b": null } '
+
+
+def without_times(row: dict[str, Any]) -> dict[str, Any]:
+    """A report, a simulation or a run without its times."""
+    return {name: value for name, value in row.items() if name not in TIMES}
 
 
 def set_versions(connection: Connection, country_id: str = "us") -> None:

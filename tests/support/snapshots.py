@@ -56,3 +56,11 @@ def without_runs(state: State) -> State:
         table: [{name: value for name, value in row.items() if name != "run_sequence"} for row in rows]
         for table, rows in state.items()
     }
+
+
+def put_back(state: State) -> State:
+    """What an undo makes of a snapshot: without the numbers of runs, and what was running is pending again."""
+    return {
+        table: [{**row, **({"status": "pending"} if row.get("status") == "running" else {})} for row in rows]
+        for table, rows in without_runs(state).items()
+    }

@@ -14,29 +14,32 @@ set enable_seqscan = 'off'
 as $$
 <<own>>
 declare
-  left_id bigint;
+  given record;
 begin
   update pgreprise.claim as claim
      set ended_at = clock_timestamp(), ended_as = end_claim.ended_as,
          ended_because = coalesce(end_claim.because, claim.ended_because), counts = end_claim.counts
    where claim.claim_id = end_claim.claim_id;
 
-  for left_id in
-    select simulation.id
-      from pgreprise.claim_simulation as given
-      join public.simulations as simulation
-        on simulation.id = given.simulation_id and simulation.run_sequence = given.run_sequence
-     where given.claim_id = end_claim.claim_id
-       and given.open and given.computes
-       and given.simulation_id <> all (end_claim.kept_simulation_ids)
-       and simulation.status = 'running'
-     order by simulation.id
+  for given in
+    select computed.simulation_id, computed.run_sequence
+      from pgreprise.claim_simulation as computed
+     where computed.claim_id = end_claim.claim_id
+       and computed.open and computed.computes
+       and computed.simulation_id <> all (end_claim.kept_simulation_ids)
+     order by computed.simulation_id
   loop
-    perform pgreprise.write_simulation_state(left_id, 'pending', null, null, is_whole => true);
+    perform from public.simulations as simulation
+      where simulation.id = own.given.simulation_id
+        and simulation.run_sequence = own.given.run_sequence
+        and simulation.status = 'running';
+    if found then
+      perform pgreprise.write_simulation_state(given.simulation_id, 'pending', null, null, is_whole => true);
+    end if;
   end loop;
-  update pgreprise.claim_simulation as given
+  update pgreprise.claim_simulation as computed
      set open = false
-   where given.claim_id = end_claim.claim_id and given.open;
+   where computed.claim_id = end_claim.claim_id and computed.open;
 end;
 $$;
 

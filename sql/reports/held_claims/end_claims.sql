@@ -13,19 +13,28 @@ set enable_seqscan = 'off'
 as $$
 <<own>>
 declare
-  locked_ids uuid[];
-  ended      record;
+  open_ids     uuid[];
+  locked_ids   uuid[];
+  computed_ids bigint[];
+  ended        record;
 begin
-  -- Simulations are locked before claims, also those that a claim computes and nobody else has asked for.
-  perform from public.simulations as simulation
-    where simulation.id in (
+  open_ids := array(
+    select claim.claim_id
+      from pgreprise.claim as claim
+     where claim.ended_at is null and claim.report_id = any (end_claims.report_ids)
+  );
+  if cardinality(open_ids) > 0 then
+    -- Simulations are locked before claims, also those that a claim computes and nobody else has asked for.
+    computed_ids := array(
       select given.simulation_id
-        from pgreprise.claim as claim
-        join pgreprise.claim_simulation as given on given.claim_id = claim.claim_id
-       where claim.ended_at is null and claim.report_id = any (end_claims.report_ids) and given.open and given.computes
-    )
-    order by simulation.id
-      for no key update;
+        from pgreprise.claim_simulation as given
+       where given.claim_id = any (own.open_ids) and given.open and given.computes
+    );
+    perform from public.simulations as simulation
+      where simulation.id = any (own.computed_ids)
+      order by simulation.id
+        for no key update;
+  end if;
   locked_ids := pgreprise.lock_claims(end_claims.report_ids, end_claims.simulation_ids);
   if cardinality(locked_ids) = 0 then
     return;

@@ -21,10 +21,11 @@ declare
   target      record;
   held        pgreprise.claim;
   act_id      bigint;
-  why         constant text := pgreprise.checked_reason(cancel_run.reason);
+  why         text;
   is_finished boolean;
 begin
   perform pgreprise.enter('reports:rerun', cancel_run.country_id);
+  why := pgreprise.checked_reason(cancel_run.reason);
   perform pgreprise.lock_rows('report_outputs', array[cancel_run.report_id]);
   select report.run_sequence, report.country_id::text as country_id, report.status::text as status,
       report.error_message::text as error_message

@@ -33,6 +33,7 @@ declare
   undo_id          bigint;
   keep_outputs     boolean;
   has_run_tables   boolean;
+  report_was_running boolean := false;
 begin
   select setting.archive_outputs, setting.has_run_tables into keep_outputs, has_run_tables
     from pgreprise.setting as setting;
@@ -179,12 +180,13 @@ begin
   if act.report_id is not null then
     -- Nobody computes it any more: a run that was running is pending again.
     select case run.status when 'running' then 'pending' else run.status end as status, run.output,
-        run.error_message, run.api_version
+        run.error_message, run.api_version, run.status = 'running' as was_running
       into ended
       from pgreprise.report_run as run
      where run.report_id = own.act.report_id and run.run_sequence = own.act.run_sequence - 1;
     new_report_runs := pgreprise.start_report_runs(array[act.report_id], keep_outputs, ended.status, ended.output,
       ended.error_message, ended.api_version);
+    report_was_running := ended.was_running;
     insert into pgreprise.restored_run (row_kind, row_id, run_sequence, restores_run)
     values ('report', act.report_id, new_report_runs[1],
       pgreprise.original_run('report', act.report_id, act.run_sequence - 1));
@@ -197,7 +199,7 @@ begin
      order by started.simulation_id
   loop
     select case run.status when 'running' then 'pending' else run.status end as status, run.output, run.error_message,
-        run.api_version
+        run.api_version, run.status = 'running' as was_running
       into ended
       from pgreprise.simulation_run as run
      where run.simulation_id = own.reset.simulation_id and run.run_sequence = own.reset.ended_run;
@@ -209,11 +211,17 @@ begin
       pgreprise.original_run('simulation', reset.simulation_id, reset.ended_run));
     if has_run_tables then
       perform pgreprise.remove_host_run('simulation', reset.simulation_id, reset.ended_run + 1, started_runs[1]);
+      if ended.was_running then
+        perform pgreprise.write_simulation_host_run(reset.simulation_id);
+      end if;
     end if;
   end loop;
   -- After the runs of the simulations, which may refer to it.
   if has_run_tables and act.report_id is not null then
     perform pgreprise.remove_host_run('report', act.report_id, act.run_sequence, new_report_runs[1]);
+    if report_was_running then
+      perform pgreprise.write_report_host_run(act.report_id);
+    end if;
   end if;
 
   insert into pgreprise.rerun as undo
