@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 LOCAL_OPERATOR = json.dumps(
     {
         "sub": "operator",
-        "scope": "reports:read reports:write reports:rerun reports:admin",
+        "scope": "reports:read reports:write reports:work reports:rerun reports:admin",
         "roles": [{"role": "pgreprise.operator", "on": {"kind": "global"}}],
     }
 )

@@ -20,7 +20,19 @@ from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.api.address import AddressTakenError, UnprotectedAddressError
-from pyapi.cli import batches, carbon, history, installation, invalidation, manual, reports, serving, upkeep, work
+from pyapi.cli import (
+    batches,
+    carbon,
+    claims,
+    history,
+    installation,
+    invalidation,
+    manual,
+    reports,
+    serving,
+    upkeep,
+    work,
+)
 from pyapi.cli.output import echo, explain, print_error, print_json, printable
 from pyapi.embedded import EmbeddedUnavailableError
 from pyapi.schema.files import TextError
@@ -40,7 +52,7 @@ def cli() -> None:
     """
 
 
-for group in (serving, installation, reports, history, batches, work, invalidation, carbon, upkeep, manual):
+for group in (serving, installation, reports, history, claims, work, batches, invalidation, carbon, upkeep, manual):
     for command in group.COMMANDS:
         cli.add_command(command)
 
