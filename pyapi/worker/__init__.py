@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 import psycopg
 from sqlalchemy import Engine
@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from pyapi.database import call, is_passing
 from pyapi.pool import driver_of, is_behind_pooler
 from pyapi.schema.causes import Cause, cause_of, host_message
+from pyapi.wording import duration
 from pyapi.worker.commands import Command, News
 from pyapi.worker.results import Result, ResultError
 
@@ -44,11 +45,9 @@ _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 15.0
 _CHANNEL = "pgreprise_pending"
 # The report is somebody else's now: the claim is over, the report was deleted, rerun or written without the claim.
-_OVER = ("RR001", "RR007", "RR011", "RR020", "RR027", "RR028")
+_OVER = ("RR001", "RR011", "RR020", "RR027")
 # What this role may not do, or this database does not have. No report is to blame.
 _OF_THE_WORKER = ("42", "3F", "RR008", "RR017", "0A")
-
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,13 @@ class Terms:
     retry_after: timedelta = timedelta(seconds=60)
     grace_seconds: float = 10.0
     largest_result: int = 32 * 1024 * 1024
+
+
+class _Ended(NamedTuple):
+    """What became of a report, and why, for people."""
+
+    what: str
+    why: str = ""
 
 
 class _OverError(Exception):
@@ -192,17 +198,18 @@ class Worker:
         except _OverError as over:
             # Where it was cancelled it ends now, and not when its lease is over.
             self._release(claim)
-            ended = f"given up after {{}}: {over}"
+            ended = _Ended("given up", str(over))
         except Exception as error:
             # Nothing is wrong with the report.
             self._broken_by = self._broken_by or error
             self._release(claim)
             self.stop()
-            ended = "given back after {}, because this worker cannot work."
-        self._say(f"{report}: {ended.format(f'{time.monotonic() - began:.1f} s')}")
+            ended = _Ended("given back", "this worker cannot work")
+        why = f": {_in_one_line(ended.why)}" if ended.why else "."
+        self._say(f"{report}: {ended.what} after {duration(time.monotonic() - began)}{why}")
         self._bell.ring()
 
-    def _compute(self, claim: dict[str, Any]) -> str:
+    def _compute(self, claim: dict[str, Any]) -> _Ended:
         """Compute a report. Returns what became of it. Raises _OverError, DBAPIError, OSError."""
         document = self._document(claim)
         with Command(self._terms.command, document, self._terms.largest_result) as command:
@@ -218,7 +225,7 @@ class Worker:
                 self._pause(_OWN_SIGNAL_SECONDS)
             if command.code != 0 and self._stopped_at is not None:
                 self._release(claim)
-                return "given back after {}."
+                return _Ended("given back")
             said = f": {command.last_lines}" if command.last_lines else "."
             match command.code:
                 case 0 if output is not None:
@@ -259,8 +266,12 @@ class Worker:
         told = News()
         told_at = time.monotonic()
         output: str | None = None
+        seen: set[int | None] = set()
         while command.code is None:
             for result in command.look(_TICK_SECONDS):
+                if result.simulation_id in seen:
+                    raise ResultError("The command printed two results of the same.")
+                seen.add(result.simulation_id)
                 if result.simulation_id is None:
                     output = result.output
                 else:
@@ -308,25 +319,25 @@ class Worker:
         else:
             self._write("public.finish_simulation", **given, output=result.output)
 
-    def _finish(self, claim: dict[str, Any], output: str) -> str:
+    def _finish(self, claim: dict[str, Any], output: str) -> _Ended:
         try:
             self._write("public.finish_report", claim_id=claim["claim_id"], output=output)
         except _RefusedError as error:
             return self._fail(claim, str(error))
-        return "complete after {}."
+        return _Ended("complete")
 
-    def _fail(self, claim: dict[str, Any], message: str, retry_after: timedelta | None = None) -> str:
+    def _fail(self, claim: dict[str, Any], message: str, retry_after: timedelta | None = None) -> _Ended:
         try:
             self._write(
                 "public.fail_report", claim_id=claim["claim_id"], error_message=message, retry_after=retry_after
             )
         except _RefusedError as error:
             # At once it would come back here. When its lease is over it counts as lost, and that has an end.
-            return f"left alone after {{}}: {_in_one_line(f'{message} {error}')}"
+            return _Ended("left alone", f"{_in_one_line(message)} {error}")
         if retry_after is not None:
-            return f"to be tried again, after {{}}: {_in_one_line(message)}"
+            return _Ended("put off", message)
         self.failed += 1
-        return f"failed after {{}}: {_in_one_line(message)}"
+        return _Ended("failed", message)
 
     def _release(self, claim: dict[str, Any]) -> None:
         """Give a report back. Where that cannot be, its lease will be over."""
@@ -390,11 +401,13 @@ class Worker:
                 if settings["notify_workers"] != "on":
                     return
                 with self._engine.connect() as connection:
-                    # The session goes on listening, so it is for nobody else.
-                    connection.detach()
                     if is_behind_pooler(connection):
                         return
-                    self._ring_at_each_hint(driver_of(connection))
+                    try:
+                        self._ring_at_each_hint(driver_of(connection))
+                    finally:
+                        # The session would go on listening.
+                        connection.invalidate()
             self._pause(_LONGEST_PAUSE_SECONDS)
 
     def _ring_at_each_hint(self, driver: psycopg.Connection[Any]) -> None:

@@ -392,7 +392,13 @@ def test_without_authentication_every_request_is_the_local_operators(engine: Eng
     expected = {**json.loads(LOCAL_OPERATOR), "actor": "operator"}
     assert succeeded(api.get(None)) == expected
     assert succeeded(api.get(signed(claims(sub="eve", scope="")))) == expected
-    assert set(expected["scope"].split()) == {"reports:read", "reports:write", "reports:rerun", "reports:admin"}
+    assert set(expected["scope"].split()) == {
+        "reports:read",
+        "reports:write",
+        "reports:work",
+        "reports:rerun",
+        "reports:admin",
+    }
     refused(api.get(None, "/unknown"), 404, "NOT_FOUND")
 
 
