@@ -113,6 +113,10 @@ HTTP_STATUS: dict[str, int] = {
     "RR024": 409,
     "RR025": 409,
     "RR026": 409,
+    "RR027": 409,
+    "RR028": 404,
+    "RR030": 409,
+    "RR031": 409,
     "RC001": 404,
     "RC002": 403,
     "RC003": 404,
@@ -151,6 +155,9 @@ _HINTS = {
     "RR024": "Nothing was changed. Give the number of reports that the filter finds.",
     "RR025": "Nothing was changed. What the batch has rerun stays.",
     "RR026": "An operator has to set how long the archive is kept.",
+    "RR028": "Check the id of the claim, and that the report or simulation is one of it.",
+    "RR030": "Nothing was changed. Give the run_sequence that was read, or the claim_id, with the write.",
+    "RR031": "Nothing was changed. Finish the simulations of the claim first.",
 }
 # What the owner of the tables has to do is in the hint of the routine, and so in the log.
 _FOR_THE_OWNER = ("RR021", "RR022", "RR023", "RC017", "RC018", "RC019")
@@ -170,7 +177,7 @@ def _names_the_row(said: psycopg.errors.Diagnostic) -> bool:
 
 
 def _refusal_of_the_host(code: str, error: psycopg.Error) -> Reply:
-    logger.info("%s %r: %s %s", request.method, request.path, code, error)
+    logger.warning("%s %r: %s %s", request.method, request.path, code, error)
     said = "A trigger of the database failed" if has_failed(error) else "The database has a rule against this"
     return failure(
         HTTPStatus.CONFLICT,

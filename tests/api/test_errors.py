@@ -17,6 +17,7 @@ from pyapi.api.errors import HTTP_STATUS
 from pyapi.database import connect_engine
 from pyapi.schema.files import sql_folder
 from tests.support.api import NewClient, NewEngine, as_api
+from tests.support.claims import claim
 from tests.support.databases import Connect, Connection, connect
 from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.replies import refused, succeeded
@@ -223,6 +224,32 @@ def archive_without_retention(dba: Connection) -> Callable[[FlaskClient], Any]:
     return instead_of_get_report(dba, "public.archive_retention(is_required => true)")
 
 
+def a_claim(dba: Connection) -> str:
+    set_versions(dba)
+    add_report(dba, add_simulation(dba, status="pending", output=None), status="pending", output=None)
+    return str(claim(dba)["claim_id"])
+
+
+def claim_that_is_over(dba: Connection) -> Callable[[FlaskClient], Any]:
+    claim_id = a_claim(dba)
+    dba.execute("call rerun_report(1)")
+    return instead_of_get_report(dba, f"public.heartbeat_claim('{claim_id}')")
+
+
+def no_such_claim(dba: Connection) -> Callable[[FlaskClient], Any]:
+    return instead_of_get_report(dba, "public.release_claim('00000000-0000-4000-8000-000000000000')")
+
+
+def write_without_its_claim(dba: Connection) -> Callable[[FlaskClient], Any]:
+    a_claim(dba)
+    dba.execute("select set_setting('require_claim', 'claim')")
+    return lambda client: client.patch("/us/report", json={"id": 1, "status": "running", "run_sequence": 1})
+
+
+def report_before_its_simulation(dba: Connection) -> Callable[[FlaskClient], Any]:
+    return instead_of_get_report(dba, f"public.finish_report('{a_claim(dba)}', '1')")
+
+
 def missing_scope(dba: Connection) -> Callable[[FlaskClient], Any]:
     return instead_of_get_report(dba, "pgreprise.require_scope('reports:everything')")
 
@@ -259,6 +286,18 @@ REFUSALS = [
     (batch_of_another_size, "RR024", "The filter finds 2 reports, and not 3."),
     (finished_batch, "RR025", None),
     (archive_without_retention, "RR026", "Nothing says how long the archive is kept. Nothing was purged."),
+    (
+        claim_that_is_over,
+        "RR027",
+        "The claim of report #1, run 1, attempt 1 is over: superseded, report #1 was rerun.",
+    ),
+    (no_such_claim, "RR028", "There is no claim 00000000-0000-4000-8000-000000000000."),
+    (
+        write_without_its_claim,
+        "RR030",
+        "Report #1 is computed by workers that claim it, and this write names no claim.",
+    ),
+    (report_before_its_simulation, "RR031", "Report #1 cannot be finished before simulation #1."),
     (
         row_that_a_trigger_keeps,
         "RR022",

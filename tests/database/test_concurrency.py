@@ -62,7 +62,7 @@ def test_a_writer_waits_five_seconds_at_most_or_as_long_as_its_caller_said(sandb
         f"select update_report({report}, status => 'running')",
         "select get_or_create_report('us', id, year => '2030') from public.simulations",
         "select reset_simulation(id) from public.simulations",
-        f"select update_simulation(id, status => 'running') from public.simulations where id <> {ready_simulation}",
+        f"select update_simulation(id, status => 'running') from public.simulations where id <> {ready_simulation}",  # noqa: S608
         f"call undo_rerun({act})",
         f"call rerun_reports(array[{report}])",
         'select create_rerun_batch(\'{"year": "2025"}\')',
@@ -74,11 +74,11 @@ def test_a_writer_waits_five_seconds_at_most_or_as_long_as_its_caller_said(sandb
         "select * from rerun_feed(0)",
         "select keep_feed_position('someone', 0)",
         "select * from claim_report('worker')",
-        f"select * from heartbeat_claim('{claimed['claim_id']}')",
-        f"select * from finish_simulation('{claimed['claim_id']}', {computed}, '1')",
-        f"select * from fail_simulation('{claimed['claim_id']}', {computed}, 'no')",
-        f"select * from finish_report('{ready['claim_id']}', '1')",
-        f"select * from fail_report('{claimed['claim_id']}', 'no')",
+        f"select * from heartbeat_claim('{claimed['claim_id']}')",  # noqa: S608
+        f"select * from finish_simulation('{claimed['claim_id']}', {computed}, '1')",  # noqa: S608
+        f"select * from fail_simulation('{claimed['claim_id']}', {computed}, 'no')",  # noqa: S608
+        f"select * from finish_report('{ready['claim_id']}', '1')",  # noqa: S608
+        f"select * from fail_report('{claimed['claim_id']}', 'no')",  # noqa: S608
         f"select release_claim('{claimed['claim_id']}')",
         f"select cancel_run({claimed['report_id']})",
         "select * from release_stuck_runs(interval '0')",
