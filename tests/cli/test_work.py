@@ -268,7 +268,9 @@ def test_a_hint_lets_a_worker_look_at_once(start: Work, command: NewCommand, dba
     dba.execute("select set_setting('notify_workers', 'on')")
     report = add_report(dba, add_simulation(dba, population_type="household"))
     start(command(WHOLE), "--poll", "1h")
-    until(lambda: dba.execute("select from pg_stat_activity where query ilike 'listen pgreprise%'").fetchone())
+    until(
+        lambda: dba.execute("select 1 as found from pg_stat_activity where query ilike 'listen pgreprise%'").fetchone()
+    )
     rerun(dba, report)
     until(lambda: status_of(dba, "report_outputs", report) == "complete")
 
