@@ -396,7 +396,7 @@ class Worker:
     def _listen(self) -> None:
         """Look at once when somebody says that reports are pending. That is only a hint, and works where it can."""
         while self._stopped_at is None:
-            with suppress(DBAPIError, psycopg.Error):
+            try:
                 settings = {row["name"]: row["value"] for row in call(self._engine, "public.settings")}
                 if settings["notify_workers"] != "on":
                     return
@@ -408,6 +408,12 @@ class Worker:
                     finally:
                         # The session would go on listening.
                         connection.invalidate()
+            except DBAPIError as error:
+                if not is_passing(error):
+                    # A role that may only work may not read the settings.
+                    return
+            except psycopg.Error:
+                pass
             self._pause(_LONGEST_PAUSE_SECONDS)
 
     def _ring_at_each_hint(self, driver: psycopg.Connection[Any]) -> None:
