@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import URL
 
 from benchmarks.pgbench import SCRIPTS
 from benchmarks.server import connect, create_database
 from pyapi.embedded import Embedded
 
-__all__ = ["filled_database"]
+__all__ = ["fill", "filled_database"]
 
 _SMALL = "('{\"number\": ' || number || '}')::json"
 _KEY_INDEXES = """
@@ -30,7 +32,14 @@ def filled_database(server: Embedded, name: str, reports: int, output_bytes: int
         # Many rows: a call less for each.
         for end in (",", "\n"):
             statements = statements.replace(f"bench.output(number){end}", f"{_SMALL}{end}")
-    statements = statements.replace(":reports", str(reports)).replace(":bytes", str(output_bytes))
+    fill(database, statements, {"reports": reports, "bytes": output_bytes})
+    return database
+
+
+def fill(database: URL, statements: str, values: Mapping[str, int | str]) -> None:
+    """Run the statements that make rows of reports, with values for ``:name``."""
+    for name, value in values.items():
+        statements = statements.replace(f":{name}", str(value))
     with connect(database) as connection:
         connection.execute("set synchronous_commit = off")
         # Large tables are filled faster without them.
@@ -42,4 +51,3 @@ def filled_database(server: Embedded, name: str, reports: int, output_bytes: int
             connection.execute(str(definition).encode())
         connection.execute("vacuum analyze")
         connection.execute("checkpoint")
-    return database

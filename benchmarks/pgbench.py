@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from sqlalchemy import URL
 
 from pyapi.embedded import Embedded
 
-__all__ = ["SCRIPTS", "PgbenchError", "transactions_per_second"]
+__all__ = ["SCRIPTS", "PgbenchError", "statements", "transactions_per_second"]
 
 SCRIPTS = Path(__file__).parent / "sql"
 
 
 class PgbenchError(Exception):
     """pgbench said something else than a figure."""
+
+
+def statements(script: str) -> list[tuple[str, bool]]:
+    """The statements of a script of ``benchmarks/sql`` for psycopg, and whether each gives values to those after it."""
+    lines = (SCRIPTS / f"{script}.sql").read_text(encoding="utf-8").splitlines(keepends=True)
+    text = "".join(line for line in lines if not line.startswith(("--", "\\set ")))
+    # A statement ends with a semicolon, or with \gset where its columns become variables.
+    parts = re.split(r"(;\n|\\gset\n)", text)
+    found = []
+    for statement, end in zip(parts[::2], parts[1::2], strict=False):
+        named = re.sub(r"(?<!:):([a-z]\w*)", r"%(\1)s", statement.replace("%", "%%"))
+        found.append((named.strip(), end.startswith("\\gset")))
+    return found
 
 
 def transactions_per_second(
@@ -26,7 +40,7 @@ def transactions_per_second(
     *,
     clients: int,
     transactions: int,
-    variables: dict[str, int],
+    variables: Mapping[str, int | str],
     options: str = "",
 ) -> float:
     """Run a script of ``benchmarks/sql`` this many times in all and return how many a second.

@@ -3,7 +3,6 @@ by step."""
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 
@@ -11,7 +10,7 @@ from sqlalchemy import URL
 
 from benchmarks.data import filled_database
 from benchmarks.harness import Bench, Figure, Spread, in_turn, ratios
-from benchmarks.pgbench import SCRIPTS, transactions_per_second
+from benchmarks.pgbench import statements, transactions_per_second
 from benchmarks.proxy import delayed
 from benchmarks.server import Connection, connect
 
@@ -22,35 +21,32 @@ TRANSACTIONS = {1: 1_000, 4: 4_000, 16: 8_000}
 NO_WAIT = "-c synchronous_commit=off"
 
 
-def _steps(script: str) -> list[tuple[str, bool]]:
-    """The statements of a pgbench script for psycopg, and whether each gives values to those after it."""
-    text = "".join(line for line in script.splitlines(keepends=True) if not line.startswith(("--", "\\set ")))
-    # A statement ends with a semicolon, or with \gset where its columns become variables.
-    parts = re.split(r"(;\n|\\gset\n)", text)
-    found = []
-    for statement, end in zip(parts[::2], parts[1::2], strict=False):
-        named = re.sub(r"(?<!:):([a-z]\w*)", r"%(\1)s", statement.replace("%", "%%"))
-        found.append((named.strip(), end.startswith("\\gset")))
-    return found
-
-
 class PythonClient:
     """A client in Python, as an application is one: psycopg, prepared statements, one connection."""
 
     def __init__(self, connection: Connection, script: str) -> None:
         self._connection = connection
-        self._steps = _steps((SCRIPTS / f"{script}.sql").read_text(encoding="utf-8"))
+        self._steps = statements(script)
 
-    def rerun(self, report_id: int) -> None:
-        """Run all steps for a report."""
-        values: dict[str, object] = {"id": report_id}
+    def run(self, values: dict[str, object]) -> bool:
+        """Run all steps, with these values for the variables that no step gives.
+
+        Return False where a step that gives values found no row; those after it are not run then.
+        """
+        values = dict(values)
         for statement, gives_values in self._steps:
             cursor = self._connection.execute(statement.encode(), values, prepare=True)
             if gives_values:
                 row = cursor.fetchone()
-                assert row is not None
+                if row is None:
+                    return False
                 assert cursor.description is not None
                 values.update(zip((column.name for column in cursor.description), row, strict=True))
+        return True
+
+    def rerun(self, report_id: int) -> None:
+        """Run all steps for a report."""
+        assert self.run({"id": report_id}), f"no report {report_id}"
 
     def rate(self, first: int, count: int) -> float:
         """Reports per second over some reports, from ``first``."""

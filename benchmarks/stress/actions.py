@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -13,7 +14,7 @@ import psycopg
 from benchmarks.server import Connection
 from benchmarks.stress.invariants import Violation
 
-__all__ = ["CARBON_ACTIONS", "HTTP_ACTIONS", "SQL_ACTIONS", "Action", "act", "http_act"]
+__all__ = ["CARBON_ACTIONS", "HTTP_ACTIONS", "SQL_ACTIONS", "Action", "act", "http_act", "work_off"]
 
 Action = Callable[[Connection, random.Random], None]
 
@@ -141,6 +142,78 @@ def _feed(connection: Connection, chance: random.Random) -> None:
     connection.execute("select * from public.rerun_feed(%s::bigint)", (chance.randint(0, 2_000),)).fetchall()
 
 
+def _claimed(connection: Connection, chance: random.Random, lease: str, most: int) -> list[tuple[str, list[int]]]:
+    """Claims, each with the simulations that it has to compute."""
+    rows = connection.execute(
+        "select claim_id::text, array_to_string(array(select item ->> 'simulation_id' "
+        "from jsonb_array_elements(simulations) as item where (item -> 'computes')::boolean), ' ') "
+        "from public.claim_report(%s, %s::interval, max_reports => %s)",
+        (f"worker {chance.randint(1, 99)}", lease, chance.randint(1, most)),
+    ).fetchall()
+    return [(str(claim_id), [int(simulation) for simulation in str(computed).split()]) for claim_id, computed in rows]
+
+
+def _finish(connection: Connection, chance: random.Random, claim_id: str, computed: list[int]) -> None:
+    for simulation in computed:
+        if chance.random() < 0.3:
+            connection.execute(
+                "select * from public.heartbeat_claim(%s, progress => %s::real)", (claim_id, chance.random())
+            )
+        connection.execute("select stress.finish(%s, %s::bigint, %s)", (claim_id, simulation, chance.choice(_BYTES)))
+    connection.execute("select stress.finish(%s, null, %s)", (claim_id, chance.choice(_BYTES)))
+
+
+def _work(connection: Connection, chance: random.Random) -> None:
+    """A worker claims, and finishes, fails or gives back; now and then it is never heard of again."""
+    for claim_id, computed in _claimed(connection, chance, "2 s", 3):
+        match chance.choice(["finish"] * 7 + ["fail", "try later", "simulation", "release", "die"]):
+            case "finish":
+                _finish(connection, chance, claim_id, computed)
+            case "fail":
+                connection.execute("select * from public.fail_report(%s, 'no data')", (claim_id,))
+            case "try later":
+                connection.execute("select * from public.fail_report(%s, 'no data', '0.3 s')", (claim_id,))
+            case "simulation":
+                for simulation in computed[:1]:
+                    connection.execute(
+                        "select * from public.fail_simulation(%s, %s::bigint, 'no data')", (claim_id, simulation)
+                    )
+            case "release":
+                connection.execute("select public.release_claim(%s)", (claim_id,))
+
+
+def work_off(connection: Connection, chance: random.Random) -> int:
+    """Claim what can be claimed, and finish it; returns how many reports that were."""
+    claims = _claimed(connection, chance, "1 day", 100)
+    for claim_id, computed in claims:
+        _finish(connection, chance, claim_id, computed)
+    return len(claims)
+
+
+def _oversleep(connection: Connection, chance: random.Random) -> None:
+    """A worker is silent for longer than its lease, and then hands in what it has."""
+    claims = _claimed(connection, chance, "1 s", 1)
+    time.sleep(1.1)
+    for claim_id, computed in claims:
+        _finish(connection, chance, claim_id, computed)
+
+
+def _begin(connection: Connection, chance: random.Random) -> None:
+    """A worker that does not claim says that it computes, and is never heard of again."""
+    connection.execute("select * from public.update_report(%s::bigint, 'us', status => 'running')", (_report(chance),))
+
+
+def _cancel(connection: Connection, chance: random.Random) -> None:
+    connection.execute("select public.cancel_run(%s::bigint, 'enough')", (_report(chance),))
+
+
+def _release_stuck(connection: Connection, chance: random.Random) -> None:
+    connection.execute(
+        "select * from public.release_stuck_runs('2 s', %s, dry_run => %s)",
+        (chance.randint(1, 50), chance.random() < 0.2),
+    ).fetchall()
+
+
 def _explore(connection: Connection, chance: random.Random) -> None:
     unit, year = chance.randint(1, 3), chance.randint(2023, 2025)
     connection.execute("select * from public.create_explore_report(%s::bigint, %s::bigint)", (unit, year))
@@ -188,6 +261,11 @@ SQL_ACTIONS: dict[str, tuple[int, Action]] = {
     "undo a batch": (1, _undo_batch),
     "purge": (1, _purge),
     "read the feed": (3, _feed),
+    "claim and work": (25, _work),
+    "oversleep a lease": (1, _oversleep),
+    "begin without a claim": (2, _begin),
+    "cancel a run": (2, _cancel),
+    "release stuck runs": (1, _release_stuck),
 }
 CARBON_ACTIONS: dict[str, tuple[int, Action]] = {
     "explore: create": (3, _explore),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.server import Connection
 
-__all__ = ["Violation", "check", "watch_runs"]
+__all__ = ["QUERIES", "QUERIES_OF_THE_END", "Violation", "check", "watch_runs"]
 
 _EXPLORE = """
 select carbon_project_id, year, count(*)
@@ -15,6 +15,17 @@ select carbon_project_id, year, count(*)
  where project.carbon_report_type = 'Simulator_Explore'
  group by carbon_project_id, year having count(*) > 1
 """
+# When everything that waited has been worked off.
+QUERIES_OF_THE_END = {
+    "at the end: nothing pending is lost": (
+        "select id, run_sequence, status from public.report_outputs where status not in ('complete', 'error')"
+    ),
+    "at the end: nobody holds anything": "select report_id, worker from pgreprise.claim where ended_at is null",
+    "at the end: no simulation is left running": (
+        "select id, run_sequence from public.simulations where status = 'running'"
+    ),
+    "at the end: no retry is left over": "select report_id, run_sequence from pgreprise.retry",
+}
 
 
 class Violation(Exception):

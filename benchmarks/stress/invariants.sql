@@ -1,11 +1,11 @@
 -- What must hold at every moment, one query each: its rows are violations. The name stands in the line before.
 
--- name: nothing is half reset: pending means no output and no error
+-- name: nothing is half reset: pending or running means no output and no error
 select 'report', id, status, output is null, error_message is null from public.report_outputs
- where (status = 'pending') <> (output is null and error_message is null)
+ where (status in ('pending', 'running')) <> (output is null and error_message is null)
 union all
 select 'simulation', id, status, output is null, error_message is null from public.simulations
- where (status = 'pending') <> (output is null and error_message is null);
+ where (status in ('pending', 'running')) <> (output is null and error_message is null);
 
 -- name: every run that ended stands in the history, numbered without a gap
 select 'report', report.id, report.run_sequence, count(run.run_sequence), max(run.run_sequence)
@@ -181,3 +181,94 @@ select 'simulation', policy_id, null, population_id, count(*) from public.simula
 
 -- name: nobody deadlocks
 select datname, deadlocks from pg_stat_database where datname = current_database() and deadlocks > 0;
+
+-- name: claims: no run is finished twice
+select 'two', claim.report_id, claim.run_sequence, count(*)
+  from pgreprise.claim as claim where claim.ended_as = 'complete'
+ group by claim.report_id, claim.run_sequence having count(*) > 1
+union all
+select 'claimed again', claim.report_id, claim.run_sequence, later.attempt
+  from pgreprise.claim as claim
+  join pgreprise.claim as later
+    on later.report_id = claim.report_id and later.run_sequence = claim.run_sequence and later.attempt > claim.attempt
+ where claim.ended_as = 'complete'
+union all
+select 'not complete', claim.report_id, claim.run_sequence, claim.attempt
+  from pgreprise.claim as claim
+ where claim.ended_as = 'complete'
+   and not exists (
+     select from public.report_outputs as report
+      where report.id = claim.report_id and report.run_sequence = claim.run_sequence and report.status = 'complete')
+   and not exists (
+     select from pgreprise.report_run as run
+      where run.report_id = claim.report_id and run.run_sequence = claim.run_sequence and run.status = 'complete')
+union all
+select 'without its simulations', claim.report_id, claim.run_sequence, given.simulation_id
+  from pgreprise.claim as claim
+  join pgreprise.claim_simulation as given using (claim_id)
+ where claim.ended_as = 'complete' and given.computes;
+
+-- name: claims: no report is held by two, and no simulation is computed by two
+select 'report', claim.report_id, count(*) from pgreprise.claim as claim
+ where claim.ended_at is null group by claim.report_id having count(*) > 1
+union all
+select 'simulation', given.simulation_id, count(*) from pgreprise.claim_simulation as given
+ where given.open and given.computes group by given.simulation_id having count(*) > 1;
+
+-- name: claims: what is held is running at that run, and what is running is held or known as stuck
+select 'held', claim.report_id, claim.run_sequence, report.run_sequence, report.status
+  from pgreprise.claim as claim
+  left join public.report_outputs as report on report.id = claim.report_id
+ where claim.ended_at is null and (report.run_sequence <> claim.run_sequence or report.status <> 'running')
+union all
+select 'computed', given.simulation_id, given.run_sequence, simulation.run_sequence, simulation.status
+  from pgreprise.claim_simulation as given
+  join public.simulations as simulation on simulation.id = given.simulation_id
+ where given.open and given.computes
+   and (simulation.run_sequence <> given.run_sequence or simulation.status <> 'running')
+union all
+select 'running report', report.id, report.run_sequence, null, report.status
+  from public.report_outputs as report
+ where report.status = 'running'
+   and not exists (select from pgreprise.claim as claim where claim.report_id = report.id and claim.ended_at is null)
+   and not exists (
+     select from pgreprise.run_time as stored
+      where stored.row_kind = 'report' and stored.row_id = report.id and stored.run_sequence = report.run_sequence
+        and stored.started_at is not null)
+union all
+select 'running simulation', simulation.id, simulation.run_sequence, null, simulation.status
+  from public.simulations as simulation
+ where simulation.status = 'running'
+   and not exists (
+     select from pgreprise.claim_simulation as given
+      where given.simulation_id = simulation.id and given.open and given.computes);
+
+-- name: claims: a claim is open or ended, as a whole
+select 'half ended', claim.report_id, claim.attempt, claim.ended_as, null::bigint from pgreprise.claim as claim
+ where (claim.ended_at is null) <> (claim.ended_as is null)
+    or claim.ended_at < claim.claimed_at
+    or (claim.ended_as in ('released', 'superseded', 'cancelled') and claim.counts)
+    or (claim.ended_as = 'complete' and (claim.revoked_at is not null or claim.cancel_requested_at is not null))
+    or (claim.ended_as = 'lost' and (claim.revoked_at is not null or claim.cancel_requested_at is not null))
+union all
+select 'open', claim.report_id, claim.attempt, claim.ended_as, given.simulation_id
+  from pgreprise.claim as claim join pgreprise.claim_simulation as given using (claim_id)
+ where given.open and claim.ended_at is not null
+union all
+select 'attempts', claim.report_id, max(claim.attempt), null, count(*) from pgreprise.claim as claim
+ group by claim.report_id, claim.run_sequence having max(claim.attempt) <> count(*);
+
+-- name: claims: an earlier attempt has ended before the next one
+select earlier.report_id, earlier.run_sequence, earlier.attempt
+  from pgreprise.claim as earlier
+  join pgreprise.claim as later
+    on later.report_id = earlier.report_id and later.run_sequence = earlier.run_sequence
+   and later.attempt > earlier.attempt
+ where earlier.ended_at is null;
+
+-- name: a worker that was told so has finished its run, and no other one
+select finished.report_id, finished.run_sequence, count(distinct finished.claim_id), min(claim.ended_as)
+  from stress.finished as finished left join pgreprise.claim as claim using (claim_id)
+ group by finished.report_id, finished.run_sequence
+having count(distinct finished.claim_id) > 1 or min(claim.ended_as) is distinct from 'complete'
+    or max(claim.ended_as) is distinct from 'complete' or min(claim.run_sequence) <> finished.run_sequence;

@@ -2,6 +2,9 @@
 -- economy cache; and schema stress, in which every write of a result notes what it wrote, in its own transaction.
 select public.set_cache_versions('us', economy_impact => 'e1', report_output => 'r1', package => '1.0.0');
 
+-- What is lost or fails is tried again soon.
+select public.set_setting('retry_wait', '1 second');
+
 create schema stress;
 
 create table stress.written (
@@ -43,6 +46,32 @@ begin
   end if;
   insert into stress.written (row_kind, row_id, run_sequence, checksum)
   values (row_kind, row_id, written_run, md5(output::text));
+end $$;
+
+-- Which claim finished which run of a report, as its worker was told.
+create table stress.finished (report_id bigint not null, run_sequence integer not null, claim_id uuid not null);
+create index on stress.finished (report_id, run_sequence);
+
+-- What a worker does that has claimed a report: hand in a simulation (simulation_id), or the report.
+create function stress.finish(claim_id uuid, simulation_id bigint, bytes integer) returns void language plpgsql as $$
+declare
+  target_id   bigint;
+  written_run integer;
+  output      json;
+begin
+  if simulation_id is not null then
+    output := stress.output('simulation ' || simulation_id, bytes);
+    select stored.run_sequence into written_run
+      from public.finish_simulation(finish.claim_id, finish.simulation_id, output) as stored;
+  else
+    target_id := (select claim.report_id from pgreprise.claim as claim where claim.claim_id = finish.claim_id);
+    output := stress.output('report ' || target_id, bytes);
+    select stored.run_sequence into written_run from public.finish_report(finish.claim_id, output) as stored;
+    insert into stress.finished values (target_id, written_run, finish.claim_id);
+  end if;
+  insert into stress.written (row_kind, row_id, run_sequence, checksum)
+  values (case when simulation_id is null then 'report' else 'simulation' end, coalesce(simulation_id, target_id),
+    written_run, md5(output::text));
 end $$;
 
 -- What the economy service does: write a cache row for the key of a report.

@@ -24,6 +24,8 @@ export interface Touched {
   errcode: string | null;
   message: string | null;
   hint: string | null;
+  /** In the entry of the report itself: the token of this preview, for a rerun. */
+  seen: string | null;
 }
 
 export interface Rerun {
@@ -88,9 +90,14 @@ export interface ReportClient {
   preview(country: string, report: Id): Promise<Touched[]>;
   /**
    * Puts the report back to pending. It is sent again, at most twice, when the answer does not arrive; the key makes
-   * it one rerun. Without a key of the caller's each call has a random one. The reason is kept in the history.
+   * it one rerun. Without a key of the caller's each call has a random one. The reason is kept in the history. With
+   * `seen`, the token of a preview, it is refused (RR029) when something has moved since.
    */
-  rerun(country: string, report: Id, options?: { idempotencyKey?: string; reason?: string }): Promise<Rerun>;
+  rerun(
+    country: string,
+    report: Id,
+    options?: { idempotencyKey?: string; reason?: string; seen?: string },
+  ): Promise<Rerun>;
   /** Puts back what that rerun cleared, as a new run. `force` overwrites what is newer. */
   undo(country: string, report: Id, rerun: Id, options?: { force?: boolean; reason?: string }): Promise<Undone>;
   /** The runs, newest first, the current one included. */

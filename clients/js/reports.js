@@ -62,9 +62,9 @@ export function reportClient({ url = "", token, fetch = globalThis.fetch } = {})
   const client = {
     preview: (country, report) => ask("GET", [country, "report", report, "rerun"]),
 
-    rerun: (country, report, { idempotencyKey = randomKey(), reason } = {}) =>
+    rerun: (country, report, { idempotencyKey = randomKey(), reason, seen } = {}) =>
       ask("POST", [country, "report", report, "rerun"], {
-        body: { reason },
+        body: { reason, seen },
         headers: { "Idempotency-Key": idempotencyKey },
         attempts: ATTEMPTS,
       }),

@@ -11,7 +11,18 @@ down_revision = "reports_0007"
 branch_labels = None
 depends_on = None
 
-TYPES = ("report_row", "simulation_row", "report_run_row", "history_row", "cache_key", "linked_report", "claim_row", "attempt_row")
+TYPES = (
+    "report_row",
+    "simulation_row",
+    "report_run_row",
+    "good_run_row",
+    "listed_report_row",
+    "history_row",
+    "cache_key",
+    "linked_report",
+    "claim_row",
+    "attempt_row",
+)
 # A routine comes after those that it calls.
 ROUTINES = (
     "require_country",
@@ -77,6 +88,12 @@ ROUTINES = (
     "remove_reform_impacts",
     "restore_reform_impacts",
     "rerun_result",
+    "short_digest",
+    "report_seen",
+    "seen_token",
+    "read_seen",
+    "moved_things",
+    "require_report_seen",
     "use_idempotency_key",
     "set_cache_versions",
     "cache_versions",
@@ -123,6 +140,15 @@ ROUTINES = (
     "recorded_runs",
     "report_history",
     "report_run_output",
+    "check_max_rows",
+    "pointer_order",
+    "json_container",
+    "json_differences",
+    "comparable_output",
+    "compare_runs",
+    "status_since",
+    "last_good_report",
+    "find_reports",
     "rerun_history",
     "rerun_preview",
     "rerun_feed",
@@ -138,6 +164,10 @@ ROUTINES = (
     "batch_reports",
     "rerun_batch_preview",
     "sharing_reports",
+    "batch_seen",
+    "seen_parts",
+    "batch_mark",
+    "require_batch_seen",
     "rerun_batch_effects",
     "rerun_batch_sharing",
     "batch_state",

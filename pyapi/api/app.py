@@ -22,11 +22,13 @@ from pyapi.api.errors import register_error_handlers
 from pyapi.api.health import NEEDS, Needs, health
 from pyapi.api.history import history
 from pyapi.api.invalidation import INVALIDATION, Invalidation
+from pyapi.api.lists import lists
 from pyapi.api.logs import register_access_log
 from pyapi.api.paths import refuse_other_spellings, register_paths, register_prefix
 from pyapi.api.replica import Replica, register_replica
 from pyapi.api.reports import reports
 from pyapi.api.requests import ENGINE
+from pyapi.api.results import results
 from pyapi.api.simulations import simulations
 from pyapi.economy_cache import EconomyCache
 
@@ -95,7 +97,7 @@ def create_app(
     app.extensions[NEEDS] = Needs.of_this_version()
     app.extensions[INVALIDATION] = Invalidation(economy_cache)
     app.extensions[BACKGROUND] = Background()
-    for blueprint in (reports, simulations, claims, history, carbon, health, documentation):
+    for blueprint in (reports, results, lists, simulations, claims, history, carbon, health, documentation):
         app.register_blueprint(blueprint)
     register_context(app)
     register_access_log(app)

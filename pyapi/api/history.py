@@ -8,12 +8,11 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 
 from flask import Blueprint
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
-from werkzeug.exceptions import BadRequest
 
 from pyapi.api.openapi import Stored, describes
-from pyapi.api.requests import Reply, RowId, Text, Written, call, last_values, problems, success
+from pyapi.api.requests import Reply, RowId, Text, Written, call, query, success
 
 __all__ = ["history"]
 
@@ -77,13 +76,6 @@ class Done(Stored):
     idempotency_key: str | None
 
 
-def _conditions() -> Conditions:
-    try:
-        return Conditions.model_validate(last_values())
-    except ValidationError as error:
-        raise BadRequest(f"The query cannot be used: {problems(error)}.") from error
-
-
 @history.get("/reruns")
 @describes({HTTPStatus.OK: list[Done]}, "RR008 RR016", query=Conditions)
 def list_acts() -> Reply:
@@ -91,5 +83,5 @@ def list_acts() -> Reply:
 
     The next page begins before the rerun_id of the last one.
     """
-    acts = call("public.rerun_history", **_conditions().model_dump(exclude_unset=True))
+    acts = call("public.rerun_history", **query(Conditions).model_dump(exclude_unset=True))
     return success("Acts found", acts)

@@ -36,6 +36,14 @@ _REFERENCE = "#/components/schemas/{model}"
 # Flask answers HEAD for each GET route, with the same reply but no body.
 _IMPLIED_METHODS = {"HEAD", "OPTIONS"}
 _ANY_ROUTE_REFUSES = ("RR017",)
+_ETAG: Schema = {"ETag": {"description": "Names this very reply.", "schema": {"type": "string"}, "required": True}}
+_IF_NONE_MATCH: Schema = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of the reply that the caller has: where it is still the same, the status is 304.",
+    "schema": {"type": "string"},
+}
 _HEADERS: Mapping[int, Schema] = {
     HTTPStatus.UNAUTHORIZED: {
         "WWW-Authenticate": {
@@ -74,6 +82,7 @@ class Description:
     is_enveloped: whether the result is inside the envelope. Under DETAIL_PREFIX it never is.
     asks_database: whether the route uses the database, so that errors of the database are possible.
     is_open: whether the route needs no token.
+    is_tagged: whether a reply has an ETag, and If-None-Match with it is answered with 304.
     """
 
     replies: Mapping[int, Any]
@@ -86,6 +95,7 @@ class Description:
     is_enveloped: bool = True
     asks_database: bool = True
     is_open: bool = False
+    is_tagged: bool = False
 
 
 def describes(replies: Mapping[int, Any] | Any, refusals: str = "", **more: Any) -> Callable[[View], View]:
@@ -182,6 +192,8 @@ def _parameters(operation: Operation, schemas: _Schemas) -> Iterator[Schema]:
         for name, schema, is_required in schemas.properties(model):
             text = schema.pop("description", "")
             yield {"name": name, "in": place, "required": is_required, "description": text, "schema": schema}
+    if operation.description.is_tagged:
+        yield _IF_NONE_MATCH
 
 
 def _codes(operation: Operation) -> dict[int, set[str]]:
@@ -242,9 +254,11 @@ def _refusal(operation: Operation, status: int, codes: Iterable[str]) -> Schema:
 
 def _reply(operation: Operation, status: int, kind: Any, schemas: _Schemas) -> Schema:
     described: Schema = {"description": HTTPStatus(status).phrase}
+    if operation.description.is_tagged:
+        described["headers"] = _ETAG
     if kind in (HTML, TEXT):
         return {**described, "content": {kind: {"schema": {"type": "string"}}}}
-    if status == HTTPStatus.NO_CONTENT:
+    if status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         return described
     schema = schemas.of(kind, "serialization")
     if operation.description.is_enveloped and not operation.uses_detail:
@@ -259,9 +273,12 @@ def _reply(operation: Operation, status: int, kind: Any, schemas: _Schemas) -> S
 
 def _described(operation: Operation, schemas: _Schemas) -> Schema:
     description = operation.description
+    replies = dict(description.replies)
+    if description.is_tagged:
+        replies[HTTPStatus.NOT_MODIFIED] = None
     summary, _, further = inspect.cleandoc(operation.view.__doc__ or "").partition("\n")
     answers = {
-        **{status: _reply(operation, status, kind, schemas) for status, kind in description.replies.items()},
+        **{status: _reply(operation, status, kind, schemas) for status, kind in replies.items()},
         **{status: _refusal(operation, status, codes) for status, codes in _codes(operation).items()},
     }
     described: Schema = {

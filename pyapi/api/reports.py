@@ -47,6 +47,12 @@ class Act(Body):
     reason: Text | None = None
 
 
+class SeenAct(Act):
+    """With seen, the token of a preview, the report is rerun only if nothing has moved since that preview."""
+
+    seen: Text | None = None
+
+
 class Undo(Act):
     """With force, rows that have changed since the rerun are overwritten. This needs the scope reports:admin."""
 
@@ -131,7 +137,8 @@ class Rerun(Stored):
 class Touched(Stored):
     """A row that a rerun would touch or is near and kept, or the defect because of which it would be refused.
 
-    A reference is a table of the application whose rows would be lost; it has no id and no status.
+    seen, in the row of the report itself, is the token of the preview, for a rerun. A reference is a table of the
+    application whose rows would be lost; it has no id and no status.
     """
 
     kind: Literal["report", "simulation", "reform_impact", "reference"]
@@ -143,6 +150,7 @@ class Touched(Stored):
     errcode: Literal["RR002", "RR003", "RR004", "RR005", "RR006", "RR021"] | None
     message: str | None
     hint: str | None
+    seen: str | None
 
 
 class Run(rows.RunTimes):
@@ -241,24 +249,26 @@ def _idempotency_key() -> str | None:
 @reports.post("/<country_id>/report/<int:report_id>/rerun")
 @describes(
     Rerun,
-    "RR001 RR002 RR003 RR004 RR005 RR006 RR008 RR012 RR014 RR016 RR021 RR022 RR023",
-    body=Act,
+    "RR001 RR002 RR003 RR004 RR005 RR006 RR008 RR012 RR014 RR016 RR021 RR022 RR023 RR029",
+    body=SeenAct,
     is_body_optional=True,
     headers=RerunHeaders,
 )
 def rerun_report(country_id: str, report_id: int) -> Reply:
     """Put the report and its simulations back to pending, and delete its economy cache rows.
 
-    With an Idempotency-Key the report is rerun once, even when the request is sent again.
+    With an Idempotency-Key the report is rerun once, even when the request is sent again. With the token of a preview
+    it is rerun only if nothing has moved since.
     """
     no_query()
-    act = optional_body(Act)
+    act = optional_body(SeenAct)
     result = call_procedure(
         "public.rerun_report",
         report_id=report_id,
         country_id=country_id,
         idempotency_key=_idempotency_key(),
         reason=reason(act.reason),
+        seen=act.seen,
     )
     current_app.extensions[INVALIDATION].forget(result["cache_scopes"], result["rerun_id"])
     return success("Report rerun reset successfully", result)
@@ -267,7 +277,10 @@ def rerun_report(country_id: str, report_id: int) -> Reply:
 @reports.get("/<country_id>/report/<int:report_id>/rerun")
 @describes(list[Touched], "RR001 RR008")
 def preview_rerun(country_id: str, report_id: int) -> Reply:
-    """The rows that a rerun would touch now, and the other reports that share them. Nothing is changed."""
+    """The rows that a rerun would touch now, and the other reports that share them. Nothing is changed.
+
+    The entry of the report has a token, seen. A rerun with this token is refused when something has moved since.
+    """
     touched = call("public.rerun_preview", report_id=report_id, country_id=country_id)
     return success("Rerun previewed", touched)
 

@@ -42,8 +42,10 @@ __all__ = [
     "last_values",
     "no_query",
     "optional_body",
+    "query",
     "status_name",
     "success",
+    "tagged",
 ]
 
 Reply = tuple[Response, int]
@@ -106,6 +108,16 @@ def _noted(replica: Replica | None, primary: Engine) -> Iterator[None]:
 def success(message: str | None, result: object, status: int = HTTPStatus.OK) -> Reply:
     """The reply to a request that succeeded, in the envelope."""
     return jsonify(status="ok", message=message, result=result), status
+
+
+def tagged(reply: Reply) -> Reply:
+    """A reply with a strong ETag; 304 without a body where the caller has this very reply already."""
+    response, status = reply
+    response.add_etag()
+    tag, _ = response.get_etag()
+    if tag is not None and request.if_none_match.contains_weak(tag):
+        return response, HTTPStatus.NOT_MODIFIED
+    return response, status
 
 
 def status_name(status: int) -> str:
@@ -272,6 +284,14 @@ def optional_body(model: type[Model]) -> Model:
 def last_values() -> dict[str, str]:
     """The parameters of the query; the last value of one that is repeated."""
     return {name: values[-1] for name, values in request.args.lists()}
+
+
+def query(model: type[Model]) -> Model:
+    """The parameters of the query. Raises BadRequest when they do not fit ``model``."""
+    try:
+        return model.model_validate(last_values())
+    except ValidationError as error:
+        raise BadRequest(f"The query cannot be used: {problems(error)}.") from error
 
 
 def no_query(*but: str) -> None:

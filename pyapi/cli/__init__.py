@@ -27,8 +27,10 @@ from pyapi.cli import (
     history,
     installation,
     invalidation,
+    lists,
     manual,
     reports,
+    results,
     serving,
     upkeep,
     work,
@@ -52,7 +54,10 @@ def cli() -> None:
     """
 
 
-for group in (serving, installation, reports, history, claims, work, batches, invalidation, carbon, upkeep, manual):
+for group in (
+    *(serving, installation, reports, results, lists, history, claims, work, batches, invalidation, carbon, upkeep),
+    manual,
+):
     for command in group.COMMANDS:
         cli.add_command(command)
 

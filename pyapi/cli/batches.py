@@ -115,8 +115,9 @@ def _pages(read: Callable[[int], list[dict[str, Any]]]) -> Iterator[dict[str, An
 
 def _preview(engine: Engine, filter_json: str, as_json: bool) -> None:
     """Print what a batch would do: the reports by kind, what else it would change, and who shares it."""
-    found = call(engine, "public.rerun_batch_preview", filter=filter_json)
+    # The token first: what moves while the rest is read is not what it has seen, and it is refused then.
     [effects] = call(engine, "public.rerun_batch_effects", filter=filter_json)
+    found = call(engine, "public.rerun_batch_preview", filter=filter_json)
     if as_json:
         print_json({"reports": found, "effects": effects, "sharing": list(_sharing(engine, filter_json))})
         return
@@ -130,9 +131,11 @@ def _preview(engine: Engine, filter_json: str, as_json: bool) -> None:
         title = "Other reports that share these simulations or cache rows, and are computed anew in part:"
         print_first_rows(_sharing(engine, filter_json), effects["sharing_reports"], title)
     echo("Nothing was changed.")
+    if found:
+        echo(f"To rerun exactly these: the same command, with --seen {effects['seen']} in place of --dry-run")
 
 
-def _create(engine: Engine, filter_json: str, reason: str | None, expected: int | None) -> int:
+def _create(engine: Engine, filter_json: str, reason: str | None, expected: int | None, seen: str | None) -> int:
     """Create a batch and return its id. Where it is large, ask for the number of its reports, if somebody is there."""
 
     def create(number: int | None) -> int:
@@ -143,6 +146,7 @@ def _create(engine: Engine, filter_json: str, reason: str | None, expected: int 
             filter=filter_json,
             reason=reason,
             expected_reports=number,
+            seen=seen,
         )
         return int(row["id"])
 
@@ -278,6 +282,7 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
 @click.option("--dry-run", is_flag=True, help="Show what would be changed, and who shares it. Change nothing.")
 @click.option("--expect", "expected", metavar="N", type=click.IntRange(min=0),
               help="The number of reports that must be found; needed where there are many.")  # fmt: skip
+@click.option("--seen", metavar="TOKEN", help="Only if nothing has moved since the --dry-run that printed this token.")
 @REASON_OPTION
 @click.option("--resume", "resumed_id", metavar="ID", type=int, help="Continue a batch that was stopped.")
 @JSON_OPTION
@@ -292,6 +297,7 @@ def rerun_batch(
     chunk_size: int,
     dry_run: bool,
     expected: int | None,
+    seen: str | None,
     reason: str | None,
     resumed_id: int | None,
     as_json: bool,
@@ -310,11 +316,14 @@ def rerun_batch(
         "report_type": report_type,
     }
     is_filtered = any(conditions.values()) or bool(report_ids) or ids_file is not None
-    if resumed_id is not None and (is_filtered or dry_run or expected is not None or reason is not None):
+    is_new = is_filtered or dry_run or any(given is not None for given in (expected, seen, reason))
+    if resumed_id is not None and is_new:
         raise click.UsageError(
             "--resume continues with the reports that the batch has listed. It cannot be combined with ids, "
-            "conditions, --dry-run, --expect or --reason."
+            "conditions, --dry-run, --expect, --seen or --reason."
         )
+    if dry_run and seen is not None:
+        raise click.UsageError("--dry-run prints a new token. It cannot be combined with --seen.")
     if resumed_id is None and not is_filtered:
         raise click.UsageError("Give report ids, --ids-file, or a condition such as --country us.")
 
@@ -326,7 +335,7 @@ def rerun_batch(
             _preview(engine, _filter(conditions, wanted), as_json)
             return
         if resumed_id is None:
-            resumed_id = _create(engine, _filter(conditions, wanted), reason, expected)
+            resumed_id = _create(engine, _filter(conditions, wanted), reason, expected, seen)
         code = _run(engine, resumed_id, chunk_size, as_json)
     raise SystemExit(code)
 

@@ -34,6 +34,7 @@ __all__ = [
     "JSON_OPTION",
     "echo",
     "explain",
+    "local_time",
     "print_document",
     "print_error",
     "print_first_rows",
@@ -79,6 +80,11 @@ def print_document(document: str) -> None:
 # --- tables and JSON -------------------------------------------------------------------------
 
 
+def local_time(moment: datetime) -> str:
+    """A time as people read it: in their zone, to the second."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
 def _shown(value: object) -> str:
     match value:
         case None:
@@ -86,7 +92,7 @@ def _shown(value: object) -> str:
         case bool():
             return "yes" if value else "no"
         case datetime():
-            return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
+            return local_time(value)
         case list():
             shown = ", ".join(str(item) for item in value[:_SHOWN_IDS])
             return f"{shown} and {len(value) - _SHOWN_IDS} more" if len(value) > _SHOWN_IDS else shown

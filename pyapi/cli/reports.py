@@ -67,14 +67,22 @@ def _simulations(ids: list[int]) -> str:
 @click.argument("report_ids", metavar="ID...", type=int, nargs=-1, required=True)
 @REASON_OPTION
 @click.option("--idempotency-key", metavar="KEY", help="Rerun once; the same key again returns the first result.")
+@click.option("--seen", metavar="TOKEN", help="Only if nothing has moved since the preview that printed this token.")
 @JSON_OPTION
 def rerun(
-    country: str, report_ids: tuple[int, ...], idempotency_key: str | None, reason: str | None, as_json: bool
+    country: str,
+    report_ids: tuple[int, ...],
+    idempotency_key: str | None,
+    reason: str | None,
+    seen: str | None,
+    as_json: bool,
 ) -> None:
     """Rerun reports of a country, each in a transaction of its own.
 
     When a report is refused, the others are still tried. The exit code is then 1.
     """
+    if seen is not None and len(report_ids) > 1:
+        raise click.UsageError("--seen belongs to the preview of one report. Give one report id.")
     if idempotency_key is not None and len(report_ids) > 1:
         raise click.UsageError("--idempotency-key belongs to one rerun. Give one report id.")
 
@@ -95,6 +103,7 @@ def rerun(
                 country_id=country,
                 idempotency_key=idempotency_key,
                 reason=reason,
+                seen=seen,
             )
             return result
 
@@ -120,6 +129,7 @@ def preview(country: str, report_id: int, as_json: bool) -> None:
     else:
         shown = ("kind", "id", "status", "action", "output_bytes", "shared_with")
         print_rows([{name: row[name] for name in shown} for row in rows], False, empty="")
+        echo(f"To rerun exactly this: pgreprise rerun {country} {report_id} --seen {rows[0]['seen']}")
     if defect is not None:
         raise SystemExit(1)
 

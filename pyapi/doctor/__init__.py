@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.database import call, sqlstate
-from pyapi.doctor import carbon, economy_cache, history, host, installation, privileges, reports, tables
+from pyapi.doctor import carbon, claims, economy_cache, history, host, installation, privileges, reports, tables
 from pyapi.doctor.finding import Finding, ask
 from pyapi.schema.migrate import NOT_INSTALLED
 
@@ -83,6 +83,9 @@ def examine(engine: Engine) -> list[Finding]:
             findings += check("reports", lambda: reports.defects(engine))
             findings += check("lost runs", lambda: reports.lost_runs(engine))
             findings += check("runs", lambda: reports.run_tables(engine, database))
+            findings += check("runs", lambda: claims.unfinishing(engine))
+            findings += check("claims", lambda: claims.stuck_runs(engine))
+            findings += check("claims", lambda: claims.crowded_index(database))
             findings += check("economy cache", lambda: economy_cache.unread_feed(engine, database))
             findings += check("batches", lambda: history.unfinished_batches(engine))
             findings += check("archive", lambda: history.archive(engine))

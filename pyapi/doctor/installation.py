@@ -218,7 +218,9 @@ _CREATE_INDEX = re.compile(
 )
 _DROP_INDEX = re.compile(r"^drop index (?:concurrently )?(?:if exists )?(?:\w+\.)?(?P<name>\w+);", re.MULTILINE)
 # Only our own tables: the keys of an adopted table have other names.
-_OWN_TABLE = re.compile(r"^create table (?P<table>pgreprise\.\w+) \((?P<body>.*?)^\);", re.MULTILINE | re.DOTALL)
+_OWN_TABLE = re.compile(
+    r"^create table (?P<table>pgreprise\.\w+) \((?P<body>.*?)^\)(?:\s+with \([^)]*\))?;", re.MULTILINE | re.DOTALL
+)
 _ADDED_KEY = re.compile(r"^alter table (?P<table>pgreprise\.\w+)\s+add (?P<body>constraint [^;]*);", re.MULTILINE)
 _KEY = re.compile(r"constraint (?P<name>\w+) (?P<definition>(?:primary key|unique) \([^)]*\))")
 

@@ -220,6 +220,13 @@ def finished_batch(dba: Connection) -> Callable[[FlaskClient], Any]:
     return instead_of_get_report(dba, f"public.cancel_rerun_batch({batch})")
 
 
+def moved_since_the_preview(dba: Connection) -> Callable[[FlaskClient], Any]:
+    report = household_report(dba)
+    seen = one(dba, "select seen from rerun_preview(%s)", report)["seen"]
+    dba.execute("call rerun_report(%s)", (report,))
+    return lambda client: client.post(f"/us/report/{report}/rerun", json={"seen": seen})
+
+
 def archive_without_retention(dba: Connection) -> Callable[[FlaskClient], Any]:
     return instead_of_get_report(dba, "public.archive_retention(is_required => true)")
 
@@ -285,6 +292,11 @@ REFUSALS = [
     (rows_that_would_be_lost, "RR021", None),
     (batch_of_another_size, "RR024", "The filter finds 2 reports, and not 3."),
     (finished_batch, "RR025", None),
+    (
+        moved_since_the_preview,
+        "RR029",
+        "Report #1 is not as the preview saw it: run 1 -> 2, simulation #1 run 1 -> 2. Nothing was changed.",
+    ),
     (archive_without_retention, "RR026", "Nothing says how long the archive is kept. Nothing was purged."),
     (
         claim_that_is_over,

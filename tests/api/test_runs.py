@@ -104,6 +104,28 @@ def test_a_preview_of_a_report_that_cannot_be_rerun_shows_its_defect(client: Fla
     assert shown["message"] == "Report references simulation #999, but it could not be found for country us."
 
 
+def test_a_rerun_with_the_token_of_a_preview_is_done_while_it_holds(
+    client: FlaskClient, dba: Connection, report: int
+) -> None:
+    path = f"/us/report/{report}/rerun"
+    [seen] = [row["seen"] for row in succeeded(client.get(path)) if row["seen"] is not None]
+    body, headers = {"seen": seen, "reason": "the model was fixed"}, {"Idempotency-Key": "once"}
+    done = succeeded(client.post(path, json=body, headers=headers))
+    assert done["run_sequence"] == 2
+    before = everything(dba)
+    assert succeeded(client.post(path, json=body, headers=headers)) == done
+    told = refused(client.post(path, json=body), 409, "RR029")
+    assert "run 1 -> 2" in told["message"]
+    assert told["hint"]
+    for no_token in ("", "x", seen[:-1], "\u00e9", "x" * 100_000):
+        refused(client.post(path, json={"seen": no_token}), 400, "RR016")
+    for no_text in (7, [seen], {"report": 1}, "\0"):
+        refused(client.post(path, json={"seen": no_text}), 400, "BAD_REQUEST")
+    other = succeeded(client.get(f"/us/report/{add_report(dba, 1)}/rerun"))[0]["seen"]
+    assert "preview of report #" in refused(client.post(path, json={"seen": other}), 400, "RR016")["message"]
+    assert everything(dba)["rerun"] == before["rerun"]
+
+
 def test_a_retry_with_the_same_key_gives_the_first_answer_and_changes_nothing(
     client: FlaskClient, dba: Connection, report: int
 ) -> None:
@@ -216,6 +238,10 @@ NEEDED: list[tuple[str, str, dict[str, Any], set[str]]] = [
     ("GET", "/us/simulations", {}, {READ}),
     ("GET", "/us/report/{report}/runs", {}, {READ}),
     ("GET", "/us/report/{report}/runs/1", {}, {READ}),
+    ("GET", "/us/report/{report}/runs/last-good", {}, {READ}),
+    ("GET", "/reports", {}, {READ}),
+    ("GET", "/us/reports", {}, {READ}),
+    ("GET", "/us/report/{report}/runs/compare?run_sequence=1&other_run_sequence=1", {}, {READ}),
     ("GET", "/us/report/{report}/rerun", {}, {READ}),
     ("POST", "/us/report", {"simulation_1_id": 1, "year": "2026"}, {WRITE}),
     ("POST", "/us/simulation", {"population_id": "state/ny", "population_type": "geography", "policy_id": 2}, {WRITE}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 import subprocess
 import time
@@ -177,7 +178,7 @@ def test_a_dry_run_counts_and_changes_nothing(pgreprise: Run, dba: Connection, r
     ]
     done = pgreprise("rerun-batch", "--country", "us", "--dry-run", "404")
     assert done.returncode == 0
-    assert done.stdout.splitlines()[-2:] == [
+    assert done.stdout.splitlines()[-3:-1] == [
         "0 reports would be rerun and 1 refused; 0 simulations would be reset and 0 cache rows deleted.",
         "Nothing was changed.",
     ]
@@ -404,6 +405,29 @@ def test_a_large_batch_asks_for_its_number_on_a_terminal(
     assert "The filter finds 5 reports. Above 4 their number has to be given." in done.stdout
     assert (snapshot(dba) != before) is is_done
     assert ("(RR024)" in done.stdout) is (typed == "4")
+
+
+def test_a_dry_run_prints_the_token_of_exactly_this_batch(pgreprise: Run, dba: Connection, reports: list[int]) -> None:
+    wanted = ("rerun-batch", "--country", "us")
+    last = pgreprise(*wanted, "--dry-run").stdout.splitlines()[-1]
+    printed = re.fullmatch("To rerun exactly these: the same command, with --seen (\\S+) in place of --dry-run", last)
+    assert printed is not None
+    looked = json.loads(pgreprise(*wanted, "--dry-run", "--json").stdout)
+    assert looked["effects"]["seen"] == printed[1]
+    dba.execute("select set_setting('largest_batch', '1')")
+    assert pgreprise(*wanted, "--seen", printed[1]).returncode == 1
+    assert dba.execute("select rerun, refused from rerun_batches()").fetchall() == [{"rerun": 4, "refused": 1}]
+    done = pgreprise(*wanted, "--seen", printed[1])
+    assert (done.returncode, done.stdout) == (1, "")
+    told = (
+        f"in 4 of 5 ranges, first report #{reports[0]}. 4 acts there since, first rerun #\\d+ of report #{reports[0]} "
+    )
+    assert re.search(told, done.stderr)
+    assert "(RR029)\nhint: " in done.stderr
+    assert len(dba.execute("select from rerun_batches()").fetchall()) == 1
+    for wrong in (("--dry-run",), ("--resume", "1")):
+        assert pgreprise(*(wanted if wrong == ("--dry-run",) else wanted[:1]), "--seen", "x", *wrong).returncode == 2
+    assert "--seen" not in pgreprise("rerun-batch", "--country", "il", "--dry-run").stdout
 
 
 def test_a_dry_run_names_the_other_reports_that_share_something(pgreprise: Run, dba: Connection) -> None:

@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import URL
 
 from pyapi.database import connect_engine
-from pyapi.doctor import Finding, privileges
+from pyapi.doctor import Finding, claims, privileges
 from pyapi.doctor import examine as examine_database
 from pyapi.schema.files import sql_folder
+from tests.support.claims import age, claim
 from tests.support.command import Run, succeeded
-from tests.support.databases import Connection
+from tests.support.databases import Connection, connect
 from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.snapshots import snapshot
 from tests.support.statements import one, rerun
@@ -226,7 +227,7 @@ WIDER = [
     ("revoke execute on function get_report from pgreprise_api", "pgreprise_api may not call get_report", "grant"),
     (
         "alter procedure rerun_report owner to {me}",
-        "rerun_report(bigint,text,text,text,jsonb) belongs to",
+        "rerun_report(bigint,text,text,text,text,jsonb) belongs to",
         "alter procedure",
     ),
     ("alter role pgreprise_owner login createrole", "Role pgreprise_owner has login, createrole", "alter role"),
@@ -350,6 +351,48 @@ def test_a_batch_that_was_cancelled_is_no_problem(pgreprise: Run, dba: Connectio
     dba.execute("update pgreprise.rerun_batch set created_at = now() - interval '61 minutes'")
     assert pgreprise("batches", "cancel", "1").returncode == 0
     assert examine(pgreprise, problems=False) == []
+
+
+def test_claims_that_nobody_took_over_and_reports_that_run_for_long_are_notes(pgreprise: Run, dba: Connection) -> None:
+    set_versions(dba)
+    claimed, running = (add_report(dba, add_simulation(dba), status="pending", output=None) for _ in range(2))
+    lapsed = claim(dba, claimed)
+    assert "claims" not in {finding["check"] for finding in examine(pgreprise, problems=False)}
+    age(dba, lapsed)
+    dba.execute("select update_report(%s, status => 'running')", (running,))
+    dba.execute("update pgreprise.run_time set started_at = now() - interval '2 days' where row_id = %s", (running,))
+
+    told = {finding["message"] for finding in examine(pgreprise, problems=False) if finding["check"] == "claims"}
+
+    assert told == {
+        "The lease of 1 claim is over and nobody has taken the report over, for example report "
+        f"#{claimed} of worker worker 1.",
+        f"1 report has been running for more than 1 day without a claim, for example report #{running}.",
+    }
+
+
+def test_finished_runs_that_may_be_written_again_are_a_note(pgreprise: Run, dba: Connection) -> None:
+    dba.execute("select set_setting('allow_unfinish', 'on')")
+    [finding] = examine(pgreprise, problems=False)
+    assert finding["message"].startswith("Finished reports and simulations may be written again")
+
+
+def test_dead_entries_at_the_head_of_the_pending_reports_are_a_note(dba: Connection, database: URL) -> None:
+    dba.execute("alter table report_outputs set (autovacuum_enabled = off)")
+    dba.execute(
+        "insert into report_outputs (country_id, simulation_1_id, api_version, status) "
+        "select 'us', 1, 'v', 'pending' from generate_series(1, 100000)"
+    )
+    dba.execute("insert into report_outputs (country_id, simulation_1_id, api_version) values ('us', 1, 'v')")
+    dba.execute("analyze report_outputs")
+    # An old snapshot sees them still, so the index must keep them.
+    with dba.transaction(), connect(database) as other, connect(database) as doctor:
+        dba.execute("set transaction isolation level repeatable read")
+        dba.execute("select from report_outputs limit 1")
+        other.execute("update report_outputs set status = 'complete' where id < 100001")
+        told = [finding.message for finding in claims.crowded_index(doctor)]
+    assert len(told) == 1
+    assert re.fullmatch(r"A claim reads \d{3,} pages before it finds the first pending report, .*", told[0])
 
 
 def test_the_size_of_the_archive_is_a_note(pgreprise: Run, dba: Connection) -> None:

@@ -248,7 +248,7 @@ TOGETHER: dict[str, list[tuple[str, str]]] = {
         (
             "grant execute on procedure rerun_report to doctor_s with grant option; create role doctor_t;"
             "set role doctor_s; grant execute on procedure rerun_report to doctor_t; reset role",
-            "doctor_s holds execute on procedure rerun_report(bigint,text,text,text,jsonb)",
+            "doctor_s holds execute on procedure rerun_report(bigint,text,text,text,text,jsonb)",
         ),
     ],
     "owners": [

@@ -54,6 +54,8 @@ ARGUMENTS = {
     ("attempts",): ("us", "1"),
     ("cancel-run",): ("us", "1"),
     ("release-stuck",): ("--older-than", "6h"),
+    ("last-good",): ("us", "1"),
+    ("compare-runs",): ("us", "1", "1", "1"),
     ("rerun-batch",): ("--country", "us"),
     ("batches", "show"): ("1",),
     ("batches", "cancel"): ("1",),

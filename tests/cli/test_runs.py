@@ -84,6 +84,24 @@ def test_a_preview_shows_what_would_be_touched_and_who_shares_it(pgreprise: Run,
     assert snapshot(dba) == before
 
 
+def test_a_preview_prints_the_rerun_that_does_exactly_this(pgreprise: Run, dba: Connection, report: int) -> None:
+    last = pgreprise("preview", "us", str(report)).stdout.splitlines()[-1]
+    assert last.startswith(f"To rerun exactly this: pgreprise rerun us {report} --seen ")
+    words = last.rpartition(": pgreprise ")[2].split()
+    assert words[-1] == json.loads(pgreprise("preview", "us", str(report), "--json").stdout)[0]["seen"]
+    assert pgreprise(*words).returncode == 0
+    before = snapshot(dba)
+    done = pgreprise(*words)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"error: Report #{report} is not as the preview saw it: run 1 -> 2, " in done.stderr
+    assert "(RR029)\nhint: " in done.stderr
+    [told] = json.loads(pgreprise(*words, "--json").stdout)
+    assert json.loads(told["detail"])["moved"][0] == {"kind": "report", "id": str(report), "was": "1", "is": "2"}
+    assert "(RR016)" in pgreprise("rerun", "us", str(report), "--seen", "x").stderr
+    assert pgreprise("rerun", "us", str(report), "2", "--seen", "x").returncode == 2
+    assert snapshot(dba) == before
+
+
 def test_a_preview_of_a_report_that_cannot_be_rerun_gives_its_defect(pgreprise: Run, dba: Connection) -> None:
     malformed = add_report(dba, 999)
     done = pgreprise("preview", "us", str(malformed))

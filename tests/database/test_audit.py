@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.claims import age, claim
 from tests.support.databases import Connection
 from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.refusals import refusal
@@ -92,7 +93,7 @@ def waiting(sandbox: Connection) -> dict[str, int]:
         ids[name] = add_report(sandbox, household)
         rerun(sandbox, ids[name])
         sandbox.execute(
-            "update pgreprise.rerun set created_at = %s where report_id = %s",
+            "update pgreprise.report_run set ended_at = %s where report_id = %s",
             (NOON + timedelta(hours=hours), ids[name]),
         )
     return ids
@@ -115,3 +116,14 @@ def test_what_has_waited_for_long_comes_first_and_what_nobody_knows_last(
 @pytest.mark.parametrize("older_than", [None, "-1 second"])
 def test_an_impossible_age_is_rr016(sandbox: Connection, older_than: str | None) -> None:
     assert refusal(sandbox, "select * from lost_runs(%s::interval)", older_than).code == "RR016"
+
+
+def test_a_report_whose_worker_is_alive_is_not_lost(sandbox: Connection) -> None:
+    report = add_report(sandbox, add_simulation(sandbox), status="pending", output=None)
+    claimed = claim(sandbox)
+    assert lost(sandbox, older_than="0 s") == []
+
+    age(sandbox, claimed, "1 hour")
+    sandbox.execute("update pgreprise.run_time set started_at = started_at - interval '2 hours'")
+    assert [row[0] for row in lost(sandbox)] == [report]
+    assert one(sandbox, "select worker from lost_runs()")["worker"] == "worker 1"

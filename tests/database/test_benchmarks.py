@@ -1,4 +1,5 @@
-"""What the benchmarks compare rerun_report with leaves the same rows; otherwise their ratios would mean nothing."""
+"""What the benchmarks compare rerun_report with leaves the same rows, and what they claim is finished; otherwise their
+figures would mean nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
+from benchmarks.claims import claim_buffers
 from benchmarks.pgbench import SCRIPTS
+from benchmarks.queues import OUTPUT
 from benchmarks.rerun import PythonClient
 from benchmarks.server import connect as open_connection
 from tests.support.databases import Connection
@@ -72,3 +75,53 @@ def test_the_bare_statements_of_the_batch_leave_what_a_batch_leaves(filled: Conn
     for left in (expected, found):
         left["act"][0].pop("batch_id")
     assert found == expected
+
+
+CLAIMED = "select * from pgreprise.claim order by report_id"
+WORKER = {"client_id": 0, "output": OUTPUT}
+
+
+def fill_claims(dba: Connection, **values: int | str) -> None:
+    statements = (SCRIPTS / "claims" / "pgreprise_fill.sql").read_text(encoding="utf-8")
+    for name, value in {"finished": 2, "pending": 40, "shared": 0, "simulations": "complete", **values}.items():
+        statements = statements.replace(f":{name}", str(value))
+    dba.execute(statements.encode())
+
+
+@pytest.mark.parametrize(
+    ("script", "simulations"), [("claims/pgreprise", "complete"), ("claims/simulations", "pending")]
+)
+def test_a_job_of_the_benchmark_is_a_report_that_is_claimed_and_finished(
+    dba: Connection, database: URL, script: str, simulations: str
+) -> None:
+    fill_claims(dba, simulations=simulations)
+    with open_connection(database) as connection:
+        assert PythonClient(connection, script).run(WORKER)
+    report = dba.execute("select status, output::text from public.report_outputs where id = 3").fetchone()
+    assert report == {"status": "complete", "output": OUTPUT}
+    finished = dba.execute("select id from public.simulations where id in (5, 6) and status = 'complete'").fetchall()
+    assert len(finished) == 2
+    assert [(row["report_id"], row["ended_as"]) for row in dba.execute(CLAIMED).fetchall()] == [(3, "complete")]
+
+
+def test_a_retry_of_the_benchmark_waits_while_others_are_claimed(dba: Connection, database: URL) -> None:
+    fill_claims(dba)
+    with open_connection(database) as connection:
+        assert PythonClient(connection, "claims/pgreprise_retry").run(WORKER)
+        assert PythonClient(connection, "claims/pgreprise").run(WORKER)
+    assert [row["ended_as"] for row in dba.execute(CLAIMED).fetchall()] == ["error", "complete"]
+
+
+def test_the_benchmark_counts_the_buffers_of_claims_that_stay_open(dba: Connection, database: URL) -> None:
+    fill_claims(dba, shared=4, simulations="pending")
+    with open_connection(database) as connection:
+        buffers, empty = claim_buffers(connection, "claims/pgreprise", 3)
+    claimed = dba.execute(CLAIMED).fetchall()
+    # The first one computes the baseline that the next three wait for.
+    assert [(row["report_id"], row["ended_as"]) for row in claimed] == [
+        (number, None) for number in (3, 7, 8, 9, 10, 11)
+    ]
+    # Fewer would be those of the function alone, without its statements.
+    assert len(buffers) == 3
+    assert min(buffers) > 20
+    assert empty == 0

@@ -26,7 +26,7 @@ from pyapi.api.errors import HTTP_STATUS
 from tests.support.databases import Connection, connect
 from tests.support.samples import load_every_sample
 
-ROLES = ("pgreprise_reader", "pgreprise_api", "pgreprise_dba")
+ROLES = ("pgreprise_reader", "pgreprise_worker", "pgreprise_api", "pgreprise_dba")
 EXAMPLES = os.environ.get("PGREPRISE_FUZZ_EXAMPLES")
 QUICK_EXAMPLES = 8
 
@@ -126,10 +126,15 @@ def arrays(elements: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(with_nulls, st.lists(st.tuples(elements, elements).map(list), min_size=1, max_size=3))
 
 
+# Claims of the session: one is cancelled, one has failed, one was given back, the others are open.
+CLAIM_IDS = [f"00000000-0000-4000-8000-{number:012}" for number in range(1, 6)]
+
 # By type; a routine with an argument of another one fails the test until it has values here.
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "bigint": integers(64),
     "double precision": st.floats(),
+    "real": st.one_of(st.sampled_from([0.0, 0.5, 1.0]), st.floats(width=32)),
+    "uuid": st.one_of(st.sampled_from(CLAIM_IDS), st.sampled_from(CLAIM_IDS), st.uuids().map(str)),
     "integer": integers(32),
     "text": TEXTS,
     "boolean": st.booleans(),
@@ -243,6 +248,22 @@ def session(server: URL, new_database: Callable[..., DatabaseJanitor], template:
         connection.execute("""select public.create_rerun_batch('{"country": "us"}')""")
         connection.execute("""select public.create_rerun_batch('{"country": "uk"}')""")
         connection.execute("call public.run_rerun_batch(1, 1)")
+        connection.execute("call public.rerun_reports(array[1, 2, 3, 4, 5, 6, 7])")
+        claimed = connection.execute("select claim_id, report_id from claim_report('a', '1 day', max_reports => 5)")
+        for name, row in zip(CLAIM_IDS, claimed.fetchall(), strict=False):
+            for table in ("claim", "claim_simulation"):
+                connection.execute(
+                    f"update pgreprise.{table} set claim_id = %s where claim_id = %s",  # noqa: S608
+                    (name, row["claim_id"]),
+                )
+        for place, statement in enumerate(
+            [
+                "select public.cancel_run(report_id) from pgreprise.claim where claim_id = %s",
+                "select * from public.fail_report(%s, 'no data', '1 minute')",
+                "select public.release_claim(%s)",
+            ]
+        ):
+            connection.execute(statement, (CLAIM_IDS[place],))
         connection.execute("set statement_timeout = '20s'")
         yield connection
 

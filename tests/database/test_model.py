@@ -1,8 +1,8 @@
 """Random sequences of everything that one can do, on a database and on a model of it in Python.
 
 After each step the whole state of both is compared: the three tables, the history, the archive byte for byte, run
-numbers, what can be asked, and what a refused call said. PGREPRISE_MODEL_EXAMPLES=5000 tries more, and other ones
-each time; PGREPRISE_MODEL_STEPS makes them longer.
+numbers, who has claimed what, what can be asked, and what a refused call said. PGREPRISE_MODEL_EXAMPLES=5000 tries
+more, and other ones each time; PGREPRISE_MODEL_STEPS makes them longer.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 from unittest.mock import ANY
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -23,7 +24,8 @@ from psycopg.types.json import Jsonb
 
 from tests.support.databases import Connection
 from tests.support.factories import add_reform_impact, add_report, add_simulation
-from tests.support.reference import CACHE_KEY, STATUSES, Act, Batch, Model, Refused, Row
+from tests.support.reference import CACHE_KEY, STATUSES, Act, Batch, Refused, Row
+from tests.support.reference_claims import Claim, ModelWithClaims
 
 EXAMPLES = os.environ.get("PGREPRISE_MODEL_EXAMPLES")
 STEPS = int(os.environ.get("PGREPRISE_MODEL_STEPS", "40"))
@@ -57,9 +59,11 @@ FROM_EMPTY = """
   truncate public.report_outputs, public.simulations, public.reform_impact, pgreprise.simulation_key,
     pgreprise.report_key, pgreprise.rerun, pgreprise.rerun_key, pgreprise.report_run, pgreprise.simulation_run,
     pgreprise.reform_impact_archive, pgreprise.restored_run, pgreprise.rerun_batch, pgreprise.rerun_batch_item,
-    pgreprise.rerun_batch_simulation, pgreprise.rerun_batch_cache_key restart identity;
+    pgreprise.rerun_batch_simulation, pgreprise.rerun_batch_cache_key, pgreprise.claim, pgreprise.claim_simulation,
+    pgreprise.retry, pgreprise.claim_position, pgreprise.run_time restart identity;
   update pgreprise.rerun_feed_counter set last_position = 0;
-  update pgreprise.setting set archive_outputs = true, allow_unfinish = false;
+  update pgreprise.setting set archive_outputs = true, allow_unfinish = false, require_claim = 'off',
+    when_lost = 'retry', lost_attempts = 3, retry_wait = '1 hour';
   delete from pgreprise.country where country_id not in ('us', 'uk', 'ca');
   update pgreprise.country
      set economy_impact_version = case when country_id <> 'ca' then 'e1' end,
@@ -89,7 +93,7 @@ STATE = {
     "archived impacts": f"select act.rerun_id, {IMPACT_COLUMNS.format('kept')} "  # noqa: S608
     "from pgreprise.reform_impact_archive as kept left join pgreprise.rerun as act "
     "on act.removal_id = kept.removal_id and kept.reform_impact_id = any (act.reform_impact_ids)",
-    "acts": "select rerun_id, kind, report_id, country_id, report_type, run_sequence, simulation_ids, "
+    "acts": "select rerun_id, kind, report_id, country_id, report_type, run_sequence, of_run, simulation_ids, "
     "simulation_run_sequences, reform_impact_ids, batch_id, idempotency_key, is_archived, undoes, undone_by, "
     "undone_at is not null, purged_at is not null, array(select concat_ws('|', scope ->> 'country_id', "
     "scope ->> 'baseline_policy_id', scope ->> 'reform_policy_id', scope ->> 'region', scope ->> 'dataset', "
@@ -107,11 +111,18 @@ STATE = {
     "run.had_output, run.error_message, run.started_by, run.rerun_id, run.restores_run, run.undone_by, "
     "run.purged_at is not null, run.idempotency_key, run.batch_id, run.economy_cache_rows_deleted, "
     "run.has_output = (output.output is not null) and output.had_output = run.had_output "
-    "and output.status = run.status and output.error_message is not distinct from run.error_message "
+    "and output.status in (run.status, case run.status when 'cancelled' then 'error' end) "
+    "and output.error_message is not distinct from run.error_message "
     "and output.is_current = run.is_current "
     "from public.report_outputs as report, report_history(report.id) as run, "
     "report_run_output(report.id, run.run_sequence) as output",
     "settings": "select value from settings() where name = 'archive_outputs'",
+    "claims": "select claim_id, report_id, country_id, run_sequence, attempt, worker, progress, message, "
+    "ended_at is null and lease_until < clock_timestamp(), cancel_requested_at is not null, revoked_at is not null, "
+    "ended_as, ended_at is not null, counts from pgreprise.claim",
+    "claimed simulations": "select claim_id, simulation_id, run_sequence, computes, open, finished_at is not null "
+    "from pgreprise.claim_simulation",
+    "retries": "select report_id, run_sequence, retry_at <= clock_timestamp() from pgreprise.retry",
 }
 
 
@@ -123,9 +134,10 @@ class Calls(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.connection.execute(FROM_EMPTY)
-        self.model = Model({country: dict(versions) for country, versions in VERSIONS.items()})
-        # The database's id of each of the model's acts.
+        self.model = ModelWithClaims({country: dict(versions) for country, versions in VERSIONS.items()})
+        # The database's id of each of the model's acts, and of its claims.
         self.act_ids: list[int] = []
+        self.claim_ids: list[UUID] = []
         self.fed: list[int] = []
         self.fed_until = 0
 
@@ -159,7 +171,7 @@ class Calls(RuleBasedStateMachine):
             ],
             "acts": [
                 (
-                    *(ids[number], act.kind, act.report_id, act.country, act.report_type, act.run),
+                    *(ids[number], act.kind, act.report_id, act.country, act.report_type, act.run, act.of_run),
                     *([link for link, _ in act.started], [run for _, run in act.started], act.removed),
                     *(act.batch, act.key, act.archived, act_id(act.undoes), act_id(act.undone_by)),
                     *(act.undone_by is not None, act.purged),
@@ -187,6 +199,20 @@ class Calls(RuleBasedStateMachine):
                 for run in model.history(report_id)
             ],
             "settings": [("on" if model.keeps_outputs else "off",)],
+            "claims": [
+                (
+                    *(self.claim_ids[number], claim.report_id, claim.country, claim.run, claim.attempt, claim.worker),
+                    *(claim.progress, claim.message, claim.is_open and claim.is_over),
+                    *(claim.is_cancelled, claim.is_revoked, claim.ended_as, not claim.is_open, claim.counts),
+                )
+                for number, claim in enumerate(model.claims)
+            ],
+            "claimed simulations": [
+                (self.claim_ids[number], link, given.run, given.computes, given.is_open, given.is_finished)
+                for number, claim in enumerate(model.claims)
+                for link, given in claim.simulations.items()
+            ],
+            "retries": [(report_id, retry.run, retry.due is not None) for report_id, retry in model.retries.items()],
         }
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -203,9 +229,19 @@ class Calls(RuleBasedStateMachine):
         expected = {name: sorted(rows, key=repr) for name, rows in self.expected().items()}
         for name in STATE:
             assert found[name] == expected[name], name
+        self.model.check()
 
-    def both(self, model: Callable[[], Any], statement: str, *arguments: Any) -> tuple[Any, Any]:
-        """What a call gives on the model and in the database; both refuse it or neither."""
+    def both(
+        self,
+        model: Callable[[], Any],
+        statement: str,
+        *arguments: Any,
+        learns: Callable[[Any], None] = lambda _: None,
+    ) -> tuple[Any, Any]:
+        """What a call gives on the model and in the database; both refuse it or neither.
+
+        ``learns`` takes from what the database gives what the model cannot know.
+        """
         try:
             expected, refused = model(), None
         except Refused as refusal:
@@ -221,6 +257,8 @@ class Calls(RuleBasedStateMachine):
                 assert named in str(said.message_primary)
             if refused.code == "RR010":
                 assert str(said.message_primary).count(";") == len(refused.named) - 1
+        if refused is None:
+            learns(given)
         self.compare()
         return expected, given
 
@@ -397,12 +435,20 @@ class Calls(RuleBasedStateMachine):
         )
         self.compare()
 
-    def write(self, kind: str, row_id: int, run: int | None, country: str | None, *values: str | None) -> None:
+    def write(
+        self,
+        kind: str,
+        row_id: int,
+        run: int | None,
+        country: str | None,
+        *values: str | None,
+        claim: int | None = None,
+    ) -> None:
         self.both(
-            lambda: self.model.update(kind, row_id, country, *values, run),
+            lambda: self.model.update(kind, row_id, country, *values, run, claim),
             f"select from update_{kind}(%s, country_id => %s, status => %s, output => %s::json, error_message => %s, "
-            "run_sequence => %s::integer)",
-            *(row_id, country, *values, run),
+            "run_sequence => %s::integer, claim_id => %s)",
+            *(row_id, country, *values, run, None if claim is None else self.claim_id(claim)),
         )
 
     @rule(
@@ -430,13 +476,241 @@ class Calls(RuleBasedStateMachine):
             some.one_of(some.none(), SOME_OUTPUT),
             some.sampled_from([None, "it failed"]),
         ),
-        run=some.integers(1, 4),
+        run=some.one_of(some.none(), some.integers(1, 4)),
         country=some.sampled_from([None, "us", "uk", "zz"]),
+        is_claimed=some.booleans(),
     )
     def anybody_writes_anything(
-        self, data: some.DataObject, kind: str, values: tuple[str | None, ...], run: int, country: str | None
+        self,
+        data: some.DataObject,
+        kind: str,
+        values: tuple[str | None, ...],
+        run: int | None,
+        country: str | None,
+        is_claimed: bool,
     ) -> None:
-        self.write(kind, self.any_row(data, kind), run, country, *values)
+        claim = self.any_claim(data) if is_claimed and self.model.claims else None
+        row_id = self.any_row(data, kind)
+        if claim is not None and claim < len(self.model.claims) and data.draw(some.booleans(), "its own row"):
+            held = self.model.claims[claim]
+            links = sorted(held.simulations)
+            row_id = held.report_id if kind == "report" else data.draw(some.sampled_from(links), "simulation")
+        self.write(kind, row_id, run, country, *values, claim=claim)
+
+    # --- rules: workers that claim ---
+
+    def claim_id(self, number: int) -> UUID:
+        return self.claim_ids[number] if number < len(self.claim_ids) else UUID(int=number)
+
+    def any_claim(self, data: some.DataObject) -> int:
+        """Most often one that is open."""
+        known = range(len(self.model.claims) + 1)
+        return data.draw(some.sampled_from([*self.model.open_claims() * 4, *known]), "claim")
+
+    def lapsed(self, country: str | None = None) -> list[int]:
+        """The open claims whose lease is over, in the order in which it ended."""
+        rows = self.connection.execute(
+            "select claim_id from pgreprise.claim where ended_at is null and lease_until < clock_timestamp() "
+            "and (%s::text is null or country_id = %s) order by lease_until, claim_id",
+            (country, country),
+        ).fetchall()
+        return [self.claim_ids.index(row["claim_id"]) for row in rows]
+
+    def claim(self, arguments: dict[str, Any]) -> None:
+        lapsed = self.lapsed()
+
+        def learn(given: list[list[Any]]) -> None:
+            self.claim_ids += [UUID(row[0]) for row in given]
+
+        made, given = self.both(
+            lambda: self.model.claim(**{"country": None, "report_type": None, **arguments}, lapsed=lapsed),
+            "select coalesce(jsonb_agg(jsonb_build_array(claim_id, report_id, country_id, run_sequence, attempt, "
+            "report_type, simulations) order by place), '[]') from claim_report(%s, interval '1 day', country_id => "
+            "%s, report_type => %s, report_id => %s, max_reports => %s) with ordinality as made(claim_id, report_id, "
+            "country_id, run_sequence, attempt, worker, lease_until, lease_seconds_left, report_type, year, region, "
+            "report_spec_json, simulations, place)",
+            *(arguments["worker"], arguments.get("country"), arguments.get("report_type")),
+            *(arguments["report_id"], arguments["max_reports"]),
+            learns=learn,
+        )
+        if made is not None:
+            assert [row[1:6] for row in given] == [
+                [claim.report_id, claim.country, claim.run, claim.attempt, self.type_of(claim)] for claim in made
+            ]
+            for claim, row in zip(made, given, strict=True):
+                assert [
+                    (item["simulation_id"], item["run_sequence"], item["computes"], item["status"]) for item in row[6]
+                ] == [
+                    (link, given.run, given.computes, self.model.simulations[link].status)
+                    for link, given in claim.simulations.items()
+                ]
+
+    def type_of(self, claim: Claim) -> str:
+        return self.model.report_type(self.model.reports[claim.report_id])
+
+    @rule(worker=some.sampled_from(["worker 1", "worker 2"]), max_reports=some.integers(1, 3))
+    def a_worker_claims(self, worker: str, max_reports: int) -> None:
+        self.claim({"worker": worker, "report_id": None, "max_reports": max_reports})
+
+    @rule(
+        data=some.data(),
+        country=some.sampled_from([None, "us", "uk", "zz"]),
+        report_type=some.sampled_from([None, None, "geography", "household"]),
+        is_one=some.booleans(),
+    )
+    def a_worker_claims_what_it_wants(
+        self, data: some.DataObject, country: str | None, report_type: str | None, is_one: bool
+    ) -> None:
+        pending = [report_id for report_id, row in self.model.reports.items() if row.status == "pending"]
+        one = data.draw(some.sampled_from([*pending * 3, *self.model.reports, 999]), "report") if is_one else None
+        self.claim(
+            {
+                "worker": "worker 3",
+                "country": country,
+                "report_type": report_type,
+                "report_id": one,
+                "max_reports": 2,
+            }
+        )
+
+    @precondition(lambda self: self.model.claims)
+    @rule(data=some.data(), output=SOME_OUTPUT)
+    def a_worker_finishes_what_it_has_claimed(self, data: some.DataObject, output: str) -> None:
+        number = self.any_claim(data)
+        claim = self.model.claims[number] if number < len(self.model.claims) else None
+        for link in [] if claim is None else sorted(claim.simulations):
+            if claim is not None and claim.simulations[link].computes and data.draw(some.integers(0, 7), "forgets"):
+                self.finish_simulation(number, link, output)
+        self.finish_report(number, output)
+
+    def finish_simulation(self, number: int, link: int, output: str) -> None:
+        def finish() -> None:
+            if output == "null":
+                raise Refused("RR016")
+            self.model.update("simulation", link, None, "complete", output, None, None, number)
+
+        self.both(finish, "select from finish_simulation(%s, %s, %s::json)", self.claim_id(number), link, output)
+
+    def finish_report(self, number: int, output: str) -> None:
+        self.both(
+            lambda: self.model.finish_report(number, output),
+            "select from finish_report(%s, %s::json)",
+            *(self.claim_id(number), output),
+        )
+
+    @precondition(lambda self: self.model.claims)
+    @rule(
+        data=some.data(),
+        what=some.sampled_from(
+            ["heartbeat", "simulation", "fails simulation", "fails", "tries later", "tries at once", "gives back"]
+        ),
+        text=some.sampled_from(["no data", "no data", "out of memory", " "]),
+        progress=some.sampled_from([None, 0.0, 0.5, 1.0, 1.5]),
+    )
+    def a_worker_says_something(self, data: some.DataObject, what: str, text: str, progress: float | None) -> None:
+        number = self.any_claim(data)
+        claim_id, model = self.claim_id(number), self.model
+        match what:
+            case "heartbeat":
+                expected, told = self.both(
+                    lambda: model.heartbeat(number, progress, text),
+                    "select cancel_requested from heartbeat_claim(%s, progress => %s::real, message => %s)",
+                    *(claim_id, progress, text),
+                )
+                assert expected == told
+            case "simulation" | "fails simulation":
+                known = list(model.claims[number].simulations) if number < len(model.claims) else []
+                link = data.draw(some.sampled_from([*known * 4, *model.simulations, 999]), "simulation")
+                if what == "simulation":
+                    self.finish_simulation(number, link, OUTPUTS[0])
+                    return
+
+                def fail() -> None:
+                    if not text.strip():
+                        raise Refused("RR016")
+                    model.update("simulation", link, None, "error", None, text, None, number)
+
+                self.both(fail, "select from fail_simulation(%s, %s, %s)", claim_id, link, text)
+            case "gives back":
+                self.both(lambda: model.release(number), "select from release_claim(%s)", claim_id)
+            case _:
+                after = {"fails": None, "tries later": "1 hour", "tries at once": "0"}[what]
+                self.both(
+                    lambda: model.fail_report(number, text, after),
+                    "select from fail_report(%s, %s, %s::interval)",
+                    *(claim_id, text, after),
+                )
+
+    @precondition(lambda self: self.model.open_claims() or self.model.retries)
+    @rule(data=some.data())
+    def time_passes(self, data: some.DataObject) -> None:
+        """The lease of a claim is over, or the wait of a retry."""
+        waiting = sorted(report_id for report_id, retry in self.model.retries.items() if retry.due is None)
+        running = [number for number in self.model.open_claims() if not self.model.claims[number].is_over]
+        what = data.draw(
+            some.sampled_from([*(("claim", number) for number in running), *(("retry", which) for which in waiting)])
+            if running or waiting
+            else some.none(),
+            "what",
+        )
+        if what is None:
+            return
+        self.model.clock += 1
+        then = "timestamptz '2000-01-01' + %s * interval '1 s'"
+        if what[0] == "claim":
+            self.connection.execute(
+                f"update pgreprise.claim set lease_until = {then} where claim_id = %s",  # noqa: S608
+                (self.model.clock, self.claim_id(what[1])),
+            )
+            self.model.claims[what[1]].is_over = True
+        else:
+            self.connection.execute(
+                f"update pgreprise.retry set retry_at = {then} where report_id = %s",  # noqa: S608
+                (self.model.clock, what[1]),
+            )
+            self.model.retries[what[1]].due = (0, self.model.clock)
+        self.compare()
+
+    @rule(
+        data=some.data(),
+        reason=some.sampled_from([None, "wrong year.", "wrong year"]),
+        country=some.sampled_from([None, None, None, "us", "uk", "zz"]),
+    )
+    def somebody_cancels_a_run(self, data: some.DataObject, reason: str | None, country: str | None) -> None:
+        unfinished = [
+            report_id for report_id, row in self.model.reports.items() if row.status in ("pending", "running")
+        ]
+        report_id = data.draw(some.sampled_from([*unfinished * 2, *self.model.reports, 999]), "report")
+        expected, told = self.both(
+            lambda: self.model.cancel_run(report_id, reason, country),
+            "select cancel_run(%s::bigint, %s, %s)",
+            *(report_id, reason, country),
+        )
+        if expected is not None:
+            assert expected.items() <= told.items()
+            assert told["cancel_requested"] == (expected["status"] not in ("complete", "error"))
+
+    @rule(country=some.sampled_from([None, None, "us", "uk"]), dry_run=some.booleans())
+    def the_dba_releases_stuck_runs(self, country: str | None, dry_run: bool) -> None:
+        over = [self.model.claims[number] for number in self.lapsed(country)]
+        found = self.connection.execute(
+            "select report_id, worker, result from release_stuck_runs(interval '0', country_id => %s, dry_run => %s)",
+            (country, dry_run),
+        ).fetchall()
+        expected = []
+        for claim in over:
+            result = "lease over"
+            if not dry_run:
+                swept = self.model.end_lost(claim)
+                result = swept.ended_as + (f", {swept.status}" if swept.status is not None else "")
+            expected.append({"report_id": claim.report_id, "worker": claim.worker, "result": result})
+        assert found[: len(over)] == expected
+        rest = found[len(over) :]
+        assert {row["report_id"] for row in rest} == self.model.stuck(country)
+        assert {row["result"] for row in rest} <= {"to be released" if dry_run else "released"}
+        if not dry_run:
+            self.model.release_stuck(row["report_id"] for row in rest)
+        self.compare()
 
     # --- rules: reruns ---
 
@@ -633,7 +907,10 @@ class Calls(RuleBasedStateMachine):
     @rule(
         data=some.data(),
         what=some.sampled_from(
-            ["day", "day", "archive", "unfinish", "version", "version", "report", "simulation", "impact", "empty"]
+            [
+                *("day", "day", "archive", "unfinish", "version", "version", "report", "simulation", "impact", "empty"),
+                *("claims", "claims", "lost"),
+            ]
         ),
     )
     def something_else_happens(self, data: some.DataObject, what: str) -> None:
@@ -644,6 +921,14 @@ class Calls(RuleBasedStateMachine):
                 self.the_dba_turns_the_archive_on_or_off()
             case "unfinish":
                 self.the_dba_lets_finished_runs_be_written_or_not()
+            case "claims":
+                self.model.require_claim = data.draw(some.sampled_from(["off", "run", "claim"]), "require_claim")
+                self.set("require_claim", self.model.require_claim)
+            case "lost":
+                self.model.when_lost = data.draw(some.sampled_from(["retry", "retry", "fail"]), "when_lost")
+                self.model.lost_attempts = data.draw(some.integers(1, 3), "lost_attempts")
+                self.set("when_lost", self.model.when_lost)
+                self.set("lost_attempts", str(self.model.lost_attempts))
             case "version":
                 names = ["economy_impact", "economy_impact", "report_output", "package"]
                 self.a_deployment_sets_a_version(
@@ -653,6 +938,10 @@ class Calls(RuleBasedStateMachine):
                 self.the_host_empties_its_tables_and_ids_begin_again()
             case _:
                 self.the_host_deletes_a_row(data, what)
+
+    def set(self, name: str, value: str) -> None:
+        self.connection.execute("select set_setting(%s, %s)", (name, value))
+        self.compare()
 
     def a_day_passes(self) -> None:
         self.connection.execute("update pgreprise.rerun set created_at = created_at - interval '25 hours'")
@@ -721,7 +1010,10 @@ class Calls(RuleBasedStateMachine):
         assert len(read) == min(max_rows, len(self.act_ids) - len(self.fed))
         for row in read:
             act = self.model.acts[self.act_ids.index(row["rerun_id"])]
-            assert (row["kind"], row["report_id"], row["run_sequence"]) == (act.kind, act.report_id, act.run)
+            assert (row["kind"], row["report_id"], row["run_sequence"]) == (
+                *(act.kind, act.report_id),
+                act.run if act.of_run is None else act.of_run,
+            )
             assert list(zip(row["simulation_ids"], row["simulation_run_sequences"], strict=True)) == act.started
             assert row["undone"] == (act.undone_by is not None)
         self.fed += [row["rerun_id"] for row in read]

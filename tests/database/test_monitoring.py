@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from tests.support.claims import age, claims
 from tests.support.databases import Connect, Connection
 from tests.support.factories import add_report, add_simulation, set_versions
 from tests.support.refusals import refusal
@@ -32,8 +33,10 @@ def test_the_figures_are_those_of_the_database(sandbox: Connection) -> None:
     acts = [rerun(sandbox, report)["rerun_id"] for report in reports]
     undo(sandbox, acts[0])
     sandbox.execute(
-        "update pgreprise.rerun set created_at = now() - interval '90 seconds' where rerun_id = %s", (acts[1],)
+        "update pgreprise.report_run set ended_at = now() - interval '90 seconds' where report_id = %s", (reports[1],)
     )
+    for claimed in claims(sandbox, report_id=reports[2]):
+        age(sandbox, claimed)
     sandbox.execute('select create_rerun_batch(\'{"country": "us"}\'), create_rerun_batch(\'{"country": "uk"}\')')
     sandbox.execute(
         "update pgreprise.rerun_batch set created_at = now() - interval '2 hours' where filter ->> 'country' = 'uk'"
@@ -43,7 +46,10 @@ def test_the_figures_are_those_of_the_database(sandbox: Connection) -> None:
     assert everything(sandbox) == before
     assert found.pop(("pgreprise_archive_bytes",)) > 0
     wanted = {
-        ("pgreprise_reports", "us", "pending"): 2,
+        ("pgreprise_reports", "us", "pending"): 1,
+        ("pgreprise_reports", "us", "running"): 1,
+        ("pgreprise_claims_open",): 1,
+        ("pgreprise_claims_lapsed",): 1,
         ("pgreprise_reports", "us", "error"): 1,
         ("pgreprise_reports", "uk", "running"): 1,
         ("pgreprise_oldest_pending_seconds", "us"): 90,

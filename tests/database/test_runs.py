@@ -472,6 +472,8 @@ def run_everything(connection: Connection, report: int) -> None:
         f"report_history({report})",
         f"report_run_output({report}, 1)",
         f"report_run_output({report}, 2)",
+        f"last_good_report({report})",
+        "find_reports(max_rows => 1)",
         f"rerun_preview({report})",
         "rerun_feed(0)",
         "archive_size(interval '0', 0)",

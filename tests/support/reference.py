@@ -58,6 +58,8 @@ class Act:
     country: str | None = None
     report_type: str | None = None
     run: int | None = None
+    # The run that was cancelled or released; such an act starts none.
+    of_run: int | None = None
     # Simulations and the run of each that the act started; none where its batch had done so before.
     started: list[tuple[int, int | None]] = field(default_factory=list)
     removed: list[int] = field(default_factory=list)
@@ -217,6 +219,7 @@ class Model:
         output: str | None = None,
         error_message: str | None = None,
         run_sequence: int | None = None,
+        claim: int | None = None,
     ) -> None:
         self.require_country(country)
         nothing = status is None and output is None and error_message is None
@@ -226,6 +229,8 @@ class Model:
         row = self.row(kind, row_id, country)
         if run_sequence is not None and run_sequence != row.run:
             raise Refused("RR011", f"{kind.capitalize()} #{row_id}", f"run {row.run},", f"run {run_sequence}.")
+        if claim is not None:
+            self.require_claim_of(claim, kind, row_id, status)
         if row.status in ("complete", "error"):
             # What is given is compared with what is there; json equal as text or by its values.
             is_same = status in (None, row.status) and error_message in (None, row.error)
@@ -233,13 +238,41 @@ class Model:
                 is_same = is_same and row.output is not None and json.loads(output) == json.loads(row.output)
             if is_same:
                 return
+            if claim is not None:
+                self.require_held(claim)
             if not self.allows_unfinish:
                 raise Refused("RR020", f"{kind.capitalize()} #{row_id}", row.status)
+        elif claim is not None:
+            self.require_held(claim)
+        else:
+            self.require_run_or_claim(kind, row_id, run_sequence)
+        self.before_write(kind, row_id, status, claim)
         row.status = status or row.status
         row.output = row.output if output is None else output
         row.error = error_message if status == "complete" else row.error if error_message is None else error_message
         if kind == "simulation":
             row.version = self.versions[row.facts["country_id"]]["package"] or row.version
+        self.after_write(kind, row_id, status, claim)
+
+    # --- claims, of which this model knows nothing ---
+
+    def require_claim_of(self, claim: int, kind: str, row_id: int, status: str | None) -> None:
+        """Refuse a write whose claim is not one of the row's current run."""
+
+    def require_held(self, claim: int) -> None:
+        """Refuse a write whose claim is over."""
+
+    def require_run_or_claim(self, kind: str, row_id: int, run: int | None) -> None:
+        """Refuse a write that names neither, where the setting asks for it."""
+
+    def before_write(self, kind: str, row_id: int, status: str | None, claim: int | None) -> None:
+        """What a write that is accepted does to claims."""
+
+    def after_write(self, kind: str, row_id: int, status: str | None, claim: int | None) -> None:
+        """What a write that was done does to claims."""
+
+    def end_claims(self, report_ids: Iterable[int], simulation_ids: Iterable[int] = ()) -> None:
+        """End the claims of reports whose run ends, and revoke those that rely on simulations that are reset."""
 
     # --- what ends runs ---
 
@@ -303,6 +336,7 @@ class Model:
         defect = self.defect(report_id)
         if defect is not None:
             raise defect
+        self.end_claims([report_id], self.links(self.reports[report_id]))
         act = self.rerun_one(report_id, set(), set())
         act.key = key
         if key is not None:
@@ -333,11 +367,18 @@ class Model:
                 refused[report_id] = defect.code
         batch = Batch({}) if batch_id is None else self.batches[batch_id]
         first = len(self.acts)
-        acts = [
-            self.rerun_one(report_id, batch.simulations, batch.cache_keys)
-            for report_id in wanted
-            if report_id not in refused
-        ]
+        accepted = [report_id for report_id in wanted if report_id not in refused]
+        self.end_claims(
+            accepted,
+            {
+                link
+                for report_id in accepted
+                for link in self.links(self.reports[report_id])
+                if (link, self.versions[self.reports[report_id].facts["country_id"]]["package"] or "")
+                not in batch.simulations
+            },
+        )
+        acts = [self.rerun_one(report_id, batch.simulations, batch.cache_keys) for report_id in accepted]
         for act in acts:
             act.batch, act.first_of_set = batch_id, first
         return acts, refused
@@ -374,6 +415,7 @@ class Model:
 
     def reset_alone(self, kind: str, row_id: int) -> None:
         row = self.row(kind, row_id)
+        self.end_claims(*(([row_id],) if kind == "report" else ([], [row_id])))
         run = self.reset(kind, row_id)
         act = Act(f"reset_{kind}", self.keeps_outputs, country=row.facts["country_id"])
         if kind == "report":
@@ -443,10 +485,16 @@ class Model:
         undo.scopes = act.scopes
         self.remove_impacts(newer, undo)
         self.impacts.update(act.kept_impacts)
+        self.end_claims(
+            [row_id for kind, row_id, _ in targets if kind == "report"],
+            [row_id for kind, row_id, _ in targets if kind == "simulation"],
+        )
         for kind, row_id, started in targets:
             self.archive(kind, row_id)
             row, kept = self.rows[kind][row_id], self.ended[kind, row_id, started - 1]
-            row.version, row.status, row.output, row.error = kept.version, kept.status, kept.output, kept.error
+            row.version, row.output, row.error = kept.version, kept.output, kept.error
+            # Nobody computes it any more.
+            row.status = "pending" if kept.status == "running" else kept.status
             row.run += 1
             row.holds = self.restored[kind, row_id, row.run] = self.restored.get(
                 (kind, row_id, started - 1), started - 1
@@ -524,7 +572,12 @@ class Model:
     def history(self, report_id: int) -> list[tuple[Any, ...]]:
         """The runs of a report, newest first: number, content and what started each."""
         report = self.reports[report_id]
-        started = {act.run: (number, act) for number, act in enumerate(self.acts) if act.report_id == report_id}
+        started = {
+            act.run: (number, act)
+            for number, act in enumerate(self.acts)
+            if act.report_id == report_id and act.run is not None
+        }
+        cancelled = {act.of_run for act in self.acts if act.report_id == report_id and act.kind == "cancel_run"}
         current = Ended(report.version, report.status, report.output, report.output is not None, report.error)
         runs = {
             run: ended
@@ -534,10 +587,15 @@ class Model:
         told = []
         for run, ended in sorted((runs | {report.run: current}).items(), reverse=True):
             number, act = started.get(run, (None, Act("", True)))
+            restores = self.restored.get(("report", report_id, run))
+            # A run may hold the result of an earlier one that was cancelled.
+            was_cancelled = restores in cancelled and self.ended["report", report_id, restores].status == "error"
+            is_cancelled = ended.status == "error" and (run in cancelled or was_cancelled)
             told.append(
                 (
-                    *(run, run == report.run, ended.version, ended.status, ended.output, ended.had_output, ended.error),
-                    *(act.kind or None, number, self.restored.get(("report", report_id, run)), act.undone_by),
+                    *(run, run == report.run, ended.version, "cancelled" if is_cancelled else ended.status),
+                    *(ended.output, ended.had_output, ended.error),
+                    *(act.kind or None, number, restores, act.undone_by),
                     *(act.purged, act.key, act.batch, len(act.removed) if number is not None else None),
                 )
             )

@@ -48,7 +48,7 @@ class Step:
     @property
     def is_complete(self) -> bool:
         if self.prompt == "=>":
-            return self.command.endswith(";")
+            return self.command.endswith((";", "\\gset"))
         try:
             shlex.split(self.command)
         except ValueError:

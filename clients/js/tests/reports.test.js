@@ -54,6 +54,14 @@ describe("the API with its sample", { skip: absent }, () => {
     assert.deepEqual([after?.run_sequence, after?.is_current, after?.output], [3, true, output]);
   });
 
+  test("a rerun with the token of a preview is refused when something has moved since", async () => {
+    const [{ seen }] = /** @type {[{seen: string}]} */ (await reports.preview("us", 2));
+    const { run_sequence: run } = await reports.rerun("us", 2, { seen });
+    const refused = await errorOf(reports.rerun("us", 2, { seen }));
+    assert.equal(refused.code, "RR029");
+    assert.match(refused.reason, new RegExp(`run ${run - 1} -> ${run}`));
+  });
+
   test("a report that was never computed has no good result", async () => {
     const { id } = await created(running.url, { simulation_1_id: 5, simulation_2_id: 7, year: "2031" });
     assert.equal(await reports.lastGoodResult("us", id), null);

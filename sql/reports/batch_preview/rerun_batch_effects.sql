@@ -1,9 +1,12 @@
 -- rerun_batch_effects(filter): what a batch with this filter would change now: how many reports would be rerun and how
 -- many refused, how many simulations would be reset and economy cache rows deleted, and how many other reports share
--- these (rerun_batch_sharing lists them). Changes nothing and locks nothing.
+-- these (rerun_batch_sharing lists them). seen is a token of what was counted: create_rerun_batch(..., seen => ...)
+-- makes this very batch, or refuses. Changes nothing and locks nothing.
 -- Raises RR015 for a filter that cannot be used, RR017 when the caller's token may not read.
 create or replace function public.rerun_batch_effects(filter jsonb)
-returns table (reports bigint, refused bigint, simulations bigint, reform_impacts bigint, sharing_reports bigint)
+returns table (
+  reports bigint, refused bigint, simulations bigint, reform_impacts bigint, sharing_reports bigint, seen text
+)
 language plpgsql
 stable
 security definer
@@ -13,30 +16,24 @@ as $$
 declare
   listed_ids bigint[];
   linked     pgreprise.linked_report[];
+  found_now  jsonb;
 begin
   perform pgreprise.enter('reports:read');
   listed_ids := array(select pgreprise.batch_reports(rerun_batch_effects.filter));
-  linked := array(
-    select found_report from pgreprise.linked_reports(own.listed_ids, can_be_rerun => true) as found_report
-  );
+  linked := array(select found_report from pgreprise.linked_reports(own.listed_ids) as found_report);
+  found_now := pgreprise.batch_seen(rerun_batch_effects.filter, listed_ids, linked);
 
   return query
-    select cardinality(own.linked)::bigint, (cardinality(own.listed_ids) - cardinality(own.linked))::bigint,
+    select counted.reports - counted.refused, counted.refused, counted.simulations, counted.reform_impacts,
         (
-          select count(distinct used.simulation_id)
-            from unnest(own.linked) as report
-           cross join lateral unnest(report.simulation_ids) as used(simulation_id)
+          select count(*)
+            from pgreprise.sharing_reports(array(
+              select report from unnest(own.linked) as report where report.errcode is null
+            ))
         ),
-        (
-          select count(distinct cached.reform_impact_id)
-            from (
-              select distinct report.cache_key, report.economy_impact_version
-                from unnest(own.linked) as report
-               where report.report_type = 'geography'
-            ) as wanted
-           cross join lateral pgreprise.report_cache_rows(wanted.cache_key, wanted.economy_impact_version) as cached
-        ),
-        (select count(*) from pgreprise.sharing_reports(own.linked));
+        pgreprise.seen_token(own.found_now || jsonb_build_object('mark', pgreprise.batch_mark()))
+      from jsonb_to_record(own.found_now -> 'count')
+        as counted(reports bigint, refused bigint, simulations bigint, reform_impacts bigint);
 end;
 $$;
 

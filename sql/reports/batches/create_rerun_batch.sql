@@ -1,15 +1,17 @@
--- create_rerun_batch(filter, reason, expected_reports): lists the reports that a filter finds now, for
+-- create_rerun_batch(filter, reason, expected_reports, seen): lists the reports that a filter finds now, for
 -- run_rerun_batch() to rerun. Reports that are created or changed later do not change the list. It reruns nothing yet.
 -- Returns the id of the batch.
 -- filter: {"country": "us", "status": ["error", "pending"], "year": "2025", "api_version": "r147f26ed1", "report_type":
 -- "geography", "ids": [2, 6]}; a report must meet every condition given. Ids that do not exist are listed, too, and
 -- refused when the batch runs.
 -- With expected_reports the filter must find exactly so many. They have to be given where it finds more than the
--- setting largest_batch.
--- Raises RR015 for a filter that cannot be used, RR016 for a reason that is too long, RR017 when the caller's token may
--- not, RR024 when the number of reports is not the expected one, or none was expected and there are many.
+-- setting largest_batch. Or give seen, the token of a preview with this filter (rerun_batch_effects): then the batch is
+-- refused when it would not be what the preview has seen; batch_seen() tells what counts.
+-- Raises RR015 for a filter that cannot be used, RR016 for a reason that is too long or an impossible token of a
+-- preview, RR017 when the caller's token may not, RR024 when the number of reports is not the expected one, or none was
+-- expected and there are many, RR029 when something has moved since the preview.
 create or replace function public.create_rerun_batch(
-  filter jsonb, reason text default null, expected_reports bigint default null
+  filter jsonb, reason text default null, expected_reports bigint default null, seen text default null
 )
 returns bigint
 language plpgsql
@@ -22,6 +24,9 @@ declare
   listed        bigint;
   largest_batch bigint;
   taken_key     text;
+  was_seen      jsonb;
+  listed_ids    bigint[];
+  linked        pgreprise.linked_report[];
 begin
   perform pgreprise.enter('reports:rerun');
 
@@ -34,9 +39,27 @@ begin
     from pgreprise.batch_reports(create_rerun_batch.filter) as listed_now(report_id);
   get diagnostics listed = row_count;
 
+  if create_rerun_batch.seen is not null then
+    was_seen := pgreprise.read_seen(create_rerun_batch.seen, 'batch');
+    listed_ids := array(
+      select item.report_id from pgreprise.rerun_batch_item as item where item.batch_id = own.made_id
+    );
+    linked := array(select found_report from pgreprise.linked_reports(own.listed_ids) as found_report);
+    perform pgreprise.require_batch_seen(
+      was_seen,
+      pgreprise.batch_seen(create_rerun_batch.filter, listed_ids, linked, pgreprise.seen_parts(was_seen)),
+      listed_ids,
+      array(
+        select distinct used.simulation_id
+          from unnest(own.linked) as report
+         cross join lateral unnest(report.simulation_ids) as used(simulation_id)
+      )
+    );
+  end if;
+
   largest_batch := (select setting.largest_batch from pgreprise.setting as setting);
   if listed <> create_rerun_batch.expected_reports
-    or (create_rerun_batch.expected_reports is null and listed > largest_batch)
+    or (create_rerun_batch.expected_reports is null and create_rerun_batch.seen is null and listed > largest_batch)
   then
     raise exception using
       errcode = 'RR024',
@@ -62,7 +85,7 @@ exception
 end;
 $$;
 
-comment on function public.create_rerun_batch(jsonb, text, bigint) is
+comment on function public.create_rerun_batch(jsonb, text, bigint, text) is
 'Lists the reports that a filter finds, for run_rerun_batch() to rerun; returns the id of the batch.';
 
-grant execute on function public.create_rerun_batch(jsonb, text, bigint) to pgreprise_dba;
+grant execute on function public.create_rerun_batch(jsonb, text, bigint, text) to pgreprise_dba;

@@ -3,6 +3,7 @@
 -- claim_id is the fence within a run, as run_sequence is between runs. It is a random number: a sequence may give out a
 -- number again after a failover, and numbers can be guessed.
 -- A claim that was revoked, because a simulation that it relies on was reset, is ended by the next sweep.
+-- A heartbeat changes no column of an index, and finds room beside the row.
 create table pgreprise.claim (
   claim_id uuid not null default gen_random_uuid(),
   report_id bigint not null,
@@ -31,7 +32,6 @@ create table pgreprise.claim (
   ),
   constraint claim_ended_check check ((ended_at is null) = (ended_as is null))
 )
--- A heartbeat changes no column of an index, and finds room beside the row.
 with (fillfactor = 60);
 
 -- Two open claims of one report cannot exist, whatever a routine does. It also lists the open claims; lease_until is in

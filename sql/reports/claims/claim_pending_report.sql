@@ -97,7 +97,14 @@ begin
       claim_pending_report.as_of
     from public.simulations as simulation
    where simulation.id = any (own.linked.simulation_ids);
-  delete from pgreprise.retry as retry where retry.report_id = own.target.id;
+  -- Another claim may be about to delete it (forget_retry).
+  delete from pgreprise.retry as retry
+   where retry.report_id in (
+     select waiting.report_id
+       from pgreprise.retry as waiting
+      where waiting.report_id = own.target.id
+        for update skip locked
+   );
 
   perform pgreprise.write_report_state(target.id, 'running', null, null, is_whole => true);
   foreach started_id in array computed_ids loop

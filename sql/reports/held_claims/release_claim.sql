@@ -21,7 +21,23 @@ begin
   end if;
 
   if held.cancel_requested_at is not null and held.ended_at is null then
+    -- The report, the simulations that it computes, the claim; a sweep may have ended it in the meantime.
     perform pgreprise.lock_rows('report_outputs', array[held.report_id]);
+    perform from public.simulations as simulation
+      where simulation.id in (
+        select given.simulation_id
+          from pgreprise.claim_simulation as given
+         where given.claim_id = release_claim.claim_id and given.open and given.computes
+      )
+      order by simulation.id
+        for no key update;
+    select claim.* into held
+      from pgreprise.claim as claim
+     where claim.claim_id = release_claim.claim_id
+       for no key update;
+    if held.ended_at is not null then
+      perform pgreprise.raise_claim_over(held);
+    end if;
     perform pgreprise.end_lost_claim(release_claim.claim_id, clock_timestamp());
   else
     perform pgreprise.give_back_claim(release_claim.claim_id, 'released', 'the worker gave it back');

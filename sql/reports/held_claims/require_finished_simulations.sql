@@ -1,6 +1,7 @@
 -- require_finished_simulations(claim_id): refuses to finish a report while simulations of its claim are to be computed:
--- a report is computed from them.
--- Raises RR031 with their ids.
+-- a report is computed from them. Nor is it finished from a simulation that was reset since: the claim was not revoked
+-- where the transaction of the reset began, at repeatable read, before the claim.
+-- Raises RR011 for a simulation that was reset, RR031 with the ids of those to be computed.
 create or replace function pgreprise.require_finished_simulations(claim_id uuid)
 returns void
 language plpgsql
@@ -10,9 +11,21 @@ set enable_seqscan = 'off'
 as $$
 <<own>>
 declare
-  held    record;
+  held     record;
+  moved    record;
   left_ids bigint[];
 begin
+  select given.simulation_id, given.run_sequence, simulation.run_sequence as current_run into moved
+    from pgreprise.claim_simulation as given
+    join public.simulations as simulation on simulation.id = given.simulation_id
+   where given.claim_id = require_finished_simulations.claim_id
+     and given.run_sequence <> simulation.run_sequence
+   order by given.simulation_id
+   limit 1;
+  if found then
+    perform pgreprise.raise_run_not_current('simulation', moved.simulation_id, moved.current_run, moved.run_sequence);
+  end if;
+
   left_ids := array(
     select given.simulation_id
       from pgreprise.claim_simulation as given

@@ -38,6 +38,19 @@ begin
       select failed.country_id, 'error' from failed
     ),
 
+    ended_claims as (
+      select claim.ended_as, count(*) as attempts
+        from pgreprise.claim as claim
+       where claim.ended_at is not null
+       group by claim.ended_as
+    ),
+
+    open_claims as (
+      select count(*) as held, count(*) filter (where claim.lease_until < now()) as lapsed
+        from pgreprise.claim as claim
+       where claim.ended_at is null
+    ),
+
     kinds as (
       select act.kind, count(*) as acts from pgreprise.rerun as act group by act.kind
     ),
@@ -55,16 +68,28 @@ begin
     union all
     select format('pgreprise_oldest_%s_seconds', expected.status),
         jsonb_build_object('country', expected.country_id),
-        coalesce(extract(epoch from now() - unfinished.since), 0)::double precision
+        greatest(extract(epoch from now() - unfinished.since), 0)::double precision
       from expected
       left join unfinished on unfinished.country_id = expected.country_id and unfinished.status = expected.status
      where expected.status in ('pending', 'running')
     union all
     select 'pgreprise_acts_total', jsonb_build_object('kind', listed.kind), coalesce(kinds.acts, 0)::double precision
       from (
-        values ('rerun'), ('reset_report'), ('reset_simulation'), ('delete_reform_impacts'), ('undo')
+        values ('rerun'), ('reset_report'), ('reset_simulation'), ('delete_reform_impacts'), ('undo'), ('cancel_run'),
+          ('release_run')
       ) as listed(kind)
       left join kinds on kinds.kind = listed.kind
+    union all
+    select 'pgreprise_claims_open', jsonb_build_object(), open_claims.held::double precision from open_claims
+    union all
+    select 'pgreprise_claims_lapsed', jsonb_build_object(), open_claims.lapsed::double precision from open_claims
+    union all
+    select 'pgreprise_attempts_total', jsonb_build_object('ended_as', listed.ended_as),
+        coalesce(ended_claims.attempts, 0)::double precision
+      from (
+        values ('complete'), ('error'), ('lost'), ('superseded'), ('cancelled'), ('released')
+      ) as listed(ended_as)
+      left join ended_claims on ended_claims.ended_as = listed.ended_as
     union all
     select 'pgreprise_batches_unfinished', jsonb_build_object(), batches.unfinished::double precision from batches
     union all

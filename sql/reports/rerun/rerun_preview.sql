@@ -5,6 +5,8 @@
 -- and economy cache rows with the same policies, region and year that do not answer the report's request.
 -- A report that cannot be rerun gives one row, with the reason in errcode, message and hint. Where rows of other tables
 -- would be lost (RR021), a row of kind reference for each such table tells how many.
+-- seen, in the row of the report itself, is a token of what the preview has seen: rerun_report(42, seen => ...) does
+-- what is said here, or is refused.
 -- Changes nothing and locks nothing.
 -- Raises RR001 no such report, RR008 no such country, RR017 the caller's token may not.
 create or replace function public.rerun_preview(report_id bigint, country_id text default null)
@@ -17,7 +19,8 @@ returns table (
   shared_with bigint[],
   errcode text,
   message text,
-  hint text
+  hint text,
+  seen text
 )
 language plpgsql
 stable
@@ -43,14 +46,15 @@ begin
 
   if target.errcode is not null then
     return query select 'report', own.target.report_id, own.target.status, 'nothing: the report cannot be rerun',
-        0::bigint, '{}'::bigint[], own.target.errcode, own.target.message, own.target.hint;
+        0::bigint, '{}'::bigint[], own.target.errcode, own.target.message, own.target.hint,
+        null::text;
     if target.errcode = 'RR021' then
       return query
         select 'reference', null::bigint, null::text,
             format('%s of %s would be lost with economy cache rows of the report',
               coalesce(referring.lost::text || case referring.lost when 1 then ' row' else ' rows' end,
                 'an unknown number of rows'), referring.child),
-            0::bigint, '{}'::bigint[], referring.errcode, referring.message, referring.hint
+            0::bigint, '{}'::bigint[], referring.errcode, referring.message, referring.hint, null::text
           from pgreprise.lost_rows('RR021', 'reform_impact', 'reform_impact_id', array(
             select cached.reform_impact_id::text
               from pgreprise.report_cache_rows(own.target.cache_key, own.target.economy_impact_version) as cached
@@ -67,7 +71,16 @@ begin
           case when report.api_version <> own.report_version
             then format('as version %s (now %s)', own.report_version, report.api_version) end),
         case when own.keep_outputs then coalesce(octet_length(report.output::text), 0) else 0 end::bigint,
-        '{}'::bigint[], null::text, null::text, null::text
+        '{}'::bigint[], null::text, null::text, null::text,
+        pgreprise.seen_token(pgreprise.report_seen(report.id, report.run_sequence, (
+          select jsonb_object_agg(simulation.id, simulation.run_sequence)
+            from public.simulations as simulation
+           where simulation.id = any (own.target.simulation_ids)
+        ), own.report_version, own.target.package_version, own.target.economy_impact_version, own.target.cache_key,
+        array(
+          select cached.reform_impact_id
+            from pgreprise.report_cache_rows(own.target.cache_key, own.target.economy_impact_version) as cached
+        )))
       from public.report_outputs as report
      where report.id = own.target.report_id;
 
@@ -89,7 +102,7 @@ begin
            where other.id <> own.target.report_id
            order by other.id
         ),
-        null::text, null::text, null::text
+        null::text, null::text, null::text, null::text
       from public.simulations as simulation
      where simulation.id = any (own.target.simulation_ids)
      order by simulation.id;
@@ -100,7 +113,7 @@ begin
     select 'report', report.id::bigint, report.status::text,
         'kept: it has the same key and version; the application shows report #'
           || greatest(own.target.report_id, own.same_key[cardinality(own.same_key)]),
-        0::bigint, '{}'::bigint[], null::text, null::text, null::text
+        0::bigint, '{}'::bigint[], null::text, null::text, null::text, null::text
       from public.report_outputs as report
      where report.id = any (own.same_key)
      order by report.id;
@@ -131,7 +144,8 @@ begin
             from public.reform_impact as impact
            where impact.reform_impact_id = cached.reform_impact_id
         ) else 0 end::bigint,
-        case when decided.is_deleted then own.sharing_key else '{}' end, null::text, null::text, null::text
+        case when decided.is_deleted then own.sharing_key else '{}' end, null::text, null::text, null::text,
+        null::text
       from pgreprise.scope_cache_rows(own.target.cache_key) as cached
      cross join lateral (
        select cached.is_of_report and cached.version = own.target.economy_impact_version as is_deleted

@@ -1,4 +1,4 @@
--- rerun_report(report_id, country_id, idempotency_key, reason, result): puts a report and its simulations back to
+-- rerun_report(report_id, country_id, idempotency_key, reason, seen, result): puts a report and its simulations back to
 -- pending, each as its next run, and deletes the economy cache rows of an economy report. On any error nothing is
 -- changed.
 -- A report can be rerun whatever its status is. With country_id the report must be of that country.
@@ -9,6 +9,8 @@
 -- it.
 -- With an idempotency_key the rerun is done once: a second call with the same key for the same report returns the
 -- first result and changes nothing.
+-- seen is the token of a preview (rerun_preview). With it the rerun is refused when it would do something else than the
+-- preview has said; report_seen() tells what counts.
 --
 -- The cache rows are those that answer the report's request (see economy_cache_key and answers_request) with the
 -- country's current economy cache version, whatever their status. All other rows are kept.
@@ -21,13 +23,14 @@
 -- now, of which the application shows shown_report_id.
 -- Raises RR001 no such report, RR002 a simulation does not exist, RR003 mixed population types, RR004 unknown
 -- population type, RR005 no year, RR006 no economy cache version, RR008 no such country, RR012 the key was used for
--- another report, RR014 the rerun of the key was undone, RR016 an impossible key or reason, RR017 the caller's token
--- may not.
+-- another report, RR014 the rerun of the key was undone, RR016 an impossible key, reason or token of a preview, RR017
+-- the caller's token may not, RR029 something has moved since the preview.
 create or replace procedure public.rerun_report(
   report_id bigint,
   country_id text default null,
   idempotency_key text default null,
   reason text default null,
+  seen text default null,
   inout result jsonb default null
 )
 language plpgsql
@@ -51,11 +54,13 @@ declare
   cache_scopes     jsonb := jsonb_build_array();
   removed_ids      bigint[] := array[]::bigint[];
   taken_key        text;
+  was_seen         jsonb;
+  seen_runs        jsonb;
 begin
   perform pgreprise.enter('reports:rerun', rerun_report.country_id);
 
   select report.id, report.country_id, report.year, report.simulation_1_id, report.simulation_2_id,
-      report.api_version
+      report.api_version, report.run_sequence
     into target
     from public.report_outputs as report
    where report.id = rerun_report.report_id
@@ -102,6 +107,16 @@ begin
       errcode = defect.errcode, message = defect.message, detail = defect.detail, hint = defect.hint;
   end if;
 
+  if rerun_report.seen is not null then
+    was_seen := pgreprise.read_seen(rerun_report.seen, 'report');
+    -- The runs that end now. What the token says is compared below, when the cache rows are locked and deleted.
+    seen_runs := (
+      select jsonb_object_agg(simulation.id, simulation.run_sequence)
+        from public.simulations as simulation
+       where simulation.id = any (own.linked.simulation_ids)
+    );
+  end if;
+
   perform pgreprise.end_claims(array[target.id], 'superseded',
     format('report #%s was rerun', target.id), linked.simulation_ids);
   select setting.archive_outputs, setting.has_run_tables into settings from pgreprise.setting as setting;
@@ -131,6 +146,11 @@ begin
     end if;
   end if;
 
+  if rerun_report.seen is not null then
+    perform pgreprise.require_report_seen(was_seen, pgreprise.report_seen(target.id, target.run_sequence, seen_runs,
+      current_versions.report, current_versions.package, current_versions.economy, cache_key, removed_ids), target.id);
+  end if;
+
   insert into pgreprise.rerun as act
     (rerun_id, kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
      reform_impact_ids, removal_id, cache_scopes, same_key_report_ids, idempotency_key, is_archived,
@@ -157,4 +177,4 @@ comment on procedure public.rerun_report is
 'Puts a report and its simulations back to pending and deletes its economy cache rows, in one transaction. '
 'call rerun_report(42) prints what it did; undo_rerun() undoes it.';
 
-grant execute on procedure public.rerun_report(bigint, text, text, text, jsonb) to pgreprise_api, pgreprise_dba;
+grant execute on procedure public.rerun_report(bigint, text, text, text, text, jsonb) to pgreprise_api, pgreprise_dba;

@@ -64,7 +64,15 @@ begin
             select from pgreprise.rerun as cancel
              where cancel.report_id = recorded_runs.report_id
                and cancel.kind = 'cancel_run'
-               and cancel.of_run = coalesce(restored.restores_run, runs.run_sequence)
+               and (cancel.of_run = runs.run_sequence or (
+                 -- An undo has put back the result of a cancelled run, or one that had no result yet.
+                 cancel.of_run = restored.restores_run and exists (
+                   select from pgreprise.report_run as original
+                    where original.report_id = recorded_runs.report_id
+                      and original.run_sequence = restored.restores_run
+                      and original.status = 'error'
+                 )
+               ))
           ) then 'cancelled'
           else runs.status
         end,

@@ -2,6 +2,7 @@
 -- has no tables of runs with such columns (host_runs). One row for each run whose state pgreprise has written.
 -- pending_since is here only where pgreprise created the row: a run that an act started waits since the run before it
 -- ended (report_run.ended_at). run_times() reads all of it.
+-- A start and an end are two updates of one row; this leaves room for them beside it.
 create table pgreprise.run_time (
   row_kind text not null,
   row_id bigint not null,
@@ -12,7 +13,6 @@ create table pgreprise.run_time (
   constraint run_time_pkey primary key (row_kind, row_id, run_sequence),
   constraint run_time_row_kind_check check (row_kind in ('report', 'simulation'))
 )
--- A start and an end are two updates of one row; this leaves room for them beside it.
 with (fillfactor = 70);
 
 comment on table pgreprise.run_time is

@@ -1,13 +1,20 @@
 -- lost_runs(older_than, as_of): reports that have been pending or running for longer than older_than at the time
--- as_of, the oldest first: probably the worker that computed them is gone. since is when the run was started, or else
--- requested, in the application's own tables of runs; without such a run, when the act that started the run was done.
--- It is null where neither is known; these reports come last. Changes nothing.
+-- as_of, the oldest first: probably the worker that computed them is gone. A report that a worker holds whose lease is
+-- good at that time is not lost. since is when the run was started, or else began to wait: in the application's own
+-- tables of runs, or as run_times() knows it. It is null where neither is known; these reports come last.
+-- worker is the one whose claim is open, and its lease over. Changes nothing; release_stuck_runs() releases them.
 -- Raises RR016 for an older_than that is null or negative, RR017 when the caller's token may not read.
 create or replace function public.lost_runs(
   older_than interval default '1 hour', as_of timestamptz default now()
 )
 returns table (
-  report_id bigint, country_id text, status text, run_sequence integer, since timestamptz, host_run_id text
+  report_id bigint,
+  country_id text,
+  status text,
+  run_sequence integer,
+  since timestamptz,
+  host_run_id text,
+  worker text
 )
 language plpgsql
 stable
@@ -28,20 +35,29 @@ begin
 
   if not (select setting.has_run_tables from pgreprise.setting as setting) then
     return query
-      select report.id::bigint, report.country_id::text, report.status::text, report.run_sequence, act.created_at,
-          null::text
+      select report.id::bigint, report.country_id::text, report.status::text, report.run_sequence, known.since,
+          null::text, held.worker
         from public.report_outputs as report
-        left join pgreprise.rerun as act
-          on act.report_id = report.id and act.run_sequence = report.run_sequence
+        left join pgreprise.run_time as times
+          on times.row_kind = 'report' and times.row_id = report.id and times.run_sequence = report.run_sequence
+        left join pgreprise.report_run as earlier
+          on earlier.report_id = report.id and earlier.run_sequence = report.run_sequence - 1
+        left join pgreprise.claim as held on held.report_id = report.id and held.ended_at is null
+       cross join lateral (
+         select coalesce(
+           case when report.status = 'running' then times.started_at end, earlier.ended_at, times.pending_since
+         ) as since
+       ) as known
        where report.status in ('pending', 'running')
-         and coalesce(act.created_at < lost_runs.as_of - lost_runs.older_than, true)
-       order by act.created_at nulls last, report.id;
+         and coalesce(known.since < lost_runs.as_of - lost_runs.older_than, true)
+         and coalesce(held.lease_until < lost_runs.as_of, true)
+       order by known.since nulls last, report.id;
     return;
   end if;
 
   return query
     select report.id::bigint, report.country_id::text, report.status::text, report.run_sequence, known.since,
-        run.id::text
+        run.id::text, held.worker
       from public.report_outputs as report
       -- The current run is the active one, or else the newest. One that is over tells nothing of a report that waits.
       left join lateral (
@@ -52,16 +68,20 @@ begin
          order by candidate.run_sequence desc
          limit 1
       ) as run on run.status in ('pending', 'running')
-      left join pgreprise.rerun as act
-        on act.report_id = report.id and act.run_sequence = report.run_sequence
+      left join pgreprise.run_time as times
+        on times.row_kind = 'report' and times.row_id = report.id and times.run_sequence = report.run_sequence
+      left join pgreprise.report_run as earlier
+        on earlier.report_id = report.id and earlier.run_sequence = report.run_sequence - 1
+      left join pgreprise.claim as held on held.report_id = report.id and held.ended_at is null
      cross join lateral (
        select coalesce(
-         case when report.status = 'running' then run.started_at::timestamptz end,
-         run.requested_at::timestamptz, act.created_at
+         case when report.status = 'running' then coalesce(run.started_at::timestamptz, times.started_at) end,
+         run.requested_at::timestamptz, earlier.ended_at, times.pending_since
        ) as since
      ) as known
      where report.status in ('pending', 'running')
        and coalesce(known.since < lost_runs.as_of - lost_runs.older_than, true)
+       and coalesce(held.lease_until < lost_runs.as_of, true)
      order by known.since nulls last, report.id;
 end;
 $$;

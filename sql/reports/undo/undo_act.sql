@@ -19,6 +19,7 @@ as $$
 declare
   act              pgreprise.rerun;
   reset_ids        bigint[];
+  locked_ids       bigint[];
   target           record;
   reset            record;
   ended            record;
@@ -51,8 +52,15 @@ begin
      order by started.simulation_id
   );
   perform from public.report_outputs as report where report.id = own.act.report_id for no key update;
+  -- Those that a claim of the report computes are put back too; another act of the batch may have reset them.
+  locked_ids := reset_ids || array(
+    select given.simulation_id
+      from pgreprise.claim as claim
+      join pgreprise.claim_simulation as given on given.claim_id = claim.claim_id
+     where claim.report_id = own.act.report_id and claim.ended_at is null and given.open and given.computes
+  );
   perform from public.simulations as simulation
-    where simulation.id = any (own.reset_ids)
+    where simulation.id = any (own.locked_ids)
     order by simulation.id
       for no key update;
   perform pgreprise.lock_claims(array_remove(array[act.report_id], null), reset_ids);
