@@ -35,6 +35,8 @@ VALID = {
     "simulation_id": 5,
     "run_sequence": 1,
     "rerun_id": 1,
+    "claim_id": "3f2b8a54-2f7c-4d53-9c0e-5d1f6f6f0b51",
+    "after_report_id": 1,
     "unit_id": 1,
     "year": 2025,
     "module": "headcount",
