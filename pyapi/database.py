@@ -22,12 +22,13 @@ __all__ = [
     "call",
     "call_procedure",
     "connect_engine",
+    "is_passing",
     "run_script",
     "sqlstate",
 ]
 
 # Serialization failure and deadlock. A call is one transaction, so it can be repeated after them.
-_RETRIED = {"40001", "40P01"}
+_RETRIED = ("40001", "40P01")
 _ATTEMPTS = 4
 _FIRST_PAUSE_SECONDS = 0.01
 # The statement was prepared before a migration changed what the routine returns.
@@ -40,6 +41,9 @@ READ_ONLY_HINT = (
 )
 # Prepared statements of another client, or none: there is a pooler in between that keeps the server's process numbers.
 _POOLED = {"26000", "42P05"}
+
+# The beginnings of what a database raises that is away, read only or busy. It may come back.
+_PASSING = ("08", READ_ONLY, *_RETRIED, "53", "55P03", "57")
 
 _CLAIMS = "%(pgreprise_claims)s"
 _REQUEST = ", %(pgreprise_request_id)s, %(pgreprise_client_address)s"
@@ -59,6 +63,14 @@ class BehindError(Exception):
 def sqlstate(error: DBAPIError) -> str | None:
     """The SQLSTATE that PostgreSQL raised, None for an error that PostgreSQL did not raise."""
     return error.orig.sqlstate if isinstance(error.orig, psycopg.Error) else None
+
+
+def is_passing(error: DBAPIError) -> bool:
+    """Whether the call may succeed later: the database is away, read only or busy, or the connection was lost."""
+    code = sqlstate(error)
+    if code is None:
+        return isinstance(error.orig, psycopg.OperationalError | psycopg.InterfaceError)
+    return code.startswith(_PASSING)
 
 
 def _value(name: str, value: object) -> str:

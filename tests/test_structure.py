@@ -12,7 +12,13 @@ import pytest
 from tests.support.projects import PROJECT
 
 # The rooms of pyapi, and the rooms that each may know besides itself and the modules beside the rooms.
-ROOMS = {"cli": {"api", "doctor", "schema"}, "api": {"schema"}, "doctor": {"schema"}, "schema": set()}
+ROOMS = {
+    "cli": {"api", "doctor", "schema", "worker"},
+    "api": {"schema"},
+    "doctor": {"schema"},
+    "worker": {"schema"},
+    "schema": set(),
+}
 BESIDE = {"database", "economy_cache", "embedded", "pool", "postmaster", "settings", "wording"}
 # Where the program begins, before it knows anything.
 BEGINNING = {"__main__": {"cli"}}

@@ -15,6 +15,7 @@ from pyapi.api.auth import Authentication, register_authentication
 from pyapi.api.background import BACKGROUND, Background
 from pyapi.api.browsers import ANY_ORIGIN, register_browsers
 from pyapi.api.carbon import carbon
+from pyapi.api.claims import claims
 from pyapi.api.context import register_context
 from pyapi.api.documentation import documentation
 from pyapi.api.errors import register_error_handlers
@@ -96,7 +97,7 @@ def create_app(
     app.extensions[NEEDS] = Needs.of_this_version()
     app.extensions[INVALIDATION] = Invalidation(economy_cache)
     app.extensions[BACKGROUND] = Background()
-    for blueprint in (reports, results, lists, simulations, history, carbon, health, documentation):
+    for blueprint in (reports, results, lists, simulations, claims, history, carbon, health, documentation):
         app.register_blueprint(blueprint)
     register_context(app)
     register_access_log(app)

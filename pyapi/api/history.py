@@ -19,7 +19,9 @@ __all__ = ["history"]
 history = Blueprint("history", __name__)
 
 _LARGEST_PAGE = 1000
-Kind = Literal["rerun", "reset_report", "reset_simulation", "delete_reform_impacts", "undo"]
+Kind = Literal[
+    "rerun", "reset_report", "reset_simulation", "delete_reform_impacts", "undo", "cancel_run", "release_run"
+]
 
 
 def _only_written_out(value: object) -> object:

@@ -16,9 +16,10 @@ from typing import Any, Literal, TypeVar
 from flask import Flask
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
-from werkzeug.routing import IntegerConverter, Rule
+from werkzeug.routing import IntegerConverter, Rule, UUIDConverter
 
 from pyapi.api.errors import HTTP_STATUS
+from pyapi.api.paths import UUID_TEXT
 from pyapi.api.requests import DETAIL_PREFIX, RETRY_AFTER_SECONDS, status_name
 
 __all__ = ["HTML", "TEXT", "Description", "Stored", "describes", "document", "operations"]
@@ -182,6 +183,8 @@ def _parameters(operation: Operation, schemas: _Schemas) -> Iterator[Schema]:
         schema: Schema = {"type": "string", "minLength": 1, "pattern": "^[^/]+$"}
         if isinstance(converter, IntegerConverter):
             schema = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
+        elif isinstance(converter, UUIDConverter):
+            schema = {"type": "string", "format": "uuid", "pattern": f"^{UUID_TEXT}$"}
         if name in _EXAMPLES:
             schema["examples"] = [_EXAMPLES[name]]
         yield {"name": name, "in": "path", "required": True, "schema": schema}

@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING
 from flask import Flask, request
 from werkzeug.exceptions import NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import IntegerConverter
+from werkzeug.routing import IntegerConverter, UUIDConverter
 
 from pyapi.settings import PREFIX
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["NUMBER", "refuse_other_spellings", "register_paths", "register_prefix"]
+__all__ = ["NUMBER", "UUID_TEXT", "refuse_other_spellings", "register_paths", "register_prefix"]
 
 # A number in its one spelling: no zeros before it, no sign, no digits of other scripts.
 NUMBER = r"(?:0|[1-9][0-9]*)"
+# A UUID in its one spelling, as PostgreSQL writes it.
+UUID_TEXT = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 # What changes the path when it is decoded: a slash, and letters, digits and marks that need no encoding.
 _NEEDLESSLY_ENCODED = re.compile(r"%(?:2[def]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5[cf]|7e)", re.IGNORECASE)
@@ -38,11 +40,18 @@ class _Number(IntegerConverter):
     regex = NUMBER
 
 
+class _Uuid(UUIDConverter):
+    """``<uuid:...>`` of a rule."""
+
+    regex = UUID_TEXT
+
+
 def register_paths(app: Flask) -> None:
     """Let each path have one spelling. To be called before the routes are registered."""
     # Flask's redirects would not have the envelope.
     app.url_map.merge_slashes = False
     app.url_map.converters["int"] = _Number
+    app.url_map.converters["uuid"] = _Uuid
 
 
 def refuse_other_spellings() -> None:

@@ -86,8 +86,8 @@ class RerunHeaders(ActHeaders):
 ReportType = Literal["household", "geography"]
 
 
-class StoredReport(Stored):
-    """A report as it is stored. output is JSON text."""
+class StoredReport(rows.RunTimes):
+    """A report as it is stored, with the times of its current run. output is JSON text."""
 
     id: int
     country_id: str
@@ -106,8 +106,6 @@ class StoredReport(Stored):
     active_run_id: str | None
     latest_successful_run_id: str | None
     requested_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
 
 
 class CacheScope(Stored):
@@ -155,8 +153,11 @@ class Touched(Stored):
     seen: str | None
 
 
-class Run(Stored):
-    """A run of a report, and what started it. A run that the application made by itself has no run_sequence."""
+class Run(rows.RunTimes):
+    """A run of a report, its times, and what started it.
+
+    A run that the application made by itself has no run_sequence.
+    """
 
     run_sequence: int | None
     is_current: bool
@@ -167,7 +168,6 @@ class Run(Stored):
     api_version: str
     started_by: str | None
     rerun_id: int | None
-    started_at: datetime | None
     ended_at: datetime | None
     restores_run: int | None
     undone_by: int | None
@@ -186,8 +186,8 @@ class Run(Stored):
     host_run_sequence: int | None
 
 
-class RunOutput(Stored):
-    """The result of a run. output is JSON text."""
+class RunOutput(rows.RunTimes):
+    """The result of a run, and its times. output is JSON text."""
 
     report_id: int
     country_id: str
@@ -232,7 +232,7 @@ def get_report(country_id: str, report_id: int) -> Reply:
 
 
 @reports.patch("/<country_id>/report")
-@describes(StoredReport, "RR001 RR008 RR011 RR016 RR020 RR022", body=rows.Update)
+@describes(StoredReport, "RR001 RR008 RR011 RR016 RR020 RR022 RR027 RR028 RR030 RR031", body=rows.Update)
 def update_report(country_id: str) -> Reply:
     """Write the values that are not null, and return the report."""
     return rows.update("public.update_report", "report", country_id)

@@ -7,13 +7,15 @@ import re
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from pyapi.api.openapi import Stored
 from pyapi.api.requests import Body, OpenBody, Reply, RowId, Text, body, call, json_text, success
 
-__all__ = ["Update", "get", "get_or_create", "update"]
+__all__ = ["Output", "RunTimes", "Update", "get", "get_or_create", "update", "written"]
 
 # An even number of backslashes before it means that the escape is not itself escaped. Outside strings, JSON has no
 # backslashes.
@@ -38,10 +40,26 @@ Output = Annotated[
 ]
 
 
+class RunTimes(Stored):
+    """When a run began to wait, and was claimed, started and finished; how often it was claimed, and how long it took.
+
+    What is not known is null.
+    """
+
+    pending_since: datetime | None
+    claimed_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempt: int | None
+    wait_seconds: float | None
+    run_seconds: float | None
+
+
 class Update(OpenBody):
     """PATCH: the id of the row and the new values. A value that is null or absent does not change.
 
-    A worker sends run_sequence, the run that it read with the row. When that run has ended, the update is refused.
+    A worker sends run_sequence, the run that it read with the row. When that run has ended, the update is refused. One
+    that has claimed the run sends claim_id. When the claim is over, the update is refused.
     """
 
     stored_as_sent = ("output",)
@@ -51,6 +69,7 @@ class Update(OpenBody):
     output: Output = None
     error_message: Text | None = None
     run_sequence: RunSequence | None = None
+    claim_id: UUID | None = None
 
 
 def _title(noun: str) -> str:
@@ -72,6 +91,12 @@ def get(routine: str, **arguments: Any) -> Reply:
     """Reply with one row."""
     [row] = call(routine, **arguments)
     return success(None, _shown(row))
+
+
+def written(routine: str, message: str, **arguments: Any) -> Reply:
+    """Call a routine that writes a row, and reply with the row."""
+    [row] = call(routine, **arguments)
+    return success(message, _shown(row))
 
 
 def get_or_create(routine: str, noun: str, country_id: str, key: Body) -> Reply:

@@ -11,7 +11,7 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from pyapi.api import rows
-from pyapi.api.openapi import Stored, describes
+from pyapi.api.openapi import describes
 from pyapi.api.requests import OpenBody, Reply, Text, body, call, last_values, success
 
 __all__ = ["simulations"]
@@ -31,8 +31,8 @@ class NewSimulation(OpenBody):
     policy_id: Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 
 
-class StoredSimulation(Stored):
-    """A simulation as it is stored. output is JSON text."""
+class StoredSimulation(rows.RunTimes):
+    """A simulation as it is stored, with the times of its current run. output is JSON text."""
 
     id: int
     country_id: str
@@ -78,7 +78,7 @@ def get_simulation(country_id: str, simulation_id: int) -> Reply:
 
 
 @simulations.patch("/<country_id>/simulation")
-@describes(StoredSimulation, "RR007 RR008 RR011 RR016 RR020 RR022", body=rows.Update)
+@describes(StoredSimulation, "RR007 RR008 RR011 RR016 RR020 RR022 RR027 RR028 RR030", body=rows.Update)
 def update_simulation(country_id: str) -> Reply:
     """Write the values that are not null, and return the simulation."""
     return rows.update("public.update_simulation", "simulation", country_id)

@@ -23,6 +23,7 @@ from pyapi.api.address import AddressTakenError, UnprotectedAddressError
 from pyapi.cli import (
     batches,
     carbon,
+    claims,
     history,
     installation,
     invalidation,
@@ -32,6 +33,7 @@ from pyapi.cli import (
     results,
     serving,
     upkeep,
+    work,
 )
 from pyapi.cli.output import echo, explain, print_error, print_json, printable
 from pyapi.embedded import EmbeddedUnavailableError
@@ -52,7 +54,10 @@ def cli() -> None:
     """
 
 
-for group in (serving, installation, reports, results, lists, history, batches, invalidation, carbon, upkeep, manual):
+for group in (
+    *(serving, installation, reports, results, lists, history, claims, work, batches, invalidation, carbon, upkeep),
+    manual,
+):
     for command in group.COMMANDS:
         cli.add_command(command)
 

@@ -14,7 +14,7 @@ from pyapi.database import call
 
 __all__ = ["COMMANDS"]
 
-_KINDS = ("rerun", "reset_report", "reset_simulation", "delete_reform_impacts", "undo")
+_KINDS = ("rerun", "reset_report", "reset_simulation", "delete_reform_impacts", "undo", "cancel_run", "release_run")
 
 
 def _shown(act: dict[str, Any]) -> dict[str, Any]:

@@ -11,14 +11,13 @@ from dataclasses import asdict, dataclass
 from types import FrameType
 
 import click
-import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.cli.chunks import STOPPED
 from pyapi.cli.connections import SettingsError, administrator, economy_cache_of, read_settings
 from pyapi.cli.output import echo, explain, print_json
-from pyapi.database import call, sqlstate
+from pyapi.database import call, is_passing
 from pyapi.economy_cache import READER, EconomyCache, EconomyCacheAwayError
 from pyapi.wording import counted
 
@@ -32,8 +31,6 @@ _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 # How soon a signal is noticed.
 _SLICE_SECONDS = 0.1
-# SQLSTATEs, or their beginnings, of a database that is away, read only or busy. It may come back.
-_PASSING = ("08", "25006", "40001", "40P01", "53", "55P03", "57")
 
 
 class _Stop:
@@ -159,9 +156,7 @@ def _passing(error: DBAPIError | EconomyCacheAwayError) -> str | None:
     """Why it failed, where it may go by itself; else None."""
     if isinstance(error, EconomyCacheAwayError):
         return f"Redis: {error}"
-    code = sqlstate(error)
-    lost = code is None and isinstance(error.orig, psycopg.OperationalError | psycopg.InterfaceError)
-    if lost or str(code).startswith(_PASSING):
+    if is_passing(error):
         return f"The database: {' '.join(str(explain(error)['message']).split())}"
     return None
 

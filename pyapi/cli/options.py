@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-__all__ = ["AGE", "LIFETIME", "MOMENT", "REASON_OPTION"]
+__all__ = ["AGE", "DURATION", "LIFETIME", "MOMENT", "REASON_OPTION"]
 
 REASON_OPTION = click.option("--reason", metavar="TEXT", help="Why you do it, for the history.")
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SECONDS = re.compile(r"([0-9]{1,8})s?")
+_FRACTION = re.compile(r"([0-9]{1,8}(?:\.[0-9]{1,3})?)s?")
 _DURATION = re.compile(r"([0-9]{1,8}) ?(?:([mhdw])|(minute|hour|day|week)s?)")
 # Nobody means more, and a time that long ago has a year that Python and PostgreSQL know.
 _LONGEST = timedelta(days=365_000)
@@ -47,15 +48,22 @@ class _Lifetime(click.ParamType[timedelta]):
     """How long something is valid, as a timedelta above zero. A number alone means seconds, as in OAuth."""
 
     name = "duration"
+    seconds = _SECONDS
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         if isinstance(value, timedelta):
             return value
-        seconds = _SECONDS.fullmatch(value)
-        lifetime = timedelta(seconds=int(seconds[1])) if seconds else _duration(value)
+        seconds = self.seconds.fullmatch(value)
+        lifetime = timedelta(seconds=float(seconds[1])) if seconds else _duration(value)
         if not lifetime:  # Nor zero.
             self.fail(f"{value!r} is not a duration. Write it as 90s, 15m, 1h or 7d.", param, ctx)
         return lifetime
+
+
+class _Duration(_Lifetime):
+    """How long something takes; also a part of a second."""
+
+    seconds = _FRACTION
 
 
 class _Moment(click.ParamType[datetime]):
@@ -76,5 +84,6 @@ class _Moment(click.ParamType[datetime]):
 
 
 AGE = _Age()
+DURATION = _Duration()
 LIFETIME = _Lifetime()
 MOMENT = _Moment()

@@ -27,6 +27,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.database import READ_ONLY, READ_ONLY_HINT
 from pyapi.schema.causes import Cause, cause_of, host_message, lost_column
+from pyapi.wording import duration
 
 __all__ = [
     "ERR",
@@ -41,6 +42,7 @@ __all__ = [
     "print_rows",
     "printable",
     "progress_bar",
+    "took",
     "who",
 ]
 
@@ -109,6 +111,11 @@ def _print_table(rows: list[dict[str, Any]], title: str | None = None) -> None:
         # What reads a pipe has no width, so the table is as wide as its content.
         _OUT.width = _PIPE_COLUMNS
     _OUT.print(table)
+
+
+def took(seconds: float | None) -> str | None:
+    """How long something took, None where that is not known."""
+    return None if seconds is None else duration(seconds)
 
 
 def who(row: dict[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from pyapi.cli.batches import undo_batch
 from pyapi.cli.connections import administrator
 from pyapi.cli.options import AGE, REASON_OPTION
-from pyapi.cli.output import JSON_OPTION, echo, explain, print_document, print_error, print_json, print_rows, who
+from pyapi.cli.output import JSON_OPTION, echo, explain, print_document, print_error, print_json, print_rows, took, who
 from pyapi.database import call, call_procedure, sqlstate
 from pyapi.wording import counted
 
@@ -151,7 +151,11 @@ def _print_runs(engine: Engine, country: str, report_id: int, as_json: bool) -> 
             "status": row["status"],
             "output": _output_state(row),
             "started_by": f"{row['started_by']} #{row['rerun_id']}" if row["rerun_id"] else None,
-            "at": row["started_at"],
+            "pending_since": row["pending_since"],
+            "waited": took(row["wait_seconds"]),
+            "started": row["started_at"],
+            "ran": took(row["run_seconds"]),
+            "attempt": row["attempt"],
             "who": who(row),
             "note": "; ".join(
                 part

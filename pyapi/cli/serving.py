@@ -217,8 +217,8 @@ def token(
 ) -> None:
     """Print a token to try the API with. It is signed with PGREPRISE_JWT_SECRET.
 
-    The scopes are reports:read, reports:write, reports:rerun and reports:admin. Audience and issuer are taken
-    from PGREPRISE_JWT_AUDIENCE and PGREPRISE_JWT_ISSUER.
+    The scopes are reports:read, reports:write, reports:work, reports:rerun and reports:admin. Audience and issuer are
+    taken from PGREPRISE_JWT_AUDIENCE and PGREPRISE_JWT_ISSUER.
     """
     if not subject.strip():
         raise click.UsageError("--sub is empty.")

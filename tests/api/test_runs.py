@@ -60,7 +60,7 @@ def test_the_runs_of_a_report_are_listed_and_an_earlier_result_can_be_read(clien
     assert (current["run_sequence"], current["is_current"], current["status"]) == (2, True, "pending")
     assert (current["started_by"], current["rerun_id"]) == ("rerun", result["rerun_id"])
     assert (current["actor"], current["idempotency_key"]) == ("operator", "again")
-    assert datetime.fromisoformat(current["started_at"]) == datetime.fromisoformat(first["ended_at"])
+    assert datetime.fromisoformat(current["pending_since"]) == datetime.fromisoformat(first["ended_at"])
     assert (first["run_sequence"], first["is_current"], first["has_output"]) == (1, False, True)
 
     run = succeeded(client.get(f"/us/report/{report}/runs/1"))

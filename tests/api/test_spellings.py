@@ -43,7 +43,8 @@ SPELLINGS = (
 )
 # The same in a query, where a plus is a space.
 QUERY_SPELLINGS = ("04", "%2B4", "+4", "4.0", "4e0", "4_0", "%204", "4%20", "%D9%A4", "%EF%BC%94", "", "0x4")
-TEXTS = {"country_id": "us", "module": "headcount", "entry_type": "member"}
+CLAIM = "3f2b8a54-2f7c-4d53-9c0e-5d1f6f6f0b51"
+TEXTS = {"country_id": "us", "module": "headcount", "entry_type": "member", "claim_id": CLAIM}
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +232,15 @@ def test_a_parameter_that_is_a_list_keeps_all_of_its_values(client: FlaskClient)
 
 # --- what is not known -----------------------------------------------------------------------
 
-ACTS = ("/us/report/4/rerun", "/us/report/4/reruns/1/undo", "/api/v1/carbon-reports/1/convert")
+ACTS = (
+    "/us/report/4/rerun",
+    "/us/report/4/reruns/1/undo",
+    "/us/report/4/cancel",
+    "/claims",
+    *(f"/claims/{CLAIM}/{act}" for act in ("heartbeat", "finish", "fail", "release")),
+    *(f"/claims/{CLAIM}/simulations/5/{act}" for act in ("finish", "fail")),
+    "/api/v1/carbon-reports/1/convert",
+)
 
 
 @pytest.mark.parametrize("path", ACTS)
@@ -269,7 +278,7 @@ def test_a_report_is_converted_with_the_parameter_that_clients_add_to_each_reque
 def test_a_request_that_reads_ignores_parameters_that_it_does_not_know(client: FlaskClient) -> None:
     for method, path, parameters in operations():
         # Its parameters are conditions, and without one of them more is listed than was meant.
-        if method == "GET" and path not in ("/reruns", "/reports", "/{country_id}/reports"):
+        if method == "GET" and path not in ("/reruns", "/claims", "/reports", "/{country_id}/reports"):
             target = filled(path, parameters)
             rest = "&".join(f"{each['name']}=x" for each in parameters if each["in"] == "query" and each["required"])
             assert asked(client, "GET", target, f"{rest}&x=1&dry_run") == asked(client, "GET", target, rest), target

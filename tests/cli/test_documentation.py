@@ -171,7 +171,7 @@ def test_the_conditions_of_postgresql_are_documented_with_their_status() -> None
 def test_every_route_is_documented_and_every_documented_route_exists() -> None:
     app = create_app(create_engine("postgresql+psycopg://"))
     routes = {
-        (method, re.sub(r"<int:", "<", rule.rule))
+        (method, re.sub(r"<(?:int|uuid):", "<", rule.rule))
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
@@ -182,7 +182,7 @@ def test_every_route_is_documented_and_every_documented_route_exists() -> None:
 
 def test_the_reference_says_who_may_call_what(dba: Connection) -> None:
     heading, *rows = (
-        cells for cells in table_rows(text_of("docs", "reference", "roles-and-rights.md")) if len(cells) == 5
+        cells for cells in table_rows(text_of("docs", "reference", "roles-and-rights.md")) if len(cells) == 6
     )
     groups = [cell.strip("`") for cell in heading[1:]]
     documented = {

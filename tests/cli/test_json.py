@@ -17,6 +17,7 @@ from tests.support.databases import Connection, plain
 WITHOUT_JSON = {
     "up",
     "serve",
+    "work",
     "psql",
     "migrate",
     "token",
@@ -50,6 +51,9 @@ ARGUMENTS = {
     ("preview",): ("us", "1"),
     ("undo",): ("1",),
     ("runs",): ("us", "1"),
+    ("attempts",): ("us", "1"),
+    ("cancel-run",): ("us", "1"),
+    ("release-stuck",): ("--older-than", "6h"),
     ("last-good",): ("us", "1"),
     ("compare-runs",): ("us", "1", "1", "1"),
     ("rerun-batch",): ("--country", "us"),

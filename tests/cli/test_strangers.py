@@ -33,6 +33,8 @@ TAKE: dict[str, tuple[str, ...]] = {
     "purge": ("--older-than", "30d"),
     "rerun-batch": ("--country", "us"),
     "undo": ("1",),
+    "release-stuck": ("--older-than", "6h"),
+    "work": ("--once", "--command", "true"),
 }
 # What a command needs besides.
 SETTINGS = {"invalidate": {"PGREPRISE_REDIS_URL": "redis://127.0.0.1:1", "RUNTIME_CACHE_ENVIRONMENT": "e",
