@@ -63,7 +63,6 @@ VALID = {
     "max_rows": 10,
     "other_run_sequence": 1,
     "after_path": "/budget",
-    "after_report_id": 1,
     "api_version": "r147f26ed1",
     "older_than_seconds": 60,
     "report_type": "geography",
