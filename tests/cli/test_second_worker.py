@@ -21,7 +21,7 @@ from tests.support.statements import one, rerun
 
 PAGE = PROJECT / "docs" / "how-to" / "compute-pending-reports.md"
 # What a test changes in it.
-PARTS = {"compute": 'return {"computed": simulation_id or claim["report_id"]}', "seconds": "seconds=20"}
+PARTS = {"compute": 'return {"computed": simulation["simulation_id"] if simulation else claim["report_id"]}', "seconds": "seconds=20"}
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
