@@ -18,10 +18,14 @@ from tests.support.databases import Connection, plain
 from tests.support.factories import add_economy_report, set_versions
 from tests.support.projects import PROJECT
 from tests.support.statements import one, rerun
+from tests.support.workers import until
 
 PAGE = PROJECT / "docs" / "how-to" / "compute-pending-reports.md"
 # What a test changes in it.
-PARTS = {"compute": 'return {"computed": simulation["simulation_id"] if simulation else claim["report_id"]}', "seconds": "seconds=20"}
+PARTS = {
+    "compute": 'return {"computed": simulation["simulation_id"] if simulation else claim["report_id"]}',
+    "seconds": "seconds=20",
+}
 Start = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -67,15 +71,6 @@ def start(database: URL, tmp_path: Path) -> Iterator[Start]:
     for process in started:
         process.kill()
         assert "Traceback" not in process.communicate(timeout=60)[1]
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for what a process does."""
-    for _ in range(3000):
-        if condition():
-            return
-        time.sleep(0.02)
-    pytest.fail("it does not happen")
 
 
 def test_it_is_about_forty_lines() -> None:
