@@ -277,7 +277,37 @@ def test_a_heartbeat_renews_the_lease_and_tells_the_progress(sandbox: Connection
     assert told["cancel_requested"] is False
     assert 590 < told["lease_seconds_left"] <= 600
     assert (stored["progress"], stored["message"]) == (0.25, "reading")
-    assert (stored["lease_until"] - stored["heartbeat_at"]).total_seconds() == 600
+    assert 599 < (stored["lease_until"] - stored["heartbeat_at"]).total_seconds() < 601
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_a_heartbeat_does_not_renew_the_lease_of_a_cancelled_run(
+    sandbox: Connection, report: int, *, is_cancelled: bool
+) -> None:
+    claimed = claim(sandbox)
+    if is_cancelled:
+        sandbox.execute("select cancel_run(%s, 'enough')", (report,))
+    age(sandbox, claimed)
+
+    told = one(sandbox, "select * from heartbeat_claim(%s)", claimed["claim_id"])
+    sandbox.execute("select from pgreprise.sweep_claims(10, clock_timestamp())")
+
+    assert (told["cancel_requested"], told["lease_seconds_left"] < 0) == (is_cancelled, is_cancelled)
+    assert claim_row(sandbox, claimed)["ended_as"] == ("cancelled" if is_cancelled else None)
+
+
+def test_a_claimed_report_that_the_application_puts_back_to_pending_itself_is_given_to_nobody_else(
+    sandbox: Connection, report: int
+) -> None:
+    claimed = claim(sandbox)
+    sandbox.execute("update public.report_outputs set status = 'pending' where id = %s", (report,))
+    sandbox.execute("update public.simulations set status = 'complete', output = '1'")
+    sandbox.execute("update pgreprise.claim_simulation set computes = false")
+
+    assert claims(sandbox, "worker 2") == []
+
+    sandbox.execute("select * from finish_report(%s, '1')", (claimed["claim_id"],))
+    assert status_of(sandbox, "report_outputs", report) == "complete"
 
 
 def test_a_lost_worker_loses_its_report_to_the_next_one(sandbox: Connection, report: int) -> None:

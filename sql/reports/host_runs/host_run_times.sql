@@ -1,11 +1,12 @@
 -- host_run_times(row_kind, row_id, run_sequence): the times of the application's own run that belongs to a run of ours:
 -- the one that its act added, or the one that the next act ended, or for the current run the active or newest one. No
 -- row where there is none.
--- To be called only where pgreprise.setting.has_run_tables.
+-- To be called only where pgreprise.setting.has_run_tables; a null calls nothing.
 create or replace function pgreprise.host_run_times(row_kind text, row_id bigint, run_sequence integer)
 returns table (host_run_id text, requested_at timestamptz, started_at timestamptz, finished_at timestamptz)
 language plpgsql
 stable
+strict
 set search_path = pg_catalog, pg_temp
 -- The application's times are UTC, with or without a zone of their own.
 set timezone = 'UTC'

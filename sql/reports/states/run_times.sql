@@ -4,6 +4,7 @@
 -- application inserted, claimed_at and attempt of a run that nobody claimed. Always one row.
 -- The times stand in the application's tables of runs where it has them (host_run_times), else in pgreprise.run_time.
 -- An undo puts an earlier run back as a new one; where that run was finished, its times are those of the earlier run.
+-- PostgreSQL puts this query into the one that asks, so that it costs little for one run and for very many.
 create or replace function pgreprise.run_times(row_kind text, row_id bigint, run_sequence integer)
 returns table (
   pending_since timestamptz,
@@ -14,66 +15,93 @@ returns table (
   wait_seconds double precision,
   run_seconds double precision
 )
-language plpgsql
+language sql
 stable
-set search_path = pg_catalog, pg_temp
--- The tables are empty at first. A plan from that time would scan them, and a session keeps its plans.
-set enable_seqscan = 'off'
-as $$
-<<own>>
-declare
-  original constant integer := pgreprise.original_run(run_times.row_kind, run_times.row_id, run_times.run_sequence);
-  known    record;
-begin
-  if original <> run_times.run_sequence then
-    select earlier.* into known
-      from pgreprise.run_times(run_times.row_kind, run_times.row_id, own.original) as earlier;
-    if known.finished_at is not null then
-      return query select known.pending_since, known.claimed_at, known.started_at, known.finished_at, known.attempt,
-        known.wait_seconds, known.run_seconds;
-      return;
-    end if;
-  end if;
-
-  select stored.pending_since, stored.started_at, stored.finished_at into pending_since, started_at, finished_at
-    from pgreprise.run_time as stored
-   where stored.row_kind = run_times.row_kind
-     and stored.row_id = run_times.row_id
-     and stored.run_sequence = run_times.run_sequence;
-  if (select setting.has_run_tables from pgreprise.setting as setting) then
-    select coalesce(run_times.pending_since, host.requested_at), coalesce(host.started_at, run_times.started_at),
-        coalesce(host.finished_at, run_times.finished_at)
-      into pending_since, started_at, finished_at
-      from (values (1)) as one_row
-      left join pgreprise.host_run_times(run_times.row_kind, run_times.row_id, run_times.run_sequence) as host on true;
-  end if;
-
-  if run_times.row_kind = 'report' then
-    pending_since := coalesce((
-      select run.ended_at
-        from pgreprise.report_run as run
-       where run.report_id = run_times.row_id and run.run_sequence = run_times.run_sequence - 1
-    ), pending_since);
-    select max(claim.attempt), max(claim.claimed_at) into attempt, claimed_at
-      from pgreprise.claim as claim
-     where claim.report_id = run_times.row_id and claim.run_sequence = run_times.run_sequence;
-  else
-    pending_since := coalesce((
-      select run.ended_at
-        from pgreprise.simulation_run as run
-       where run.simulation_id = run_times.row_id and run.run_sequence = run_times.run_sequence - 1
-    ), pending_since);
-    select nullif(count(*) filter (where given.computes or given.finished_at is not null), 0)::integer,
-        max(given.claimed_at) filter (where given.computes or given.finished_at is not null)
-      into attempt, claimed_at
-      from pgreprise.claim_simulation as given
-     where given.simulation_id = run_times.row_id and given.run_sequence = run_times.run_sequence;
-  end if;
-  wait_seconds := extract(epoch from started_at - pending_since);
-  run_seconds := extract(epoch from finished_at - started_at);
-  return next;
+begin atomic
+  select
+    known.pending_since,
+    known.claimed_at,
+    known.started_at,
+    known.finished_at,
+    known.attempt,
+    extract(epoch from known.started_at - known.pending_since)::double precision as wait_seconds,
+    extract(epoch from known.finished_at - known.started_at)::double precision as run_seconds
+  from (
+    select
+      candidate.place,
+      coalesce(earlier_report.ended_at, earlier_simulation.ended_at, stored.pending_since, host.requested_at)
+        as pending_since,
+      coalesce(host.started_at, stored.started_at) as started_at,
+      coalesce(host.finished_at, stored.finished_at) as finished_at,
+      case run_times.row_kind
+        when 'report' then (
+          select max(claim.claimed_at)
+          from pgreprise.claim as claim
+          where claim.report_id = run_times.row_id and claim.run_sequence = candidate.run_number
+        )
+        else (
+          select max(given.claimed_at)
+          from pgreprise.claim_simulation as given
+          where
+            given.simulation_id = run_times.row_id
+            and given.run_sequence = candidate.run_number
+            and (given.computes or given.finished_at is not null)
+        )
+      end as claimed_at,
+      case run_times.row_kind
+        when 'report' then (
+          select max(claim.attempt)
+          from pgreprise.claim as claim
+          where claim.report_id = run_times.row_id and claim.run_sequence = candidate.run_number
+        )
+        else (
+          select nullif(count(*), 0)::integer
+          from pgreprise.claim_simulation as given
+          where
+            given.simulation_id = run_times.row_id
+            and given.run_sequence = candidate.run_number
+            and (given.computes or given.finished_at is not null)
+        )
+      end as attempt
+    from (
+      select
+        restored.restores_run as run_number,
+        1 as place
+      from pgreprise.restored_run as restored
+      where
+        restored.row_kind = run_times.row_kind
+        and restored.row_id = run_times.row_id
+        and restored.run_sequence = run_times.run_sequence
+      union all
+      select
+        run_times.run_sequence,
+        2
+    ) as candidate
+    cross join pgreprise.setting as setting
+    left join pgreprise.run_time as stored
+      on
+        candidate.run_number = stored.run_sequence
+        and stored.row_kind = run_times.row_kind
+        and stored.row_id = run_times.row_id
+    left join pgreprise.report_run as earlier_report
+      on
+        candidate.run_number - 1 = earlier_report.run_sequence
+        and earlier_report.report_id = run_times.row_id
+        and run_times.row_kind = 'report'
+    left join pgreprise.simulation_run as earlier_simulation
+      on
+        candidate.run_number - 1 = earlier_simulation.run_sequence
+        and earlier_simulation.simulation_id = run_times.row_id
+        and run_times.row_kind = 'simulation'
+    -- It is strict: for a null it is not called at all.
+    left join lateral pgreprise.host_run_times(
+      run_times.row_kind, case when setting.has_run_tables then run_times.row_id end, candidate.run_number
+    ) as host on true
+  ) as known
+  where known.place = 2 or known.finished_at is not null
+  order by known.place
+  limit 1;
 end;
-$$;
 
 comment on function pgreprise.run_times(text, bigint, integer) is
 'When a run began to wait, was claimed, started and finished, how often it was claimed, and how long that took.';
