@@ -13,7 +13,7 @@ from sqlalchemy import URL
 from benchmarks.data import filled_database
 from benchmarks.harness import Bench, Figure, Spread, in_turn, ratios
 from benchmarks.pgbench import statements, transactions_per_second
-from benchmarks.queues import OUTPUT, RIVALS, AbsentError, Queue, pgreprise
+from benchmarks.queues import OUTPUT, RIVALS, AbsentError, Queue, Rival, pgreprise
 from benchmarks.rerun import PythonClient
 from benchmarks.server import Connection, connect
 
@@ -56,8 +56,10 @@ class _Counted:
         return self.queue.rate(self.script, clients, each * clients, options)
 
 
-def _rivals(bench: Bench, database: str, finished: int, pending: int) -> Iterator[Queue]:
-    for rival in RIVALS:
+def _rivals(
+    bench: Bench, database: str, finished: int, pending: int, rivals: Sequence[Rival] = RIVALS
+) -> Iterator[Queue]:
+    for rival in rivals:
         try:
             yield rival.queue(bench.server, f"{database}_{rival.name.replace('-', '_')}", finished, pending)
         except AbsentError as error:
@@ -218,15 +220,12 @@ def _updates(queue: Queue) -> tuple[int, int]:
 
 def _heartbeats(bench: Bench) -> list[Figure]:
     """Heartbeats a second with four clients, and whether they need no entry in an index (HOT)."""
-    jobs = 100
-    queues: Sequence[Queue] = [
-        pgreprise(bench.server, "bench_claims_heartbeats", 0, 40 * bench.rounds + jobs),
-        *(
-            queue
-            for queue in _rivals(bench, "bench_claims_heartbeats", 0, 40 * bench.rounds + jobs)
-            # The last one has none: what a worker got belongs to it for four hours.
-            if queue.name != "graphile-worker"
-        ),
+    # A job for each client of each run. What a worker of graphile-worker gets belongs to it for four hours.
+    jobs = 8 * bench.rounds
+    alive = [rival for rival in RIVALS if rival.name != "graphile-worker"]
+    queues: list[Queue] = [
+        pgreprise(bench.server, "bench_claims_heartbeats", 0, jobs),
+        *_rivals(bench, "bench_claims_heartbeats", 0, jobs, alive),
     ]
     counted = [_Counted(bench, queue, queue.script("_heartbeat")) for queue in queues]
     figures = []
