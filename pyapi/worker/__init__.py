@@ -385,6 +385,8 @@ class Worker:
                 failures += 1
                 self._say(f"The database: {_in_one_line(str(error.orig))} Trying again in {pause:.1f} s.")
                 self._pause(pause * (0.5 + random.random() / 2))
+                if self._stopped_at is not None:
+                    time.sleep(_TICK_SECONDS)
 
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds

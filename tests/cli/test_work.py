@@ -6,9 +6,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +15,16 @@ import pytest
 from sqlalchemy import URL
 
 from tests.support.claims import age, claim, claims, status_of
-from tests.support.command import PROGRAM, Run, environment, run_here
+from tests.support.command import Run, run_here
 from tests.support.databases import Connection, plain
 from tests.support.factories import ODD_JSON, add_economy_report, add_report, add_simulation, set_versions
 from tests.support.projects import PROJECT
 from tests.support.statements import one, rerun
+from tests.support.workers import WAITS, WHOLE, Worker, begun, is_gone, started, until, write_command
 
 EXAMPLE = str(PROJECT / "examples" / "compute")
-# Prints a result of all that is to be computed.
-WHOLE = (
-    "print(json.dumps({'simulations': {s['simulation_id']: 1 for s in work['simulations'] if s['computes']},"
-    " 'report': 2}))"
-)
-
 NewCommand = Callable[[str], str]
-Work = Callable[..., "subprocess.Popen[str]"]
+Start = Callable[..., Worker]
 
 
 @pytest.fixture
@@ -44,21 +38,8 @@ def report(dba: Connection) -> int:
 
 @pytest.fixture
 def command(tmp_path: Path) -> NewCommand:
-    """Makes a command of lines of Python. It has ``work``, ``here`` and ``wait_for``, which waits for a file."""
-
-    def make(lines: str) -> str:
-        made = tmp_path / "compute.py"
-        made.write_text(
-            "import json, os, pathlib, signal, subprocess, sys, time\n"
-            f"here = pathlib.Path({str(tmp_path)!r})\n"
-            "def wait_for(*names):\n"
-            "    while not all((here / str(name)).exists() for name in names): time.sleep(0.01)\n"
-            "work = json.load(sys.stdin)\n"
-            f"{lines}\n"
-        )
-        return f"{sys.executable} {made}"
-
-    return make
+    """Makes a command of lines of Python; see write_command."""
+    return partial(write_command, tmp_path)
 
 
 @pytest.fixture
@@ -68,40 +49,15 @@ def once(pgreprise: Run) -> Run:
 
 
 @pytest.fixture
-def start(database: URL) -> Iterator[Work]:
-    """Starts `pgreprise work` as a process; what a test leaves running is ended."""
-    started: list[subprocess.Popen[str]] = []
-
-    def begin(command: str, *options: str, **settings: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [PROGRAM, "work", "--command", command, "--poll", "0.05s", *options],
-            env=environment(**{"DATABASE_URL": plain(database), **settings}),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
-        started.append(process)
-        return process
-
-    yield begin
-    for process in started:
-        if process.poll() is None:
-            process.terminate()
-        process.communicate(timeout=60)
+def start(database: URL) -> Iterator[Start]:
+    """Starts `pgreprise work` with a command, as a process; what a test leaves running is ended."""
+    with started() as start_on:
+        yield partial(start_on, database)
 
 
 def run_on(database: URL, command: str) -> subprocess.CompletedProcess[str]:
     """Run `pgreprise work --once` on another database."""
     return run_here("work", "--once", "--command", command, DATABASE_URL=plain(database))
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for what a process does."""
-    for _ in range(3000):
-        if condition():
-            return
-        time.sleep(0.02)
-    pytest.fail("it does not happen")
 
 
 def stored(dba: Connection, report: int) -> dict[str, Any]:
@@ -112,12 +68,6 @@ def attempts(dba: Connection, report: int) -> list[tuple[Any, ...]]:
     """How each attempt ended, the first one first."""
     found = dba.execute("select * from report_attempts(%s)", (report,)).fetchall()
     return [(row["attempt"], row["ended_as"], row["counts"]) for row in reversed(found)]
-
-
-def is_gone(process: int) -> bool:
-    """Whether a process has ended."""
-    status = Path(f"/proc/{process}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 # --- what is computed ------------------------------------------------------------------------
@@ -205,7 +155,7 @@ def test_what_a_command_prints_is_stored_byte_for_byte(
 
 
 def test_a_simulation_that_is_printed_is_free_for_others_at_once(
-    start: Work, command: NewCommand, dba: Connection, tmp_path: Path
+    start: Start, command: NewCommand, dba: Connection, tmp_path: Path
 ) -> None:
     set_versions(dba)
     shared = add_simulation(dba, status="pending", output=None)
@@ -222,7 +172,7 @@ def test_a_simulation_that_is_printed_is_free_for_others_at_once(
     until(lambda: status_of(dba, "report_outputs", first) == "complete")
 
 
-def test_several_reports_are_computed_at_once(start: Work, command: NewCommand, dba: Connection) -> None:
+def test_several_reports_are_computed_at_once(start: Start, command: NewCommand, dba: Connection) -> None:
     set_versions(dba)
     reports = [add_report(dba, add_simulation(dba), status="pending", output=None) for _ in range(4)]
     meet = f"(here / str(work['report_id'])).touch()\nwait_for(*{reports[:3]})"
@@ -242,7 +192,7 @@ def test_a_worker_keeps_to_a_country_and_a_type(once: Run, command: NewCommand, 
 
 
 def test_progress_and_messages_are_shown_while_a_command_works(
-    start: Work, command: NewCommand, dba: Connection, report: int, tmp_path: Path
+    start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path
 ) -> None:
     def shown() -> tuple[Any, ...]:
         [row] = dba.execute("select progress::text, message from open_claims()").fetchall() or [{"progress": None}]
@@ -263,7 +213,7 @@ def test_progress_and_messages_are_shown_while_a_command_works(
     until(lambda: status_of(dba, "report_outputs", report) == "complete")
 
 
-def test_a_hint_lets_a_worker_look_at_once(start: Work, command: NewCommand, dba: Connection) -> None:
+def test_a_hint_lets_a_worker_look_at_once(start: Start, command: NewCommand, dba: Connection) -> None:
     set_versions(dba)
     dba.execute("select set_setting('notify_workers', 'on')")
     report = add_report(dba, add_simulation(dba, population_type="household"))
@@ -413,24 +363,10 @@ def test_a_claim_that_cannot_be_is_refused_by_the_database(
 
 # --- what happens meanwhile ------------------------------------------------------------------
 
-# Tells that it has begun, with the process of itself and of a child, and waits.
-WAITS = (
-    "child = subprocess.Popen(['sleep', '600'])\n"
-    "(here / 'new').write_text(f'{os.getpid()} {child.pid}')\n"
-    "(here / 'new').rename(here / 'begun')\n"
-    f"wait_for('go')\n{WHOLE}"
-)
-
-
-def begun(folder: Path) -> list[int]:
-    """Wait until a command has begun; its process and its child's."""
-    until((folder / "begun").exists)
-    return [int(number) for number in (folder / "begun").read_text().split()]
-
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_worker_that_is_to_stop_gives_its_report_back_at_once(
-    start: Work, command: NewCommand, dba: Connection, report: int, tmp_path: Path, number: signal.Signals
+    start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path, number: signal.Signals
 ) -> None:
     worker = start(command(WAITS), "--lease", "1h")
     processes = begun(tmp_path)
@@ -444,7 +380,7 @@ def test_a_worker_that_is_to_stop_gives_its_report_back_at_once(
 
 
 def test_a_command_that_does_not_want_to_end_is_killed(
-    start: Work, command: NewCommand, dba: Connection, report: int, tmp_path: Path
+    start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path
 ) -> None:
     worker = start(command(f"signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{WAITS}"), "--grace", "0.2s")
     processes = begun(tmp_path)
@@ -455,7 +391,7 @@ def test_a_command_that_does_not_want_to_end_is_killed(
 
 
 def test_a_worker_that_is_ended_together_with_its_command_gives_back(
-    start: Work, command: NewCommand, dba: Connection, report: int, tmp_path: Path
+    start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path
 ) -> None:
     # As a service manager ends both.
     worker = start(command(WAITS))
@@ -467,7 +403,7 @@ def test_a_worker_that_is_ended_together_with_its_command_gives_back(
 
 
 def test_the_next_worker_takes_over_from_one_that_was_killed(
-    start: Work, command: NewCommand, dba: Connection, report: int, tmp_path: Path
+    start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path
 ) -> None:
     killed = start(command(WAITS), "--lease", "1s", "--name", "worker 1")
     processes = begun(tmp_path)
@@ -482,7 +418,7 @@ def test_the_next_worker_takes_over_from_one_that_was_killed(
 
 
 def test_a_heartbeat_keeps_the_claim_of_a_command_that_takes_longer_than_the_lease(
-    start: Work, command: NewCommand, dba: Connection, report: int, tmp_path: Path
+    start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path
 ) -> None:
     start(command(WAITS), "--lease", "1s")
     begun(tmp_path)
@@ -495,7 +431,7 @@ def test_a_heartbeat_keeps_the_claim_of_a_command_that_takes_longer_than_the_lea
 
 
 def test_a_run_that_is_cancelled_ends_its_command(
-    start: Work, command: NewCommand, pgreprise: Run, dba: Connection, report: int, tmp_path: Path
+    start: Start, command: NewCommand, pgreprise: Run, dba: Connection, report: int, tmp_path: Path
 ) -> None:
     worker = start(command(WAITS), "--lease", "1s", "--once")
     processes = begun(tmp_path)
@@ -510,7 +446,7 @@ def test_a_run_that_is_cancelled_ends_its_command(
 
 
 def test_a_claim_that_is_over_ends_its_command(
-    start: Work, command: NewCommand, dba: Connection, report: int, tmp_path: Path
+    start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path
 ) -> None:
     worker = start(command(WAITS), "--lease", "1s", "--once")
     processes = begun(tmp_path)
@@ -525,7 +461,7 @@ def test_a_claim_that_is_over_ends_its_command(
 
 
 def test_a_late_worker_does_not_finish_what_another_one_holds(
-    start: Work, command: NewCommand, dba: Connection, report: int, tmp_path: Path
+    start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path
 ) -> None:
     worker = start(command(f"(here / 'begun').touch()\nwait_for('go')\n{WHOLE}"), "--lease", "1h", "--once")
     until((tmp_path / "begun").exists)

@@ -524,6 +524,19 @@ def test_a_setting_lets_only_claims_write_a_run_that_was_ever_claimed(sandbox: C
     assert status_of(sandbox, "report_outputs", report) == "complete"
 
 
+def test_a_lost_worker_does_not_overwrite_what_the_next_one_finished_where_finished_runs_may_be_written(
+    sandbox: Connection, report: int
+) -> None:
+    sandbox.execute("select set_setting('require_claim', 'claim'), set_setting('allow_unfinish', 'on')")
+    lose(sandbox, claim(sandbox))
+    finish(sandbox, claim(sandbox, worker="worker 2"), {"of": "worker 2"})
+
+    with refuses(sandbox, "RR030"):
+        sandbox.execute(
+            "select * from update_report(%s, status => 'complete', output => '{}', run_sequence => 2)", (report,)
+        )
+
+
 # --- the tables themselves -------------------------------------------------------------------
 
 

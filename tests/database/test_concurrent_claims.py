@@ -74,6 +74,7 @@ def test_two_workers_at_once_get_different_reports(dba: Connection, connect: Con
     assert [one_report["report_id"], other["report_id"]] == reports
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize(
     "statement",
     [
@@ -105,6 +106,7 @@ def test_a_claim_does_not_wait_for_a_row_that_somebody_holds(
     assert report_id is not None or free in {row["report_id"] for row in found}
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize(
     "statement",
     [
@@ -190,6 +192,7 @@ def test_a_finish_and_a_rerun_of_the_report(
     assert_history_is_whole(dba)
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("rerun_first", [True, False])
 @pytest.mark.parametrize("computes", [True, False])
 def test_a_finish_and_a_rerun_of_a_report_that_shares_a_simulation(
@@ -218,6 +221,7 @@ def test_a_finish_and_a_rerun_of_a_report_that_shares_a_simulation(
     assert status_of(dba, "report_outputs", report) == ("pending" if rerun_first else "complete")
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.name)
 def test_a_rerun_whose_snapshot_is_older_than_a_claim_does_not_let_it_finish_from_what_was_reset(
     dba: Connection, connect: Connect, sharing: tuple[int, ...], level: IsolationLevel
@@ -234,6 +238,7 @@ def test_a_rerun_whose_snapshot_is_older_than_a_claim_does_not_let_it_finish_fro
     assert status_of(dba, "report_outputs", report) == "running"
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("successor_first", [True, False])
 def test_the_finish_of_a_lost_worker_and_the_claim_of_the_next_one(
     dba: Connection, connect: Connect, sharing: tuple[int, ...], successor_first: bool
@@ -262,6 +267,7 @@ def test_the_finish_of_a_lost_worker_and_the_claim_of_the_next_one(
     assert [row["ended_as"] for row in ended] == (["lost", "complete"] if successor_first else ["complete"])
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("sweep_first", [True, False])
 def test_a_sweep_and_a_heartbeat(
     dba: Connection, connect: Connect, sharing: tuple[int, ...], sweep_first: bool
@@ -320,6 +326,7 @@ def test_a_write_without_the_claim_and_a_finish(
     assert claim_row(dba, taken)["ended_as"] == ("superseded" if write_first else "complete")
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("cancel_first", [True, False])
 def test_a_cancellation_and_a_finish(
     dba: Connection, connect: Connect, sharing: tuple[int, ...], cancel_first: bool
@@ -357,6 +364,7 @@ LAST_WORDS = [
 ]
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("cancelled", [True, False])
 @pytest.mark.parametrize("statement", LAST_WORDS)
 def test_what_ends_a_claim_waits_for_its_simulations_without_holding_the_claim(
@@ -383,6 +391,7 @@ def test_what_ends_a_claim_waits_for_its_simulations_without_holding_the_claim(
         dba.execute("commit")
 
 
+@pytest.mark.needs("time")
 def test_a_worker_that_stops_after_a_cancellation_does_not_end_a_claim_that_was_ended_meanwhile(
     dba: Connection, connect: Connect, sharing: tuple[int, ...]
 ) -> None:

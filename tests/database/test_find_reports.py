@@ -185,7 +185,7 @@ def test_the_times_are_those_of_the_current_run(sandbox: Connection, since: dict
         ({"max_rows": 0}, "max_rows must be between 1 and 1000."),
         ({"max_rows": 1001}, "max_rows must be between 1 and 1000."),
         ({"max_rows": None}, "max_rows must be between 1 and 1000."),
-        ({"older_than": "-1 second"}, "older_than must be an interval that is not negative."),
+        ({"older_than": "-1 second"}, "older_than must be an interval from 0 to 1000 years."),
         ({"status": "lost"}, 'Status "lost" is not one of pending, running, complete and error.'),
         ({"report_type": "economy"}, 'Type "economy" is not one of household and geography.'),
     ],

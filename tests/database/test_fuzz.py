@@ -328,6 +328,34 @@ def test_an_age_that_no_time_goes_back_by_is_refused(session: Connection, age: s
         assert caught.value.sqlstate == "RR016"
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *(
+            f"select * from public.{routine}(interval '{age}')"  # noqa: S608
+            for routine in ("lost_runs", "release_stuck_runs")
+            for age in ("178000000 years", "70000000 months -2099999990 days", "-70000000 months 2100000010 days")
+        ),
+        "select * from public.lost_runs('-1 s')",
+    ],
+)
+def test_an_age_that_no_run_has_is_refused(session: Connection, statement: str) -> None:
+    with session.transaction(force_rollback=True):
+        session.execute("update public.report_outputs set status = 'running'")
+        session.execute(
+            "insert into pgreprise.run_time select 'report', id, run_sequence, now(), now() "
+            "from public.report_outputs on conflict on constraint run_time_pkey do update set started_at = now()"
+        )
+        with pytest.raises(psycopg.Error) as caught:
+            session.execute(statement.encode())
+        assert caught.value.sqlstate == "RR016"
+
+
+def test_what_was_lost_can_be_asked_for_any_time(session: Connection) -> None:
+    for as_of in ("infinity", "-infinity", "4713-01-02 00:00:00+00 BC", "294276-12-31 23:59:59+00"):
+        session.execute("select * from public.lost_runs('1000 years', %s)", (as_of,))
+
+
 @pytest.mark.parametrize("chunk", ["null", "[1]", '{"reruns": "many"}', '{"bytes": 1}', '{"reruns": null}'])
 def test_what_is_no_count_adds_nothing(session: Connection, chunk: str) -> None:
     statement = """select pgreprise.add_counts('{"reruns": 1}', %s::jsonb) ->> 'reruns' as reruns"""

@@ -51,7 +51,7 @@ EXPECTED = {
     "public.run_table_differences": READER_AND_DBA,
     "public.archive_size": READER_AND_DBA,
     "public.archive_retention": READER_AND_DBA,
-    "public.settings": READER_AND_DBA,
+    "public.settings": READER_AND_DBA | {"pgreprise_worker"},
     "public.rerun_batches": READER_AND_DBA,
     "public.rerun_batch_refusals": READER_AND_DBA,
     "public.rerun_batch_preview": READER_AND_DBA,

@@ -244,7 +244,7 @@ class Model:
                 raise Refused("RR020", f"{kind.capitalize()} #{row_id}", row.status)
         elif claim is not None:
             self.require_held(claim)
-        else:
+        if claim is None:
             self.require_run_or_claim(kind, row_id, run_sequence)
         self.before_write(kind, row_id, status, claim)
         row.status = status or row.status

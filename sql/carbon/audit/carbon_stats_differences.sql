@@ -47,7 +47,7 @@ begin
          where coalesce(jsonb_typeof(pgreprise.as_jsonb(report.stats::json)), 'null') <> 'null'
       ) as differing
      order by differing.report_id, differing.type_id, differing.figure <> 'total', differing.figure
-     limit carbon_stats_differences.max_rows;
+     limit greatest(carbon_stats_differences.max_rows, 0);
 end;
 $$;
 

@@ -7,8 +7,8 @@
 -- report_type: household or geography, the population type of the first simulation; null where the report has no such
 -- simulation. The times, the attempt and the seconds are those of run_times() for the current run, and since is when
 -- its status began.
--- Raises RR008 no such country, RR016 when max_rows is not between 1 and 1000, older_than is negative, or status or
--- report_type is none of those that reports have, RR017 when the caller's token may not read.
+-- Raises RR008 no such country, RR016 when max_rows is not between 1 and 1000, older_than is not from 0 to 1000 years,
+-- or status or report_type is none of those that reports have; RR017 when the caller's token may not read.
 create or replace function public.find_reports(
   country_id text default null,
   status text default null,
@@ -34,7 +34,10 @@ begin
   perform pgreprise.enter('reports:read', find_reports.country_id);
   perform pgreprise.check_max_rows(find_reports.max_rows);
   refused := case
-    when find_reports.older_than < interval '0' then 'older_than must be an interval that is not negative.'
+    -- A comparison counts 30 days a month. So many months minus as many days look short, but no timestamp is that old.
+    when find_reports.older_than not between interval '0' and interval '1000 years'
+      or abs(extract(year from find_reports.older_than)) > 1000
+      then 'older_than must be an interval from 0 to 1000 years.'
     when find_reports.status not in ('pending', 'running', 'complete', 'error')
       then format('Status "%s" is not one of pending, running, complete and error.', left(find_reports.status, 100))
     when find_reports.report_type not in ('household', 'geography')
@@ -68,7 +71,7 @@ begin
            select
              from pgreprise.run_times('report', report.id, report.run_sequence) as times
             where pgreprise.status_since(report.status::text, times.pending_since, times.started_at,
-                times.finished_at) < find_reports.as_of - find_reports.older_than
+                times.finished_at) + find_reports.older_than < find_reports.as_of
          ))
        order by report.id
        limit find_reports.max_rows

@@ -105,6 +105,10 @@ begin
       hint = 'Nothing was changed. Rerun the report: its next run can be written. The setting allow_unfinish lets '
         'finished runs be written, for older applications.';
   end if;
+  if not is_same and held.claim_id is null then
+    perform pgreprise.require_claim(is_to_be_written.row_kind, is_to_be_written.row_id, is_to_be_written.stored_run,
+      is_to_be_written.written_run);
+  end if;
 
   return not is_same;
 end;

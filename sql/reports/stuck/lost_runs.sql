@@ -3,7 +3,7 @@
 -- good at that time is not lost. since is when the run was started, or else began to wait: in the application's own
 -- tables of runs, or as run_times() knows it. It is null where neither is known; these reports come last.
 -- worker is the one whose claim is open, and its lease over. Changes nothing; release_stuck_runs() releases them.
--- Raises RR016 for an older_than that is null or negative, RR017 when the caller's token may not read.
+-- Raises RR016 for an older_than that is not from 0 to 1000 years, RR017 when the caller's token may not read.
 create or replace function public.lost_runs(
   older_than interval default '1 hour', as_of timestamptz default now()
 )
@@ -25,10 +25,13 @@ set timezone = 'UTC'
 as $$
 begin
   perform pgreprise.enter('reports:read');
-  if lost_runs.older_than is null or lost_runs.older_than < interval '0' then
+  -- A comparison counts 30 days a month. So many months minus as many days look short, but no timestamp is that old.
+  if lost_runs.older_than is null or lost_runs.older_than not between interval '0' and interval '1000 years'
+    or abs(extract(year from lost_runs.older_than)) > 1000
+  then
     raise exception using
       errcode = 'RR016',
-      message = 'older_than must be an interval that is not negative.',
+      message = 'older_than must be an interval from 0 to 1000 years.',
       detail = jsonb_build_object('older_than', lost_runs.older_than),
       hint = 'select * from lost_runs(interval ''1 hour'')';
   end if;
@@ -49,7 +52,7 @@ begin
          ) as since
        ) as known
        where report.status in ('pending', 'running')
-         and coalesce(known.since < lost_runs.as_of - lost_runs.older_than, true)
+         and coalesce(known.since + lost_runs.older_than < lost_runs.as_of, true)
          and coalesce(held.lease_until < lost_runs.as_of, true)
        order by known.since nulls last, report.id;
     return;
@@ -80,7 +83,7 @@ begin
        ) as since
      ) as known
      where report.status in ('pending', 'running')
-       and coalesce(known.since < lost_runs.as_of - lost_runs.older_than, true)
+       and coalesce(known.since + lost_runs.older_than < lost_runs.as_of, true)
        and coalesce(held.lease_until < lost_runs.as_of, true)
      order by known.since nulls last, report.id;
 end;

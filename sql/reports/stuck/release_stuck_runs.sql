@@ -9,8 +9,8 @@
 -- the
 -- status of the report. With dry_run: lease over, to be released, unknown since when. rerun_history() lists what was
 -- released; the claims have their own history.
--- Raises RR008 no such country, RR016 for an older_than that is negative, or max_rows not between 1 and 10000; RR017
--- the caller's token may not, RR022 a trigger of the host keeps a row as it is.
+-- Raises RR008 no such country, RR016 for an older_than not from 0 to 1000 years, or max_rows not between 1 and 10000;
+-- RR017 the caller's token may not, RR022 a trigger of the host keeps a row as it is.
 create or replace function public.release_stuck_runs(
   older_than interval, max_rows integer default 100, country_id text default null, dry_run boolean default false
 )
@@ -23,12 +23,14 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pgreprise.enter('reports:rerun', release_stuck_runs.country_id);
-  if not coalesce(release_stuck_runs.older_than >= interval '0', false)
+  -- A comparison counts 30 days a month. So many months minus as many days look short, but no timestamp is that old.
+  if not coalesce(release_stuck_runs.older_than between interval '0' and interval '1000 years'
+      and abs(extract(year from release_stuck_runs.older_than)) <= 1000, false)
     or not coalesce(release_stuck_runs.max_rows between 1 and 10000, false)
   then
     raise exception using
       errcode = 'RR016',
-      message = 'older_than must be an interval that is not negative, and max_rows between 1 and 10000.',
+      message = 'older_than must be an interval from 0 to 1000 years, and max_rows between 1 and 10000.',
       detail = jsonb_build_object('older_than', release_stuck_runs.older_than,
         'max_rows', release_stuck_runs.max_rows),
       hint = 'Nothing was changed. select * from release_stuck_runs(interval ''6 hours'', dry_run => true)';
