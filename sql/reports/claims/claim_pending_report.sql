@@ -20,6 +20,9 @@ declare
   target       record;
   linked       record;
   defect       record;
+  held         record;
+  linked_ids   bigint[];
+  is_another   boolean := false;
   finished_ids bigint[];
   computed_ids bigint[];
   started_id   bigint;
@@ -34,8 +37,36 @@ begin
      and report.status = 'pending'
      and (claim_pending_report.country_id is null or report.country_id = claim_pending_report.country_id)
      for no key update skip locked;
-  if not found
-    or exists (select from pgreprise.claim as held where held.report_id = own.target.id and held.ended_at is null)
+  if not found then
+    return null;
+  end if;
+  -- An earlier claim of this run computed something else: this is another row, which has the id of a deleted one.
+  linked_ids := array_remove(array[target.simulation_1_id, target.simulation_2_id]::bigint[], null);
+  for held in
+    select claim.claim_id, claim.ended_at
+      from pgreprise.claim as claim
+     where claim.report_id = own.target.id and claim.run_sequence = own.target.run_sequence
+       for no key update skip locked
+  loop
+    if exists (
+      select from pgreprise.claim_simulation as given
+       where given.claim_id = own.held.claim_id and given.simulation_id <> all (own.linked_ids)
+    ) then
+      if held.ended_at is null then
+        perform pgreprise.end_claim(held.claim_id, 'superseded', 'the report was deleted, or links other simulations',
+          counts => false);
+      end if;
+      is_another := true;
+    end if;
+  end loop;
+  if is_another then
+    perform pgreprise.skip_used_run_numbers(array[target.id], '{}');
+    select report.run_sequence into target.run_sequence
+      from public.report_outputs as report
+     where report.id = own.target.id;
+  end if;
+
+  if exists (select from pgreprise.claim as other where other.report_id = own.target.id and other.ended_at is null)
     or not pgreprise.looks_free(target.id, target.run_sequence, target.simulation_1_id, target.simulation_2_id, null,
       claim_pending_report.as_of)
   then
@@ -80,6 +111,12 @@ begin
       select from pgreprise.claim_simulation as given
        where given.simulation_id = any (own.computed_ids) and given.open and given.computes
     )
+  then
+    return null;
+  end if;
+
+  if (select setting.has_run_tables from pgreprise.setting as setting)
+    and not pgreprise.host_runs_are_free(target.id, computed_ids)
   then
     return null;
   end if;

@@ -35,7 +35,7 @@ begin
   perform pgreprise.sweep_claims(3, claim_reports.as_of);
 
   if claim_reports.report_id is not null then
-    made := pgreprise.claim_pending_report(claim_reports.report_id, claim_reports.country_id,
+    made := pgreprise.try_claim(claim_reports.report_id, claim_reports.country_id,
       claim_reports.report_type, claim_reports.worker, claim_reports.lease, claim_reports.as_of);
     if made.claim_id is not null then
       return next made;
@@ -50,7 +50,7 @@ begin
      order by retry.retry_at
      limit 4
   loop
-    made := pgreprise.claim_pending_report(due.report_id, claim_reports.country_id, claim_reports.report_type,
+    made := pgreprise.try_claim(due.report_id, claim_reports.country_id, claim_reports.report_type,
       claim_reports.worker, claim_reports.lease, claim_reports.as_of);
     if made.claim_id is not null then
       return next made;
@@ -75,7 +75,7 @@ begin
       from pgreprise.pending_reports(claim_reports.country_id, claim_reports.report_type, own.after_id, own.page_size,
         claim_reports.as_of) as pending;
     foreach next_id in array free_ids loop
-      made := pgreprise.claim_pending_report(next_id, claim_reports.country_id, claim_reports.report_type,
+      made := pgreprise.try_claim(next_id, claim_reports.country_id, claim_reports.report_type,
         claim_reports.worker, claim_reports.lease, claim_reports.as_of);
       if made.claim_id is not null then
         return next made;

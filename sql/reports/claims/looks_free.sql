@@ -30,7 +30,9 @@ begin
       select from public.simulations as simulation
        where simulation.id = looks_free.simulation_1_id
          and simulation.population_type = looks_free.report_type
-    ));
+    )
+    -- It is no report of any type, and ends as error.
+    or not exists (select from public.simulations as simulation where simulation.id = looks_free.simulation_1_id));
 end;
 $$;
 

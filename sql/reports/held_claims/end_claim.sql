@@ -19,7 +19,7 @@ declare
 begin
   update pgreprise.claim as claim
      set ended_at = clock_timestamp(), ended_as = end_claim.ended_as,
-         ended_because = coalesce(end_claim.because, claim.ended_because), counts = end_claim.counts
+         ended_because = coalesce(left(end_claim.because, 1000), claim.ended_because), counts = end_claim.counts
    where claim.claim_id = end_claim.claim_id;
 
   for given in

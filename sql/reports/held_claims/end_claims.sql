@@ -31,10 +31,7 @@ begin
         from pgreprise.claim_simulation as given
        where given.claim_id = any (own.open_ids) and given.open and given.computes
     );
-    perform from public.simulations as simulation
-      where simulation.id = any (own.computed_ids)
-      order by simulation.id
-        for no key update;
+    perform pgreprise.lock_rows('simulations', computed_ids);
   end if;
   locked_ids := pgreprise.lock_claims(end_claims.report_ids, end_claims.simulation_ids);
   if cardinality(locked_ids) = 0 then
@@ -42,11 +39,16 @@ begin
   end if;
 
   for ended in
-    select claim.claim_id
+    select claim.claim_id, claim.cancel_requested_at
       from pgreprise.claim as claim
      where claim.claim_id = any (own.locked_ids) and claim.report_id = any (end_claims.report_ids)
      order by claim.claim_id
   loop
+    if ended.cancel_requested_at is not null then
+      -- The run ends as what it is, before the next one begins.
+      perform pgreprise.end_lost_claim(ended.claim_id, clock_timestamp());
+      continue;
+    end if;
     perform pgreprise.end_claim(ended.claim_id, end_claims.ended_as, end_claims.because, false,
       kept_simulation_ids => end_claims.simulation_ids);
   end loop;

@@ -1,6 +1,7 @@
 -- give_back_claim(claim_id, ended_as, because, retry_after): ends a claim of a worker that does not go on, and puts its
 -- report back to pending, to be claimed after that time. An attempt that ends as released does not count.
--- Raises RR001 when the report was deleted, RR011 or RR020 when somebody else has written it, RR027 when the claim is
+-- A claim of a report that was deleted just ends.
+-- Raises RR011 when somebody else has written it, RR027 when the claim is
 -- over, RR028 when there is no such claim.
 create or replace function pgreprise.give_back_claim(
   claim_id uuid, ended_as text, because text, retry_after interval default null
@@ -18,13 +19,15 @@ begin
   if not found then
     perform pgreprise.raise_no_claim(give_back_claim.claim_id);
   end if;
-  if pgreprise.lock_rows('report_outputs', array[held.report_id]) = 0 then
-    perform pgreprise.raise_not_found('report', held.report_id);
-  end if;
+  perform pgreprise.lock_rows('report_outputs', array[held.report_id]);
   perform pgreprise.held_claim(give_back_claim.claim_id, with_simulations => true);
   select report.run_sequence, report.status::text as status into target
     from public.report_outputs as report
    where report.id = own.held.report_id;
+  if target.run_sequence is null then
+    perform pgreprise.end_claim(give_back_claim.claim_id, 'superseded', 'the report was deleted', counts => false);
+    return;
+  end if;
   if target.run_sequence <> held.run_sequence then
     perform pgreprise.raise_run_not_current('report', held.report_id, target.run_sequence, held.run_sequence);
   end if;

@@ -12,14 +12,11 @@ declare
   held pgreprise.claim;
 begin
   if held_claim.with_simulations then
-    perform from public.simulations as simulation
-      where simulation.id in (
-        select given.simulation_id
-          from pgreprise.claim_simulation as given
-         where given.claim_id = held_claim.claim_id and given.open and given.computes
-      )
-      order by simulation.id
-        for no key update;
+    perform pgreprise.lock_rows('simulations', array(
+      select given.simulation_id
+        from pgreprise.claim_simulation as given
+       where given.claim_id = held_claim.claim_id and given.open and given.computes
+    ));
   end if;
   select claim.* into held
     from pgreprise.claim as claim

@@ -23,14 +23,11 @@ begin
   if held.cancel_requested_at is not null and held.ended_at is null then
     -- The report, the simulations that it computes, the claim; a sweep may have ended it in the meantime.
     perform pgreprise.lock_rows('report_outputs', array[held.report_id]);
-    perform from public.simulations as simulation
-      where simulation.id in (
-        select given.simulation_id
-          from pgreprise.claim_simulation as given
-         where given.claim_id = release_claim.claim_id and given.open and given.computes
-      )
-      order by simulation.id
-        for no key update;
+    perform pgreprise.lock_rows('simulations', array(
+      select given.simulation_id
+        from pgreprise.claim_simulation as given
+       where given.claim_id = release_claim.claim_id and given.open and given.computes
+    ));
     select claim.* into held
       from pgreprise.claim as claim
      where claim.claim_id = release_claim.claim_id

@@ -1,7 +1,8 @@
 -- require_finished_simulations(claim_id): refuses to finish a report while simulations of its claim are to be computed:
 -- a report is computed from them. Nor is it finished from a simulation that was reset since: the claim was not revoked
 -- where the transaction of the reset began, at repeatable read, before the claim.
--- Raises RR011 for a simulation that was reset, RR031 with the ids of those to be computed.
+-- Raises RR007 for a simulation that was deleted, RR011 for one that was reset, RR027 when the report links others now,
+-- RR031 with the ids of those to be computed.
 create or replace function pgreprise.require_finished_simulations(claim_id uuid)
 returns void
 language plpgsql
@@ -12,19 +13,38 @@ set jit = 'off'
 as $$
 <<own>>
 declare
-  held     record;
+  held     pgreprise.claim;
   moved    record;
   left_ids bigint[];
 begin
   select given.simulation_id, given.run_sequence, simulation.run_sequence as current_run into moved
     from pgreprise.claim_simulation as given
-    join public.simulations as simulation on simulation.id = given.simulation_id
+    left join public.simulations as simulation on simulation.id = given.simulation_id
    where given.claim_id = require_finished_simulations.claim_id
-     and given.run_sequence <> simulation.run_sequence
+     and given.run_sequence is distinct from simulation.run_sequence
    order by given.simulation_id
    limit 1;
   if found then
+    if moved.current_run is null then
+      perform pgreprise.raise_not_found('simulation', moved.simulation_id);
+    end if;
     perform pgreprise.raise_run_not_current('simulation', moved.simulation_id, moved.current_run, moved.run_sequence);
+  end if;
+
+  select claim.* into held
+    from pgreprise.claim as claim
+   where claim.claim_id = require_finished_simulations.claim_id;
+  perform from public.report_outputs as report
+    where report.id = own.held.report_id
+      and exists (
+        select from pgreprise.claim_simulation as given
+         where given.claim_id = own.held.claim_id
+           and given.simulation_id not in (report.simulation_1_id, coalesce(report.simulation_2_id,
+             report.simulation_1_id))
+      );
+  if found then
+    held.ended_because := 'the report links other simulations now';
+    perform pgreprise.raise_claim_over(held);
   end if;
 
   left_ids := array(
@@ -40,9 +60,6 @@ begin
     return;
   end if;
 
-  select claim.report_id into held
-    from pgreprise.claim as claim
-   where claim.claim_id = require_finished_simulations.claim_id;
   raise exception using
     errcode = 'RR031',
     message = format('Report #%s cannot be finished before simulation%s #%s.', held.report_id,

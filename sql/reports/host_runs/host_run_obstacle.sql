@@ -1,9 +1,11 @@
--- host_run_obstacle(row_kind, row_id, started_run): the reason why an undo must not remove the run that an act has
--- added to the application's own tables of runs, or null when nothing is in the way. A reason is that the application
--- has written to the run, deleted it, or added a later one.
+-- host_run_obstacle(row_kind, row_id, started_run, is_ours): the reason why an undo must not remove the run that an act
+-- has added to the application's own tables of runs, or null when nothing is in the way. A reason is that the
+-- application has written to the run, deleted it, or added a later one.
 -- It locks the run, so that the application cannot write it before the undo has removed it.
 -- To be called only where pgreprise.setting.has_run_tables.
-create or replace function pgreprise.host_run_obstacle(row_kind text, row_id bigint, started_run integer)
+create or replace function pgreprise.host_run_obstacle(
+  row_kind text, row_id bigint, started_run integer, is_ours boolean default false
+)
 returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -58,12 +60,12 @@ begin
     when found_run.has_later
       then format('the application has a later run of %s #%s than %s', host_run_obstacle.row_kind,
         host_run_obstacle.row_id, added.host_run_id)
-    when found_run.status <> 'pending' or found_run.is_written
+    when (found_run.status <> 'pending' or found_run.is_written) and not host_run_obstacle.is_ours
       then format('the application''s run %s of %s #%s has been written (status %s)', added.host_run_id,
         host_run_obstacle.row_kind, host_run_obstacle.row_id, found_run.status)
   end;
 end;
 $$;
 
-comment on function pgreprise.host_run_obstacle(text, bigint, integer) is
+comment on function pgreprise.host_run_obstacle(text, bigint, integer, boolean) is
 'The reason why an undo must not remove the run that an act has added to the application''s tables, or null.';

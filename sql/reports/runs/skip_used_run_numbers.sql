@@ -24,10 +24,18 @@ begin
   update public.report_outputs as report
      set run_sequence = earlier.last_run + 2
     from (
-      select run.report_id, max(run.run_sequence) as last_run
-        from pgreprise.report_run as run
-       where run.report_id = any (own.reports)
-       group by run.report_id
+      select used.report_id, max(used.run_sequence) as last_run
+        from (
+          select run.report_id, run.run_sequence
+            from pgreprise.report_run as run
+           where run.report_id = any (own.reports)
+          union all
+          -- A worker may have claimed the last run of the deleted row, which was never archived.
+          select claim.report_id, claim.run_sequence
+            from pgreprise.claim as claim
+           where claim.report_id = any (own.reports)
+        ) as used
+       group by used.report_id
     ) as earlier
    where report.id = earlier.report_id and report.run_sequence <= earlier.last_run;
 

@@ -95,7 +95,9 @@ begin
   if not is_same and held.claim_id is not null then
     perform pgreprise.held_claim(held.claim_id, with_simulations => false);
   end if;
-  if not is_same and not (select setting.allow_unfinish from pgreprise.setting as setting) then
+  if not is_same and (held.claim_id is not null
+    or not (select setting.allow_unfinish from pgreprise.setting as setting))
+  then
     raise exception using
       errcode = 'RR020',
       message = format('%s #%s is at status %s, and a finished run is not un-finished.',

@@ -1,6 +1,6 @@
 -- keep_run_time(row_kind, row_id, run_sequence, status): keeps in pgreprise.run_time that a run of a report or a
--- simulation has this status now: started_at is set from running on, finished_at at complete and error, and both are
--- null again at pending.
+-- simulation has this status now: started_at is set at running and complete, finished_at at complete and error, and
+-- both are null again at pending. An error that never ran has no start.
 create or replace function pgreprise.keep_run_time(row_kind text, row_id bigint, run_sequence integer, status text)
 returns void
 language plpgsql
@@ -21,10 +21,11 @@ begin
   end if;
 
   insert into pgreprise.run_time as stored (row_kind, row_id, run_sequence, started_at, finished_at)
-  values (keep_run_time.row_kind, keep_run_time.row_id, keep_run_time.run_sequence, clock_timestamp(),
+  values (keep_run_time.row_kind, keep_run_time.row_id, keep_run_time.run_sequence,
+    case when keep_run_time.status <> 'error' then clock_timestamp() end,
     case when own.is_over then clock_timestamp() end)
   on conflict on constraint run_time_pkey do update
-    set started_at = coalesce(stored.started_at, clock_timestamp()),
+    set started_at = coalesce(stored.started_at, excluded.started_at),
         finished_at = case when own.is_over then coalesce(stored.finished_at, clock_timestamp()) end;
 end;
 $$;

@@ -24,7 +24,11 @@ begin atomic
     known.started_at,
     known.finished_at,
     known.attempt,
-    extract(epoch from known.started_at - known.pending_since)::double precision as wait_seconds,
+    -- The application's times are whole seconds.
+    extract(
+      epoch from case when known.started_at > known.pending_since then known.started_at else known.pending_since end
+      - case when known.started_at is not null then known.pending_since end
+    )::double precision as wait_seconds,
     extract(epoch from known.finished_at - known.started_at)::double precision as run_seconds
   from (
     select

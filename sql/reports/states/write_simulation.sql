@@ -46,6 +46,11 @@ begin
     return;
   end if;
 
+  if target.status in ('complete', 'error') and not is_over then
+    -- With allow_unfinish: what relies on its result does so no more.
+    perform pgreprise.end_claims('{}', 'superseded', format('simulation #%s was written again', target.id),
+      array[target.id]);
+  end if;
   perform pgreprise.write_simulation_state(target.id, write_simulation.status, write_simulation.output,
     write_simulation.error_message);
   if is_over then

@@ -60,15 +60,12 @@ begin
       returning act.rerun_id into act_id;
     end if;
     -- The simulations that it computes, then the claim.
-    perform from public.simulations as simulation
-      where simulation.id in (
-        select given.simulation_id
-          from pgreprise.claim as claim
-          join pgreprise.claim_simulation as given on given.claim_id = claim.claim_id
-         where claim.report_id = cancel_run.report_id and claim.ended_at is null and given.open and given.computes
-      )
-      order by simulation.id
-        for no key update;
+    perform pgreprise.lock_rows('simulations', array(
+      select given.simulation_id
+        from pgreprise.claim as claim
+        join pgreprise.claim_simulation as given on given.claim_id = claim.claim_id
+       where claim.report_id = cancel_run.report_id and claim.ended_at is null and given.open and given.computes
+    ));
     perform pgreprise.lock_claims(array[cancel_run.report_id]);
     update pgreprise.claim as claim
        set cancel_requested_at = coalesce(claim.cancel_requested_at, clock_timestamp()),

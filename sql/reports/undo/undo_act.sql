@@ -35,6 +35,7 @@ declare
   keep_outputs     boolean;
   has_run_tables   boolean;
   report_was_running boolean := false;
+  is_without_result  boolean;
 begin
   select setting.archive_outputs, setting.has_run_tables into keep_outputs, has_run_tables
     from pgreprise.setting as setting;
@@ -103,10 +104,14 @@ begin
      where started.run_sequence is not null
      order by kind, id
   loop
-    obstacles := obstacles || pgreprise.undo_obstacle(target.kind, target.id, target.current_run, target.status,
-      target.has_result, target.started_run);
+    is_without_result := pgreprise.is_without_result(target.kind, target.id, target.current_run, target.status,
+      target.has_result);
+    obstacles := obstacles || pgreprise.undo_obstacle(target.kind, target.id, target.current_run,
+      case when is_without_result then 'pending' else target.status end,
+      target.has_result and not is_without_result, target.started_run);
     if has_run_tables then
-      obstacles := obstacles || pgreprise.host_run_obstacle(target.kind, target.id, target.started_run);
+      obstacles := obstacles || pgreprise.host_run_obstacle(target.kind, target.id, target.started_run,
+        is_without_result);
     end if;
     -- Run numbers never go back: a row with a smaller one is another row, which has the id of a deleted one.
     is_impossible := is_impossible or target.current_run is null or target.current_run < target.started_run;
