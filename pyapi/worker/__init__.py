@@ -412,7 +412,7 @@ class Worker:
                         connection.invalidate()
             except DBAPIError as error:
                 if not is_passing(error):
-                    # A role that may only work may not read the settings.
+                    # It works without hints, too.
                     return
             except psycopg.Error:
                 pass

@@ -23,6 +23,7 @@ from tests.support.statements import one, rerun
 from tests.support.workers import WAITS, WHOLE, Worker, begun, is_gone, started, until, write_command
 
 EXAMPLE = str(PROJECT / "examples" / "compute")
+long = pytest.mark.needs("time")
 NewCommand = Callable[[str], str]
 Start = Callable[..., Worker]
 
@@ -154,6 +155,7 @@ def test_what_a_command_prints_is_stored_byte_for_byte(
     assert [row["output"] for row in found] == [odd.strip()] * 2
 
 
+@long
 def test_a_simulation_that_is_printed_is_free_for_others_at_once(
     start: Start, command: NewCommand, dba: Connection, tmp_path: Path
 ) -> None:
@@ -172,6 +174,7 @@ def test_a_simulation_that_is_printed_is_free_for_others_at_once(
     until(lambda: status_of(dba, "report_outputs", first) == "complete")
 
 
+@long
 def test_several_reports_are_computed_at_once(start: Start, command: NewCommand, dba: Connection) -> None:
     set_versions(dba)
     reports = [add_report(dba, add_simulation(dba), status="pending", output=None) for _ in range(4)]
@@ -191,6 +194,7 @@ def test_a_worker_keeps_to_a_country_and_a_type(once: Run, command: NewCommand, 
     assert (refused.returncode, "RR008" in refused.stderr) == (1, True)
 
 
+@long
 def test_progress_and_messages_are_shown_while_a_command_works(
     start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path
 ) -> None:
@@ -213,6 +217,7 @@ def test_progress_and_messages_are_shown_while_a_command_works(
     until(lambda: status_of(dba, "report_outputs", report) == "complete")
 
 
+@long
 def test_a_hint_lets_a_worker_look_at_once(start: Start, command: NewCommand, dba: Connection) -> None:
     set_versions(dba)
     dba.execute("select set_setting('notify_workers', 'on')")
@@ -364,7 +369,9 @@ def test_a_claim_that_cannot_be_is_refused_by_the_database(
 # --- what happens meanwhile ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=long), pytest.param(signal.SIGHUP, marks=long)]
+)
 def test_a_worker_that_is_to_stop_gives_its_report_back_at_once(
     start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -379,6 +386,7 @@ def test_a_worker_that_is_to_stop_gives_its_report_back_at_once(
     assert claim(dba)["report_id"] == report
 
 
+@long
 def test_a_command_that_does_not_want_to_end_is_killed(
     start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path
 ) -> None:
@@ -390,6 +398,7 @@ def test_a_command_that_does_not_want_to_end_is_killed(
     assert status_of(dba, "report_outputs", report) == "pending"
 
 
+@long
 def test_a_worker_that_is_ended_together_with_its_command_gives_back(
     start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path
 ) -> None:
@@ -417,6 +426,7 @@ def test_the_next_worker_takes_over_from_one_that_was_killed(
     assert attempts(dba, report) == [(1, "lost", True), (2, "complete", True)]
 
 
+@long
 def test_a_heartbeat_keeps_the_claim_of_a_command_that_takes_longer_than_the_lease(
     start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path
 ) -> None:
@@ -430,6 +440,7 @@ def test_a_heartbeat_keeps_the_claim_of_a_command_that_takes_longer_than_the_lea
     assert attempts(dba, report) == [(1, "complete", True)]
 
 
+@long
 def test_a_run_that_is_cancelled_ends_its_command(
     start: Start, command: NewCommand, pgreprise: Run, dba: Connection, report: int, tmp_path: Path
 ) -> None:
@@ -445,6 +456,7 @@ def test_a_run_that_is_cancelled_ends_its_command(
     assert attempts(dba, report) == [(1, "cancelled", False)]
 
 
+@long
 def test_a_claim_that_is_over_ends_its_command(
     start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path
 ) -> None:
@@ -460,6 +472,7 @@ def test_a_claim_that_is_over_ends_its_command(
     assert attempts(dba, report) == [(1, "superseded", False), (1, None, True)]
 
 
+@long
 def test_a_late_worker_does_not_finish_what_another_one_holds(
     start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path
 ) -> None:
