@@ -428,6 +428,7 @@ EXPECTED = {
     "RR020",  # a worker, or a cancellation, of what another one has finished
     "RR027",  # a worker that was lost, revoked or cancelled
     "RR031",  # a simulation that was put back to pending
+    "55P03",  # a release of stuck runs that did not want to wait
 }
 
 
@@ -457,7 +458,8 @@ class Somebody:
         """Call as a program does: again where PostgreSQL asks for it; whether it was not refused."""
         while True:
             try:
-                self.connection.execute(statement, arguments)
+                with self.connection.transaction():
+                    self.connection.execute(statement, arguments)
             except psycopg.errors.SerializationFailure:
                 self.told["40001"] += 1
             except psycopg.Error as error:
@@ -471,9 +473,10 @@ class Somebody:
     def claims(self, max_reports: int) -> list[dict[str, Any]]:
         while True:
             try:
-                return claims(self.connection, f"worker {self.number}", max_reports=max_reports)
-            except psycopg.errors.SerializationFailure:
-                self.told["40001"] += 1
+                with self.connection.transaction():
+                    return claims(self.connection, f"worker {self.number}", max_reports=max_reports)
+            except (psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable) as error:
+                self.told[str(error.sqlstate)] += 1
 
     def work(self) -> None:
         """A worker claims, and finishes, fails, gives back, oversleeps, or is never heard of again."""

@@ -161,6 +161,8 @@ def test_a_single_rerun_never_joins() -> None:
                 "reports/rerun_batch_chunk",
                 "reports/rerun_unlocked",
                 "reports/undo_batch_chunk",
+                "reports/claim_report",
+                "reports/release_stuck_runs",
                 "reports/raise_report_wait",
             ),
         ),

@@ -8,7 +8,8 @@
 -- report (finish_report); or it fails it (fail_report) or gives it back (release_claim).
 -- Raises RR001 when report_id does not exist, or not in that country; RR008 no such country, RR016 for a lease that is
 -- not between 1 second and 1 day, for max_reports that is not between 1 and 100, for a worker without a name, and for
--- an unknown report_type; RR017 the caller's token may not.
+-- an unknown report_type; RR017 the caller's token may not; seldom 55P03, where many rows are written at once: claim
+-- again.
 create or replace function public.claim_report(
   worker text,
   lease interval default '60 s',
@@ -25,6 +26,7 @@ as $$
 <<own>>
 declare
   refused text;
+  longest text;
 begin
   perform pgreprise.enter('reports:work', claim_report.country_id);
   refused := case
@@ -51,12 +53,19 @@ begin
     end if;
   end if;
 
+  -- PostgreSQL may wait even with "skip locked": where a row is updated twice at this moment, it follows the row to the
+  -- newer version and waits for who holds that. It does not wait for as long as it takes to find a deadlock.
+  longest := current_setting('lock_timeout');
+  if longest::interval > interval '100 ms' then
+    perform set_config('lock_timeout', '100ms', true);
+  end if;
   return query
     select made.claim_id, made.report_id, made.country_id, made.run_sequence, made.attempt, made.worker,
         made.lease_until, extract(epoch from made.lease_until - clock_timestamp())::double precision,
         made.report_type, made.year, made.region, made.report_spec_json, made.simulations
       from pgreprise.claim_reports(claim_report.worker, claim_report.lease, claim_report.country_id,
         claim_report.report_type, claim_report.report_id, claim_report.max_reports, clock_timestamp()) as made;
+  perform set_config('lock_timeout', longest, true);
 end;
 $$;
 

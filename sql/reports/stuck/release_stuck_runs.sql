@@ -10,7 +10,8 @@
 -- status of the report. With dry_run: lease over, to be released, unknown since when. rerun_history() lists what was
 -- released; the claims have their own history.
 -- Raises RR008 no such country, RR016 for an older_than not from 0 to 1000 years, or max_rows not between 1 and 10000;
--- RR017 the caller's token may not, RR022 a trigger of the host keeps a row as it is.
+-- RR017 the caller's token may not, RR022 a trigger of the host keeps a row as it is; seldom 55P03, where many
+-- rows are written at once: call it again.
 create or replace function public.release_stuck_runs(
   older_than interval, max_rows integer default 100, country_id text default null, dry_run boolean default false
 )
@@ -21,6 +22,8 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  longest text;
 begin
   perform pgreprise.enter('reports:rerun', release_stuck_runs.country_id);
   -- A comparison counts 30 days a month. So many months minus as many days look short, but no timestamp is that old.
@@ -36,11 +39,17 @@ begin
       hint = 'Nothing was changed. select * from release_stuck_runs(interval ''6 hours'', dry_run => true)';
   end if;
 
+  -- As in claim_report(): "skip locked" may wait, but not for as long as it takes to find a deadlock.
+  longest := current_setting('lock_timeout');
+  if longest::interval > interval '100 ms' then
+    perform set_config('lock_timeout', '100ms', true);
+  end if;
   return query
     select released.report_id, released.country_id_of, released.run_sequence, released.worker, released.since,
         released.result
       from pgreprise.release_stuck(release_stuck_runs.older_than, release_stuck_runs.max_rows,
         release_stuck_runs.country_id, coalesce(release_stuck_runs.dry_run, false), clock_timestamp()) as released;
+  perform set_config('lock_timeout', longest, true);
 end;
 $$;
 
