@@ -570,3 +570,112 @@ def test_the_act_of_a_rerun_is_not_changed_by_claims(sandbox: Connection) -> Non
     claim(sandbox)
 
     assert newest_act(sandbox)["kind"] == "rerun"
+
+
+# --- the application's rules -----------------------------------------------------------------
+
+FROZEN = """
+  create function public.frozen() returns trigger language plpgsql as
+  $$begin if new.id = {id} then raise exception 'it is frozen' using errcode = '23514'; end if; return new; end$$;
+  create trigger frozen before update on public.report_outputs for each row execute function public.frozen();
+"""
+
+
+def test_a_report_that_the_application_refuses_to_change_stands_in_no_workers_way(sandbox: Connection) -> None:
+    frozen, free = (add_report(sandbox, add_simulation(sandbox), status="pending", output=None) for _ in range(2))
+    sandbox.execute(FROZEN.format(id=frozen).encode())
+
+    assert [each["report_id"] for each in claims(sandbox)] == [free]
+
+    waiting = one(sandbox, "select report_id, because from pgreprise.retry")
+    assert waiting == {"report_id": frozen, "because": "it is frozen"}
+    sandbox.execute("drop trigger frozen on public.report_outputs; update pgreprise.retry set retry_at = now()")
+    assert claim(sandbox)["report_id"] == frozen
+
+
+def test_a_lost_claim_whose_report_the_application_refuses_to_change_ends_all_the_same(sandbox: Connection) -> None:
+    frozen, free = (add_report(sandbox, add_simulation(sandbox), status="pending", output=None) for _ in range(2))
+    lost = claim(sandbox, frozen)
+    sandbox.execute(FROZEN.format(id=frozen).encode())
+    age(sandbox, lost)
+
+    assert claim(sandbox)["report_id"] == free
+
+    ended = claim_row(sandbox, lost)
+    assert (ended["ended_as"], ended["ended_because"]) == (
+        "lost",
+        "the application refuses to put the report back: it is frozen",
+    )
+    later = "select report_id from lost_runs(interval '0', now() + interval '1 hour')"
+    assert frozen in [row["report_id"] for row in sandbox.execute(later)]
+
+
+# --- other rows with the same id -------------------------------------------------------------
+
+
+def test_a_claim_of_a_deleted_report_does_not_write_to_another_row_with_its_id(sandbox: Connection) -> None:
+    first, second = add_simulation(sandbox), add_simulation(sandbox)
+    report = add_report(sandbox, first, status="pending", output=None)
+    lost = claim(sandbox, report)
+    sandbox.execute("delete from report_outputs where id = %s", (report,))
+    add_report(sandbox, second, id=report, status="pending", output=None)
+
+    with refuses(sandbox, "RR027", contains="the report links other simulations now"):
+        sandbox.execute("select * from finish_report(%s, '1')", (lost["claim_id"],))
+    taken = claim(sandbox, report, "worker 2")
+
+    assert (taken["run_sequence"], taken["attempt"]) == (3, 1), "runs and attempts of the deleted row are not its own"
+    assert claim_row(sandbox, lost)["ended_as"] == "superseded"
+    finish(sandbox, taken)
+
+
+def test_a_report_whose_links_were_changed_or_whose_simulation_was_deleted_is_not_finished(sandbox: Connection) -> None:
+    first, second = add_simulation(sandbox), add_simulation(sandbox)
+    report = add_report(sandbox, first, status="pending", output=None)
+    claimed = claim(sandbox, report)
+    finishing = "select * from finish_report(%s, '1')"
+
+    with sandbox.transaction(force_rollback=True):
+        sandbox.execute("update report_outputs set simulation_1_id = %s where id = %s", (second, report))
+        with refuses(sandbox, "RR027", contains="the report links other simulations now"):
+            sandbox.execute(finishing, (claimed["claim_id"],))
+    sandbox.execute("delete from simulations where id = %s", (first,))
+    with refuses(sandbox, "RR007", f"Simulation #{first} not found."):
+        sandbox.execute(finishing, (claimed["claim_id"],))
+
+
+def test_the_claim_of_a_report_that_was_deleted_can_be_released(sandbox: Connection) -> None:
+    shared = add_simulation(sandbox, status="pending", output=None)
+    report = add_report(sandbox, shared, status="pending", output=None)
+    claimed = claim(sandbox, report)
+    sandbox.execute("delete from report_outputs where id = %s", (report,))
+
+    sandbox.execute("select release_claim(%s)", (claimed["claim_id"],))
+
+    assert claim_row(sandbox, claimed)["ended_because"] == "the report was deleted"
+    assert status_of(sandbox, "simulations", shared) == "pending"
+
+
+# --- further rules ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("report_type", ["household", "geography"])
+def test_a_worker_of_one_type_ends_reports_that_have_none(sandbox: Connection, report_type: str) -> None:
+    broken = add_report(sandbox, 999_999, status="pending", output=None)
+
+    assert claims(sandbox, report_type=report_type) == []
+
+    assert status_of(sandbox, "report_outputs", broken) == "error"
+
+
+def test_a_simulation_that_is_un_finished_revokes_the_claims_that_rely_on_it(sandbox: Connection) -> None:
+    sandbox.execute("select set_setting('allow_unfinish', 'on')")
+    shared = add_simulation(sandbox)
+    claimed = claim(sandbox, add_report(sandbox, shared, status="pending", output=None))
+
+    with refuses(sandbox, "RR020"):
+        sandbox.execute("select * from finish_simulation(%s, %s, '7')", (claimed["claim_id"], shared))
+    sandbox.execute("select update_simulation(%s, status => 'pending')", (shared,))
+
+    with refuses(sandbox, "RR027", contains=f"simulation #{shared} was written again"):
+        sandbox.execute("select * from finish_report(%s, '1')", (claimed["claim_id"],))

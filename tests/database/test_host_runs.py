@@ -10,6 +10,7 @@ from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
 from pyapi.schema.run_tables import attach_run_tables, create_run_tables
+from tests.support.claims import age, claim, claims, finish
 from tests.support.databases import Connection, engine
 from tests.support.databases import connect as connect_to
 from tests.support.factories import VERSIONS, add_reform_impact, add_report, add_simulation, set_versions
@@ -399,3 +400,56 @@ def test_an_undo_waits_for_an_application_that_is_writing_to_the_run(host: Conne
         assert refusal(host, "call undo_rerun(%s)", done["rerun_id"]).code == "55P03"
         application.commit()
     assert refusal(host, "call undo_rerun(%s)", done["rerun_id"]).code == "RR010"
+
+
+# --- workers that claim ----------------------------------------------------------------------
+
+
+def test_a_claim_and_its_end_are_written_to_the_applications_runs(host: Connection) -> None:
+    made = Host(host)
+    rerun(host, made.report)
+    claimed = claim(host, made.report)
+    [run] = [each for each in made.runs() if each["run_sequence"] == 2]
+    assert (run["status"], run["finished_at"]) == ("running", None)
+    assert run["started_at"] is not None
+
+    host.execute("select release_claim(%s)", (claimed["claim_id"],))
+    [run] = [each for each in made.runs() if each["run_sequence"] == 2]
+    assert (run["status"], run["started_at"]) == ("pending", None)
+
+    finish(host, claim(host, made.report), {"budget": 9})
+    [run] = [each for each in made.runs() if each["run_sequence"] == 2]
+    assert run["status"] == "complete"
+    times = one(host, "select * from get_report(%s)", made.report)
+    assert times["attempt"] == 2
+    assert times["wait_seconds"] >= 0
+    assert times["finished_at"] is not None
+
+
+@pytest.mark.parametrize("is_claimed", [False, True])
+def test_a_claim_does_not_wait_for_a_run_of_the_application_that_somebody_holds(
+    host: Connection, server: URL, *, is_claimed: bool
+) -> None:
+    made = Host(host)
+    rerun(host, made.report)
+    free = add_report(host, add_simulation(host), status="pending", output=None)
+    if is_claimed:
+        age(host, claim(host, made.report))
+    with connect_to(server.set(database=host.info.dbname)) as other, other.transaction(force_rollback=True):
+        other.execute("select from report_output_runs where report_output_id = %s for update", (made.report,))
+        # It would not wait so long.
+        host.execute("set lock_timeout = '1ms'")
+        assert [each["report_id"] for each in claims(host, max_reports=5)] == [free]
+    host.execute("reset lock_timeout")
+    assert [each["report_id"] for each in claims(host)] == [made.report]
+
+
+def test_the_rerun_of_a_run_that_a_worker_has_begun_can_be_undone(host: Connection) -> None:
+    made = Host(host)
+    act = rerun(host, made.report)["rerun_id"]
+    claim(host, made.report)
+
+    undo(host, act)
+
+    assert one(host, "select status from report_outputs where id = %s", made.report)["status"] == "complete"
+    assert [run["run_sequence"] for run in made.runs()] == [1]

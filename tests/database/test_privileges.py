@@ -353,6 +353,7 @@ AS_THE_CALLER = COMMITTING | {"pgreprise.add_counts", "pgreprise.called_by", "pg
 SAFE_PATH = "search_path=pg_catalog, pg_temp"
 TEXT_THERE_AND_BACK = ["DateStyle=ISO, YMD", "IntervalStyle=postgres", "extra_float_digits=1"]
 FURTHER_SETTINGS = {
+    "public.cancel_run": ["TimeZone=UTC"],
     "public.settings": ["IntervalStyle=postgres"],
     "pgreprise.claim_pending_report": ["plan_cache_mode=force_generic_plan", "enable_seqscan=off", "jit=off"],
     "pgreprise.end_claim": ["enable_seqscan=off", "jit=off"],

@@ -204,3 +204,36 @@ def test_open_claims_are_listed_in_pages_and_without_their_ids(sandbox: Connecti
     assert "claim_id" not in rows[0]
     with refuses(sandbox, "RR016", "max_rows must be between 1 and 1000."):
         sandbox.execute("select * from open_claims(max_rows => 1001)")
+
+
+def test_a_run_that_was_cancelled_and_then_rerun_was_cancelled(sandbox: Connection, report: int) -> None:
+    claimed = claim(sandbox)
+    cancel(sandbox, report, "wrong year")
+    later = rerun(sandbox, report)["rerun_id"]
+
+    assert claim_row(sandbox, claimed)["ended_as"] == "cancelled"
+    assert [row["status"] for row in sandbox.execute("select status from report_history(%s)", (report,))] == [
+        "pending",
+        "cancelled",
+        "complete",
+    ]
+    undo(sandbox, later)
+    assert status_of(sandbox, "report_outputs", report) == "error"
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_rerun_that_was_cancelled_or_lost_can_be_undone(sandbox: Connection, *, is_lost: bool) -> None:
+    set_versions(sandbox)
+    report, _, _ = add_economy_report(sandbox)
+    act = rerun(sandbox, report)["rerun_id"]
+    if is_lost:
+        sandbox.execute("select set_setting('when_lost', 'fail')")
+        age(sandbox, claim(sandbox))
+        assert claims(sandbox) == []
+    else:
+        cancel(sandbox, report)
+    assert status_of(sandbox, "report_outputs", report) == "error"
+
+    undo(sandbox, act)
+
+    assert status_of(sandbox, "report_outputs", report) == "complete"
