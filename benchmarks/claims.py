@@ -32,8 +32,7 @@ MOST_EMPTY = 1_000
 # What the statements of the scripts are given by pgbench.
 _VALUES: dict[str, object] = {"client_id": 0, "output": OUTPUT}
 _EXPLAIN = "explain (analyze, buffers, timing off, format json) "
-# Those of heartbeats are the most.
-_UPDATES = "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables order by n_tup_upd desc, relname limit 1"
+_UPDATES = "select relid::bigint, n_tup_upd, n_tup_hot_upd from pg_stat_user_tables"
 
 
 def _clients(number: int) -> str:
@@ -171,7 +170,6 @@ def _retry(queue: Queue, retries: int) -> None:
             if done == retries:
                 break
         assert done == retries, f"{queue.name}: only {done} of {retries} could be claimed"
-        connection.execute("vacuum analyze")
 
 
 def _reads(bench: Bench) -> list[Figure]:
@@ -182,9 +180,8 @@ def _reads(bench: Bench) -> list[Figure]:
     bench.progress(f"{finished:,} finished and {pending:,} pending")
     figures = []
 
-    def add(name: str, queue: Queue) -> None:
-        with connect(queue.database) as connection:
-            buffers, empty = claim_buffers(connection, queue.script(), claims)
+    def add(name: str, queue: Queue, worker: Connection) -> None:
+        buffers, empty = claim_buffers(worker, queue.script(), claims)
         figures.append(
             Figure("claims", f"{queue.name}: buffers of a claim, {name}", Spread.of(buffers), "pages",
                    note=f"the first {empty} found nothing" if empty else "")
@@ -196,26 +193,38 @@ def _reads(bench: Bench) -> list[Figure]:
     ]
     for queue in queues:
         bench.progress(f"{queue.name}: buffers of a claim")
-        add(f"{finished:,} finished and {pending:,} pending", queue)
-        with _old_snapshot(queue):
-            queue.rate(queue.script(), 1, done, NO_WAIT)
-            add(f"{done:,} finished under an old snapshot", queue)
-        _retry(queue, retries)
-        add(f"behind {retries:,} that wait for a retry", queue)
+        with connect(queue.database) as worker:
+            add(f"{finished:,} finished and {pending:,} pending", queue, worker)
+            with _old_snapshot(queue):
+                queue.rate(queue.script(), 1, done, NO_WAIT)
+                add(f"{done:,} finished under an old snapshot", queue, worker)
+            _retry(queue, retries)
+            # The plans of this session are from before.
+            add(f"{retries:,} at the head that just began to wait for a retry", queue, worker)
+            worker.execute("vacuum analyze")
+            add(f"behind {retries:,} that wait for a retry", queue, worker)
 
     queue = pgreprise(bench.server, "bench_claims_waiting", 0, 2 * retries, shared=retries, simulations="pending")
-    add(f"behind {retries:,} whose baseline another worker computes", queue)
+    with connect(queue.database) as worker:
+        add(f"behind {retries:,} whose baseline another worker computes", queue, worker)
     return figures
 
 
 # --- heartbeats -----------------------------------------------------------------------------
 
 
-def _updates(queue: Queue) -> tuple[int, int]:
+def _updates(queue: Queue) -> dict[int, tuple[int, int]]:
+    """The updates of each table until now, and how many of them were HOT."""
     with connect(queue.database) as connection:
-        found = connection.execute(_UPDATES).fetchone()
-    assert found is not None
-    return int(str(found[0])), int(str(found[1]))
+        found = connection.execute(_UPDATES).fetchall()
+    return {int(str(table)): (int(str(all_of_them)), int(str(hot))) for table, all_of_them, hot in found}
+
+
+def _hot_percent(before: dict[int, tuple[int, int]], after: dict[int, tuple[int, int]]) -> float:
+    """The share of HOT updates in the table that was updated most in between: that of the heartbeats."""
+    changes = [(after[table][0] - updates, after[table][1] - hot) for table, (updates, hot) in before.items()]
+    updates, hot = max(changes)
+    return 100 * hot / updates
 
 
 def _heartbeats(bench: Bench) -> list[Figure]:
@@ -235,9 +244,7 @@ def _heartbeats(bench: Bench) -> list[Figure]:
         before = [_updates(queue) for queue in queues]
         measured = in_turn(bench.rounds, *[partial(one.rate, 4, HEARTBEATS, options) for one in counted])
         if not title:
-            for queue, (updates, hot_updates) in zip(queues, before, strict=True):
-                updates_now, hot_now = _updates(queue)
-                hot.append(100 * (hot_now - hot_updates) / (updates_now - updates))
+            hot = [_hot_percent(then, _updates(queue)) for queue, then in zip(queues, before, strict=True)]
         figures.append(Figure("claims", f"heartbeats, 4 clients{title}", Spread.of(measured[0]), "heartbeats/s"))
         for queue, values in zip(queues[1:], measured[1:], strict=True):
             figures.append(

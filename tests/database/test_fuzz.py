@@ -332,7 +332,7 @@ def test_an_age_that_no_time_goes_back_by_is_refused(session: Connection, age: s
     "statement",
     [
         *(
-            f"select * from public.{routine}(interval '{age}')"
+            f"select * from public.{routine}(interval '{age}')"  # noqa: S608
             for routine in ("lost_runs", "release_stuck_runs")
             for age in ("178000000 years", "70000000 months -2099999990 days", "-70000000 months 2100000010 days")
         ),

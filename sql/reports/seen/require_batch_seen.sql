@@ -22,10 +22,8 @@ declare
   last_report bigint;
   said        text[];
   moved       jsonb;
-  parts       jsonb;
   of_parts    record;
   new_reports record;
-  acts        jsonb;
   of_acts     record;
 begin
   if require_batch_seen.seen - 'mark' = require_batch_seen.now then

@@ -13,9 +13,7 @@ as $$
 declare
   -- A claim whose lease is over counts as stuck at once: its worker has said how long it may be silent.
   stuck      record;
-  ended      record;
   done       integer := 0;
-  started_at timestamptz;
 begin
   for stuck in
     select claim.claim_id, claim.report_id, claim.country_id, claim.run_sequence, claim.worker, claim.claimed_at
