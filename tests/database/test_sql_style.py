@@ -172,6 +172,17 @@ def test_a_rule_has_one_place(rule: str, place: str | tuple[str, ...]) -> None:
     assert all(name.startswith(place) for name in found), found
 
 
+def test_a_routine_that_forbids_a_kind_of_scan_forbids_jit_too() -> None:
+    # Where no other scan is possible the plan costs 10,000,000,000, and JIT would compile it for a second or more.
+    careless = {
+        file.name
+        for file in ROUTINES
+        if re.search(r"^set enable_\w+ = 'off'", file.sql, re.MULTILINE) and "\nset jit = 'off'\n" not in file.sql
+    }
+    # They read by key only.
+    assert careless == {"reports/original_run", "reports/skip_used_run_numbers"}
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_keywords_are_lower_case(path: Path) -> None:
     code = without_text(path.read_text(encoding="utf-8"))

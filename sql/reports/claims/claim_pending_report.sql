@@ -13,6 +13,7 @@ set search_path = pg_catalog, pg_temp
 -- Every statement finds its rows by their key. The tables of claims are empty at first.
 set plan_cache_mode = 'force_generic_plan'
 set enable_seqscan = 'off'
+set jit = 'off'
 as $$
 <<own>>
 declare

@@ -13,6 +13,7 @@ set search_path = pg_catalog, pg_temp
 set enable_seqscan = 'off'
 set enable_bitmapscan = 'off'
 set enable_sort = 'off'
+set jit = 'off'
 as $$
 begin
   if pending_reports.country_id is not null then

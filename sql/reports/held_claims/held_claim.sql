@@ -6,6 +6,7 @@ returns pgreprise.claim
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = 'off'
+set jit = 'off'
 as $$
 declare
   held pgreprise.claim;

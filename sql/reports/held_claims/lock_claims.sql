@@ -6,6 +6,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 -- The tables are empty at first. A plan from that time would scan them, and a session keeps its plans.
 set enable_seqscan = 'off'
+set jit = 'off'
 as $$
 <<own>>
 declare

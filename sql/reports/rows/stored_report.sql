@@ -11,6 +11,7 @@ stable
 set search_path = pg_catalog, pg_temp
 -- The tables of runs are empty at first. A plan from that time would scan them, and a session keeps its plans.
 set enable_seqscan = 'off'
+set jit = 'off'
 as $$
 begin
   return query

@@ -8,6 +8,7 @@ returns table (
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = 'off'
+set jit = 'off'
 as $$
 <<own>>
 declare

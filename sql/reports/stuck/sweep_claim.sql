@@ -5,6 +5,7 @@ returns table (report_id bigint, run_sequence integer, worker text, ended_as tex
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = 'off'
+set jit = 'off'
 as $$
 <<own>>
 declare
