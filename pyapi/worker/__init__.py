@@ -117,11 +117,13 @@ class Worker:
     def __init__(self, engine: Engine, terms: Terms, say: Callable[[str], None]) -> None:
         self._engine = engine
         self._terms = terms
-        self._say = say
+        self._print = say
         self._bell = _Bell()
         self._stopped_at: float | None = None
         self._broken_by: Exception | None = None
         self._jobs: list[threading.Thread] = []
+        # The claims whose jobs are at work.
+        self._held: set[Any] = set()
         self.failed = 0
 
     def close(self) -> None:
@@ -158,13 +160,13 @@ class Worker:
     def _claim_until_stopped(self) -> None:
         while self._stopped_at is None:
             self._jobs = [job for job in self._jobs if job.is_alive()]
-            free = self._terms.jobs - len(self._jobs)
-            claims = self._claim(free) if free else []
-            for claim in claims:
+            free = self._terms.jobs - len(self._held)
+            for claim in self._claim(free) if free else []:
+                self._held.add(claim["claim_id"])
                 job = threading.Thread(target=self._do, args=(claim,), name=f"pgreprise-report-{claim['report_id']}")
                 self._jobs.append(job)
                 job.start()
-            if self._terms.once and not self._jobs:
+            if self._terms.once and not self._held:
                 return
             # Workers that were started together do not all look at the same moment.
             self._bell.wait(self._terms.poll_seconds * (0.75 + random.random() / 2))
@@ -207,11 +209,23 @@ class Worker:
             ended = _Ended("given back", "this worker cannot work")
         why = f": {_in_one_line(ended.why)}" if ended.why else "."
         self._say(f"{report}: {ended.what} after {duration(time.monotonic() - began)}{why}")
+        self._held.discard(claim["claim_id"])
         self._bell.ring()
+
+    def _say(self, line: str) -> None:
+        try:
+            self._print(line)
+        except OSError as error:
+            # Nobody reads it any more.
+            self._broken_by = self._broken_by or error
+            self.stop()
 
     def _compute(self, claim: dict[str, Any]) -> _Ended:
         """Compute a report. Returns what became of it. Raises _OverError, DBAPIError, OSError."""
-        document = self._document(claim)
+        try:
+            document = self._document(claim)
+        except _RefusedError as error:
+            return self._fail(claim, str(error))
         with Command(self._terms.command, document, self._terms.largest_result) as command:
             try:
                 output = self._attend(claim, command)
@@ -223,7 +237,7 @@ class Worker:
                 return self._fail(claim, str(error))
             if command.code in _STOPPED:
                 self._pause(_OWN_SIGNAL_SECONDS)
-            if command.code != 0 and self._stopped_at is not None:
+            if self._stopped_at is not None and (command.code != 0 or output is None):
                 self._release(claim)
                 return _Ended("given back")
             said = f": {command.last_lines}" if command.last_lines else "."
@@ -369,7 +383,8 @@ class Worker:
     def _patiently(self, routine: str, **arguments: Any) -> list[dict[str, Any]]:
         """Call a routine, and again while the database is away; where the worker is to stop, for a while only.
 
-        Each of these calls may be repeated. Raises DBAPIError.
+        Each of these calls may be repeated; a report whose claim was lost with the answer waits for the end of its
+        lease. Raises DBAPIError.
         """
         failures = 0
         while True:

@@ -399,6 +399,36 @@ def test_a_command_that_does_not_want_to_end_is_killed(
 
 
 @long
+def test_a_command_that_ends_well_when_it_is_asked_to_is_given_back_too(
+    start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path
+) -> None:
+    worker = start(command(f"signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n{WAITS}"))
+    begun(tmp_path)
+    worker.terminate()
+    assert worker.wait(timeout=60) == 0
+    assert status_of(dba, "report_outputs", report) == "pending"
+    assert attempts(dba, report) == [(1, "released", False)]
+
+
+@long
+def test_a_worker_whose_output_nobody_reads_gives_back_and_ends(
+    start: Start, command: NewCommand, dba: Connection, tmp_path: Path
+) -> None:
+    set_versions(dba)
+    reports = [add_report(dba, add_simulation(dba), status="pending", output=None) for _ in range(2)]
+    worker = start(command(f"(here / 'begun').touch()\nwait_for('go')\n{WHOLE}"))
+    until((tmp_path / "begun").exists)
+    assert worker.stdout is not None
+    worker.stdout.close()
+    (tmp_path / "go").touch()
+    assert worker.wait(timeout=60) == 1
+    assert worker.stderr is not None
+    assert "Traceback" not in worker.stderr.read()
+    assert [status_of(dba, "report_outputs", each) for each in reports] == ["complete", "pending"]
+    worker.stdout = None
+
+
+@long
 def test_a_worker_that_is_ended_together_with_its_command_gives_back(
     start: Start, command: NewCommand, dba: Connection, report: int, tmp_path: Path
 ) -> None:
