@@ -240,12 +240,14 @@ class Model:
                 return
             if claim is not None:
                 self.require_held(claim)
-            if not self.allows_unfinish:
+            if claim is not None or not self.allows_unfinish:
                 raise Refused("RR020", f"{kind.capitalize()} #{row_id}", row.status)
         elif claim is not None:
             self.require_held(claim)
         if claim is None:
             self.require_run_or_claim(kind, row_id, run_sequence)
+        if kind == "simulation" and row.status in ("complete", "error") and status not in ("complete", "error"):
+            self.end_claims([], [row_id])
         self.before_write(kind, row_id, status, claim)
         row.status = status or row.status
         row.output = row.output if output is None else output
@@ -458,9 +460,18 @@ class Model:
         """What an undo would overwrite of a row that the act put to run ``started``."""
         row = self.rows[kind].get(row_id)
         # At an earlier run it is another row, which has the id.
-        if row is None or row.run < started or row.holds != started or row.has_result:
+        if (
+            row is None
+            or row.run < started
+            or row.holds != started
+            or (row.has_result and not self.is_void(kind, row_id))
+        ):
             return f"{kind} #{row_id}"
         return None
+
+    def is_void(self, kind: str, row_id: int) -> bool:
+        """Whether what a row holds is no result: its run was cancelled, or its workers were lost."""
+        raise NotImplementedError
 
     def undo(self, number: int, force: bool = False) -> Act:
         if number >= len(self.acts):

@@ -151,8 +151,12 @@ class ModelWithClaims(Model):
             self.end_claims([row_id])
         elif kind == "report" and claim is not None and status == "complete":
             for link, given in sorted(self.claims[claim].simulations.items()):
-                if link in self.simulations and self.simulations[link].run != given.run:
+                if link not in self.simulations:
+                    raise Refused("RR007", f"#{link}")
+                if self.simulations[link].run != given.run:
                     raise Refused("RR011", f"Simulation #{link}", f"run {given.run}.")
+            if self.is_of_another_row(self.claims[claim]):
+                raise Refused("RR027", f"report #{row_id}")
             left = sorted(
                 link
                 for link, given in self.claims[claim].simulations.items()
@@ -173,6 +177,23 @@ class ModelWithClaims(Model):
                 given = held.simulations.get(row_id)
                 if given is not None and given.is_open and given.computes:
                     given.computes, given.is_finished = False, number == claim
+
+    def is_void(self, kind: str, row_id: int) -> bool:
+        row = self.rows[kind][row_id]
+        if kind != "report" or row.status != "error":
+            return False
+        attempts = [claim for claim in self.claims if (claim.report_id, claim.run) == (row_id, row.run)]
+        return any(
+            (act.kind, act.report_id, act.of_run) == ("cancel_run", row_id, row.run) for act in self.acts
+        ) or bool(attempts and max(attempts, key=lambda claim: claim.attempt).ended_as == "lost")
+
+    def is_of_another_row(self, claim: Claim) -> bool:
+        """Whether a claim computes something else than its report links: a deleted row had this id."""
+        return bool(set(claim.simulations) - set(self.links(self.reports[claim.report_id])))
+
+    def last_archived(self, kind: str, row_id: int) -> int:
+        runs = [claim.run for claim in self.claims if claim.report_id == row_id] if kind == "report" else []
+        return max([super().last_archived(kind, row_id), *runs])
 
     # --- claiming ---
 
@@ -199,17 +220,26 @@ class ModelWithClaims(Model):
         if kind == "simulation":
             row.version = self.versions[row.facts["country_id"]]["package"] or row.version
 
+    def looks_free(self, report_id: int) -> bool:
+        report, retry = self.reports[report_id], self.retries.get(report_id)
+        is_waiting = retry is not None and retry.run == report.run and retry.due is None
+        return not is_waiting and not any(self.is_computed(link) for link in self.links(report))
+
     def claim_one(self, report_id: int, country: str | None, report_type: str | None, worker: str) -> Claim | None:
         report = self.reports.get(report_id)
-        retry = self.retries.get(report_id)
-        if (
-            report is None
-            or report.status != "pending"
-            or country not in (None, report.facts["country_id"])
-            or self.holder(report_id) is not None
-            or (retry is not None and retry.run == report.run and retry.due is None)
-            or any(self.is_computed(link) for link in self.links(report))
-        ):
+        if report is None or report.status != "pending" or country not in (None, report.facts["country_id"]):
+            return None
+        others = [
+            claim
+            for claim in self.claims
+            if (claim.report_id, claim.run) == (report_id, report.run) and self.is_of_another_row(claim)
+        ]
+        for other in others:
+            if other.is_open:
+                self.end(other, "superseded", counts=False)
+        if others:
+            report.run = report.holds = self.first_run("report", report_id)
+        if self.holder(report_id) is not None or not self.looks_free(report_id):
             return None
         first = self.simulations.get(report.facts["simulation_1_id"])
         if (
@@ -268,10 +298,11 @@ class ModelWithClaims(Model):
                     return made
             elif (row := self.reports.get(which)) is None or row.run != run or row.status != "pending":
                 del self.retries[which]
-        # A report that is of no known type is not looked at by who wants one.
         for which in sorted(self.reports):
             first = self.simulations.get(self.reports[which].facts["simulation_1_id"])
-            if report_type is not None and (first is None or first.facts["population_type"] != report_type):
+            if report_type is not None and first is not None and first.facts["population_type"] != report_type:
+                continue
+            if not self.looks_free(which):
                 continue
             found = self.claim_one(which, country, report_type, worker)
             if found is not None:
@@ -297,7 +328,9 @@ class ModelWithClaims(Model):
             if not claim.is_open:
                 continue
             relies = any(given.is_open and link in reset for link, given in claim.simulations.items())
-            if claim.report_id in reports:
+            if claim.report_id in reports and claim.is_cancelled:
+                self.end_lost(claim)
+            elif claim.report_id in reports:
                 self.end(claim, "superseded", counts=False, kept=reset)
             elif relies:
                 if not claim.is_revoked:
@@ -370,8 +403,11 @@ class ModelWithClaims(Model):
 
     def give_back(self, number: int, ended_as: str, *, retries: bool = False, at_once: bool = False) -> None:
         claim = self.known_claim(number)
-        report = self.row("report", claim.report_id)
         self.require_held(number)
+        report = self.reports.get(claim.report_id)
+        if report is None:
+            self.end(claim, "superseded", counts=False)
+            return
         if report.run != claim.run:
             raise Refused("RR011")
         self.end(claim, ended_as, counts=ended_as != "released")
