@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
-from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from pyapi.pool import connect_engine, driver_of, drop_connections, limited, prepare_nothing, replayed_position
 
@@ -135,10 +135,19 @@ def _values(arguments: dict[str, Any], claims: str | None, request: Request | No
     }
 
 
+def _connect(engine: Engine) -> Connection:
+    try:
+        return engine.connect()
+    except InvalidRequestError as error:
+        # The connection was lost while the pool checked it, and somebody else has closed it.
+        lost = psycopg.OperationalError("the connection was closed")
+        raise DBAPIError.instance("connect", None, lost, psycopg.Error, connection_invalidated=True) from error
+
+
 def _run(
     engine: Engine, statement: str, arguments: dict[str, Any], prepare: bool | None, not_before: int
 ) -> list[dict[str, Any]]:
-    with engine.connect() as connection:
+    with _connect(engine) as connection:
         driver = driver_of(connection)
         is_stale = False
         try:

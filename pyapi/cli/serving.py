@@ -59,15 +59,14 @@ def _announcement(
     plain = _without_secrets(database)
     examples = call(engine, "public.example_reports")
     header = "-H 'Authorization: Bearer TOKEN' " if wants_token else ""
+    command = ".venv/bin/pgreprise" if Path(".venv/bin/pgreprise").exists() else "pgreprise"
     lines = [
         "",
         "pgreprise is ready. Ctrl-C stops it.",
         "",
         f"  API    {address_url}",
         f"  psql   {psql} '{plain}'",
-        "         or: .venv/bin/pgreprise psql"
-        if Path(".venv/bin/pgreprise").exists()
-        else "         or: pgreprise psql",
+        f"         or: {command} psql",
     ]
     for row in examples:
         kind = "economy" if row["report_type"] == "geography" else row["report_type"]
@@ -78,6 +77,9 @@ def _announcement(
             "Rerun one:",
             f"  curl -X POST {header}{address_url}/{row['country_id']}/report/{row['report_id']}/rerun",
             f"  psql> call rerun_report({row['report_id']});",
+            "",
+            "Compute what is pending:",
+            f"  {command} work --command examples/compute",
         ]
     return "\n".join(lines) + "\n"
 

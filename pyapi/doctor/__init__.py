@@ -85,6 +85,7 @@ def examine(engine: Engine) -> list[Finding]:
             findings += check("runs", lambda: reports.run_tables(engine, database))
             findings += check("runs", lambda: claims.unfinishing(engine))
             findings += check("claims", lambda: claims.stuck_runs(engine))
+            findings += check("claims", lambda: claims.refused_claims(database))
             findings += check("claims", lambda: claims.crowded_index(database))
             findings += check("economy cache", lambda: economy_cache.unread_feed(engine, database))
             findings += check("batches", lambda: history.unfinished_batches(engine))

@@ -13,7 +13,7 @@ from pyapi.database import call
 from pyapi.doctor.finding import Finding, ask
 from pyapi.wording import counted
 
-__all__ = ["crowded_index", "stuck_runs", "unfinishing"]
+__all__ = ["crowded_index", "refused_claims", "stuck_runs", "unfinishing"]
 
 # A worker that does not claim may take so long for a report.
 _STUCK_AGE = "1 day"
@@ -24,7 +24,12 @@ _MOST_PAGES = 200
 def stuck_runs(engine: Engine) -> Iterator[Finding]:
     """Claims that nobody took over when their lease was over, and reports that run for long without one."""
     found = call(
-        engine, "public.release_stuck_runs", columns="report_id, worker, result", older_than=_STUCK_AGE, dry_run=True
+        engine,
+        "public.release_stuck_runs",
+        columns="report_id, worker, result",
+        older_than=_STUCK_AGE,
+        max_rows="10000",
+        dry_run=True,
     )
     lapsed = [row for row in found if row["worker"] is not None]
     if lapsed:
@@ -44,6 +49,20 @@ def stuck_runs(engine: Engine) -> Iterator[Finding]:
             f"{counted(len(known), 'report')} {'has' if len(known) == 1 else 'have'} been running for more than "
             f"{_STUCK_AGE} without a claim, for example report #{known[0]['report_id']}.",
             "If no worker computes them any more: pgreprise release-stuck --older-than 1d",
+        )
+
+
+def refused_claims(database: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """Pending reports that the application does not let become running."""
+    found = ask(database, "refused_claims", domain="reports")
+    if found:
+        yield Finding(
+            "claims",
+            "problem",
+            f"The application refuses that {counted(len(found), 'pending report')} "
+            f"{'is' if len(found) == 1 else 'are'} computed, for example report #{found[0]['report_id']}: "
+            f"{found[0]['because']}",
+            "Mend the trigger or the constraint, or cancel the runs. Each is tried again every minute.",
         )
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Engine
-from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy import URL, Engine, event
+from sqlalchemy.exc import DataError, DBAPIError, InvalidRequestError, OperationalError
 
-from pyapi.database import call, call_procedure, connect_engine, sqlstate
+from pyapi.database import call, call_procedure, connect_engine, is_passing, sqlstate
 from tests.support.api import as_api
 from tests.support.databases import Connect, Connection
 
@@ -338,3 +338,13 @@ def test_a_call_is_whole_while_others_use_the_same_engine(database: URL, engine:
     assert wrong == []
     assert len(actors(connect())) == 200
     shared.dispose()
+
+
+def test_a_connection_that_is_lost_while_the_pool_checks_it_is_a_lost_connection(engine: Engine) -> None:
+    def closed_by_somebody_else(*_: object) -> None:
+        raise InvalidRequestError("This connection is closed")
+
+    event.listen(engine, "checkout", closed_by_somebody_else)
+    with pytest.raises(DBAPIError) as caught:
+        call(engine, "public.seen_by")
+    assert is_passing(caught.value)

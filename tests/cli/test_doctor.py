@@ -371,6 +371,17 @@ def test_claims_that_nobody_took_over_and_reports_that_run_for_long_are_notes(pg
     }
 
 
+def test_a_report_that_the_application_lets_nobody_compute_is_a_problem(pgreprise: Run, dba: Connection) -> None:
+    report = add_report(dba, add_simulation(dba), status="pending", output=None)
+    dba.execute("alter table report_outputs add constraint never_running check (status <> 'running')")
+    assert dba.execute("select * from claim_report('worker 1')").fetchall() == []
+
+    [told] = [finding["message"] for finding in examine(pgreprise, problems=True) if finding["check"] == "claims"]
+
+    assert told.startswith(f"The application refuses that 1 pending report is computed, for example report #{report}: ")
+    assert "never_running" in told
+
+
 def test_finished_runs_that_may_be_written_again_are_a_note(pgreprise: Run, dba: Connection) -> None:
     dba.execute("select set_setting('allow_unfinish', 'on')")
     [finding] = examine(pgreprise, problems=False)

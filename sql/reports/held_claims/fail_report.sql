@@ -1,6 +1,7 @@
 -- fail_report(claim_id, error_message, retry_after): the worker could not compute the report: it is at error with that
 -- message, and the claim ends. With retry_after it is pending instead, and may be claimed again after that time.
 -- Simulations that the claim was computing are pending again. Returns the report.
+-- The caller decides how often: the attempt is in the claim.
 -- Raises RR001 the report was deleted, RR011 or RR020 somebody has written it without the claim, RR016 no message, or a
 -- retry_after that is negative or longer than 30 days; RR017 the caller's token may not, RR022 a trigger of the host
 -- keeps the row as it is, RR027 the claim is over, RR028 no such claim, 55P03 the row was locked for too long.

@@ -1,6 +1,6 @@
 -- finish_simulation(claim_id, simulation_id, output): stores the output of a simulation that the claim computes, which
--- is complete then, and free for the reports of others at once. Returns the simulation. A simulation that failed is
--- written with update_simulation(..., status => 'error', error_message => ..., claim_id => ...).
+-- is complete then, and free for the reports of others at once. Returns the simulation. For one that
+-- failed see fail_simulation().
 -- The very same output sent again is answered with what is stored.
 -- Raises RR007 no such simulation, RR011 the simulation was reset, RR016 no readable output, RR017 the caller's token
 -- may not, RR020 it is finished with another result, RR022 a trigger of the host keeps the row as it is, RR027 the
