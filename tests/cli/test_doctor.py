@@ -525,7 +525,7 @@ def test_no_damage_to_the_applications_tables_ends_in_a_traceback(pgreprise: Run
         "alter table simulations alter column population_type type integer using 1",
         "drop table reform_impact, units cascade",
         "drop function pgreprise.status",
-        "drop table pgreprise.setting",
+        "drop table pgreprise.setting cascade",
     ):
         dba.execute(damage.encode())
     found = examine(pgreprise, problems=True)

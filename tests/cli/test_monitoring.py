@@ -168,7 +168,7 @@ def test_prometheus_reads_the_rules() -> None:
         ["promtool", "check", "rules", MONITORING / "alerts.yml"], capture_output=True, text=True, check=False
     )
     assert checked.returncode == 0, checked.stderr
-    assert "SUCCESS: 9 rules found" in checked.stdout
+    assert "SUCCESS: 10 rules found" in checked.stdout
 
 
 def test_the_rules_are_rules() -> None:

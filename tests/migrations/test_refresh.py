@@ -15,7 +15,7 @@ from tests.support.projects import add_revision
 
 pytestmark = pytest.mark.needs("time")
 
-CHECK = "reports/rows/check_update"
+CHECK = "reports/states/check_update"
 DEFINITION = "select pg_get_functiondef('pgreprise.{}'::regproc) as text"
 
 

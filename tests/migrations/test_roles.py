@@ -33,6 +33,7 @@ ROLES = (
     "pgreprise_api",
     "pgreprise_dba",
     "pgreprise_monitor",
+    "pgreprise_worker",
     "migrator",
     "app_owner",
     "stranger",
@@ -130,13 +131,14 @@ def with_options(database: URL) -> str:
 
 
 def test_without_that_right_one_error_tells_what_a_superuser_has_to_run(superuser: URL, migrator: URL) -> None:
-    _, statements = mended(superuser, migrator, "42501", "6 obstacles. Nothing was changed")
+    _, statements = mended(superuser, migrator, "42501", "7 obstacles. Nothing was changed")
     assert statements == [
         "create role pgreprise_owner nologin;",
         "create role pgreprise_reader nologin;",
         "create role pgreprise_api nologin;",
         "create role pgreprise_dba nologin;",
         "create role pgreprise_monitor nologin;",
+        "create role pgreprise_worker nologin;",
         f"grant pgreprise_owner to migrator{with_options(superuser)};",
     ]
 
@@ -144,32 +146,33 @@ def test_without_that_right_one_error_tells_what_a_superuser_has_to_run(superuse
 def test_a_role_that_owns_nothing_is_told_all_that_it_lacks_at_once(superuser: URL, migrator: URL) -> None:
     run_as(superuser, "alter database roles owner to postgres; revoke usage on schema public from public")
     run_as(superuser, f"grant usage, create on schema public to app_owner; set role app_owner; {LEGACY}")
-    told, statements = mended(superuser, migrator, "42501", "12 obstacles")
-    assert told[6:9] == [
+    told, statements = mended(superuser, migrator, "42501", "13 obstacles")
+    assert told[7:10] == [
         "Schema public: role migrator may not create in it",
         "Schema public: role migrator may not let the roles of pgreprise use it",
         "Database roles: role migrator may not create schema pgreprise",
     ]
-    assert statements[6:13] == [
+    assert statements[7:15] == [
         "grant usage, create on schema public to migrator;",
         "grant usage, create on schema public to pgreprise_owner;",
         "grant usage on schema public to pgreprise_reader;",
         "grant usage on schema public to pgreprise_api;",
         "grant usage on schema public to pgreprise_dba;",
         "grant usage on schema public to pgreprise_monitor;",
+        "grant usage on schema public to pgreprise_worker;",
         "grant create on database roles to migrator;",
     ]
 
 
 def test_roles_that_exist_need_only_the_membership(superuser: URL, migrator: URL) -> None:
-    run_as(superuser, "".join(f"create role {role} nologin;" for role in ROLES[:5]))
+    run_as(superuser, "".join(f"create role {role} nologin;" for role in ROLES[:6]))
     _, statements = mended(superuser, migrator, "42501", "1 obstacle")
     assert statements == [f"grant pgreprise_owner to migrator{with_options(superuser)};"]
 
 
 @pytest.mark.parametrize("option", ["inherit false", "set false", "inherit false, set false", "noinherit"])
 def test_a_membership_without_an_option_gets_a_remedy_that_works(superuser: URL, migrator: URL, option: str) -> None:
-    run_as(superuser, "".join(f"create role {role} nologin;" for role in ROLES[:5]))
+    run_as(superuser, "".join(f"create role {role} nologin;" for role in ROLES[:6]))
     if option == "noinherit" or not has_options(superuser):
         option = "noinherit"
         run_as(superuser, "alter role migrator noinherit; grant pgreprise_owner, app_owner to migrator")
@@ -327,7 +330,8 @@ select object.name, coalesce(pg_roles.rolname, 'public') as role, entry.privileg
   left join pg_roles on pg_roles.oid = entry.grantee
  where entry.grantee <> object.owner_id
    and (entry.is_grantable or coalesce(pg_roles.rolname, 'public') not in (
-     'pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor'
+     'pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor',
+     'pgreprise_worker'
    ))
 """
 CARBON = "^(units|carbon_|data_entr)"
@@ -353,7 +357,7 @@ def allow(database: URL, *scopes: str) -> None:
 def test_default_privileges_of_the_host_give_nobody_anything_on_our_objects(superuser: URL, migrator: URL) -> None:
     run_as(superuser, "alter role migrator createrole; create role stranger")
     run_as(
-        superuser, "".join(f"create role {role} nologin;" for role in ROLES[:5]) + "grant pgreprise_owner to migrator"
+        superuser, "".join(f"create role {role} nologin;" for role in ROLES[:6]) + "grant pgreprise_owner to migrator"
     )
     run_as(migrator, LEGACY)
     # The host's own grants on its own tables.
@@ -396,7 +400,7 @@ def test_default_privileges_of_the_host_give_nothing_on_report_tables_that_we_ma
 ) -> None:
     run_as(superuser, "alter role migrator createrole; create role stranger")
     run_as(
-        superuser, "".join(f"create role {role} nologin;" for role in ROLES[:5]) + "grant pgreprise_owner to migrator"
+        superuser, "".join(f"create role {role} nologin;" for role in ROLES[:6]) + "grant pgreprise_owner to migrator"
     )
     allow(migrator, "")
     migrate.upgrade(engine(migrator), "reports@head")
