@@ -83,13 +83,14 @@ begin
         times.finished_at, times.attempt,
         pgreprise.status_since(report.status::text, times.pending_since, times.started_at, times.finished_at),
         times.wait_seconds, times.run_seconds
-      from page
-      join public.report_outputs as report on report.id = page.id
+      from public.report_outputs as report
       left join public.simulations as simulation
         on simulation.id = report.simulation_1_id
        and simulation.country_id = report.country_id
        and simulation.population_type in ('household', 'geography')
       left join lateral pgreprise.run_times('report', report.id, report.run_sequence) as times on true
+     -- An array, so that they are read by their key: a merge would read all reports before the page.
+     where report.id = any (array(select page.id from page))
      order by report.id;
 end;
 $$;
