@@ -194,10 +194,11 @@ def test_totals_of_one_report_among_100_000_read_that_reports_rows_only(
     assert after["sequential"] == before["sequential"]
     rows = {table: count - before_by_table[table] for table, count in after_by_table.items()}
     # Modules and entries are read for their FTE and for their emissions; a generic plan reads entries once more.
-    assert (rows["carbon_reports"], rows["carbon_report_modules"], rows["data_entry_emissions"]) == (1, 2 * 8, 6)
-    # The planner may look at the last one of an index once more: of entries, of units and of projects.
+    assert (rows["carbon_reports"], rows["carbon_report_modules"]) == (1, 2 * 8)
+    # The planner may look at the last one of an index once more: of emissions, entries, units and projects.
+    assert rows["data_entry_emissions"] in (6, 6 + 1)
     assert rows["data_entries"] in (4, 4 + 1, 8, 8 + 1)
-    assert sum(rows.values()) <= 1 + 16 + 9 + 6 + 4
+    assert sum(rows.values()) <= 1 + 16 + 9 + 7 + 4
 
 
 @pytest.mark.needs("time")
