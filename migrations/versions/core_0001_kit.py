@@ -34,6 +34,7 @@ ROUTINES = (
     "locked_rows",
     "raise_lock_wait",
     "lock_rows",
+    "limit_lock_wait",
     "id_sequence",
     "sequences_behind",
     "raise_sequence_behind",

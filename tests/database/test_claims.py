@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.claims import age, claim, claim_row, claims, finish, lose, status_of
+from tests.support.claims import FROZEN, age, claim, claim_row, claims, finish, lose, status_of
 from tests.support.databases import Connection
 from tests.support.factories import add_economy_report, add_report, add_simulation, set_versions
 from tests.support.refusals import refuses
@@ -119,6 +119,18 @@ def test_a_country_without_a_cache_version_can_be_computed(sandbox: Connection) 
     wanted, _, _ = add_economy_report(sandbox, status="pending", output=None)
 
     assert claim(sandbox)["report_id"] == wanted
+
+
+def test_a_claim_has_the_specification_of_the_report_where_the_table_has_one(sandbox: Connection) -> None:
+    spec = {"dataset": "default"}
+    wanted = [
+        add_report(sandbox, add_simulation(sandbox), status="pending", output=None, report_spec_json=spec)
+        for _ in range(2)
+    ]
+
+    assert claim(sandbox, wanted[0])["report_spec_json"] == spec
+    sandbox.execute("alter table report_outputs drop column report_spec_json")
+    assert claim(sandbox, wanted[1])["report_spec_json"] is None
 
 
 @pytest.mark.usefixtures("report")
@@ -573,12 +585,6 @@ def test_the_act_of_a_rerun_is_not_changed_by_claims(sandbox: Connection) -> Non
 
 
 # --- the application's rules -----------------------------------------------------------------
-
-FROZEN = """
-  create function public.frozen() returns trigger language plpgsql as
-  $$begin if new.id = {id} then raise exception 'it is frozen' using errcode = '23514'; end if; return new; end$$;
-  create trigger frozen before update on public.report_outputs for each row execute function public.frozen();
-"""
 
 
 def test_a_report_that_the_application_refuses_to_change_stands_in_no_workers_way(sandbox: Connection) -> None:

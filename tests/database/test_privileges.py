@@ -297,6 +297,7 @@ EXPECTED = {
     "pgreprise.raise_invalid_carbon_value": INTERNAL,
     "pgreprise.replace_emissions": INTERNAL,
     "pgreprise.lock_rows": INTERNAL,
+    "pgreprise.limit_lock_wait": INTERNAL,
     "pgreprise.lock_data_entries": INTERNAL,
     "pgreprise.raise_lock_wait": INTERNAL,
     "pgreprise.host_message": INTERNAL,

@@ -158,6 +158,7 @@ def test_a_single_rerun_never_joins() -> None:
             r"\bset_config\('lock_timeout'",
             (
                 "core/enter",
+                "core/limit_lock_wait",
                 "reports/rerun_batch_chunk",
                 "reports/rerun_unlocked",
                 "reports/undo_batch_chunk",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.claims import age, claim, claim_row, claims, finish, status_of
+from tests.support.claims import FROZEN, age, claim, claim_row, claims, finish, status_of
 from tests.support.databases import Connection
 from tests.support.factories import add_economy_report, add_report, add_simulation, set_versions
 from tests.support.refusals import refuses
@@ -186,6 +186,16 @@ def test_no_more_are_released_than_asked_for_and_only_of_the_country(sandbox: Co
     assert release(sandbox, "interval '1 hour', country_id => 'uk'") == [(of_uk, None, "released")]
     assert len(release(sandbox, "interval '1 hour', max_rows => 2")) == 2
     assert len(release(sandbox)) == 1
+
+
+def test_a_run_that_the_application_refuses_to_change_keeps_no_other_from_being_released(sandbox: Connection) -> None:
+    frozen, free = (add_report(sandbox, add_simulation(sandbox), status="pending", output=None) for _ in range(2))
+    for each in (frozen, free):
+        running_since(sandbox, each, "2 hours")
+    sandbox.execute(FROZEN.format(id=frozen).encode())
+
+    assert set(release(sandbox)) == {(frozen, None, "refused: it is frozen"), (free, None, "released")}
+    assert status_of(sandbox, "report_outputs", frozen) == "running"
 
 
 @pytest.mark.parametrize("arguments", ["null", "interval '-1 s'", "interval '1 h', 0", "interval '1 h', 10001"])

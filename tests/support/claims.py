@@ -8,7 +8,14 @@ from typing import Any
 from tests.support.databases import Connection
 from tests.support.statements import one
 
-__all__ = ["age", "claim", "claim_row", "claims", "finish", "lose", "status_of"]
+__all__ = ["FROZEN", "age", "claim", "claim_row", "claims", "finish", "lose", "status_of"]
+
+# A rule of the application: a report that it does not let anybody change.
+FROZEN = """
+  create function public.frozen() returns trigger language plpgsql as
+  $$begin if new.id = {id} then raise exception 'it is frozen' using errcode = '23514'; end if; return new; end$$;
+  create trigger frozen before update on public.report_outputs for each row execute function public.frozen();
+"""
 
 
 def claims(connection: Connection, worker: str = "worker 1", **arguments: Any) -> list[dict[str, Any]]:

@@ -15,14 +15,16 @@ set plan_cache_mode = 'force_generic_plan'
 set enable_seqscan = 'off'
 set jit = 'off'
 as $$
+-- The table of an older application has no column report_spec_json. Then the name means the variable, which is null.
+#variable_conflict use_column
 <<own>>
 declare
+  report_spec_json constant json := null;
   target       record;
   linked       record;
   defect       record;
   held         record;
   linked_ids   bigint[];
-  is_another   boolean := false;
   finished_ids bigint[];
   computed_ids bigint[];
   started_id   bigint;
@@ -30,7 +32,7 @@ declare
   claimed      pgreprise.claim_row;
 begin
   select report.id, report.country_id, report.year, report.simulation_1_id, report.simulation_2_id,
-      report.run_sequence
+      report.run_sequence, (select report_spec_json::json from (select report.*) as own_columns) as spec
     into target
     from public.report_outputs as report
    where report.id = claim_pending_report.report_id
@@ -42,24 +44,21 @@ begin
   end if;
   -- An earlier claim of this run computed something else: this is another row, which has the id of a deleted one.
   linked_ids := array_remove(array[target.simulation_1_id, target.simulation_2_id]::bigint[], null);
-  for held in
-    select claim.claim_id, claim.ended_at
+  if exists (
+    select from pgreprise.claim as claim
+      join pgreprise.claim_simulation as given on given.claim_id = claim.claim_id
+     where claim.report_id = own.target.id
+       and claim.run_sequence = own.target.run_sequence
+       and given.simulation_id <> all (own.linked_ids)
+  ) then
+    select claim.claim_id into held
       from pgreprise.claim as claim
-     where claim.report_id = own.target.id and claim.run_sequence = own.target.run_sequence
-       for no key update skip locked
-  loop
-    if exists (
-      select from pgreprise.claim_simulation as given
-       where given.claim_id = own.held.claim_id and given.simulation_id <> all (own.linked_ids)
-    ) then
-      if held.ended_at is null then
-        perform pgreprise.end_claim(held.claim_id, 'superseded', 'the report was deleted, or links other simulations',
-          counts => false);
-      end if;
-      is_another := true;
+     where claim.report_id = own.target.id and claim.run_sequence = own.target.run_sequence and claim.ended_at is null
+       for no key update skip locked;
+    if found then
+      perform pgreprise.end_claim(held.claim_id, 'superseded', 'the report was deleted, or links other simulations',
+        counts => false);
     end if;
-  end loop;
-  if is_another then
     perform pgreprise.skip_used_run_numbers(array[target.id], '{}');
     select report.run_sequence into target.run_sequence
       from public.report_outputs as report
@@ -156,11 +155,11 @@ begin
   claimed.attempt := made.attempt;
   claimed.worker := made.worker;
   claimed.lease_until := made.lease_until;
+  claimed.lease_seconds_left := extract(epoch from made.lease_until - clock_timestamp());
   claimed.report_type := linked.population_type_1;
   claimed.year := target.year;
   claimed.region := linked.region;
-  select stored.report_spec_json into claimed.report_spec_json
-    from pgreprise.stored_report(target.id) as stored;
+  claimed.report_spec_json := target.spec;
   claimed.simulations := (
     select jsonb_agg(
         jsonb_build_object('simulation_id', simulation.id, 'run_sequence', simulation.run_sequence,

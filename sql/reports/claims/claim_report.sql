@@ -53,16 +53,9 @@ begin
     end if;
   end if;
 
-  -- PostgreSQL may wait even with "skip locked": where a row is updated twice at this moment, it follows the row to the
-  -- newer version and waits for who holds that. It does not wait for as long as it takes to find a deadlock.
-  longest := current_setting('lock_timeout');
-  if longest::interval > interval '100 ms' then
-    perform set_config('lock_timeout', '100ms', true);
-  end if;
+  longest := pgreprise.limit_lock_wait(interval '100 ms');
   return query
-    select made.claim_id, made.report_id, made.country_id, made.run_sequence, made.attempt, made.worker,
-        made.lease_until, extract(epoch from made.lease_until - clock_timestamp())::double precision,
-        made.report_type, made.year, made.region, made.report_spec_json, made.simulations
+    select made.*
       from pgreprise.claim_reports(claim_report.worker, claim_report.lease, claim_report.country_id,
         claim_report.report_type, claim_report.report_id, claim_report.max_reports, clock_timestamp()) as made;
   perform set_config('lock_timeout', longest, true);

@@ -13,13 +13,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pgreprise.enter('reports:read', open_claims.country_id);
-  if not coalesce(open_claims.max_rows between 1 and 1000, false) then
-    raise exception using
-      errcode = 'RR016',
-      message = 'max_rows must be between 1 and 1000.',
-      detail = jsonb_build_object('max_rows', open_claims.max_rows),
-      hint = 'Read in pages: continue after the report_id of the last row.';
-  end if;
+  perform pgreprise.check_max_rows(open_claims.max_rows);
 
   return query
     select (pgreprise.shown_attempt(claim)).*

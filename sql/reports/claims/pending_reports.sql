@@ -16,32 +16,15 @@ set enable_sort = 'off'
 set jit = 'off'
 as $$
 begin
-  if pending_reports.country_id is not null then
-    return query
-      select found_row.id::bigint, pgreprise.looks_free(found_row.id, found_row.run_sequence,
-          found_row.simulation_1_id, found_row.simulation_2_id, pending_reports.report_type, pending_reports.as_of)
-        from (
-          select report.id, report.run_sequence, report.simulation_1_id, report.simulation_2_id
-            from public.report_outputs as report
-           where report.status = 'pending'
-             and report.country_id = pending_reports.country_id
-             and report.id > pending_reports.after_report_id
-           order by report.id
-           limit pending_reports.max_rows
-        ) as found_row
-       order by found_row.id;
-    return;
-  end if;
-
   return query
     with recursive waiting as (
-      select (
+      select coalesce(pending_reports.country_id, (
           select report.country_id
             from public.report_outputs as report
            where report.status = 'pending'
            order by report.country_id
            limit 1
-        ) as country_id
+        )) as country_id
       union all
       select (
           select report.country_id
@@ -51,7 +34,7 @@ begin
            limit 1
         )
         from waiting
-       where waiting.country_id is not null
+       where waiting.country_id is not null and pending_reports.country_id is null
     )
 
     select found_row.id::bigint, pgreprise.looks_free(found_row.id, found_row.run_sequence,

@@ -15,6 +15,11 @@ declare
   -- A claim whose lease is over counts as stuck at once: its worker has said how long it may be silent.
   stuck      record;
   done       integer := 0;
+  constraint_of text;
+  table_of   text;
+  schema_of  text;
+  message_of text;
+  context_of text;
 begin
   for stuck in
     select claim.claim_id, claim.report_id, claim.country_id, claim.run_sequence, claim.worker, claim.claimed_at
@@ -51,10 +56,23 @@ begin
     country_id_of := stuck.country_id_of;
     run_sequence := stuck.run_sequence;
     since := stuck.since;
-    result := case
-      when stuck.since is null then 'unknown since when'
-      when release_stuck.dry_run then 'to be released'
-      else pgreprise.release_run(stuck.report_id, stuck.run_sequence)
+    begin
+      result := case
+        when stuck.since is null then 'unknown since when'
+        when release_stuck.dry_run then 'to be released'
+        else pgreprise.release_run(stuck.report_id, stuck.run_sequence)
+      end;
+    exception
+      when others then
+        get stacked diagnostics
+          constraint_of = constraint_name, table_of = table_name, schema_of = schema_name,
+          message_of = message_text, context_of = pg_exception_context;
+        if sqlstate not in ('RR022', '22001')
+          and not pgreprise.is_refusal_of_host(sqlstate, context_of, schema_of, constraint_of, table_of)
+        then
+          raise;
+        end if;
+        result := 'refused: ' || pgreprise.host_message(message_of, constraint_of);
     end;
     return next;
   end loop;

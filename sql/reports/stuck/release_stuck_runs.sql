@@ -5,7 +5,8 @@
 -- Choose older_than longer than any computation takes: a worker that is still at work would write its result without a
 -- claim, and a second one would compute the same. A report of which nobody knows since when it runs is listed and never
 -- released; rerun it.
--- result: released, locked (somebody holds a row; call again), gone, unknown since when; for a claim how it ended and
+-- result: released, locked (somebody holds a row; call again), gone, unknown since when, refused (by a trigger or
+-- constraint of the application, with its message); for a claim how it ended and
 -- the
 -- status of the report. With dry_run: lease over, to be released, unknown since when. rerun_history() lists what was
 -- released; the claims have their own history.
@@ -39,11 +40,7 @@ begin
       hint = 'Nothing was changed. select * from release_stuck_runs(interval ''6 hours'', dry_run => true)';
   end if;
 
-  -- As in claim_report(): "skip locked" may wait, but not for as long as it takes to find a deadlock.
-  longest := current_setting('lock_timeout');
-  if longest::interval > interval '100 ms' then
-    perform set_config('lock_timeout', '100ms', true);
-  end if;
+  longest := pgreprise.limit_lock_wait(interval '100 ms');
   return query
     select released.report_id, released.country_id_of, released.run_sequence, released.worker, released.since,
         released.result
