@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -72,13 +72,15 @@ def create_app(
     metrics_token: str | None = None,
     prefix: str = "",
     proxies: int = 0,
+    console: Callable[[Flask], None] | None = None,
 ) -> Flask:
     """The API for the database of ``engine``, which has autocommit (``connect_engine`` makes one).
 
     Without ``authentication`` every request acts as the local operator, who may do everything. With ``economy_cache``
     the application's cache in Redis forgets what a rerun has emptied. Web pages of ``origins`` may call the API.
     GETs go to the ``replica``, where there is one. With a ``metrics_token`` those who have it get the metrics. The
-    paths are below ``prefix``, and so many ``proxies`` are believed what they say of a client.
+    paths are below ``prefix``, and so many ``proxies`` are believed what they say of a client. ``console`` registers
+    the pages for operators, where there are any.
     The database and Redis are first used by the first request, so the API may start before them.
     Raises ValueError for every origin (``*``), or for proxies, without ``authentication``.
     """
@@ -99,6 +101,8 @@ def create_app(
     app.extensions[BACKGROUND] = Background()
     for blueprint in (reports, results, lists, simulations, claims, history, carbon, health, documentation):
         app.register_blueprint(blueprint)
+    if console is not None:
+        console(app)
     register_context(app)
     register_access_log(app)
     if metrics_token is not None:

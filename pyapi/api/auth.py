@@ -23,10 +23,18 @@ from werkzeug.exceptions import Forbidden, Unauthorized
 from pyapi.api.address import is_loopback
 from pyapi.api.browsers import is_allowed
 from pyapi.api.health import health
+from pyapi.api.paths import CONSOLE
 from pyapi.api.requests import act_as
 from pyapi.settings import Settings
 
-__all__ = ["LOCAL_OPERATOR", "Authentication", "TokenRefusedError", "issue_token", "register_authentication"]
+__all__ = [
+    "LOCAL_OPERATOR",
+    "Authentication",
+    "TokenRefusedError",
+    "issue_token",
+    "register_authentication",
+    "require_local_operator",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -307,7 +315,7 @@ def _claims_of_request(authentication: Authentication) -> str:
         raise _unauthorized(str(refused), error="invalid_token", error_description=str(refused)) from refused
 
 
-def _require_local_operator(origins: Collection[str]) -> None:
+def require_local_operator(origins: Collection[str] = ()) -> None:
     """Refuse requests that a foreign web page sends through a browser on this machine.
 
     Such a request has the page's origin; those of ``origins`` are let in. If the page's host name was changed to
@@ -328,13 +336,15 @@ def register_authentication(app: Flask, authentication: Authentication | None, o
     """Let every request act with the claims of its token, or as the local operator without ``authentication``.
 
     Health checks need no token. All other paths need one. This includes unknown paths, so that nobody without a token
-    learns which paths exist.
+    learns which paths exist. The pages of the console find out by themselves who signed in.
     """
 
     @app.before_request
     def authenticate() -> None:
+        if CONSOLE in request.blueprints:
+            return
         if authentication is None:
-            _require_local_operator(origins)
+            require_local_operator(origins)
             act_as(LOCAL_OPERATOR)
         elif request.blueprint in _WITHOUT_TOKEN:
             act_as(None)

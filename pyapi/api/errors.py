@@ -17,13 +17,24 @@ from flask import Flask, request
 from werkzeug.exceptions import HTTPException
 
 from pyapi.api.context import request_id
-from pyapi.api.requests import Reply, failure
+from pyapi.api.requests import Reply, failure, status_name
 from pyapi.database import sqlstate
 from pyapi.schema.causes import Cause, cause_of, has_failed, host_message, lost_column
 
-__all__ = ["HTTP_STATUS", "register_error_handlers"]
+__all__ = ["HTTP_STATUS", "Failure", "explain", "register_error_handlers"]
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a caller is told of an error. ``code`` is a SQLSTATE, or the name of the HTTP status."""
+
+    http_status: int
+    message: str
+    code: str
+    hint: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,12 +175,13 @@ _HINTS = {
 _FOR_THE_OWNER = ("RR021", "RR022", "RR023", "RC017", "RC018", "RC019")
 
 
-def _reply(condition: Condition, error: Exception, code: str | None = None) -> Reply:
+def _failure(condition: Condition, error: Exception, code: str | None = None) -> Failure:
     # Operators should see problems of the server and its configuration, but not the bad values of callers.
     if condition.http_status >= 500 or condition is _FORBIDDEN:
         cause = error.orig if isinstance(error, sqlalchemy.exc.DBAPIError) else error
         logger.warning("%s %r: %s %s", request.method, request.path, code or type(cause).__name__, cause)
-    return failure(condition.http_status, condition.message, code=code, hint=condition.hint)
+    status = condition.http_status
+    return Failure(status, condition.message, code or status_name(status), condition.hint)
 
 
 def _names_the_row(said: psycopg.errors.Diagnostic) -> bool:
@@ -177,41 +189,41 @@ def _names_the_row(said: psycopg.errors.Diagnostic) -> bool:
     return said.source_function == "exec_stmt_raise" and (said.message_detail or "").startswith("{")
 
 
-def _refusal_of_the_host(code: str, error: psycopg.Error) -> Reply:
+def _refusal_of_the_host(code: str, error: psycopg.Error) -> Failure:
     logger.warning("%s %r: %s %s", request.method, request.path, code, error)
     said = "A trigger of the database failed" if has_failed(error) else "The database has a rule against this"
-    return failure(
+    return Failure(
         HTTPStatus.CONFLICT,
         f"{said}: {host_message(error).rstrip('.')}. Nothing was changed.",
-        code=code,
+        code,
         hint="The trigger or constraint belongs to the application whose tables these are. The log has the detail.",
     )
 
 
-def _changed_tables(code: str, error: psycopg.Error) -> Reply:
+def _changed_tables(code: str, error: psycopg.Error) -> Failure:
     logger.error("%s %r: %s %s", request.method, request.path, code, error)
     column = lost_column(error)
-    return failure(
+    return Failure(
         HTTPStatus.SERVICE_UNAVAILABLE,
         f"A table of the application was changed: the column {column} is missing or has another type. "
         "Nothing was changed."
         if column
         else "A table of the application was changed: a column or table is missing or has another type. "
         "Nothing was changed.",
-        code=code,
+        code,
         hint="Run `pgreprise doctor`. It names what is different.",
     )
 
 
-def _from_database(error: sqlalchemy.exc.DBAPIError) -> Reply:
+def _from_database(error: sqlalchemy.exc.DBAPIError) -> Failure:
     code = sqlstate(error)
     if code is None:
         # psycopg raised the error, and not the server.
         match error.orig:
             case psycopg.DataError():
-                return _reply(_BAD_TEXT, error)
+                return _failure(_BAD_TEXT, error)
             case psycopg.OperationalError() | psycopg.InterfaceError():
-                return _reply(_AWAY, error)
+                return _failure(_AWAY, error)
         return _unknown(error)
 
     assert isinstance(error.orig, psycopg.Error)
@@ -224,45 +236,55 @@ def _from_database(error: sqlalchemy.exc.DBAPIError) -> Reply:
     if condition is _BUSY and _names_the_row(error.orig.diag):
         condition = replace(_BUSY, message=error.orig.diag.message_primary or _BUSY.message, hint=_RETRY)
     if condition is not None:
-        return _reply(condition, error, code)
+        return _failure(condition, error, code)
     if code in HTTP_STATUS:
         diagnostics = error.orig.diag
         hint = _HINTS.get(code, diagnostics.message_hint)
         if code in _FOR_THE_OWNER:
             logger.warning("%s %r: %s %s", request.method, request.path, code, diagnostics.message_hint)
-        return failure(HTTP_STATUS[code], diagnostics.message_primary or code, code=code, hint=hint)
+        return Failure(HTTP_STATUS[code], diagnostics.message_primary or code, code, hint)
     return _unknown(error)
 
 
-def _no_connection_free(error: sqlalchemy.exc.TimeoutError) -> Reply:
-    return _reply(_FULL, error)
-
-
-def _not_in_the_encoding_of_the_database(error: UnicodeEncodeError) -> Reply:
-    return _reply(_BAD_TEXT, error)
-
-
-def _from_http(error: HTTPException) -> Reply:
-    response, status = failure(error.code or 500, error.description or error.name)
+def _from_http(error: HTTPException) -> Failure:
+    status = error.code or 500
     # For example Allow, which lists the allowed methods.
-    for name, value in error.get_headers():
-        if name != "Content-Type":
-            response.headers[name] = value
-    return response, status
+    headers = tuple((name, value) for name, value in error.get_headers() if name != "Content-Type")
+    return Failure(status, error.description or error.name, status_name(status), headers=headers)
 
 
-def _unknown(error: Exception) -> Reply:
+def _unknown(error: Exception) -> Failure:
     incident = request_id()
     logger.error("%s %s %r", incident, request.method, request.path, exc_info=error)
-    return failure(
-        500, f"An unexpected error occurred. The log describes it under the id {incident}.", hint="Report the id."
-    )
+    message = f"An unexpected error occurred. The log describes it under the id {incident}."
+    return Failure(500, message, status_name(500), "Report the id.")
+
+
+def explain(error: Exception) -> Failure:
+    """What the caller of the request is told of an error; the log gets the rest."""
+    match error:
+        case sqlalchemy.exc.DBAPIError():
+            return _from_database(error)
+        case sqlalchemy.exc.TimeoutError():
+            # No connection of the pool became free.
+            return _failure(_FULL, error)
+        case UnicodeEncodeError():
+            # The database has another encoding.
+            return _failure(_BAD_TEXT, error)
+        case HTTPException():
+            return _from_http(error)
+    return _unknown(error)
+
+
+def _answer(error: Exception) -> Reply:
+    told = explain(error)
+    response, status = failure(told.http_status, told.message, code=told.code, hint=told.hint)
+    for name, value in told.headers:
+        response.headers[name] = value
+    return response, status
 
 
 def register_error_handlers(app: Flask) -> None:
     """Answer every error of the application in the envelope. The reply to an unexpected error shows no details."""
-    app.register_error_handler(sqlalchemy.exc.DBAPIError, _from_database)
-    app.register_error_handler(sqlalchemy.exc.TimeoutError, _no_connection_free)
-    app.register_error_handler(UnicodeEncodeError, _not_in_the_encoding_of_the_database)
-    app.register_error_handler(HTTPException, _from_http)
-    app.register_error_handler(Exception, _unknown)
+    app.register_error_handler(HTTPException, _answer)
+    app.register_error_handler(Exception, _answer)

@@ -19,7 +19,7 @@ from pydantic.json_schema import JsonSchemaMode
 from werkzeug.routing import IntegerConverter, Rule, UUIDConverter
 
 from pyapi.api.errors import HTTP_STATUS
-from pyapi.api.paths import UUID_TEXT
+from pyapi.api.paths import CONSOLE, UUID_TEXT
 from pyapi.api.requests import DETAIL_PREFIX, RETRY_AFTER_SECONDS, status_name
 
 __all__ = ["HTML", "TEXT", "Description", "Stored", "describes", "document", "operations"]
@@ -134,8 +134,10 @@ class Operation:
 
 
 def operations(app: Flask) -> Iterator[Operation]:
-    """Every route and method of an application. Raises LookupError for a route without a description."""
+    """Every route and method of the API; the console's are none. Raises LookupError for one without a description."""
     for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith(f"{CONSOLE}."):
+            continue
         view = app.view_functions[rule.endpoint]
         description = getattr(view, _ATTRIBUTE, None)
         if description is None:

@@ -20,8 +20,10 @@ from pyapi.settings import PREFIX
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["NUMBER", "UUID_TEXT", "refuse_other_spellings", "register_paths", "register_prefix"]
+__all__ = ["CONSOLE", "NUMBER", "UUID_TEXT", "refuse_other_spellings", "register_paths", "register_prefix"]
 
+# The name of the console's blueprint, and the folder of its paths. They are pages, and no part of the API's document.
+CONSOLE = "console"
 # A number in its one spelling: no zeros before it, no sign, no digits of other scripts.
 NUMBER = r"(?:0|[1-9][0-9]*)"
 # A UUID in its one spelling, as PostgreSQL writes it.

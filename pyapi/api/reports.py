@@ -6,13 +6,12 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, request
 from pydantic import BaseModel, Field
 from werkzeug.exceptions import BadRequest
 
-from pyapi.api import rows
+from pyapi.api import acts, rows
 from pyapi.api.context import reason
-from pyapi.api.invalidation import INVALIDATION
 from pyapi.api.openapi import Stored, describes
 from pyapi.api.requests import (
     Body,
@@ -22,7 +21,6 @@ from pyapi.api.requests import (
     Text,
     body,
     call,
-    call_procedure,
     no_query,
     optional_body,
     success,
@@ -262,15 +260,13 @@ def rerun_report(country_id: str, report_id: int) -> Reply:
     """
     no_query()
     act = optional_body(SeenAct)
-    result = call_procedure(
-        "public.rerun_report",
+    result = acts.rerun_report(
         report_id=report_id,
         country_id=country_id,
         idempotency_key=_idempotency_key(),
         reason=reason(act.reason),
         seen=act.seen,
     )
-    current_app.extensions[INVALIDATION].forget(result["cache_scopes"], result["rerun_id"])
     return success("Report rerun reset successfully", result)
 
 
@@ -313,13 +309,11 @@ def undo_rerun(country_id: str, report_id: int, rerun_id: int) -> Reply:
     """Restore what a rerun of the report cleared, as a new run."""
     no_query()
     undo = optional_body(Undo)
-    result = call_procedure(
-        "public.undo_rerun",
+    result = acts.undo_rerun(
         rerun_id=rerun_id,
         report_id=report_id,
         country_id=country_id,
         force=undo.force,
         reason=reason(undo.reason),
     )
-    current_app.extensions[INVALIDATION].forget(result["cache_scopes"], result["undo_id"])
     return success("Rerun undone successfully", result)
