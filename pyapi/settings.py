@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psycopg
@@ -123,6 +126,53 @@ def _prefix(text: str | None) -> str:
     return given
 
 
+def _console(text: str | None) -> bool | None:
+    return None if text is None else _one_of("PGREPRISE_CONSOLE", text, "off", "on") == "on"
+
+
+# The name of a header, as RFC 9110 has it, without the underscores that WSGI takes for hyphens.
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+# What programs of this machine only can come from.
+_OWN_ADDRESSES = "127.0.0.0/8 ::1/128"
+
+
+def _user_header(name: str | None, *, has_key: bool) -> str | None:
+    setting = "PGREPRISE_CONSOLE_USER_HEADER"
+    if name is None:
+        return None
+    if _HEADER.fullmatch(name) is None or name.lower() in ("authorization", "cookie", "host"):
+        raise ValueError(f"{setting} is {name!r}. It is the name of the header in which the proxy names the user.")
+    if not has_key:
+        raise ValueError(
+            f"{setting} is set, but there is no key, so everybody who reaches the proxy could act as the operator. "
+            "Set PGREPRISE_JWT_SECRET or PGREPRISE_JWT_JWKS too."
+        )
+    return name
+
+
+def _user_claims(text: str | None) -> dict[str, Any]:
+    name = "PGREPRISE_CONSOLE_CLAIMS"
+    try:
+        claims = json.loads(text or '{"scope": "reports:read"}')
+    except ValueError:
+        claims = None
+    if not isinstance(claims, dict) or not isinstance(claims.get("scope"), str) or "sub" in claims:
+        raise ValueError(
+            f"{name} must be a JSON object with the scopes of those whom the proxy lets in, without sub, such as "
+            '{"scope": "reports:read reports:rerun"}.'
+        )
+    return claims
+
+
+def _networks(text: str | None) -> tuple[IPv4Network | IPv6Network, ...]:
+    try:
+        return tuple(ip_network(part) for part in (text or _OWN_ADDRESSES).replace(",", " ").split())
+    except ValueError as error:
+        raise ValueError(
+            f"PGREPRISE_CONSOLE_PROXY lists the addresses or networks of the proxy, such as 10.0.0.0/8: {error}."
+        ) from error
+
+
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
@@ -220,6 +270,10 @@ class Settings:
     PGREPRISE_ACCESS_LOG: ``on`` to log each request.
     PGREPRISE_CORS_ORIGINS: the origins of the web pages that may call the API, or ``*``.
     PGREPRISE_PROXIES: how many proxies before the API are believed what they say of a client.
+    PGREPRISE_CONSOLE: ``on`` or ``off``; by default the console is on where only this machine reaches the API.
+    PGREPRISE_CONSOLE_USER_HEADER: the header in which a proxy that authenticates names who uses the console.
+    PGREPRISE_CONSOLE_CLAIMS: what those may do, as the claims of a token without sub; reading, by default.
+    PGREPRISE_CONSOLE_PROXY: the addresses or networks from which that header is believed; this machine, by default.
     SCRIPT_NAME: the path below which the API serves, by the name that WSGI servers have for it.
     """
 
@@ -243,6 +297,10 @@ class Settings:
     access_log: bool = False
     proxies: int = 0
     prefix: str = ""
+    console: bool | None = None
+    console_user_header: str | None = None
+    console_claims: dict[str, Any] = field(default_factory=dict)
+    console_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -316,6 +374,13 @@ class Settings:
             cache_environment=names["RUNTIME_CACHE_ENVIRONMENT"],
             cache_service=names["RUNTIME_CACHE_SERVICE"],
             proxies=_proxies(environ.get("PGREPRISE_PROXIES"), has_key=not secret is key_file is None),
+            console=_console(environ.get("PGREPRISE_CONSOLE")),
+            console_user_header=_user_header(
+                environ.get("PGREPRISE_CONSOLE_USER_HEADER"),
+                has_key=not secret is key_file is None,
+            ),
+            console_claims=_user_claims(environ.get("PGREPRISE_CONSOLE_CLAIMS")),
+            console_proxies=_networks(environ.get("PGREPRISE_CONSOLE_PROXY")),
             prefix=_prefix(os.environ.get("SCRIPT_NAME")),
             cors_origins=_origins(
                 environ.get("PGREPRISE_CORS_ORIGINS") or "",

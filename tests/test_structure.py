@@ -13,7 +13,8 @@ from tests.support.projects import PROJECT
 
 # The rooms of pyapi, and the rooms that each may know besides itself and the modules beside the rooms.
 ROOMS = {
-    "cli": {"api", "doctor", "schema", "worker"},
+    "cli": {"api", "console", "doctor", "schema", "worker"},
+    "console": {"api", "doctor", "schema"},
     "api": {"schema"},
     "doctor": {"schema"},
     "worker": {"schema"},

@@ -20,7 +20,7 @@ from pyapi.settings import PREFIX
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["CONSOLE", "NUMBER", "UUID_TEXT", "refuse_other_spellings", "register_paths", "register_prefix"]
+__all__ = ["CONSOLE", "NUMBER", "UUID_TEXT", "peer", "refuse_other_spellings", "register_paths", "register_prefix"]
 
 # The name of the console's blueprint, and the folder of its paths. They are pages, and no part of the API's document.
 CONSOLE = "console"
@@ -46,6 +46,12 @@ class _Uuid(UUIDConverter):
     """``<uuid:...>`` of a rule."""
 
     regex = UUID_TEXT
+
+
+def peer() -> str:
+    """The address of whoever is connected: the nearest proxy, where there are any. Empty over a socket without one."""
+    environ = request.environ
+    return str(environ.get(_BEFORE_PROXIES, environ).get("REMOTE_ADDR") or "")
 
 
 def register_paths(app: Flask) -> None:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import gunicorn.util
+from flask import Flask
 from gevent import monkey
 from gunicorn import systemd
 from gunicorn.app.base import BaseApplication
@@ -178,9 +179,10 @@ def serve(
     workers: int = 2,
     connections: int = 8,
     clients: int = 1000,
+    console: Callable[[Flask], None] | None = None,
     when_ready: Callable[[], None] | None = None,
 ) -> None:
-    """Serve the API until SIGINT or SIGTERM; requests under way are finished after SIGTERM.
+    """Serve the API, and the pages that ``console`` registers, until SIGINT or SIGTERM; requests under way are finished after SIGTERM.
 
     The ``settings`` say what else it does; which database and which keys they name does not count. Each of the
     ``workers`` processes serves at most ``clients`` connections of clients at once, over at most ``connections`` to the
@@ -219,6 +221,7 @@ def serve(
                 metrics_token=settings.metrics_token,
                 prefix=settings.prefix,
                 proxies=settings.proxies,
+                console=console,
             )
         )
 

@@ -6,18 +6,19 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, Engine
 
-from pyapi.api.address import Address
+from pyapi.api.address import Address, is_loopback
 from pyapi.cli.carbon import unit_to_try
 from pyapi.cli.connections import (
     SettingsError,
@@ -37,6 +38,11 @@ from pyapi.embedded import API_LOGIN, Embedded
 from pyapi.schema import migrate
 from pyapi.settings import Settings
 
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from pyapi.api.auth import Authentication
+
 __all__ = ["COMMANDS"]
 
 # The parameters of libpq that nobody may see.
@@ -52,7 +58,7 @@ def _without_secrets(database: URL) -> str:
 
 
 def _announcement(
-    database: URL, server: Embedded | None, address_url: str, engine: Engine, *, wants_token: bool
+    database: URL, server: Embedded | None, address_url: str, engine: Engine, *, wants_token: bool, has_console: bool
 ) -> str:
     """Text that says where the API and the database are, and shows a command to try."""
     psql = shutil.which("psql") or (str(server.programs / "psql") if server else "psql")
@@ -64,9 +70,10 @@ def _announcement(
         "",
         "pgreprise is ready. Ctrl-C stops it.",
         "",
-        f"  API    {address_url}",
-        f"  psql   {psql} '{plain}'",
-        f"         or: {command} psql",
+        f"  API      {address_url}",
+        *([f"  console  {address_url}/console"] if has_console else []),
+        f"  psql     {psql} '{plain}'",
+        f"           or: {command} psql",
     ]
     for row in examples:
         kind = "economy" if row["report_type"] == "geography" else row["report_type"]
@@ -82,6 +89,22 @@ def _announcement(
             f"  {command} work --command examples/compute",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _has_console(settings: Settings, address: Address) -> bool:
+    return is_loopback(address.host) if settings.console is None else settings.console
+
+
+def _console(
+    settings: Settings, address: Address, authentication: Authentication | None
+) -> Callable[[Flask], None] | None:
+    """What registers the console, None where it is off."""
+    from pyapi.console import SignIn, register_console
+
+    if not _has_console(settings, address):
+        return None
+    sign_in = SignIn(authentication, settings.console_user_header, settings.console_claims, settings.console_proxies)
+    return partial(register_console, sign_in=sign_in)
 
 
 @click.command()
@@ -106,7 +129,14 @@ def up(port: int) -> None:
             load_sample_where_empty(engine, domain)
         api = server.url(user=API_LOGIN) if server is not None else settings.database or administrator
         api_url = address.url + settings.prefix
-        text = _announcement(administrator, server, api_url, engine, wants_token=authentication is not None)
+        text = _announcement(
+            administrator,
+            server,
+            api_url,
+            engine,
+            wants_token=authentication is not None,
+            has_console=_has_console(settings, address),
+        )
         text += unit_to_try(engine, api_url, settings)
         engine.dispose()
         serve(
@@ -115,6 +145,7 @@ def up(port: int) -> None:
             authentication,
             settings,
             economy_cache=economy_cache,
+            console=_console(settings, address, authentication),
             when_ready=lambda: echo(text),
         )
 
@@ -165,7 +196,8 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
             workers=workers,
             connections=connections,
             clients=clients,
-            when_ready=lambda: echo(f"pgreprise serves on {address.url}{settings.prefix}"),
+            console=_console(settings, address, authentication),
+            when_ready=lambda: echo(_serves(settings, address)),
         )
 
     if settings.database is not None:
@@ -175,6 +207,12 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
             _require_installed(server, settings)
             server.create_api_login()
             start(server.url(user=API_LOGIN))
+
+
+def _serves(settings: Settings, address: Address) -> str:
+    url = address.url + settings.prefix
+    console = f", and its console on {url}/console" if _has_console(settings, address) else ""
+    return f"pgreprise serves on {url}{console}"
 
 
 def _require_installed(server: Embedded, settings: Settings) -> None:

@@ -1,0 +1,45 @@
+"""The operators' console: pages over the routines that the API calls, with the same tokens and scopes."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, Response
+
+from pyapi.api.paths import CONSOLE
+from pyapi.console import formats
+from pyapi.console.acts import acts
+from pyapi.console.errors import register_error_pages
+from pyapi.console.overview import overview
+from pyapi.console.pages import HEADERS
+from pyapi.console.reports import reports
+from pyapi.console.results import results
+from pyapi.console.session import session
+from pyapi.console.signing import SIGN_IN, SignIn, keep_form_key, let_in
+
+__all__ = ["SignIn", "register_console"]
+
+_PAGES = (overview, reports, results, acts, session)
+
+
+def _guard(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    return response
+
+
+def register_console(app: Flask, sign_in: SignIn) -> None:
+    """Serve the console below /console. ``sign_in`` says how operators sign in."""
+    console = Blueprint(
+        CONSOLE,
+        __name__,
+        url_prefix=f"/{CONSOLE}",
+        static_folder="static",
+        template_folder="templates",
+    )
+    for blueprint in _PAGES:
+        console.register_blueprint(blueprint)
+    app.extensions[SIGN_IN] = sign_in
+    app.jinja_env.filters.update(formats.FILTERS)
+    console.before_request(let_in)
+    console.after_request(keep_form_key)
+    console.after_request(_guard)
+    register_error_pages(console)
+    app.register_blueprint(console)

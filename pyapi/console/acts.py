@@ -1,0 +1,137 @@
+"""Pages of acts: what would happen, the form that does it, and what was done."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+from pydantic import BaseModel, ConfigDict
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from pyapi.api import acts as done_by
+from pyapi.api.requests import Text, call
+from pyapi.api.results import RunNumber
+from pyapi.console.pages import Page, form, go_to, page, rows
+
+__all__ = ["acts"]
+
+acts = Blueprint("acts", __name__)
+
+_REPORT = "/reports/<country_id>/<int:report_id>"
+
+
+class Confirmed(BaseModel):
+    """A form that does an act: why, what its page has shown, and the key that lets a second click do nothing more."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    key: Text
+    reason: Text | None = None
+    # The token of the preview; none is the token of no preview, which the database refuses.
+    seen: Text = ""
+    run_sequence: RunNumber | None = None
+    force: bool = False
+
+
+@acts.get(f"{_REPORT}/rerun")
+def preview_rerun(country_id: str, report_id: int) -> Page:
+    """What a rerun would do, and the form that does it."""
+    touched = rows("rerun_preview", report_id=report_id, country_id=country_id)
+    sharing = sorted({other for row in touched for other in row["shared_with"]})
+    return page("rerun", country_id=country_id, report_id=report_id, touched=touched, sharing=sharing)
+
+
+@acts.post(f"{_REPORT}/rerun")
+def rerun(country_id: str, report_id: int) -> Response:
+    """Rerun the report as the preview has shown it."""
+    given = form(Confirmed)
+    result = done_by.rerun_report(
+        report_id=report_id,
+        country_id=country_id,
+        idempotency_key=given.key,
+        reason=given.reason,
+        seen=given.seen,
+    )
+    return go_to("acts.show", rerun_id=result["rerun_id"])
+
+
+@acts.get(f"{_REPORT}/cancel")
+def preview_cancel(country_id: str, report_id: int) -> Page:
+    """What a cancellation would end, and the form that does it."""
+    [run] = [row for row in rows("report_history", report_id=report_id, country_id=country_id) if row["is_current"]]
+    attempts = rows("report_attempts", report_id=report_id, country_id=country_id)
+    return page("cancel", country_id=country_id, report_id=report_id, run=run, attempts=attempts)
+
+
+@acts.post(f"{_REPORT}/cancel")
+def cancel(country_id: str, report_id: int) -> Response:
+    """Cancel the run that the page has shown."""
+    given = form(Confirmed)
+    [row] = call(
+        "public.cancel_run",
+        columns="cancel_run as result",
+        report_id=report_id,
+        country_id=country_id,
+        reason=given.reason,
+        run_sequence=given.run_sequence,
+        idempotency_key=given.key,
+    )
+    return go_to("acts.show", rerun_id=row["result"]["rerun_id"])
+
+
+@acts.get(f"{_REPORT}/release")
+def preview_release(country_id: str, report_id: int) -> Page:
+    """What a release would put back, and the form that does it."""
+    [run] = [row for row in rows("report_history", report_id=report_id, country_id=country_id) if row["is_current"]]
+    attempts = rows("report_attempts", report_id=report_id, country_id=country_id)
+    return page("release", country_id=country_id, report_id=report_id, run=run, attempts=attempts)
+
+
+@acts.post(f"{_REPORT}/release")
+def release(country_id: str, report_id: int) -> Response:
+    """Put the run that the page has shown back to pending."""
+    given = form(Confirmed)
+    [row] = call(
+        "public.release_stuck_run",
+        columns="release_stuck_run as result",
+        report_id=report_id,
+        country_id=country_id,
+        reason=given.reason,
+        run_sequence=given.run_sequence,
+        idempotency_key=given.key,
+    )
+    result = row["result"]
+    if result["rerun_id"] is None:
+        return go_to("reports.show", country_id=country_id, report_id=report_id)
+    return go_to("acts.show", rerun_id=result["rerun_id"])
+
+
+@acts.get("/acts/<int:rerun_id>")
+def show(rerun_id: int) -> Page:
+    """What was done, and how to take it back."""
+    found = rows("rerun_history", rerun_id=rerun_id)
+    if not found:
+        raise NotFound(f"There is no act #{rerun_id}.")
+    return page("act", act=found[0])
+
+
+@acts.get("/acts/<int:rerun_id>/undo")
+def preview_undo(rerun_id: int) -> Page:
+    """What an undo would put back and what stands in its way, and the form that does it."""
+    found = rows("rerun_history", rerun_id=rerun_id)
+    if not found:
+        raise NotFound(f"There is no act #{rerun_id}.")
+    return page("undo", act=found[0], touched=rows("undo_preview", rerun_id=rerun_id))
+
+
+@acts.post("/acts/<int:rerun_id>/undo")
+def undo(rerun_id: int) -> Response:
+    """Undo the act as the preview has shown it."""
+    given = form(Confirmed)
+    result = done_by.undo_rerun(
+        rerun_id=rerun_id,
+        force=given.force,
+        reason=given.reason,
+        seen=given.seen,
+        idempotency_key=given.key,
+    )
+    return go_to("acts.show", rerun_id=result["undo_id"])

@@ -1,0 +1,119 @@
+"""How values look on the pages: times with their age, numbers with separators, sizes, JSON with indents."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from pyapi.wording import counted, duration, size
+
+__all__ = ["FILTERS", "Readable", "readable_json", "span"]
+
+
+def span(seconds: float | timedelta | None) -> str:
+    """A length of time; nothing where it is not known."""
+    if seconds is None:
+        return ""
+    return duration(seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds))
+
+
+def moment(value: datetime | None) -> Markup:
+    """A time with its zone and age. The console's script shows it in the zone of the browser."""
+    if value is None:
+        return Markup('<span class="none">-</span>')
+    at = (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+    age = (datetime.now(UTC) - at).total_seconds()
+    told = f"{span(age)} ago" if age >= 0 else f"in {span(-age)}"
+    return Markup('<time datetime="{}">{}</time> <span class="age">({})</span>').format(
+        at.isoformat(timespec="milliseconds").replace("+00:00", "Z"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), told
+    )
+
+
+def age(value: datetime | None) -> str:
+    """How long ago a time is."""
+    return "" if value is None else span(datetime.now(UTC) - value)
+
+
+def number(value: float | None) -> str:
+    """A number with separators between thousands."""
+    return "-" if value is None else f"{value:,}"
+
+
+def percent(share: float | None) -> str:
+    """A share between 0 and 1."""
+    return "" if share is None else f"{share:.0%}"
+
+
+def words(name: str | None) -> str:
+    """A name of the database as words: reform_impact becomes reform impact."""
+    return (name or "").replace("_", " ")
+
+
+def listed(values: Iterable[Any] | None, most: int = 10) -> str:
+    """Ids as people write them: #4, #5 and 12 more."""
+    found = list(values or ())
+    text = ", ".join(f"#{value}" for value in found[:most])
+    return f"{text} and {len(found) - most:,} more" if len(found) > most else text
+
+
+# --- JSON ------------------------------------------------------------------------------------
+
+# What JSON is made of. The text is known to be JSON.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
+
+
+class Readable(NamedTuple):
+    """JSON with indents, as far as it is shown, and whether that is all of it."""
+
+    text: str
+    is_whole: bool
+
+
+def readable_json(text: str, longest: int = 200_000) -> Readable:
+    """JSON text in lines with indents. Every key and number stays as it is written, also where it stands twice."""
+    parts: list[str] = []
+    depth, length = 0, 0
+    previous = ""
+    for found in _TOKEN.finditer(text):
+        token = found[0]
+        if token in "]}":
+            depth -= 1
+            part = token if previous in ("[", "{") else "\n" + "  " * depth + token
+        elif token == ",":
+            part = ","
+        elif token == ":":
+            part = ": "
+        else:
+            starts_line = previous in ("[", "{", ",")
+            part = ("\n" + "  " * depth if starts_line else "") + token
+            depth += token in ("[", "{")
+        parts.append(part)
+        previous = token
+        length += len(part)
+        if length > longest:
+            return Readable("".join(parts)[:longest], is_whole=False)
+    return Readable("".join(parts), is_whole=True)
+
+
+def compact(value: Any) -> str:
+    """A value as JSON on one line."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "age": age,
+    "compact": compact,
+    "counted": counted,
+    "listed": listed,
+    "moment": moment,
+    "number": number,
+    "percent": percent,
+    "size": size,
+    "span": span,
+    "words": words,
+}

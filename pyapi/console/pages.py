@@ -1,0 +1,93 @@
+"""What all pages share: who is signed in and what they may do, the frame around a page, forms and their values."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+from flask import g, redirect, render_template, request, url_for
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import BadRequest
+from werkzeug.wrappers import Response
+
+from pyapi.api.requests import call, problems
+from pyapi.console.signing import form_token, may_sign_out
+
+__all__ = ["HEADERS", "Page", "actor", "form", "go_to", "may", "page", "rows"]
+
+Page = tuple[str, int]
+Model = TypeVar("Model", bound=BaseModel)
+
+# A page loads the console's own stylesheet and script, and sends forms to the console. Nothing else.
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    # Outputs and names of people are kept nowhere, and a page that one goes back to looks again.
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    # With less, a browser would not say where a form comes from.
+    "Referrer-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+
+
+def _scopes() -> dict[str, bool]:
+    if "console_scopes" not in g:
+        found = call("public.caller_scopes")
+        g.console_scopes = {row["scope"]: row["is_held"] for row in found}
+        g.console_actor = found[0]["actor"]
+    scopes: dict[str, bool] = g.console_scopes
+    return scopes
+
+
+def may(action: str) -> bool:
+    """Whether the caller holds a scope of reports: read, write, work, rerun or admin. The database says so."""
+    return _scopes().get(f"reports:{action}", False)
+
+
+def actor() -> str | None:
+    """Who is signed in, by the name that the history has."""
+    _scopes()
+    name: str | None = g.console_actor
+    return name
+
+
+def rows(routine: str, **arguments: Any) -> list[dict[str, Any]]:
+    """The rows of a routine of the schema public."""
+    return call(f"public.{routine}", **arguments)
+
+
+def page(template: str, status: int = HTTPStatus.OK, **values: Any) -> Page:
+    """A page in the frame of the console."""
+    # Nobody is signed in where the page of an error says so, or the database is away.
+    known = "console_scopes" in g
+    frame = {
+        "actor": g.console_actor if known else None,
+        "may": may if known else lambda _action: False,
+        "form_token": form_token,
+        "may_sign_out": may_sign_out(),
+        "new_key": lambda: str(uuid.uuid4()),
+        "now": datetime.now(UTC),
+        "version": version("pgreprise"),
+    }
+    return render_template(f"console/{template}.html", **frame, **values), status
+
+
+def form(model: type[Model]) -> Model:
+    """The fields of the form that were filled in. Raises BadRequest when they do not fit ``model``."""
+    given = {name: value.strip() for name, value in request.form.items() if value.strip()}
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise BadRequest(f"The form cannot be used: {problems(error)}. Nothing was done.") from error
+
+
+def go_to(endpoint: str, **values: Any) -> Response:
+    """Go to a page of the console after a form."""
+    return redirect(url_for(f"console.{endpoint}", **values), HTTPStatus.SEE_OTHER)

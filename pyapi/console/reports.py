@@ -1,0 +1,92 @@
+"""Pages of reports: the list, and one report with what belongs to it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from flask import Blueprint, request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from werkzeug.wrappers import Response
+
+from pyapi.api.lists import ReportType, Status
+from pyapi.api.requests import RowId, Text, Written, query
+from pyapi.console.drawing import linkage
+from pyapi.console.pages import Page, go_to, page, rows
+
+__all__ = ["reports"]
+
+reports = Blueprint("reports", __name__, url_prefix="/reports")
+
+_PAGE = 50
+
+
+def _none_if_empty(value: object) -> object:
+    # A form sends every field, also those that nobody has filled in.
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+_Optional = BeforeValidator(_none_if_empty)
+
+
+class Wanted(BaseModel):
+    """Which reports are listed. Fields that are empty do not count."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    report_id: Annotated[RowId | None, Written, _Optional] = None
+    country_id: Annotated[Text | None, _Optional] = None
+    status: Annotated[Status | None, _Optional] = None
+    report_type: Annotated[ReportType | None, _Optional] = None
+    api_version: Annotated[Text | None, _Optional] = None
+    year: Annotated[Text | None, _Optional] = None
+    older_than_minutes: Annotated[int | None, Field(ge=0, le=365_000 * 1_440), Written, _Optional] = None
+    after_report_id: Annotated[RowId | None, Written, _Optional] = None
+
+
+@reports.get("")
+def show_list() -> Page | Response:
+    """Reports that meet conditions, by id, a page at a time."""
+    wanted = query(Wanted)
+    conditions = wanted.model_dump(exclude_none=True)
+    minutes = conditions.pop("older_than_minutes", None)
+    if minutes is not None:
+        conditions["older_than"] = timedelta(minutes=minutes)
+    found = rows("find_reports", max_rows=_PAGE + 1, **conditions)
+    if wanted.report_id is not None and len(found) == 1:
+        return go_to("reports.show", country_id=found[0]["country_id"], report_id=wanted.report_id)
+    given: dict[str, Any] = wanted.model_dump(exclude_none=True)
+    return page(
+        "reports",
+        found=found[:_PAGE],
+        given=given,
+        countries=[row["country_id"] for row in rows("cache_versions")],
+        next_page={**given, "after_report_id": found[_PAGE - 1]["id"]} if len(found) > _PAGE else None,
+        first_page={name: value for name, value in given.items() if name != "after_report_id"},
+        is_first=wanted.after_report_id is None,
+        is_filtered=bool(given.keys() - {"after_report_id"}),
+        batch_filter={
+            name: request.args.get(name, "")
+            for name in ("country_id", "status", "report_type", "api_version", "year")
+            if request.args.get(name)
+        },
+    )
+
+
+@reports.get("/<country_id>/<int:report_id>")
+def show(country_id: str, report_id: int) -> Page:
+    """One report: how it is now, what belongs to it, its runs, and what may be done."""
+    of = {"report_id": report_id, "country_id": country_id}
+    runs = rows("report_history", **of)
+    [listed] = rows("find_reports", **of)
+    touched = rows("rerun_preview", **of)
+    return page(
+        "report",
+        report=listed,
+        run=next(run for run in runs if run["is_current"]),
+        runs=runs,
+        touched=touched,
+        picture=linkage(report_id, touched),
+        attempts=rows("report_attempts", **of),
+        good_runs=[run["run_sequence"] for run in runs if run["has_output"] and run["run_sequence"] is not None],
+    )
