@@ -143,7 +143,6 @@ ROUTINES = (
     "recorded_runs",
     "report_history",
     "report_run_output",
-    "check_max_rows",
     "pointer_order",
     "json_container",
     "json_differences",
