@@ -132,7 +132,6 @@ ROUTINES = (
     "release_run",
     "release_stuck",
     "release_stuck_runs",
-    "check_max_rows",
     "report_defects",
     "defect_counts",
     "mismatched_cache_versions",
