@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Blueprint, Flask, Response
+from werkzeug.exceptions import NotFound
 
 from pyapi.api.paths import CONSOLE
 from pyapi.console import formats
@@ -25,6 +26,10 @@ def _guard(response: Response) -> Response:
     return response
 
 
+def _no_such_page(path: str) -> None:  # noqa: ARG001
+    raise NotFound("The console has no such page.")
+
+
 def register_console(app: Flask, sign_in: SignIn) -> None:
     """Serve the console below /console. ``sign_in`` says how operators sign in."""
     console = Blueprint(
@@ -36,6 +41,8 @@ def register_console(app: Flask, sign_in: SignIn) -> None:
     )
     for blueprint in _PAGES:
         console.register_blueprint(blueprint)
+    # Else the API would answer, which knows no operator.
+    console.add_url_rule("/<path:path>", view_func=_no_such_page)
     app.extensions[SIGN_IN] = sign_in
     app.jinja_env.filters.update(formats.FILTERS)
     console.before_request(let_in)

@@ -5,15 +5,22 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from flask import Blueprint
+from werkzeug.wrappers import Response
 
 from pyapi.console.drawing import acts_chart
-from pyapi.console.pages import Page, page, rows
+from pyapi.console.pages import Page, go_to, page, rows
 
 __all__ = ["overview"]
 
 overview = Blueprint("overview", __name__)
 
 _HOURS = 24
+
+
+@overview.get("/")
+def lead_here() -> Response:
+    """The overview has one address."""
+    return go_to("overview.show")
 
 
 @overview.get("")
