@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import NotFound
 
 from pyapi.api.paths import CONSOLE
@@ -22,11 +22,14 @@ _PAGES = (overview, reports, results, acts, session)
 
 
 def _guard(response: Response) -> Response:
-    response.headers.update(HEADERS)
+    for name, value in HEADERS.items():
+        # The stylesheet and the script may be kept; the browser asks whether they are still the same.
+        if name != "Cache-Control" or request.endpoint != f"{CONSOLE}.static":
+            response.headers[name] = value
     return response
 
 
-def _no_such_page(path: str) -> None:  # noqa: ARG001
+def _no_such_page(path: str) -> str:  # noqa: ARG001
     raise NotFound("The console has no such page.")
 
 
