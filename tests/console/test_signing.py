@@ -179,6 +179,28 @@ def test_signing_in_leads_to_pages_of_the_console_only(stranger: Operator, wante
     assert page.path == "/console"
 
 
+def test_a_link_of_another_site_leads_in_without_a_second_sign_in(stranger: Operator, report: int) -> None:
+    stranger.sign_in(signed(claims()))
+    token = cookie(stranger, "pgreprise_console") or ""
+    wanted = f"/console/reports/us/{report}?x=1"
+    # A browser sends no strict cookie along.
+    stranger.client.delete_cookie("pgreprise_console", path="/console")
+    page = stranger.open(wanted, headers={"Sec-Fetch-Site": "cross-site"})
+    assert page.status == 200
+    [onward] = page.links
+    assert f'content="0; url={onward.replace("&", "&amp;")}"' in page.response.text
+    stranger.client.set_cookie("pgreprise_console", token, path="/console")
+    assert stranger.open(onward, headers={"Sec-Fetch-Site": "same-origin"}).path == wanted
+
+
+def test_a_link_of_another_site_asks_a_stranger_to_sign_in(stranger: Operator, report: int) -> None:
+    [onward] = stranger.open(f"/console/reports/us/{report}", headers={"Sec-Fetch-Site": "cross-site"}).links
+    page = stranger.open(onward, headers={"Sec-Fetch-Site": "same-origin"})
+    assert page.heading == "Sign in"
+    page = stranger.send(page.form("/sign-in"), token=signed(claims()))
+    assert page.path == f"/console/reports/us/{report}"
+
+
 def test_a_form_of_one_person_is_none_of_another(stranger: Operator, report: int, dba: Connection) -> None:
     stranger.sign_in(signed(claims(scope=ALL)))
     form = stranger.open(f"/console/reports/us/{report}/rerun").form("/rerun")
