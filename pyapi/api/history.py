@@ -46,6 +46,7 @@ class Conditions(BaseModel):
     country_id: Annotated[Text, Field(description="Acts on rows of this country.")] = None  # type: ignore[assignment]
     report_id: Annotated[RowId, Written, Field(description="Acts on this report.")] = None  # type: ignore[assignment]
     batch_id: Annotated[RowId, Written, Field(description="Reruns of this batch.")] = None  # type: ignore[assignment]
+    rerun_id: Annotated[RowId, Written, Field(description="This act only.")] = None  # type: ignore[assignment]
     before: Annotated[RowId, Written, Field(description="The next page: acts before this rerun_id.")] = None  # type: ignore[assignment]
     max_rows: Annotated[int, Written, Field(ge=1, le=_LARGEST_PAGE, description="The length of a page.")] = 100
 

@@ -1,13 +1,13 @@
 """The routines of the reports domain.
 
-Revision: reports_0008
-Revises: reports_0007
+Revision: reports_0009
+Revises: reports_0008
 """
 
 from alembic import op
 
-revision = "reports_0008"
-down_revision = "reports_0007"
+revision = "reports_0009"
+down_revision = "reports_0008"
 branch_labels = None
 depends_on = None
 
