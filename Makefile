@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test client bench stress lint format docs picture clean
+.PHONY: help run test browser client bench stress lint format docs picture clean
 
 help:  ## show these targets
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: $(VENV)/run  ## start PostgreSQL and the API on http://127.0.0.1:$PORT, with sample data
 	@PORT=$(PORT) exec $(BIN)/pgreprise up
@@ -18,6 +18,8 @@ run: $(VENV)/run  ## start PostgreSQL and the API on http://127.0.0.1:$PORT, wit
 # One process more than two processors, since some tests wait.
 test: $(VENV)/dev  ## run the whole test suite (ARGS='-k rerun' for a part of it)
 	$(BIN)/pytest --numprocesses 3 $(ARGS)
+
+browser: $(VENV)/browser  ## install what tests/console drives Debian's chromium-headless-shell with (needs npm)
 
 client: $(VENV)/run  ## test clients/js, against the API too (needs node 20 or newer and npm)
 	cd clients/js && npm install --no-audit --no-fund --loglevel=error && npm test
@@ -61,6 +63,11 @@ $(VENV)/run: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/bench: $(VENV)/dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	@touch $@
+
+$(VENV)/browser: $(VENV)/dev tests/console/package.json
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,browser]'
+	cd tests/console && npm install --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(VENV)/docs: $(BIN)/python pyproject.toml constraints.txt
