@@ -168,6 +168,7 @@ ROUTINES = (
     "find_reports",
     "rerun_history",
     "count_refusals",
+    "count_batch_refusals",
     "record_refusal",
     "act_counts",
     "rerun_preview",

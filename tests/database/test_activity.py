@@ -254,3 +254,29 @@ def test_the_refused_reports_of_a_batch_count(sandbox: Connection) -> None:
     assert refusals(sandbox) == [("batch", "RR002", 2)]
     sandbox.execute("select rerun_batch_chunk(%s)", (batch,))
     assert refusals(sandbox) == [("batch", "RR002", 2), ("batch", "RR005", 1)]
+
+
+def test_a_batch_does_not_wait_long_for_a_counter_and_goes_on_without_it(connect: Connect, dba: Connection) -> None:
+    ids = [add_report(dba, 999)]
+    batch = one(dba, "select create_rerun_batch(jsonb_build_object('ids', %s::bigint[])) as id", ids)["id"]
+    holder = connect(autocommit=False)
+    holder.execute("select pgreprise.count_refusals('batch', 'RR002')")
+    # Without a limit of its own it would wait for ever.
+    assert one(dba, "select rerun_batch_chunk(%s) as done", batch)["done"]["refused"] == 1
+    holder.commit()
+    assert refusals(dba) == [("batch", "RR002", 1)]
+    assert len(dba.execute("select * from rerun_batch_refusals(%s)", (batch,)).fetchall()) == 1
+
+
+def test_a_batch_at_repeatable_read_goes_on_when_others_count(connect: Connect, dba: Connection) -> None:
+    ids = [add_report(dba, 999)]
+    batch = one(dba, "select create_rerun_batch(jsonb_build_object('ids', %s::bigint[])) as id", ids)["id"]
+    dba.execute("select pgreprise.count_refusals('batch', 'RR002')")
+    runner = connect()
+    with runner.transaction():
+        runner.execute("set transaction isolation level repeatable read")
+        runner.execute("select 1 from pg_class limit 1")
+        dba.execute("select pgreprise.count_refusals('batch', 'RR002')")
+        runner.execute("select rerun_batch_chunk(%s)", (batch,))
+    assert refusals(dba) == [("batch", "RR002", 2)]
+    assert one(dba, "select refused from pgreprise.rerun_batch where batch_id = %s", batch)["refused"] == 1

@@ -131,6 +131,10 @@ def test_pages_are_all_of_it_in_its_order(
 
 @pytest.mark.usefixtures("many")
 def test_a_page_stops_reading_when_it_is_full(dba: Connection) -> None:
+    dba.execute(
+        "insert into public.report_outputs (country_id, simulation_1_id, api_version, status)"
+        " select 'us', 1, 'r1', 'complete' from generate_series(1, 60000)"
+    )
     dba.execute("analyze")
     read = "select seq_tup_read + idx_tup_fetch as rows from pg_stat_xact_user_tables where relname = 'report_outputs'"
     with dba.transaction():
