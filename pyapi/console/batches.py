@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+import logging
+import time
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, request, stream_with_context
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, TimeoutError
 from werkzeug.exceptions import BadRequest, ServiceUnavailable
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -33,9 +35,11 @@ from pyapi.batches import (
 from pyapi.chunks import do_chunk
 from pyapi.console.pages import Page, form, go_to, look_again, may, page, rows
 from pyapi.console.running import runner
-from pyapi.database import sqlstate
+from pyapi.database import is_passing, sqlstate
 
 __all__ = ["batches"]
+
+logger = logging.getLogger(__name__)
 
 batches = Blueprint("batches", __name__, url_prefix="/batches")
 
@@ -44,6 +48,8 @@ _CONDITIONS = ("country", "status", "report_type", "year", "api_version")
 _BAD_FILTER = "RR015"
 # A chunk is one call, which may take as long as a request, and the page tells of the progress after each.
 _CHUNK_REPORTS = "100"
+# After these it is tried again where the database is away, or has no connection for it.
+_PAUSES_SECONDS = (1, 5, 20)
 # Spreadsheets take what begins so for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -261,48 +267,53 @@ def _cell(value: Any) -> Any:
 # --- running, ending, undoing ----------------------------------------------------------------
 
 
-def _start_rerun(batch_id: int) -> None:
-    """Rerun what remains of a batch in this process. Raises what the first chunk raises."""
-    # A thread has no request.
+def _chunks_of(routine: str, place: str, **arguments: Any) -> Callable[[int | None], dict[str, Any]]:
+    """What does one chunk after another as the caller of this request, also in a thread, which has no request.
+
+    ``place`` names the argument for the position of the chunk.
+    """
     engine, claims = caller()
     asked = request_context()
 
-    def do(after: int | None) -> dict[str, Any]:
-        return do_chunk(
-            engine,
-            "public.rerun_batch_chunk",
-            claims=claims,
-            request=asked,
-            batch_id=batch_id,
-            chunk_size=_CHUNK_REPORTS,
-            after_report_id=after,
-        )
+    def do(position: int | None) -> dict[str, Any]:
+        # Somebody waits for the first. A chunk that was done, although nobody heard of it, is not done again.
+        for pause in (*(_PAUSES_SECONDS if position is not None else ()), None):
+            try:
+                return do_chunk(
+                    engine, f"public.{routine}", claims=claims, request=asked, **arguments, **{place: position}
+                )
+            except (DBAPIError, TimeoutError) as error:
+                if pause is None or (isinstance(error, DBAPIError) and not is_passing(error)):
+                    raise
+                logger.warning("batch %s is tried again in %s seconds: %s", arguments["batch_id"], pause, error)
+            time.sleep(pause)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    return do
+
+
+def _start_rerun(batch_id: int) -> None:
+    """Rerun what remains of a batch in this process. Raises what the first chunk raises."""
+    engine, claims = caller()
 
     def remaining() -> int:
         [row] = database.call(engine, "public.rerun_batches", columns="remaining", claims=claims, batch_id=batch_id)
         return int(row["remaining"])
 
+    do = _chunks_of("rerun_batch_chunk", "after_report_id", batch_id=batch_id, chunk_size=_CHUNK_REPORTS)
     runner().start(("rerun", batch_id), rerun_chunks(do, remaining))
 
 
 def _start_undo(batch_id: int, given: Confirmed) -> None:
     """Undo the reruns of a batch in this process. Raises what the first chunk raises."""
-    engine, claims = caller()
-    asked = request_context()
-
-    def do(before: int | None) -> dict[str, Any]:
-        return do_chunk(
-            engine,
-            "public.undo_batch_chunk",
-            claims=claims,
-            request=asked,
-            batch_id=batch_id,
-            before_rerun_id=before,
-            force=given.force,
-            chunk_size=_CHUNK_REPORTS,
-            reason=given.reason,
-        )
-
+    do = _chunks_of(
+        "undo_batch_chunk",
+        "before_rerun_id",
+        batch_id=batch_id,
+        force=given.force,
+        chunk_size=_CHUNK_REPORTS,
+        reason=given.reason,
+    )
     runner().start(("undo", batch_id), undo_chunks(do))
 
 
