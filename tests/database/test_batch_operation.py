@@ -156,6 +156,11 @@ def test_a_batch_is_cancelled_once_and_not_when_it_is_finished(sandbox: Connecti
     finished, cancelled = create(sandbox, reports[:1]), create(sandbox, reports[1:])
     chunk(sandbox, finished)
     sandbox.execute("select cancel_rerun_batch(%s)", (cancelled,))
+    before = everything(sandbox)
+    # A second click of the same person.
+    assert one(sandbox, "select cancel_rerun_batch(%s) as left", cancelled)["left"] == 2
+    assert everything(sandbox) == before
+    sandbox.execute("""set local request.jwt.claims = '{"sub": "bob", "scope": "reports:read reports:rerun"}'""")
     for batch, words in ((finished, "is finished since"), (cancelled, "was cancelled at")):
         before = everything(sandbox)
         said = refusal(sandbox, "select cancel_rerun_batch(%s)", batch)
