@@ -183,6 +183,7 @@ ROUTINES = (
     "require_batch",
     "batch_filter",
     "batch_reports",
+    "is_large_batch",
     "rerun_batch_preview",
     "sharing_reports",
     "batch_seen",

@@ -8,17 +8,19 @@ from werkzeug.exceptions import NotFound
 from pyapi.api.paths import CONSOLE
 from pyapi.console import formats
 from pyapi.console.acts import acts
+from pyapi.console.batches import batches
 from pyapi.console.errors import register_error_pages
 from pyapi.console.overview import overview
 from pyapi.console.pages import HEADERS
 from pyapi.console.reports import reports
 from pyapi.console.results import results
+from pyapi.console.running import RUNNER, Runner
 from pyapi.console.session import session
 from pyapi.console.signing import SIGN_IN, SignIn, keep_form_key, let_in
 
 __all__ = ["SignIn", "register_console"]
 
-_PAGES = (overview, reports, results, acts, session)
+_PAGES = (overview, reports, results, acts, batches, session)
 
 
 def _guard(response: Response) -> Response:
@@ -47,6 +49,7 @@ def register_console(app: Flask, sign_in: SignIn) -> None:
     # Else the API would answer, which knows no operator.
     console.add_url_rule("/<path:path>", view_func=_no_such_page)
     app.extensions[SIGN_IN] = sign_in
+    app.extensions[RUNNER] = Runner()
     app.jinja_env.filters.update(formats.FILTERS)
     console.before_request(let_in)
     console.after_request(keep_form_key)

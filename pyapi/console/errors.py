@@ -22,6 +22,7 @@ _HINTS: Mapping[str, str] = {
     "RR019": "The page of the report lists its runs, and says which of them have an output.",
     "RR020": "Look at the report again.",
     "RR024": "Give the number of reports that the preview has found.",
+    "RR025": "What it has rerun stays, and can be undone. For other reports make another batch.",
     "RR029": "Look at the preview again. What has moved is in it.",
 }
 _TITLES: Mapping[int, str] = {
@@ -45,7 +46,7 @@ def _error_page(error: Exception) -> Response:
         code=told.code,
         hint=_HINTS.get(told.code, told.hint),
         # The page with the form, which looks again.
-        again=request.path if request.method == "POST" else None,
+        again=g.get("console_again") or (request.script_root + request.path if request.method == "POST" else None),
     )
     response = make_response(text, status)
     for name, value in told.headers:

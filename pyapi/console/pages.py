@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 from pyapi.api.requests import call, problems
 from pyapi.console.signing import form_token, may_sign_out
 
-__all__ = ["HEADERS", "Page", "actor", "form", "go_to", "may", "page", "rows"]
+__all__ = ["HEADERS", "Page", "actor", "form", "go_to", "look_again", "may", "page", "rows"]
 
 Page = tuple[str, int]
 Model = TypeVar("Model", bound=BaseModel)
@@ -93,3 +93,8 @@ def form(model: type[Model]) -> Model:
 def go_to(endpoint: str, **values: Any) -> Response:
     """Go to a page of the console after a form."""
     return redirect(url_for(f"console.{endpoint}", **values), HTTPStatus.SEE_OTHER)
+
+
+def look_again(endpoint: str, **values: Any) -> None:
+    """Name the page that looks again, where the request is refused and that is not the page of its own path."""
+    g.console_again = url_for(f"console.{endpoint}", **values)

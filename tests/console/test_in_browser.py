@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
@@ -304,6 +305,30 @@ def test_everything_is_reached_with_the_keyboard(site: Site, new_visitor: NewVis
     expect(page.get_by_text("went back to pending, as run 2")).to_be_visible()
 
 
+# --- many at once ----------------------------------------------------------------------------
+
+
+@BROWSERS
+def test_many_reports_are_rerun_together_and_taken_back(
+    new_site: NewSite, new_visitor: NewVisitor, options: dict[str, Any]
+) -> None:
+    site = new_site()
+    page = new_visitor(site, **options).page
+    page.goto("/console/reports?country_id=us&status=complete")
+    page.get_by_role("link", name="Rerun all that match…").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Rerun these reports?")
+    expect(page.get_by_role("checkbox", name="complete")).to_be_checked()
+    with connect(site.database) as connection:
+        count = one(connection, "select count(*) as found from find_reports('us', 'complete')")["found"]
+    confirm(page, f"Rerun {count} reports", "new model")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("finished")
+    expect(page.get_by_text(f"{count} of {count} reports done")).to_be_visible()
+    page.get_by_role("link", name="Undo…").click()
+    confirm(page, f"Undo {count} reruns", "old model")
+    expect(page.get_by_text("Everything that it had rerun is undone")).to_be_visible()
+    assert acts(site) == [("rerun", "operator", "new model")] * count + [("undo", "operator", "old model")] * count
+
+
 # --- large things ----------------------------------------------------------------------------
 
 
@@ -342,6 +367,7 @@ def lively(serve_sample: Callable[..., Site]) -> Iterator[Site]:
 def paths(connection: Connection) -> list[str]:
     """Every kind of page."""
     act = one(connection, "select max(rerun_id) as id from rerun_history(kind => 'rerun')")["id"]
+    batch = one(connection, "select max(id) as id from rerun_batches()")["id"]
     return [
         "/console",
         "/console/reports",
@@ -353,6 +379,12 @@ def paths(connection: Connection) -> list[str]:
         "/console/reports/us/2/compare?run_sequence=1&other_run_sequence=1",
         f"/console/acts/{act}",
         f"/console/acts/{act}/undo",
+        "/console/batches",
+        "/console/batches/new",
+        "/console/batches/new?country=us&ids=2%204%206%204711",
+        f"/console/batches/{batch}?undo=yes",
+        f"/console/batches/{batch}/cancel",
+        f"/console/batches/{batch}/undo",
     ]
 
 
@@ -361,7 +393,7 @@ def paths(connection: Connection) -> list[str]:
 def test_every_page_is_accessible_and_fits(
     lively: Site, new_visitor: NewVisitor, size: tuple[int, int], dark: bool
 ) -> None:
-    visitor = new_visitor(size=size, dark=dark)
+    visitor = new_visitor(lively, size=size, dark=dark)
     with connect(lively.database) as connection:
         every = paths(connection)
     for path in every:

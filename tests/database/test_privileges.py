@@ -143,6 +143,7 @@ EXPECTED = {
     "pgreprise.archived_outputs": INTERNAL,
     "pgreprise.batch_filter": INTERNAL,
     "pgreprise.batch_reports": INTERNAL,
+    "pgreprise.is_large_batch": INTERNAL,
     "pgreprise.before_routine": INTERNAL,
     "pgreprise.dependent_routines": INTERNAL,
     "pgreprise.enter": INTERNAL,
