@@ -8,9 +8,10 @@ from werkzeug.exceptions import NotFound
 from pyapi.api.paths import CONSOLE
 from pyapi.console import formats
 from pyapi.console.acts import acts
+from pyapi.console.carbon import carbon
 from pyapi.console.errors import register_error_pages
 from pyapi.console.overview import overview
-from pyapi.console.pages import HEADERS
+from pyapi.console.pages import HEADERS, require_domain
 from pyapi.console.reports import reports
 from pyapi.console.results import results
 from pyapi.console.session import session
@@ -18,7 +19,7 @@ from pyapi.console.signing import SIGN_IN, SignIn, keep_form_key, let_in
 
 __all__ = ["SignIn", "register_console"]
 
-_PAGES = (overview, reports, results, acts, session)
+_PAGES = (overview, reports, results, acts, carbon, session)
 
 
 def _guard(response: Response) -> Response:
@@ -49,6 +50,7 @@ def register_console(app: Flask, sign_in: SignIn) -> None:
     app.extensions[SIGN_IN] = sign_in
     app.jinja_env.filters.update(formats.FILTERS)
     console.before_request(let_in)
+    console.before_request(require_domain)
     console.after_request(keep_form_key)
     console.after_request(_guard)
     register_error_pages(console)
