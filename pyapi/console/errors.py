@@ -15,6 +15,9 @@ __all__ = ["register_error_pages"]
 
 # What to do next, where the API's hint is about its own paths and bodies.
 _HINTS: Mapping[str, str] = {
+    "RC001": "The page of units lists those that there are.",
+    "RC002": "The page of units shows which roles your token has. Ask for a role on this unit.",
+    "RC003": "The list of carbon reports has those that there are. An explore report that was replaced has a new id.",
     "RR010": "Undo the later acts first, the newest first. Where that is refused too, rerun the report.",
     "RR013": "The history lists the acts that there are.",
     "RR014": "The history of the report shows what can be undone.",

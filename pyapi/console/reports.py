@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from flask import Blueprint, request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
 from werkzeug.wrappers import Response
 
 from pyapi.api.lists import ReportType, Status
 from pyapi.api.requests import RowId, Text, Written, call, query
 from pyapi.console.drawing import linkage
-from pyapi.console.pages import Page, go_to, page, rows
+from pyapi.console.pages import Optional, Page, go_to, page, rows
 from pyapi.database import sqlstate
 
 __all__ = ["reports"]
@@ -25,27 +25,19 @@ _PAGE = 50
 _NO_RESULT = "RR019"
 
 
-def _none_if_empty(value: object) -> object:
-    # A form sends every field, also those that nobody has filled in.
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-_Optional = BeforeValidator(_none_if_empty)
-
-
 class Wanted(BaseModel):
     """Which reports are listed. Fields that are empty do not count."""
 
     model_config = ConfigDict(extra="ignore")
 
-    report_id: Annotated[RowId | None, Written, _Optional] = None
-    country_id: Annotated[Text | None, _Optional] = None
-    status: Annotated[Status | None, _Optional] = None
-    report_type: Annotated[ReportType | None, _Optional] = None
-    api_version: Annotated[Text | None, _Optional] = None
-    year: Annotated[Text | None, _Optional] = None
-    older_than_minutes: Annotated[int | None, Field(ge=0, le=365_000 * 1_440), Written, _Optional] = None
-    after_report_id: Annotated[RowId | None, Written, _Optional] = None
+    report_id: Annotated[RowId | None, Written, Optional] = None
+    country_id: Annotated[Text | None, Optional] = None
+    status: Annotated[Status | None, Optional] = None
+    report_type: Annotated[ReportType | None, Optional] = None
+    api_version: Annotated[Text | None, Optional] = None
+    year: Annotated[Text | None, Optional] = None
+    older_than_minutes: Annotated[int | None, Field(ge=0, le=365_000 * 1_440), Written, Optional] = None
+    after_report_id: Annotated[RowId | None, Written, Optional] = None
 
 
 @reports.get("")
