@@ -291,7 +291,7 @@ def test_stale_explore_reports_are_marked_by_their_age(operator: Operator, dba: 
     assert "2020 in use" in text
     assert "23 h 59 min" in text
     assert "2021 stale" in text
-    assert "2022 stale - not known" in text
+    assert "2022 stale nobody recorded it" in text
     assert "3 d 2 h" in text
     assert "3 failures since" in text
     assert "canceling statement due to lock timeout" in text
@@ -335,6 +335,19 @@ def test_a_refresh_says_what_it_deletes_and_a_double_click_does_it_once(
     # The page can be sent to a colleague, and the preview has no form any more.
     assert operator.open(done.path).heading == done.heading
     assert not [found for found in operator.open(preview.path).forms if found.action.endswith("/refresh")]
+
+
+def test_who_may_only_view_a_unit_is_not_offered_a_replacement(
+    stranger: Operator, dba: Connection, here: int, scratch: int
+) -> None:
+    dba.execute("delete from pgreprise.carbon_role_right where resource = 'reports' and action = 'edit'")
+    alice = signed_in(stranger, role(PRINCIPAL, "unit", "0184"))
+    page = alice.open(f"{PRESENT}/explore")
+    assert ids(page, "reports") == [scratch]
+    assert not [link for link in page.links if link.endswith("/refresh")]
+    page = alice.open(f"{PRESENT}/explore/{here}/2025/refresh")
+    assert "Your roles let you view the reports of this unit, not edit them." in page.text
+    assert not [form for form in page.forms if form.action.endswith("/refresh")]
 
 
 def test_a_report_that_is_used_after_it_was_shown_is_kept(
