@@ -36,6 +36,7 @@ __all__ = [
 Page = tuple[str, int]
 Model = TypeVar("Model", bound=BaseModel)
 
+
 def _none_if_empty(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 

@@ -146,5 +146,9 @@ class _Check:
             else:
                 severity = "problem"
                 is_behind = code in NOT_INSTALLED and self.is_behind
-                remedy = "pgreprise migrate" if is_behind else "Solve the other problems first. Then run the doctor again."
-            yield Finding(name, severity, f"This could not be checked: {reason}.", remedy, is_unchecked=severity == "note")
+                remedy = (
+                    "pgreprise migrate" if is_behind else "Solve the other problems first. Then run the doctor again."
+                )
+            yield Finding(
+                name, severity, f"This could not be checked: {reason}.", remedy, is_unchecked=severity == "note"
+            )
