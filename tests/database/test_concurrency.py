@@ -85,6 +85,7 @@ def test_a_writer_waits_five_seconds_at_most_or_as_long_as_its_caller_said(sandb
         f"select cancel_run({claimed['report_id']})",
         f"select release_stuck_run({stuck})",
         "select * from release_stuck_runs(interval '0')",
+        "select record_refusal('rerun', 'RR002')",
     ]
     # The other domains' are tested by themselves.
     writers = sandbox.execute(
