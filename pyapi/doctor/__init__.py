@@ -22,12 +22,12 @@ from pyapi.schema.migrate import NOT_INSTALLED
 __all__ = ["Finding", "examine"]
 
 
-def examine(engine: Engine) -> list[Finding]:
+def examine(engine: Engine, *, migrates: bool = True) -> list[Finding]:
     """Check everything and change nothing.
 
-    The engine should connect as the role that migrates, because another role cannot compare routines. On a standby,
-    and in a database that is read only, what would have to be installed to be compared is left out, and one note says
-    so.
+    The engine should connect as the role that migrates, because another role cannot compare routines. For a role that
+    never ``migrates`` nothing is said of rights that only a migration needs. On a standby, and in a database that is
+    read only, what would have to be installed to be compared is left out, and one note says so.
     Raises sqlalchemy.exc.DBAPIError when the database cannot be reached or pgreprise is not installed in it.
     """
     connection: Any = engine.raw_connection()
@@ -68,7 +68,7 @@ def examine(engine: Engine) -> list[Finding]:
         findings += check("indexes", lambda: installation.missing_indexes(database, sql))
         findings += check("rights", lambda: privileges.wrong_rights(database))
         for domain in examined:
-            findings += check("tables", partial(host.unfit_tables, database, domain))
+            findings += check("tables", partial(host.unfit_tables, database, domain, migrates=migrates))
         if asked:
             findings += check("sequences", lambda: tables.taken_ids(database))
         if "carbon" in asked:

@@ -1,10 +1,9 @@
 -- undo_batch_chunk(batch_id, before_rerun_id, force, chunk_size, reason, expected_reruns): undoes the next reruns of a
--- batch, in one transaction: the newest ones before before_rerun_id (null for the newest of all).
--- undo_rerun_batch() and `pgreprise undo --batch` call it repeatedly. Reruns that cannot be undone are listed and not changed,
--- and so are those that need a row which somebody else holds ("left"). Without a lock_timeout of the caller it waits a
--- second before it leaves one. Call it again for them.
--- expected_reruns is how many reruns of the batch a preview has found that are not undone. With it and without a
--- position nothing is undone where there are more or fewer now.
+-- batch, in one transaction: the newest ones before before_rerun_id (null for the newest of all). undo_rerun_batch()
+-- and `pgreprise undo --batch` call it repeatedly. Reruns that cannot be undone are listed and not changed, and so are
+-- those that need a row which somebody else holds ("left"). Without a lock_timeout of the caller it waits a second
+-- before it leaves one. Call it again for them. expected_reruns is how many reruns of the batch a preview has found
+-- that are not undone. With it and without a position nothing is undone where there are more or fewer now.
 -- Returns {"reruns": how many this chunk looked at, "undone", "refused": [{"rerun_id", "report_id", "errcode",
 -- "message"}, ...], "left": likewise, "before": the position for the next chunk}; 0 reruns when none is left.
 -- Raises RR016 for a chunk_size that is not between 1 and 100000, RR017 when the caller's token may not, or may not
