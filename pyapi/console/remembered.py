@@ -31,6 +31,8 @@ _SHORTEST_SECONDS = 10
 _TIMES_ITS_COST = 10
 # How long a page waits for an answer before it is shown without.
 _WAIT_SECONDS = 2
+# Each question that is being answered holds a connection to the database, which requests and batches need too.
+_MOST_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -50,19 +52,26 @@ class Remembered:
         self._answers: dict[str, Answer] = {}
         self._asked: dict[str, threading.Event] = {}
         self._errors: dict[str, Exception] = {}
+        # Until when a question that has failed after a long time is not asked again.
+        self._rests_until: dict[str, float] = {}
+        self._places = threading.Semaphore(_MOST_AT_ONCE)
         self._wait_seconds = wait_seconds
 
     def get(self, question: str, ask: Callable[[], Any], *, anew: bool = False) -> Answer | None:
         """The answer to a question, which ``ask`` finds in a thread of its own; None where that takes long.
 
         An old answer is returned while a new one is on its way, but where it is wanted ``anew``. Raises the error of
-        ``ask`` where there is no answer at all.
+        ``ask`` where there is no answer at all. Of an error that took longer than anybody waits only the log tells:
+        the page is shown without, and the question rests as long as after an answer.
         """
         with self._lock:
             known = self._answers.get(question)
-            is_good = known is not None and time.monotonic() < known.until and not anew
+            good_until = known.until if known is not None else 0.0
+            is_due = anew or time.monotonic() >= max(good_until, self._rests_until.get(question, 0.0))
             asked = self._asked.get(question)
-            if not is_good and asked is None:
+            if is_due and asked is None:
+                # An earlier error says nothing of now.
+                self._errors.pop(question, None)
                 asked = self._asked[question] = threading.Event()
                 # A daemon, for which the end of the process does not wait.
                 threading.Thread(target=self._find, args=(question, ask, asked), name=question, daemon=True).start()
@@ -74,24 +83,32 @@ class Remembered:
             return self._answers.get(question)
 
     def _find(self, question: str, ask: Callable[[], Any], asked: threading.Event) -> None:
-        began = time.monotonic()
         try:
-            value = ask()
-        except Exception as error:
-            # The next page asks again.
-            logger.warning("%s could not be found out: %s", question, error)
-            with self._lock:
-                self._errors[question] = error
-        else:
-            took = time.monotonic() - began
-            until = time.monotonic() + max(_SHORTEST_SECONDS, _TIMES_ITS_COST * took)
-            with self._lock:
-                self._errors.pop(question, None)
-                self._answers[question] = Answer(value, datetime.now(UTC), until)
+            with self._places:
+                self._ask(question, ask)
         finally:
             with self._lock:
                 del self._asked[question]
             asked.set()
+
+    def _ask(self, question: str, ask: Callable[[], Any]) -> None:
+        began = time.monotonic()
+        try:
+            value = ask()
+        except Exception as error:
+            logger.warning("%s could not be found out: %s", question, error)
+            took = time.monotonic() - began
+            with self._lock:
+                if took > self._wait_seconds:
+                    self._rests_until[question] = time.monotonic() + _TIMES_ITS_COST * took
+                else:
+                    # The next page asks again.
+                    self._errors[question] = error
+        else:
+            took = time.monotonic() - began
+            until = time.monotonic() + max(_SHORTEST_SECONDS, _TIMES_ITS_COST * took)
+            with self._lock:
+                self._answers[question] = Answer(value, datetime.now(UTC), until)
 
 
 def remembered(question: str, ask: Callable[[], Any], *, scope: str = "read", anew: bool = False) -> Answer | None:
