@@ -28,8 +28,13 @@ class Confirmed(BaseModel):
     reason: Text | None = None
     # The token of the preview; none is the token of no preview, which the database refuses.
     seen: Text = ""
-    run_sequence: RunNumber | None = None
     force: bool = False
+
+
+class ConfirmedForRun(Confirmed):
+    """A form that ends or releases the run that its page has shown."""
+
+    run_sequence: RunNumber
 
 
 @acts.get(f"{_REPORT}/rerun")
@@ -63,7 +68,7 @@ def _preview_of_run(template: str, country_id: str, report_id: int) -> Page:
 
 def _act_on_run(routine: str, country_id: str, report_id: int) -> Response:
     """Do to the run that the page has shown what a routine does, and tell it."""
-    given = form(Confirmed)
+    given = form(ConfirmedForRun)
     [row] = call(
         f"public.{routine}",
         columns=f"{routine} as result",

@@ -157,6 +157,19 @@ def test_a_cancellation_is_of_the_run_that_the_page_has_shown(operator: Operator
     assert everything(dba) == before
 
 
+def test_a_cancellation_or_a_release_of_no_run_in_particular_is_refused(
+    operator: Operator, report: int, dba: Connection
+) -> None:
+    dba.execute("update report_outputs set status = 'running' where id = %s", [report])
+    before = everything(dba)
+    for name in ("cancel", "release"):
+        form = operator.open(f"/console/reports/us/{report}/{name}").form(f"/{name}")
+        page = operator.send(form, reason="whatever runs", run_sequence="")
+        assert page.status == 400
+        assert "run_sequence" in page.text
+    assert everything(dba) == before
+
+
 def test_a_run_whose_worker_is_alive_is_not_released(operator: Operator, report: int, dba: Connection) -> None:
     dba.execute("call rerun_report(%s)", [report])
     dba.execute("select from claim_report('worker 8', lease => interval '10 minutes', report_id => %s)", [report])
@@ -210,9 +223,9 @@ def test_a_form_that_was_made_by_hand_is_refused_with_a_sentence(
     before = everything(dba)
     assert operator.send(form, key="").status == 400
     assert operator.send(form, key="x" * 300, reason="long key").status == 400
-    page = operator.send(form, run_sequence="two")
+    page = operator.send(form, force="perhaps")
     assert page.status == 400
-    assert "run_sequence" in page.text
+    assert "force" in page.text
     assert operator.send(form, reason="x" * 1001).status == 400
     assert everything(dba) == before
 
