@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.database import call, sqlstate
 from pyapi.doctor import carbon, claims, economy_cache, history, host, installation, privileges, reports, tables
-from pyapi.doctor.finding import Finding, ask
+from pyapi.doctor.finding import UNCHECKED, Finding, ask
 from pyapi.schema.migrate import NOT_INSTALLED
 
 __all__ = ["Finding", "examine"]
