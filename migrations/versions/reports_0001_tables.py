@@ -43,6 +43,7 @@ TABLES = (
     "rerun_batch_simulation",
     "rerun_batch_cache_key",
     "imported_row",
+    "refusal",
 )
 
 

@@ -36,6 +36,13 @@ EXPECTED = {
     "public.get_report": READERS_AND_WORKER,
     "public.get_simulation": READERS_AND_WORKER,
     "public.report_defects": READERS,
+    "public.defect_counts": READERS,
+    "public.report_counts": READERS,
+    "public.act_counts": READERS,
+    "public.caller_scopes": ALL,
+    "public.record_refusal": API,
+    "pgreprise.count_refusals": INTERNAL,
+    "pgreprise.has_scope": INTERNAL,
     "public.failed_cache_rows": READERS,
     "public.lost_runs": READERS,
     "public.example_reports": READERS,
@@ -394,6 +401,8 @@ FURTHER_SETTINGS = {
     "pgreprise.rerun_many": ["plan_cache_mode=force_custom_plan"],
     "public.rerun_report": ["plan_cache_mode=force_generic_plan"],
     "public.find_reports": ["plan_cache_mode=force_custom_plan"],
+    "public.report_defects": ["plan_cache_mode=force_custom_plan"],
+    "public.act_counts": ["plan_cache_mode=force_custom_plan"],
     "public.rerun_history": ["plan_cache_mode=force_custom_plan"],
     "pgreprise.cache_key_reports": ["plan_cache_mode=force_custom_plan"],
     "pgreprise.batch_seen": ["plan_cache_mode=force_custom_plan"],
@@ -571,6 +580,10 @@ def test_what_only_looks_is_stable(dba: Connection) -> None:
         "public.get_simulation",
         "public.recent_cache_rows",
         "public.report_defects",
+        "public.defect_counts",
+        "public.report_counts",
+        "public.act_counts",
+        "public.caller_scopes",
         "public.failed_cache_rows",
         "public.lost_runs",
         "public.run_table_differences",
@@ -780,8 +793,8 @@ def test_who_logs_in_does_through_routines_what_the_group_is_for(rows: Connectio
     assert one(dba_login, "call purge_runs(interval '0', 0)")["result"]["reruns"] > 0
 
 
-# Asked inside other entry points, whatever the scope.
-WITHOUT_SCOPE = {"public.require_unit_access", "public.pick_role_for_institutional_id"}
+# Asked inside other entry points, whatever the scope; and by anybody about himself.
+WITHOUT_SCOPE = {"public.caller_scopes", "public.require_unit_access", "public.pick_role_for_institutional_id"}
 
 
 def test_a_token_without_a_scope_may_call_nothing(dba: Connection) -> None:
@@ -825,7 +838,12 @@ CALLS = [
     "select public.delete_reform_impacts('us', 2, 3, 'state/ny', 'default', '2025', 'x', array['ok'])",
     "select public.set_cache_versions('us', package => '9.9.9')",
     "select * from public.cache_versions()",
-    "select * from public.report_defects()",
+    "select * from public.report_defects(0, 5, 'us', 'RR002')",
+    "select * from public.defect_counts()",
+    "select * from public.report_counts('us')",
+    "select * from public.act_counts('2025-01-01', '2025-01-02', interval '1 hour')",
+    "select * from public.caller_scopes()",
+    "select public.record_refusal('rerun', 'RR002')",
     "select * from public.failed_cache_rows()",
     "select * from public.lost_runs()",
     "select * from public.run_table_differences()",
@@ -837,8 +855,8 @@ CALLS = [
     "select * from public.report_run_output({report}, 1, 'us')",
     "select * from public.compare_runs({report}, 1, 1, 'us', '/a', 5)",
     "select * from public.last_good_report({report}, 'us')",
-    "select * from public.find_reports('us', 'pending', interval '0', 'geography', 'x', '2025', 0, 5, 'infinity')",
-    "select * from public.rerun_history(now() - interval '1 day', now(), 'x', 'rerun', 'us', {report}, 1, 9, 5)",
+    "select * from public.find_reports('us', 'error', '0', 'geography', 'x', '2025', 0, 5, 'infinity', {report})",
+    "select * from public.rerun_history(now() - interval '1 day', now(), 'x', 'rerun', 'us', {report}, 1, 9, 5, 1)",
     "select * from public.rerun_preview({report}, 'us')",
     "select * from public.rerun_feed(0)",
     "select public.keep_feed_position('someone', 0)",

@@ -81,6 +81,7 @@ def test_a_condition_comes_with_message_detail_and_hint(file: RoutineFile) -> No
 # Three commit after each chunk, and the function that does a chunk enters. Two are asked inside other entry points,
 # about units, whatever the scope.
 WITHOUT_ENTER = {
+    "public.caller_scopes",
     "public.run_rerun_batch",
     "public.undo_rerun_batch",
     "public.purge_runs",

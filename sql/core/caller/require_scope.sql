@@ -1,9 +1,4 @@
--- require_scope(scope): refuses a caller whose token does not have a scope. What a token may do is decided only here.
--- The scopes are reports:read, reports:write, reports:work, reports:rerun and
--- reports:admin. The claim "scope" lists them,
--- separated by spaces (RFC 8693).
--- A caller without a token needs no scope: the right to execute the routine is enough. Only reports:admin needs
--- more, namely a member of pgreprise_dba.
+-- require_scope(scope): refuses a caller who may not do what needs a scope (has_scope).
 -- Raises RR017 when the scope is missing.
 create or replace function pgreprise.require_scope(scope text)
 returns void
@@ -12,16 +7,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  claims constant jsonb := pgreprise.claims();
+  claims jsonb;
 begin
-  if claims is null then
-    if require_scope.scope <> 'reports:admin' or pgreprise.is_operator() then
-      return;
-    end if;
-  elsif require_scope.scope = any (string_to_array(coalesce(claims ->> 'scope', ''), ' ')) then
+  if pgreprise.has_scope(require_scope.scope) then
     return;
   end if;
 
+  claims := pgreprise.claims();
   raise exception using
     errcode = 'RR017',
     message = case when claims is null

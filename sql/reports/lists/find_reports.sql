@@ -1,6 +1,6 @@
--- find_reports(country_id, status, older_than, report_type, api_version, year, after_report_id, max_rows, as_of): the
--- reports that meet every condition that is given, by id, without their outputs. At most max_rows of them; the next
--- page begins after the id of the last one. Changes nothing.
+-- find_reports(country_id, status, older_than, report_type, api_version, year, after_report_id, max_rows, as_of,
+-- report_id): the reports that meet every condition that is given, by id, without their outputs; report_id is that
+-- report only. At most max_rows of them; the next page begins after the id of the last one. Changes nothing.
 -- older_than: at the time as_of they have been pending or running, or finished, for longer than this. A report of which
 -- nobody recorded when is none of them; lost_runs() lists those that wait. The times of each report that meets the
 -- other conditions are looked up until the page is full, so on a large table give a status as well.
@@ -18,7 +18,8 @@ create or replace function public.find_reports(
   year text default null,
   after_report_id bigint default null,
   max_rows bigint default 100,
-  as_of timestamptz default now()
+  as_of timestamptz default now(),
+  report_id bigint default null
 )
 returns setof pgreprise.listed_report_row
 language plpgsql
@@ -56,7 +57,8 @@ begin
     with page as materialized (
       select report.id::bigint as id
         from public.report_outputs as report
-       where (find_reports.country_id is null or report.country_id = find_reports.country_id)
+       where (find_reports.report_id is null or report.id = find_reports.report_id)
+         and (find_reports.country_id is null or report.country_id = find_reports.country_id)
          and (find_reports.status is null or report.status = find_reports.status)
          and (find_reports.api_version is null or report.api_version = find_reports.api_version)
          and (find_reports.year is null or report.year = find_reports.year)
@@ -96,10 +98,10 @@ end;
 $$;
 
 comment on function public.find_reports(
-  text, text, interval, text, text, text, bigint, bigint, timestamptz
+  text, text, interval, text, text, text, bigint, bigint, timestamptz, bigint
 ) is
 'The reports that meet conditions, by id; select * from find_reports(status => ''error'', max_rows => 20).';
 
 grant execute on function public.find_reports(
-  text, text, interval, text, text, text, bigint, bigint, timestamptz
+  text, text, interval, text, text, text, bigint, bigint, timestamptz, bigint
 ) to pgreprise_reader, pgreprise_api, pgreprise_dba;

@@ -15,27 +15,10 @@ begin
   perform pgreprise.enter('reports:read');
 
   return query
-    with unfinished as materialized (
-      select lost.country_id, lost.status, count(*) as reports, min(lost.since) as since
-        from public.lost_runs(interval '0', 'infinity') as lost
-       group by lost.country_id, lost.status
-    ),
-
-    failed as (
-      select report.country_id::text as country_id, count(*) as reports
-        from public.report_outputs as report
-       where report.status = 'error'
-       group by report.country_id
-    ),
-
-    expected as (
-      select country.country_id, state.status
-        from pgreprise.country as country
-       cross join (values ('pending'), ('running'), ('error')) as state(status)
-      union
-      select unfinished.country_id, unfinished.status from unfinished
-      union
-      select failed.country_id, 'error' from failed
+    with counted as materialized (
+      select counts.country_id, counts.status, counts.reports, counts.oldest_since
+        from public.report_counts() as counts
+       where counts.status <> 'complete'
     ),
 
     ended_claims as (
@@ -60,18 +43,15 @@ begin
         from public.rerun_batches(is_open => true) as batch
     )
 
-    select 'pgreprise_reports', jsonb_build_object('country', expected.country_id, 'status', expected.status),
-        coalesce(unfinished.reports, failed.reports, 0)::double precision
-      from expected
-      left join unfinished on unfinished.country_id = expected.country_id and unfinished.status = expected.status
-      left join failed on failed.country_id = expected.country_id and expected.status = 'error'
+    select 'pgreprise_reports', jsonb_build_object('country', counted.country_id, 'status', counted.status),
+        counted.reports::double precision
+      from counted
     union all
-    select format('pgreprise_oldest_%s_seconds', expected.status),
-        jsonb_build_object('country', expected.country_id),
-        greatest(extract(epoch from now() - unfinished.since), 0)::double precision
-      from expected
-      left join unfinished on unfinished.country_id = expected.country_id and unfinished.status = expected.status
-     where expected.status in ('pending', 'running')
+    select format('pgreprise_oldest_%s_seconds', counted.status),
+        jsonb_build_object('country', counted.country_id),
+        greatest(extract(epoch from now() - counted.oldest_since), 0)::double precision
+      from counted
+     where counted.status in ('pending', 'running')
     union all
     select 'pgreprise_acts_total', jsonb_build_object('kind', listed.kind), coalesce(kinds.acts, 0)::double precision
       from (

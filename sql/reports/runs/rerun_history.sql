@@ -1,6 +1,7 @@
--- rerun_history(since, until, actor, kind, country_id, report_id, batch_id, before, max_rows): what was done to all
--- reports and simulations, the newest act first: who did it, when, why, and from where. Each condition that is given
--- must hold. The next page begins before the rerun_id of the last row. Changes nothing.
+-- rerun_history(since, until, actor, kind, country_id, report_id, batch_id, before, max_rows, rerun_id): what was done
+-- to all reports and simulations, the newest act first: who did it, when, why, and from where. Each condition that is
+-- given must hold; rerun_id is that act only. The next page begins before the rerun_id of the last row.
+-- Changes nothing.
 -- kind is rerun, reset_report, reset_simulation, delete_reform_impacts, undo, cancel_run or release_run. actor is the
 -- person of the token, or where there was none the role. For reruns of a batch, reason is that of the batch. undoes is
 -- the act that an undo undid; undone_by is the undo of an act.
@@ -15,7 +16,8 @@ create or replace function public.rerun_history(
   report_id bigint default null,
   batch_id bigint default null,
   before bigint default null,
-  max_rows bigint default 100
+  max_rows bigint default 100,
+  rerun_id bigint default null
 )
 returns setof pgreprise.history_row
 language plpgsql
@@ -62,6 +64,7 @@ begin
        and (rerun_history.country_id is null or act.country_id = rerun_history.country_id)
        and (rerun_history.report_id is null or act.report_id = rerun_history.report_id)
        and (rerun_history.batch_id is null or act.batch_id = rerun_history.batch_id)
+       and (rerun_history.rerun_id is null or act.rerun_id = rerun_history.rerun_id)
        and (rerun_history.before is null or act.rerun_id < rerun_history.before)
      order by act.rerun_id desc
      limit rerun_history.max_rows;
@@ -69,10 +72,10 @@ end;
 $$;
 
 comment on function public.rerun_history(
-  timestamptz, timestamptz, text, text, text, bigint, bigint, bigint, bigint
+  timestamptz, timestamptz, text, text, text, bigint, bigint, bigint, bigint, bigint
 ) is
 'What was done to all reports, the newest act first, by whom and why; select * from rerun_history(actor => ''ann'').';
 
 grant execute on function public.rerun_history(
-  timestamptz, timestamptz, text, text, text, bigint, bigint, bigint, bigint
+  timestamptz, timestamptz, text, text, text, bigint, bigint, bigint, bigint, bigint
 ) to pgreprise_reader, pgreprise_api, pgreprise_dba;
