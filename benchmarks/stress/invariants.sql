@@ -131,11 +131,12 @@ select removed.reform_impact_id, 'not archived'
     where archived.removal_id = act.removal_id and archived.reform_impact_id = removed.reform_impact_id);
 
 -- name: an idempotency key did one rerun, of its report
-select key.idempotency_key, key.report_id, key.rerun_id, count(act.rerun_id)
+select key.idempotency_key, key.target_id, key.made_id, count(act.rerun_id)
   from pgreprise.rerun_key as key
   left join pgreprise.rerun as act on act.idempotency_key = key.idempotency_key
+ where key.kind = 'rerun'
  group by key.idempotency_key
-having count(act.rerun_id) <> 1 or min(act.rerun_id) <> key.rerun_id or min(act.report_id) <> key.report_id;
+having count(act.rerun_id) <> 1 or min(act.rerun_id) <> key.made_id or min(act.report_id) <> key.target_id;
 
 -- name: a batch does a report and a simulation once, and counts right
 select 'twice', act.batch_id, act.report_id, count(*)

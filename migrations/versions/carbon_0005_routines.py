@@ -11,7 +11,7 @@ down_revision = "carbon_0004"
 branch_labels = None
 depends_on = None
 
-TYPES = ("carbon_project_row", "carbon_report_row", "carbon_module_row", "data_entry_row")
+TYPES = ("carbon_project_row", "carbon_report_row", "carbon_module_row", "data_entry_row", "listed_carbon_report_row")
 # A routine comes after those that it calls.
 ROUTINES = (
     "repaired_json",
@@ -21,13 +21,16 @@ ROUTINES = (
     "trimmed",
     "carbon_report_type",
     "carbon_module_type_id",
+    "carbon_project_type_number",
     "epoch_seconds",
+    "epoch_time",
     "explore_report_is_stale",
     "carbon_role_rights",
     "carbon_caller_rights",
     "carbon_access",
     "pick_role_for_institutional_id",
     "require_unit_access",
+    "viewable_unit_ids",
     "raise_permission_denied",
     "require_module_access",
     "require_status_access",
@@ -112,6 +115,11 @@ ROUTINES = (
     "get_it_breakdown",
     "different_figures",
     "carbon_stats_differences",
+    "carbon_duplicates",
+    "find_carbon_units",
+    "find_carbon_projects",
+    "find_carbon_reports",
+    "find_explore_reports",
     "example_units",
 )
 

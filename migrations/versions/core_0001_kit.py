@@ -30,6 +30,7 @@ ROUTINES = (
     "settings",
     "set_setting",
     "check_chunk_size",
+    "check_max_rows",
     "add_counts",
     "refuse_transaction_block",
     "table_lockers",

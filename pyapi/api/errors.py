@@ -129,6 +129,7 @@ HTTP_STATUS: dict[str, int] = {
     "RR029": 409,
     "RR030": 409,
     "RR031": 409,
+    "RR032": 409,
     "RC001": 404,
     "RC002": 403,
     "RC003": 404,
@@ -160,7 +161,7 @@ _HINTS = {
     "RR014": f"Nothing was changed. {_RUNS}",
     "RR018": "Check the id of the batch.",
     "RR019": "GET /<country_id>/report/<report_id>/runs lists the runs, and says which of them have an output.",
-    "RR020": "Nothing was changed. Rerun the report: its next run can be written.",
+    "RR020": "Nothing was changed. Get the report: it tells its run and status. A rerun starts its next run.",
     "RR021": "The owner of these tables finds what to do in the log of this API.",
     "RR022": "A trigger of the application does this. Its owner finds more in the log of this API.",
     "RR023": _RETRY,
@@ -170,6 +171,7 @@ _HINTS = {
     "RR028": "Check the id of the claim, and that the report or simulation is one of it.",
     "RR030": "Nothing was changed. Give the run_sequence that was read, or the claim_id, with the write.",
     "RR031": "Nothing was changed. Finish the simulations of the claim first.",
+    "RR032": "Nothing was changed. A run that a worker computes can be cancelled.",
 }
 # What the owner of the tables has to do is in the hint of the routine, and so in the log.
 _FOR_THE_OWNER = ("RR021", "RR022", "RR023", "RC017", "RC018", "RC019")

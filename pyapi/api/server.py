@@ -186,7 +186,8 @@ def serve(
 
     ``console`` registers the pages for operators, where there are any. The ``settings`` say what else it does; which
     database and which keys they name does not count. Each of the ``workers`` processes serves at most ``clients``
-    connections of clients at once, over at most ``connections`` to the database. Does not return: gunicorn ends with SystemExit.
+    connections of clients at once, over at most ``connections`` to the database. Does not return: gunicorn ends with
+    SystemExit.
     Raises UnprotectedAddressError where ``authentication`` is None and others than this machine would reach
     the address, and RuntimeError where gevent has not patched the process before psycopg was imported.
     """

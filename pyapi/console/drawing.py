@@ -113,7 +113,10 @@ def linkage(report_id: int, touched: Sequence[Mapping[str, Any]]) -> Linkage:
     for place, row in enumerate(shown):
         y = place * _ROW
         name = "cache row" if row["kind"] == "reform_impact" else row["kind"]
-        picture.boxes.append(Box(row["kind"], row["id"], _COLUMN, y, (f"{name} #{row['id']}", row["status"] or "")))
+        is_kept = row["action"].startswith("kept")
+        told = f"{row['status']}, kept by a rerun" if is_kept else row["status"] or ""
+        kind = f"{row['kind']} kept" if is_kept else row["kind"]
+        picture.boxes.append(Box(kind, row["id"], _COLUMN, y, (f"{name} #{row['id']}", told)))
         join(0, middle, y)
     if left:
         picture.boxes.append(Box("more", None, _COLUMN, len(shown) * _ROW, (f"{len(left):,} more", "")))

@@ -65,7 +65,9 @@ def rows(routine: str, **arguments: Any) -> list[dict[str, Any]]:
 
 def page(template: str, status: int = HTTPStatus.OK, **values: Any) -> Page:
     """A page in the frame of the console."""
-    # Nobody is signed in where the page of an error says so, or the database is away.
+    if status < HTTPStatus.BAD_REQUEST and g.get("claims") is not None:
+        _scopes()
+    # The page of an error does without: perhaps nobody is signed in, or the database is away.
     known = "console_scopes" in g
     frame = {
         "actor": g.console_actor if known else None,

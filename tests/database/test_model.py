@@ -100,7 +100,7 @@ STATE = {
     "scope ->> 'time_period', scope ->> 'api_version') from jsonb_array_elements(cache_scopes) as scope) "
     "from pgreprise.rerun",
     "restored": "select row_kind, row_id, run_sequence, restores_run from pgreprise.restored_run",
-    "keys": "select idempotency_key, report_id, rerun_id from pgreprise.rerun_key",
+    "keys": "select idempotency_key, target_id as report_id, made_id as rerun_id from pgreprise.rerun_key",
     "batches": "select id, reports, rerun, refused, remaining, finished_at is not null, state from rerun_batches()",
     "items": "select batch_id, report_id, case state when 'refused' then errcode else state end "
     "from pgreprise.rerun_batch_item",

@@ -134,7 +134,7 @@ def test_a_single_rerun_never_joins() -> None:
     # Only for the words of an error: who holds a row, or which sequence is behind.
     on_the_path -= {"pgreprise.linked_reports", "pgreprise.needed_rows", "pgreprise.sequences_behind"}
     # And what has moved since a preview.
-    on_the_path -= {"pgreprise.moved_things", "pgreprise.require_report_seen"}
+    on_the_path -= {"pgreprise.moved_things", "pgreprise.require_seen"}
     assert [routine for routine in on_the_path if re.search(r"\bjoin\b", newest[routine])] == []
 
 
@@ -154,6 +154,9 @@ def test_a_single_rerun_never_joins() -> None:
             r"\bupdate public\.simulations\b[^;]*\brun_sequence = simulation\.run_sequence \+",
             "reports/start_simulation_runs",
         ),
+        # What stands in the way of an undo, and what cannot be undone at all.
+        (r"\bpgreprise\.undo_obstacle\(|\bpgreprise\.host_run_obstacle\(", ("reports/undo_ob", "reports/host_run_obs")),
+        (r"(errcode =|select) 'RR014'", ("reports/undo_defect", "reports/use_idempotency_key")),
         # A chunk of a batch waits less long for a row than others do, and the words of an error for none.
         (
             r"\bset_config\('lock_timeout'",

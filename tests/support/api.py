@@ -39,11 +39,12 @@ def api_over(
     options: str = "",
     economy_cache: EconomyCache | None = None,
     origins: tuple[str, ...] = (),
+    console: Callable[[Flask], None] | None = None,
 ) -> Iterator[Flask]:
     """An API over a database; with a verifier it wants tokens."""
     engine = connect_engine(as_api(database, options))
     try:
-        app = create_app(engine, verifier, economy_cache=economy_cache, origins=origins)
+        app = create_app(engine, verifier, economy_cache=economy_cache, origins=origins, console=console)
         app.extensions[BACKGROUND] = AtOnce()
         yield app
     finally:

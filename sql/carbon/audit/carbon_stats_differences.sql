@@ -1,5 +1,6 @@
--- carbon_stats_differences(max_rows): where the column stats of modules and reports is not what their rows add up to.
--- A report is compared with the stats of its modules. Changes nothing.
+-- carbon_stats_differences(max_rows): where the column stats of modules and reports is not what their rows add up to,
+-- in the units that the caller may view. A report is compared with the stats of its modules. Changes nothing. It
+-- reads all entries of these units, however few rows are wanted.
 -- Returns carbon_report_id, module_type_id (null for the report itself), figure (its path in stats, or 'stats' where
 -- nothing is stored though there are entries), stored, computed; one row for each module or report, with its
 -- total if that differs, or else its first figure that does.
@@ -12,9 +13,14 @@ language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
+-- Whether every unit is compared differs from call to call, and so does the best plan.
+set plan_cache_mode = 'force_custom_plan'
 as $$
+declare
+  unit_ids bigint[];
 begin
   perform pgreprise.enter('reports:read');
+  unit_ids := pgreprise.viewable_unit_ids();
 
   return query
     select distinct on (differing.report_id, differing.type_id) differing.report_id, differing.type_id,
@@ -37,14 +43,19 @@ begin
              from pgreprise.different_figures(stats.stored, stats.computed) as different
             where coalesce(jsonb_typeof(stats.stored), 'null') <> 'null'
          ) as compared(figure, stored, computed)
-         where coalesce(jsonb_typeof(stats.stored), 'null') <> 'null'
-            or exists (select from public.data_entries as entry where entry.carbon_report_module_id = module.id)
+         where (unit_ids is null or exists (
+             select from public.carbon_reports as report
+              where report.id = module.carbon_report_id and report.unit_id = any (unit_ids)
+           ))
+           and (coalesce(jsonb_typeof(stats.stored), 'null') <> 'null'
+             or exists (select from public.data_entries as entry where entry.carbon_report_module_id = module.id))
         union all
         select report.id::bigint, null, different.figure, different.stored_value, different.computed_value
           from public.carbon_reports as report
          cross join lateral pgreprise.different_figures(pgreprise.as_jsonb(report.stats::json),
            pgreprise.carbon_report_stats(report.id, to_timestamp(0))::jsonb) as different
-         where coalesce(jsonb_typeof(pgreprise.as_jsonb(report.stats::json)), 'null') <> 'null'
+         where (unit_ids is null or report.unit_id = any (unit_ids))
+           and coalesce(jsonb_typeof(pgreprise.as_jsonb(report.stats::json)), 'null') <> 'null'
       ) as differing
      order by differing.report_id, differing.type_id, differing.figure <> 'total', differing.figure
      limit greatest(carbon_stats_differences.max_rows, 0);
@@ -54,4 +65,4 @@ $$;
 comment on function public.carbon_stats_differences(bigint) is
 'Where the stored stats of carbon modules and reports are not what their rows add up to.';
 
-grant execute on function public.carbon_stats_differences(bigint) to pgreprise_dba;
+grant execute on function public.carbon_stats_differences(bigint) to pgreprise_api, pgreprise_dba;

@@ -36,4 +36,4 @@ $$;
 
 comment on function public.settings() is 'The settings of pgreprise in this database.';
 
-grant execute on function public.settings() to pgreprise_reader, pgreprise_worker, pgreprise_dba;
+grant execute on function public.settings() to pgreprise_reader, pgreprise_worker, pgreprise_api, pgreprise_dba;

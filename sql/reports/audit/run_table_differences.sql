@@ -80,4 +80,4 @@ $$;
 comment on function public.run_table_differences() is
 'Where the application''s own tables of runs and its reports do not agree.';
 
-grant execute on function public.run_table_differences() to pgreprise_reader, pgreprise_dba;
+grant execute on function public.run_table_differences() to pgreprise_reader, pgreprise_api, pgreprise_dba;

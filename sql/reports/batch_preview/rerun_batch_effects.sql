@@ -40,4 +40,4 @@ $$;
 comment on function public.rerun_batch_effects(jsonb) is
 'How many reports, simulations and cache rows a batch with this filter would change now, and who else shares them.';
 
-grant execute on function public.rerun_batch_effects(jsonb) to pgreprise_reader, pgreprise_dba;
+grant execute on function public.rerun_batch_effects(jsonb) to pgreprise_reader, pgreprise_api, pgreprise_dba;

@@ -34,4 +34,4 @@ $$;
 comment on function public.rerun_batch_preview(jsonb) is
 'The reports that a batch with this filter would list now, counted by country, type, status and errcode.';
 
-grant execute on function public.rerun_batch_preview(jsonb) to pgreprise_reader, pgreprise_dba;
+grant execute on function public.rerun_batch_preview(jsonb) to pgreprise_reader, pgreprise_api, pgreprise_dba;

@@ -36,4 +36,5 @@ $$;
 comment on function public.rerun_batch_sharing(jsonb, bigint, bigint) is
 'The other reports that share a simulation or a cache key with those that a batch with this filter would rerun.';
 
-grant execute on function public.rerun_batch_sharing(jsonb, bigint, bigint) to pgreprise_reader, pgreprise_dba;
+grant execute on function public.rerun_batch_sharing(jsonb, bigint, bigint)
+to pgreprise_reader, pgreprise_api, pgreprise_dba;

@@ -1,5 +1,6 @@
--- create_rerun_batch(filter, reason, expected_reports, seen): lists the reports that a filter finds now, for
--- run_rerun_batch() to rerun. Reports that are created or changed later do not change the list. It reruns nothing yet.
+-- create_rerun_batch(filter, reason, expected_reports, seen, idempotency_key): lists the reports that a filter finds
+-- now, for run_rerun_batch() to rerun. Reports that are created or changed later do not change the list. It reruns
+-- nothing yet.
 -- Returns the id of the batch.
 -- filter: {"country": "us", "status": ["error", "pending"], "year": "2025", "api_version": "r147f26ed1", "report_type":
 -- "geography", "ids": [2, 6]}; a report must meet every condition given. Ids that do not exist are listed, too, and
@@ -7,11 +8,18 @@
 -- With expected_reports the filter must find exactly so many. They have to be given where it finds more than the
 -- setting largest_batch. Or give seen, the token of a preview with this filter (rerun_batch_effects): then the batch is
 -- refused when it would not be what the preview has seen; batch_seen() tells what counts.
--- Raises RR015 for a filter that cannot be used, RR016 for a reason that is too long or an impossible token of a
--- preview, RR017 when the caller's token may not, RR024 when the number of reports is not the expected one, or none was
--- expected and there are many, RR029 when something has moved since the preview.
+-- With an idempotency_key the batch is created once: a second call with the same key and filter returns the id of the
+-- first one and changes nothing, whatever has become of the batch.
+-- Raises RR012 when the key was used for something else, RR015 for a filter that cannot be used, RR016 for a reason
+-- that is too long, an impossible key or token of a preview, RR017 when the caller's token may not, RR024 when the
+-- number of reports is not the expected one, or none was expected and there are many, RR029 when something has moved
+-- since the preview.
 create or replace function public.create_rerun_batch(
-  filter jsonb, reason text default null, expected_reports bigint default null, seen text default null
+  filter jsonb,
+  reason text default null,
+  expected_reports bigint default null,
+  seen text default null,
+  idempotency_key text default null
 )
 returns bigint
 language plpgsql
@@ -21,6 +29,7 @@ as $$
 <<own>>
 declare
   made_id       bigint;
+  used_id       bigint;
   listed        bigint;
   largest_batch bigint;
   taken_key     text;
@@ -29,11 +38,28 @@ declare
   linked        pgreprise.linked_report[];
 begin
   perform pgreprise.enter('reports:rerun');
+  made_id := nextval('pgreprise.rerun_batch_batch_id_seq');
+
+  if create_rerun_batch.idempotency_key is not null then
+    used_id := pgreprise.use_idempotency_key(create_rerun_batch.idempotency_key, 'rerun_batch', null, made_id);
+    if used_id is not null then
+      perform from pgreprise.rerun_batch as batch
+        where batch.batch_id = own.used_id and batch.filter = create_rerun_batch.filter;
+      if not found then
+        raise exception using
+          errcode = 'RR012',
+          message = format('This idempotency key was used for batch #%s, which has another filter.', used_id),
+          detail = jsonb_build_object('batch_id', used_id),
+          hint = 'Nothing was changed. Use a new key for each batch.';
+      end if;
+      return used_id;
+    end if;
+  end if;
 
   -- batch_reports refuses a null with a better message than the table would.
-  insert into pgreprise.rerun_batch as batch (filter, reason)
-  values (coalesce(create_rerun_batch.filter, 'null'), pgreprise.checked_reason(create_rerun_batch.reason))
-  returning batch.batch_id into made_id;
+  insert into pgreprise.rerun_batch as batch (batch_id, filter, reason)
+  values (own.made_id, coalesce(create_rerun_batch.filter, 'null'),
+    pgreprise.checked_reason(create_rerun_batch.reason));
   insert into pgreprise.rerun_batch_item as item (batch_id, report_id)
   select own.made_id, listed_now.report_id
     from pgreprise.batch_reports(create_rerun_batch.filter) as listed_now(report_id);
@@ -85,7 +111,7 @@ exception
 end;
 $$;
 
-comment on function public.create_rerun_batch(jsonb, text, bigint, text) is
+comment on function public.create_rerun_batch(jsonb, text, bigint, text, text) is
 'Lists the reports that a filter finds, for run_rerun_batch() to rerun; returns the id of the batch.';
 
-grant execute on function public.create_rerun_batch(jsonb, text, bigint, text) to pgreprise_dba;
+grant execute on function public.create_rerun_batch(jsonb, text, bigint, text, text) to pgreprise_api, pgreprise_dba;

@@ -98,4 +98,4 @@ $$;
 comment on function public.rerun_batch_chunk(bigint, integer, bigint) is
 'Reruns the next reports of a batch in one transaction and returns how many, and which it left because of a lock.';
 
-grant execute on function public.rerun_batch_chunk(bigint, integer, bigint) to pgreprise_dba;
+grant execute on function public.rerun_batch_chunk(bigint, integer, bigint) to pgreprise_api, pgreprise_dba;

@@ -32,4 +32,4 @@ comment on function public.rerun_batch_refusals(bigint, bigint, bigint, boolean)
 'The reports of a batch that could not be rerun, and why.';
 
 grant execute on function public.rerun_batch_refusals(bigint, bigint, bigint, boolean)
-  to pgreprise_reader, pgreprise_dba;
+to pgreprise_reader, pgreprise_api, pgreprise_dba;

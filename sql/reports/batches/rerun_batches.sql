@@ -68,4 +68,5 @@ $$;
 comment on function public.rerun_batches(bigint, bigint, bigint, boolean) is
 'The batches of reruns, newest first: their state, how many reports of each are done, who and why.';
 
-grant execute on function public.rerun_batches(bigint, bigint, bigint, boolean) to pgreprise_reader, pgreprise_dba;
+grant execute on function public.rerun_batches(bigint, bigint, bigint, boolean)
+to pgreprise_reader, pgreprise_api, pgreprise_dba;

@@ -1,13 +1,14 @@
 -- host_run_obstacle(row_kind, row_id, started_run, is_ours): the reason why an undo must not remove the run that an act
 -- has added to the application's own tables of runs, or null when nothing is in the way. A reason is that the
 -- application has written to the run, deleted it, or added a later one.
--- It locks the run, so that the application cannot write it before the undo has removed it.
+-- An undo has locked the run (lock_host_runs_of_act).
 -- To be called only where pgreprise.setting.has_run_tables.
 create or replace function pgreprise.host_run_obstacle(
   row_kind text, row_id bigint, started_run integer, is_ours boolean default false
 )
 returns text
 language plpgsql
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 <<own>>
@@ -36,8 +37,7 @@ begin
       from public.report_output_runs as run
      where run.report_output_id = host_run_obstacle.row_id
        and run.run_sequence = own.added.host_run_sequence
-       and run.id = own.added.host_run_id
-       for update of run;
+       and run.id = own.added.host_run_id;
   else
     select run.status::text as status, run.started_at is not null or run.output is not null
         or run.error_message is not null as is_written,
@@ -49,8 +49,7 @@ begin
       from public.simulation_runs as run
      where run.simulation_id = host_run_obstacle.row_id
        and run.run_sequence = own.added.host_run_sequence
-       and run.id = own.added.host_run_id
-       for update of run;
+       and run.id = own.added.host_run_id;
   end if;
 
   return case

@@ -23,7 +23,7 @@
 -- now, of which the application shows shown_report_id.
 -- Raises RR001 no such report, RR002 a simulation does not exist, RR003 mixed population types, RR004 unknown
 -- population type, RR005 no year, RR006 no economy cache version, RR008 no such country, RR012 the key was used for
--- another report, RR014 the rerun of the key was undone, RR016 an impossible key, reason or token of a preview, RR017
+-- something else, RR014 the rerun of the key was undone, RR016 an impossible key, reason or token of a preview, RR017
 -- the caller's token may not, RR029 something has moved since the preview.
 create or replace procedure public.rerun_report(
   report_id bigint,
@@ -45,8 +45,8 @@ declare
   linked           record;
   current_versions record;
   defect           record;
-  used_key         record;
   rerun_id         bigint;
+  used_id          bigint;
   settings         record;
   report_runs      integer[];
   simulation_runs  integer[];
@@ -70,17 +70,15 @@ begin
     perform pgreprise.raise_not_found('report', rerun_report.report_id, rerun_report.country_id);
   end if;
 
+  rerun_id := nextval('pgreprise.rerun_rerun_id_seq');
   if rerun_report.idempotency_key is not null then
-    used_key := pgreprise.use_idempotency_key(rerun_report.idempotency_key, target.id);
-    rerun_id := used_key.rerun_id;
-    if not used_key.is_new then
+    used_id := pgreprise.use_idempotency_key(rerun_report.idempotency_key, 'rerun', target.id, rerun_id);
+    if used_id is not null then
       select pgreprise.rerun_result(act) into result
         from pgreprise.rerun as act
-       where act.rerun_id = own.rerun_id;
+       where act.rerun_id = own.used_id;
       return;
     end if;
-  else
-    rerun_id := nextval('pgreprise.rerun_rerun_id_seq');
   end if;
 
   -- Simulations are locked in id order everywhere, so that reports that share them cannot deadlock.
@@ -147,8 +145,9 @@ begin
   end if;
 
   if rerun_report.seen is not null then
-    perform pgreprise.require_report_seen(was_seen, pgreprise.report_seen(target.id, target.run_sequence, seen_runs,
-      current_versions.report, current_versions.package, current_versions.economy, cache_key, removed_ids), target.id);
+    perform pgreprise.require_seen(was_seen, pgreprise.report_seen(target.id, target.run_sequence, seen_runs,
+      current_versions.report, current_versions.package, current_versions.economy, cache_key, removed_ids), 'report',
+      target.id);
   end if;
 
   insert into pgreprise.rerun as act

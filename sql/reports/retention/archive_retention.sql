@@ -63,4 +63,4 @@ $$;
 comment on function public.archive_retention(boolean) is
 'How long the archive is kept, and from which age on a purge would have to delete outputs now.';
 
-grant execute on function public.archive_retention(boolean) to pgreprise_reader, pgreprise_dba;
+grant execute on function public.archive_retention(boolean) to pgreprise_reader, pgreprise_api, pgreprise_dba;

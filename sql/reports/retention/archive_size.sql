@@ -67,4 +67,4 @@ $$;
 comment on function public.archive_size(interval, integer) is
 'The size of the archive of earlier runs, and of what a purge would delete.';
 
-grant execute on function public.archive_size(interval, integer) to pgreprise_reader, pgreprise_dba;
+grant execute on function public.archive_size(interval, integer) to pgreprise_reader, pgreprise_api, pgreprise_dba;

@@ -1,5 +1,5 @@
--- moved_things(was, now): what is different between two that report_seen() or batch_seen() has made: kind, id, and
--- the value of each, which is null where it has no such thing.
+-- moved_things(was, now): what is different between two that report_seen(), undo_seen() or batch_seen() has made: kind,
+-- id, and the value of each, which is null where it has no such thing.
 create or replace function pgreprise.moved_things(was jsonb, now jsonb)
 returns table (kind text, id text, was_value text, now_value text)
 language sql

@@ -1,4 +1,4 @@
--- read_seen(token, kind): what the token of a preview holds. kind is report or batch: what the preview was of.
+-- read_seen(token, kind): what the token of a preview holds. kind is report, batch or undo: what the preview was of.
 -- Raises RR016 for a text that is no such token.
 create or replace function pgreprise.read_seen(token text, kind text)
 returns jsonb
@@ -29,12 +29,14 @@ begin
       null;
   end;
 
-  if jsonb_typeof(seen -> read_seen.kind) is distinct from 'object'
+  -- The token of an undo tells the run of a report, too.
+  if jsonb_typeof(seen -> read_seen.kind) is distinct from 'object' or (seen ? 'undo' and read_seen.kind <> 'undo')
     or exists (select from jsonb_each(own.seen) as member where jsonb_typeof(member.value) <> 'object')
   then
     raise exception using
       errcode = 'RR016',
-      message = format('The value of seen is not the token of a preview of a %s. Nothing was changed.', read_seen.kind),
+      message = format('The value of seen is not the token of a preview of %s. Nothing was changed.',
+        case read_seen.kind when 'undo' then 'an undo' else 'a ' || read_seen.kind end),
       detail = jsonb_build_object('seen', left(read_seen.token, 100)),
       hint = 'Pass the value of the column seen of a preview, as it is.';
   end if;

@@ -1,7 +1,14 @@
--- release_run(report_id, run_sequence): puts the run of a report that nobody computes any more back to pending, with
--- those of its simulations that are running and that no claim computes, and records the act. It waits for no row.
+-- release_run(report_id, run_sequence, reason, rerun_id, idempotency_key): puts the run of a report that nobody
+-- computes any more back to pending, with those of its simulations that are running and that no claim computes, and
+-- records the act, under the number rerun_id where the caller has one. It waits for no row.
 -- Returns released, locked, or gone where the report is not running any more.
-create or replace function pgreprise.release_run(report_id bigint, run_sequence integer)
+create or replace function pgreprise.release_run(
+  report_id bigint,
+  run_sequence integer,
+  reason text default null,
+  rerun_id bigint default null,
+  idempotency_key text default null
+)
 returns text
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -50,11 +57,14 @@ begin
     perform pgreprise.write_simulation_state(linked_id, 'pending', null, null, is_whole => true);
   end loop;
   perform pgreprise.make_claimable(target.id, target.run_sequence);
-  insert into pgreprise.rerun as act (kind, report_id, country_id, of_run, is_archived)
-  values ('release_run', target.id, target.country_id, target.run_sequence, false);
+  insert into pgreprise.rerun as act
+    (rerun_id, kind, report_id, country_id, of_run, idempotency_key, is_archived, reason)
+  values
+    (coalesce(release_run.rerun_id, nextval('pgreprise.rerun_rerun_id_seq')), 'release_run', target.id,
+     target.country_id, target.run_sequence, release_run.idempotency_key, false, release_run.reason);
   return 'released';
 end;
 $$;
 
-comment on function pgreprise.release_run(bigint, integer) is
+comment on function pgreprise.release_run(bigint, integer, text, bigint, text) is
 'Puts the run of a report that nobody computes any more back to pending.';

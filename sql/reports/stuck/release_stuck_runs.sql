@@ -53,4 +53,4 @@ $$;
 comment on function public.release_stuck_runs(interval, integer, text, boolean) is
 'Puts runs that nobody computes any more back to pending: select * from release_stuck_runs(interval ''6 hours'').';
 
-grant execute on function public.release_stuck_runs(interval, integer, text, boolean) to pgreprise_dba;
+grant execute on function public.release_stuck_runs(interval, integer, text, boolean) to pgreprise_api, pgreprise_dba;

@@ -1,16 +1,27 @@
--- undo_act(rerun_id, force, reason): puts back what an act of pgreprise.rerun cleared, as new runs: the status, output,
--- error and version of the report and the simulations, and the economy cache rows with their ids. undo_rerun() and the
--- undo of a batch call it. With force, later results that are in the way are archived and overwritten.
+-- undo_act(rerun_id, force, reason, seen, undo_id, idempotency_key): puts back what an act of pgreprise.rerun cleared,
+-- as new runs: the status, output, error and version of the report and the simulations, and the economy cache rows with
+-- their ids. undo_rerun() and the undo of a batch call it. With force, later results that are in the way are archived
+-- and overwritten.
 -- A run that was running is pending again: nobody computes it any more.
 -- Where the application has tables of runs of its own, the runs that the act added there are removed again
 -- (remove_host_run).
+-- seen is what read_seen() has read of the token of a preview; undo_id is the number of the undo, where the caller has
+-- one already; idempotency_key is recorded with it.
 -- Returns {"rerun_id", "undo_id", "report_id", "report_type", "simulation_ids", "economy_cache_rows_restored",
 -- "cache_scopes", "run_sequence"}. cache_scopes are those of the act: what was computed in between is not the result
 -- of the report any more.
 -- Raises RR010 when later results are in the way, or reports of the same batch that use what it has reset, RR013 when
 -- there is no such act, RR014 when the act was undone or purged already, was never archived, or is itself an undo;
--- RR021 when rows of other tables would be lost, RR022 when a trigger of the host keeps a row.
-create or replace function pgreprise.undo_act(rerun_id bigint, force boolean, reason text default null)
+-- RR016 when seen is of another undo, RR021 when rows of other tables would be lost, RR022 when a trigger of the host
+-- keeps a row, RR029 when something has moved since the preview.
+create or replace function pgreprise.undo_act(
+  rerun_id bigint,
+  force boolean,
+  reason text default null,
+  seen jsonb default null,
+  undo_id bigint default null,
+  idempotency_key text default null
+)
 returns jsonb
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -20,22 +31,21 @@ declare
   act              pgreprise.rerun;
   reset_ids        bigint[];
   locked_ids       bigint[];
-  target           record;
   reset            record;
   ended            record;
-  refused          text;
+  defect           record;
+  found_obstacle   record;
   obstacles        text[] := array[]::text[];
   -- Whether something is in the way that even force cannot overwrite.
   is_impossible    boolean := false;
-  overwritten_ids  bigint[];
+  overwritten_ids  bigint[] := array[]::bigint[];
   new_report_runs  integer[];
   started_runs     integer[];
   new_runs         integer[] := array[]::integer[];
-  undo_id          bigint;
+  result           jsonb;
   keep_outputs     boolean;
   has_run_tables   boolean;
   report_was_running boolean := false;
-  is_without_result  boolean;
 begin
   select setting.archive_outputs, setting.has_run_tables into keep_outputs, has_run_tables
     from pgreprise.setting as setting;
@@ -70,97 +80,29 @@ begin
    where found_act.rerun_id = undo_act.rerun_id
      for no key update;
 
-  refused := case
-    when act.kind = 'undo' then format('Rerun #%s is an undo.', act.rerun_id)
-    when act.kind in ('cancel_run', 'release_run')
-      then format('Act #%s cancelled or released a run and cleared nothing.', act.rerun_id)
-    when act.undone_by is not null
-      then format('Rerun #%s was already undone at %s by undo #%s.', act.rerun_id, act.undone_at, act.undone_by)
-    when not act.is_archived
-      then format('Rerun #%s archived no outputs, because archive_outputs was off.', act.rerun_id)
-    when act.purged_at is not null
-      then format('The outputs that rerun #%s archived were purged at %s.', act.rerun_id, act.purged_at)
-  end;
-  if refused is not null then
+  select found_defect.errcode, found_defect.message, found_defect.detail, found_defect.hint into defect
+    from pgreprise.undo_defect(own.act) as found_defect;
+  if found then
     raise exception using
-      errcode = 'RR014',
-      message = refused || ' It cannot be undone.',
-      detail = jsonb_build_object('rerun_id', act.rerun_id, 'report_id', act.report_id),
-      hint = 'Nothing was changed. select * from report_history(<report_id>) shows what can be undone.';
+      errcode = defect.errcode, message = defect.message, detail = defect.detail, hint = defect.hint;
   end if;
 
-  for target in
-    select 'report' as kind, own.act.report_id as id, own.act.run_sequence as started_run,
-        report.run_sequence as current_run, report.status::text as status,
-        report.output is not null or report.error_message is not null as has_result
-      from (values (own.act.report_id)) as cleared(report_id)
-      left join public.report_outputs as report on report.id = cleared.report_id
-     where cleared.report_id is not null
-    union all
-    select 'simulation', started.simulation_id, started.run_sequence, simulation.run_sequence,
-        simulation.status::text, simulation.output is not null or simulation.error_message is not null
-      from unnest(own.act.simulation_ids, own.act.simulation_run_sequences) as started(simulation_id, run_sequence)
-      left join public.simulations as simulation on simulation.id = started.simulation_id
-     where started.run_sequence is not null
-     order by kind, id
-  loop
-    is_without_result := pgreprise.is_without_result(target.kind, target.id, target.current_run, target.status,
-      target.has_result);
-    obstacles := obstacles || pgreprise.undo_obstacle(target.kind, target.id, target.current_run,
-      case when is_without_result then 'pending' else target.status end,
-      target.has_result and not is_without_result, target.started_run);
-    if has_run_tables then
-      obstacles := obstacles || pgreprise.host_run_obstacle(target.kind, target.id, target.started_run,
-        is_without_result);
+  if has_run_tables then
+    perform pgreprise.lock_host_runs_of_act(act);
+  end if;
+  for found_obstacle in select * from pgreprise.undo_obstacles(own.act) as listed loop
+    obstacles := obstacles || found_obstacle.obstacle || found_obstacle.host_obstacle;
+    is_impossible := is_impossible or found_obstacle.is_impossible;
+    if found_obstacle.kind = 'newer_rows' then
+      overwritten_ids := found_obstacle.ids;
     end if;
-    -- Run numbers never go back: a row with a smaller one is another row, which has the id of a deleted one.
-    is_impossible := is_impossible or target.current_run is null or target.current_run < target.started_run;
   end loop;
-
-  -- Reports of the same batch, or set, that were left with the simulations that this act has reset for all.
-  obstacles := obstacles || array(
-    select format('rerun #%s of report #%s uses the simulations that it has reset', later.rerun_id, later.report_id)
-      from public.report_outputs as report
-      join pgreprise.rerun as later on later.report_id = report.id
-     where (report.simulation_1_id = any (own.reset_ids) or report.simulation_2_id = any (own.reset_ids))
-       and later.rerun_id > own.act.rerun_id
-       and later.kind = 'rerun'
-       and later.undone_by is null
-       and (later.batch_id = own.act.batch_id or later.created_at = own.act.created_at)
-       and exists (
-         select from unnest(later.simulation_ids, later.simulation_run_sequences) as used(simulation_id, run_sequence)
-          where used.simulation_id = any (own.reset_ids) and used.run_sequence is null
-       )
-     order by later.rerun_id
-     limit 3
-  );
-
-  -- Rows of the same key that were computed later. They may have the id of a deleted row.
-  overwritten_ids := array(
-    select distinct cached.reform_impact_id
-      from jsonb_array_elements(own.act.cache_scopes) as emptied(scope)
-     cross join lateral pgreprise.report_cache_rows(
-       jsonb_populate_record(null::pgreprise.cache_key, emptied.scope), emptied.scope ->> 'api_version'
-     ) as cached
-     -- delete_reform_impacts may have kept rows of the key that have another status.
-     where cached.reform_impact_id <> all (own.act.kept_reform_impact_ids)
-     order by cached.reform_impact_id
-  );
-  if cardinality(overwritten_ids) > 0 then
-    obstacles := obstacles || format('there are newer economy cache rows (#%s)',
-      array_to_string(overwritten_ids, ', #'));
-  end if;
-  if exists (
-    select from public.reform_impact as impact
-     where impact.reform_impact_id = any (own.act.reform_impact_ids)
-       and impact.reform_impact_id <> all (own.overwritten_ids)
-  ) then
-    obstacles := obstacles || 'other economy cache rows have the ids of the deleted ones'::text;
-    is_impossible := true;
+  if undo_act.seen is not null then
+    perform pgreprise.require_seen(undo_act.seen, pgreprise.undo_seen(act), 'undo', act.rerun_id);
   end if;
 
   obstacles := array_remove(obstacles, null);
-  undo_id := nextval('pgreprise.rerun_rerun_id_seq');
+  undo_act.undo_id := coalesce(undo_act.undo_id, nextval('pgreprise.rerun_rerun_id_seq'));
   if cardinality(obstacles) = 0 or (undo_act.force and not is_impossible) then
     begin
       if cardinality(overwritten_ids) > 0 then
@@ -239,10 +181,11 @@ begin
 
   insert into pgreprise.rerun as undo
     (rerun_id, kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
-     reform_impact_ids, removal_id, cache_scopes, is_archived, undoes, reason)
+     reform_impact_ids, removal_id, cache_scopes, idempotency_key, is_archived, undoes, reason)
   values
     (undo_id, 'undo', act.report_id, act.country_id, act.report_type, new_report_runs[1], reset_ids, new_runs,
-     overwritten_ids, undo_id, act.cache_scopes, keep_outputs, act.rerun_id, undo_act.reason);
+     overwritten_ids, undo_id, act.cache_scopes, undo_act.idempotency_key, keep_outputs, act.rerun_id, undo_act.reason)
+  returning pgreprise.undo_result(undo) into result;
   -- What is left of the batch has to reset them again.
   delete from pgreprise.rerun_batch_simulation as done
    where done.batch_id = own.act.batch_id and done.simulation_id = any (own.reset_ids);
@@ -255,21 +198,12 @@ begin
          emptied.time_period, emptied.api_version);
   perform pgreprise.notify_workers();
   update pgreprise.rerun as undone
-     set undone_by = own.undo_id, undone_at = now()
+     set undone_by = undo_act.undo_id, undone_at = now()
    where undone.rerun_id = own.act.rerun_id;
 
-  return jsonb_build_object(
-    'rerun_id', act.rerun_id,
-    'undo_id', undo_id,
-    'report_id', act.report_id,
-    'report_type', act.report_type,
-    'simulation_ids', reset_ids,
-    'economy_cache_rows_restored', cardinality(act.reform_impact_ids),
-    'cache_scopes', act.cache_scopes,
-    'run_sequence', new_report_runs[1]
-  );
+  return result;
 end;
 $$;
 
-comment on function pgreprise.undo_act(bigint, boolean, text) is
+comment on function pgreprise.undo_act(bigint, boolean, text, jsonb, bigint, text) is
 'Puts back what an act cleared, as new runs, unless later results are in the way.';

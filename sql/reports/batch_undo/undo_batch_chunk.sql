@@ -134,4 +134,5 @@ $$;
 comment on function public.undo_batch_chunk(bigint, bigint, boolean, integer, text) is
 'Undoes the newest reruns of a batch before a position, in one transaction.';
 
-grant execute on function public.undo_batch_chunk(bigint, bigint, boolean, integer, text) to pgreprise_dba;
+grant execute on function public.undo_batch_chunk(bigint, bigint, boolean, integer, text)
+to pgreprise_api, pgreprise_dba;
