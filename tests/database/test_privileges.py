@@ -56,7 +56,7 @@ EXPECTED = {
     "public.undo_preview": READERS,
     "public.rerun_batch_obstacles": READERS,
     "public.feed_position": READERS,
-    "public.mismatched_cache_versions": READER_AND_DBA,
+    "public.mismatched_cache_versions": READERS,
     "public.run_table_differences": READERS,
     "public.archive_size": READERS,
     "public.archive_retention": READERS,

@@ -58,4 +58,4 @@ $$;
 comment on function public.mismatched_cache_versions() is
 'Economy cache rows that belong to a report but have another version than the current one.';
 
-grant execute on function public.mismatched_cache_versions() to pgreprise_reader, pgreprise_dba;
+grant execute on function public.mismatched_cache_versions() to pgreprise_reader, pgreprise_api, pgreprise_dba;
