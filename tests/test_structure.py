@@ -20,7 +20,7 @@ ROOMS = {
     "worker": {"schema"},
     "schema": set(),
 }
-BESIDE = {"database", "economy_cache", "embedded", "pool", "postmaster", "settings", "wording"}
+BESIDE = {"batches", "chunks", "database", "economy_cache", "embedded", "pool", "postmaster", "settings", "wording"}
 # Where the program begins, before it knows anything.
 BEGINNING = {"__main__": {"cli"}}
 

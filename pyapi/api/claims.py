@@ -14,7 +14,7 @@ from werkzeug.exceptions import BadRequest
 from pyapi.api import rows
 from pyapi.api.context import reason
 from pyapi.api.openapi import Stored, describes
-from pyapi.api.reports import Act, ActHeaders, ReportType, StoredReport
+from pyapi.api.reports import Act, KeyedHeaders, ReportType, StoredReport, idempotency_key
 from pyapi.api.requests import (
     Body,
     NoFields,
@@ -77,6 +77,12 @@ class FailedReport(Failed):
     """With retry_after_seconds the report may be claimed again after that time."""
 
     retry_after_seconds: Annotated[float, Field(ge=0, le=30 * 86_400)] | None = None
+
+
+class RunAct(Act):
+    """With run_sequence it is done only to that run, and not to one that has started since."""
+
+    run_sequence: RowId | None = None
 
 
 class Open(BaseModel):
@@ -156,6 +162,17 @@ class Cancelled(Stored):
     status: str
     cancel_requested: bool
     lease_until: datetime | None
+    rerun_id: int
+
+
+class Released(Stored):
+    """The run that was put back to pending. result tells how the claim of its worker ended; released without one."""
+
+    report_id: int
+    run_sequence: int
+    status: str
+    result: str
+    worker: str | None
     rerun_id: int
 
 
@@ -291,16 +308,41 @@ def list_attempts(country_id: str, report_id: int) -> Reply:
 
 
 @claims.post("/<country_id>/report/<int:report_id>/cancel")
-@describes(Cancelled, "RR001 RR008 RR016 RR020 RR022", body=Act, is_body_optional=True, headers=ActHeaders)
+@describes(
+    Cancelled,
+    "RR001 RR008 RR012 RR016 RR020 RR022",
+    body=RunAct,
+    is_body_optional=True,
+    headers=KeyedHeaders,
+)
 def cancel_run(country_id: str, report_id: int) -> Reply:
     """End the current run of a report that is pending or running, as cancelled."""
+    return success("Run cancelled", _act_on_run("cancel_run", country_id, report_id))
+
+
+@claims.post("/<country_id>/report/<int:report_id>/release")
+@describes(
+    Released,
+    "RR001 RR008 RR012 RR016 RR020 RR022 RR032",
+    body=RunAct,
+    is_body_optional=True,
+    headers=KeyedHeaders,
+)
+def release_stuck_run(country_id: str, report_id: int) -> Reply:
+    """Put the run of a report that nobody computes any more back to pending."""
+    return success("Run released", _act_on_run("release_stuck_run", country_id, report_id))
+
+
+def _act_on_run(routine: str, country_id: str, report_id: int) -> Any:
     no_query()
-    act = optional_body(Act)
+    act = optional_body(RunAct)
     [row] = call(
-        "public.cancel_run",
-        columns="cancel_run as cancelled",
+        f"public.{routine}",
+        columns=f"{routine} as act",
         report_id=report_id,
         country_id=country_id,
+        run_sequence=act.run_sequence,
         reason=reason(act.reason),
+        idempotency_key=idempotency_key(),
     )
-    return success("Run cancelled", row["cancelled"])
+    return row["act"]

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from pyapi.api.openapi import Stored, describes
 from pyapi.api.requests import Reply, RowId, Text, Written, call, query, success
 
-__all__ = ["history"]
+__all__ = ["Kind", "history", "only_written_out"]
 
 history = Blueprint("history", __name__)
 
@@ -24,14 +24,15 @@ Kind = Literal[
 ]
 
 
-def _only_written_out(value: object) -> object:
+def only_written_out(value: object) -> object:
+    """The value, where it is a time that is written out; for a validator."""
     # pydantic would take a number for the seconds since 1970.
     if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d[Tt ]", value) is None:
         raise PydanticCustomError("time", "A time is written as 2026-01-31T17:00:00Z")
     return value
 
 
-Time = Annotated[AwareDatetime, BeforeValidator(_only_written_out)]
+Time = Annotated[AwareDatetime, BeforeValidator(only_written_out)]
 
 
 class Conditions(BaseModel):
@@ -46,6 +47,7 @@ class Conditions(BaseModel):
     country_id: Annotated[Text, Field(description="Acts on rows of this country.")] = None  # type: ignore[assignment]
     report_id: Annotated[RowId, Written, Field(description="Acts on this report.")] = None  # type: ignore[assignment]
     batch_id: Annotated[RowId, Written, Field(description="Reruns of this batch.")] = None  # type: ignore[assignment]
+    rerun_id: Annotated[RowId, Written, Field(description="This act only.")] = None  # type: ignore[assignment]
     before: Annotated[RowId, Written, Field(description="The next page: acts before this rerun_id.")] = None  # type: ignore[assignment]
     max_rows: Annotated[int, Written, Field(ge=1, le=_LARGEST_PAGE, description="The length of a page.")] = 100
 

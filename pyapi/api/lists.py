@@ -37,6 +37,7 @@ class Wanted(BaseModel):
     report_type: Annotated[ReportType, Field(description="The population type of the first simulation.")] = None  # type: ignore[assignment]
     api_version: Annotated[Text, Field(description="Reports that this version computed.")] = None  # type: ignore[assignment]
     year: Annotated[Text, Field(description="Reports of this year.")] = None  # type: ignore[assignment]
+    report_id: Annotated[RowId, Written, Field(description="This report only.")] = None  # type: ignore[assignment]
     after_report_id: Annotated[RowId, Written, Field(description="The next page: reports after this id.")] = None  # type: ignore[assignment]
     max_rows: Annotated[int, Written, Field(ge=1, le=_LARGEST_PAGE, description="The length of a page.")] = 100
 

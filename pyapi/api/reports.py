@@ -46,13 +46,16 @@ class Act(Body):
 
 
 class SeenAct(Act):
-    """With seen, the token of a preview, the report is rerun only if nothing has moved since that preview."""
+    """With seen, the token of a preview, it is done only if nothing has moved since that preview."""
 
     seen: Text | None = None
 
 
-class Undo(Act):
-    """With force, rows that have changed since the rerun are overwritten. This needs the scope reports:admin."""
+class Undo(SeenAct):
+    """With force, rows that have changed since the rerun are overwritten. This needs the scope reports:admin.
+
+    With seen, the token of a preview of the undo, it is done only if nothing has moved since, with force too.
+    """
 
     force: bool = False
 
@@ -66,8 +69,8 @@ class ActHeaders(BaseModel):
     ] = None
 
 
-class RerunHeaders(ActHeaders):
-    """The headers that a rerun reads."""
+class KeyedHeaders(ActHeaders):
+    """The headers that an act reads which is done once for each key."""
 
     idempotency_key: Annotated[
         str | None,
@@ -76,7 +79,7 @@ class RerunHeaders(ActHeaders):
             min_length=1,
             max_length=255,
             pattern="^[^,]*$",
-            description="Requests with the same key rerun the report once. It holds no comma.",
+            description="Requests with the same key do it once. It holds no comma.",
         ),
     ] = None
 
@@ -146,6 +149,25 @@ class Touched(Stored):
     output_bytes: int
     shared_with: list[int]
     errcode: Literal["RR002", "RR003", "RR004", "RR005", "RR006", "RR021"] | None
+    message: str | None
+    hint: str | None
+    seen: str | None
+
+
+class Restored(Stored):
+    """A thing that an undo would write or overwrite, and what stands in its way, or why the act cannot be undone.
+
+    can_be_forced is null where nothing stands in its way. seen, in the first one, is the token of the preview, for the
+    undo. A rerun is the one that cannot be undone, or another of its batch that relies on what it has reset.
+    """
+
+    kind: Literal["report", "simulation", "reform_impact", "rerun"]
+    id: int
+    status: str | None
+    action: str
+    obstacle: str | None
+    can_be_forced: bool | None
+    errcode: Literal["RR014"] | None
     message: str | None
     hint: str | None
     seen: str | None
@@ -236,8 +258,8 @@ def update_report(country_id: str) -> Reply:
     return rows.update("public.update_report", "report", country_id)
 
 
-def _idempotency_key() -> str | None:
-    """The header Idempotency-Key. Raises BadRequest where it may have been sent twice: servers join the two."""
+def idempotency_key() -> str | None:
+    """Return the header Idempotency-Key. Raises BadRequest where it may have been sent twice: servers join the two."""
     key = request.headers.get("Idempotency-Key")
     if key is not None and "," in key:
         raise BadRequest("The header Idempotency-Key is there twice, or has a comma. Nothing was done.")
@@ -250,7 +272,7 @@ def _idempotency_key() -> str | None:
     "RR001 RR002 RR003 RR004 RR005 RR006 RR008 RR012 RR014 RR016 RR021 RR022 RR023 RR029",
     body=SeenAct,
     is_body_optional=True,
-    headers=RerunHeaders,
+    headers=KeyedHeaders,
 )
 def rerun_report(country_id: str, report_id: int) -> Reply:
     """Put the report and its simulations back to pending, and delete its economy cache rows.
@@ -263,7 +285,7 @@ def rerun_report(country_id: str, report_id: int) -> Reply:
     result = acts.rerun_report(
         report_id=report_id,
         country_id=country_id,
-        idempotency_key=_idempotency_key(),
+        idempotency_key=idempotency_key(),
         reason=reason(act.reason),
         seen=act.seen,
     )
@@ -297,16 +319,31 @@ def get_run(country_id: str, report_id: int, run_sequence: int) -> Reply:
     return success("Run found", run)
 
 
+@reports.get("/<country_id>/report/<int:report_id>/reruns/<int:rerun_id>/undo")
+@describes(list[Restored], "RR008 RR013")
+def preview_undo(country_id: str, report_id: int, rerun_id: int) -> Reply:
+    """What an undo of a rerun would write or overwrite now, and what stands in its way. Nothing is changed.
+
+    The first entry has a token, seen. An undo with this token is refused when something has moved since.
+    """
+    things = call("public.undo_preview", rerun_id=rerun_id, report_id=report_id, country_id=country_id)
+    return success("Undo previewed", things)
+
+
 @reports.post("/<country_id>/report/<int:report_id>/reruns/<int:rerun_id>/undo")
 @describes(
     Undone,
-    "RR008 RR010 RR013 RR014 RR016 RR021 RR022 RR023",
+    "RR008 RR010 RR012 RR013 RR014 RR016 RR021 RR022 RR023 RR029",
     body=Undo,
     is_body_optional=True,
-    headers=ActHeaders,
+    headers=KeyedHeaders,
 )
 def undo_rerun(country_id: str, report_id: int, rerun_id: int) -> Reply:
-    """Restore what a rerun of the report cleared, as a new run."""
+    """Restore what a rerun of the report cleared, as a new run.
+
+    With an Idempotency-Key the rerun is undone once, even when the request is sent again. With the token of a preview
+    it is undone only if nothing has moved since.
+    """
     no_query()
     undo = optional_body(Undo)
     result = acts.undo_rerun(
@@ -315,5 +352,7 @@ def undo_rerun(country_id: str, report_id: int, rerun_id: int) -> Reply:
         country_id=country_id,
         force=undo.force,
         reason=reason(undo.reason),
+        seen=undo.seen,
+        idempotency_key=idempotency_key(),
     )
     return success("Rerun undone successfully", result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from flask import Response, current_app, g, jsonify, request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -48,6 +50,8 @@ __all__ = [
     "tagged",
 ]
 
+logger = logging.getLogger(__name__)
+
 Reply = tuple[Response, int]
 
 # The key of the engine in app.extensions.
@@ -57,6 +61,16 @@ DETAIL_PREFIX = "/api/v1"
 RETRY_AFTER_SECONDS = 5
 # Methods that only read (RFC 9110, section 9.2.1).
 _READING = ("GET", "HEAD")
+# The routines whose refusals are counted, and the kind of act of each.
+_ACTS = {
+    "public.rerun_report": "rerun",
+    "public.undo_rerun": "undo",
+    "public.cancel_run": "cancel_run",
+    "public.release_stuck_run": "release_run",
+    "public.create_rerun_batch": "batch",
+}
+_OUR_CODE = re.compile(r"R[RC]\d{3}")
+_MISSING_SCOPE = "RR017"
 _PROBLEMS_SHOWN = 3
 _UNKNOWN_COUNTRY = "RR008"
 _NUMBER = re.compile(rf"-?{NUMBER}")
@@ -84,14 +98,14 @@ def call(routine: str, *, columns: str = "*", **arguments: Any) -> list[dict[str
         if replica is not None and (rows := replica.call(routine, **wanted)) is not None:
             return rows
         return database.call(engine, routine, is_reading=True, **wanted)
-    with _noted(replica, engine):
+    with _noted(replica, engine), _counted(routine):
         return database.call(engine, routine, request=request_context(), **wanted)
 
 
 def call_procedure(routine: str, **arguments: Any) -> Any:
     """Call a procedure with the claims of the request; see ``pyapi.database.call_procedure``."""
     engine, claims = caller()
-    with _noted(current_app.extensions[REPLICA], engine):
+    with _noted(current_app.extensions[REPLICA], engine), _counted(routine):
         return database.call_procedure(engine, routine, claims=claims, request=request_context(), **arguments)
 
 
@@ -103,6 +117,28 @@ def _noted(replica: Replica | None, primary: Engine) -> Iterator[None]:
     finally:
         if replica is not None:
             replica.note_write(primary)
+
+
+@contextmanager
+def _counted(routine: str) -> Iterator[None]:
+    """Count an act that is refused, in a transaction of its own: that of the act is rolled back."""
+    try:
+        yield
+    except DBAPIError as error:
+        code = database.sqlstate(error) or ""
+        # Who may not act at all may not count either.
+        if routine in _ACTS and code != _MISSING_SCOPE and _OUR_CODE.fullmatch(code):
+            _count_refusal(_ACTS[routine], code)
+        raise
+
+
+def _count_refusal(kind: str, code: str) -> None:
+    engine, claims = caller()
+    try:
+        database.call(engine, "public.record_refusal", claims=claims, kind=kind, errcode=code)
+    except SQLAlchemyError as error:
+        # The caller is to hear of the refusal itself.
+        logger.warning("%s %r: the refusal %s was not counted: %s", request.method, request.path, code, error)
 
 
 def success(message: str | None, result: object, status: int = HTTPStatus.OK) -> Reply:

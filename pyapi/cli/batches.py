@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, TextIO
 
@@ -14,7 +13,20 @@ import click
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from pyapi.cli.chunks import STOPPED, do_chunk, stoppable
+from pyapi.batches import (
+    BATCH_ENDED,
+    COLUMNS,
+    PAGE,
+    all_pages,
+    filter_of,
+    filter_words,
+    ids_in,
+    json_array,
+    rerun_chunks,
+    undo_chunks,
+)
+from pyapi.chunks import do_chunk
+from pyapi.cli.chunks import STOPPED, stoppable
 from pyapi.cli.connections import administrator
 from pyapi.cli.options import REASON_OPTION
 from pyapi.cli.output import (
@@ -33,23 +45,12 @@ from pyapi.wording import counted
 
 __all__ = ["COMMANDS", "undo_batch"]
 
-_PAGE = 1000
 # The batch is so large that the number of its reports has to be given.
 _NUMBER_NEEDED = "RR024"
-# The batch was cancelled.
-_ENDED = "RR025"
-# A filter may hold a million ids. They are counted in the database, so that they are not sent.
-_WITHOUT_IDS = (
-    "id, filter - 'ids' as filter, "
-    "case jsonb_typeof(filter -> 'ids') when 'array' then jsonb_array_length(filter -> 'ids') when 'number' then 1 end "
-    "as ids, reason, state, reports, rerun, refused, remaining, undone, stands_still, created_at, progressed_at, "
-    "finished_at, cancelled_at, cancelled_by, cancel_reason, session_role, role_setting, actor, request_id, "
-    "client_address"
-)
 
 
 def _batch(engine: Engine, batch_id: int) -> dict[str, Any]:
-    [batch] = call(engine, "public.rerun_batches", columns=_WITHOUT_IDS, batch_id=batch_id)
+    [batch] = call(engine, "public.rerun_batches", columns=COLUMNS, batch_id=batch_id)
     return batch
 
 
@@ -64,30 +65,10 @@ def _decoded(lines: TextIO) -> Iterator[str]:
 
 
 def _ids_in(lines: TextIO) -> Iterator[str]:
-    for number, line in enumerate(_decoded(lines), start=1):
-        for word in line.replace(",", " ").split():
-            if not (word.isascii() and word.isdigit()):
-                raise click.UsageError(f"--ids-file, line {number}: {word!r} is not a report id.")
-            # A number in JSON must not begin with a zero.
-            yield word.lstrip("0") or "0"
-
-
-def _json_array(ids: Iterator[str]) -> str | None:
-    """The ids as a JSON array, None without ids. A Python list of a million ids would need much more memory."""
-    text = io.StringIO()
-    for one in ids:
-        text.write("," if text.tell() else "[")
-        text.write(one)
-    return f"{text.getvalue()}]" if text.tell() else None
-
-
-def _filter(conditions: dict[str, tuple[str, ...]], ids: str | None) -> str:
-    """The filter as JSON. The database checks whether it is valid."""
-    given = {name: list(values) for name, values in conditions.items() if values}
-    members = [f"{json.dumps(name)}: {json.dumps(values)}" for name, values in given.items()]
-    if ids is not None:
-        members.append(f'"ids": {ids}')
-    return f"{{{', '.join(members)}}}"
+    try:
+        yield from ids_in(_decoded(lines))
+    except ValueError as error:
+        raise click.UsageError(f"--ids-file, {error}") from error
 
 
 # --- looking first ---------------------------------------------------------------------------
@@ -95,22 +76,9 @@ def _filter(conditions: dict[str, tuple[str, ...]], ids: str | None) -> str:
 
 def _sharing(engine: Engine, filter_json: str) -> Iterator[dict[str, Any]]:
     """The other reports that share a simulation or a cache key with those of the batch."""
-    return _pages(
-        lambda last: call(
-            engine, "public.rerun_batch_sharing", filter=filter_json, after_report_id=last, max_rows=_PAGE
-        )
+    return all_pages(
+        lambda last: call(engine, "public.rerun_batch_sharing", filter=filter_json, after_report_id=last, max_rows=PAGE)
     )
-
-
-def _pages(read: Callable[[int], list[dict[str, Any]]]) -> Iterator[dict[str, Any]]:
-    """All rows of a routine that lists them in pages, by report id."""
-    last = 0
-    while True:
-        page = read(last)
-        yield from page
-        if len(page) < _PAGE:
-            return
-        last = page[-1]["report_id"]
 
 
 def _preview(engine: Engine, filter_json: str, as_json: bool) -> None:
@@ -164,13 +132,13 @@ def _create(engine: Engine, filter_json: str, reason: str | None, expected: int 
 
 def _refusals(engine: Engine, batch_id: int, *, are_left: bool = False) -> Iterator[dict[str, Any]]:
     """The reports that were refused, or those that were left because somebody else held their rows."""
-    return _pages(
+    return all_pages(
         lambda last: call(
             engine,
             "public.rerun_batch_refusals",
             batch_id=batch_id,
             after_report_id=last,
-            max_rows=_PAGE,
+            max_rows=PAGE,
             are_left=are_left,
         )
     )
@@ -190,10 +158,9 @@ def _run_chunks(engine: Engine, batch: dict[str, Any], chunk_size: int) -> tuple
     with progress_bar() as progress, stoppable(progress) as is_stopped:
         before = batch["reports"] - batch["remaining"]
         task = progress.add_task(f"batch {batch['id']}", total=batch["reports"], completed=before, before=before)
-        after: int | None = None
-        remaining = None
-        while not is_stopped():
-            chunk = do_chunk(
+
+        def do(after: int | None) -> dict[str, Any]:
+            return do_chunk(
                 engine,
                 "public.rerun_batch_chunk",
                 batch_id=batch["id"],
@@ -201,18 +168,18 @@ def _run_chunks(engine: Engine, batch: dict[str, Any], chunk_size: int) -> tuple
                 chunk_size=str(chunk_size),
                 after_report_id=after,
             )
-            after = chunk["after"]
+
+        def remaining() -> int:
+            return int(_batch(engine, batch["id"])["remaining"])
+
+        for chunk in rerun_chunks(do, remaining):
             for name in done:
                 done[name] += chunk[name]
             # Not the size of this chunk, because another process may be running the same batch.
-            left = _batch(engine, batch["id"])["remaining"]
-            progress.update(task, completed=batch["reports"] - left)
-            if after is None:
-                # Once more for those that were left because their rows were locked, as long as that helps.
-                if left in (0, remaining):
-                    return done, False
-                remaining = left
-    return done, True
+            progress.update(task, completed=batch["reports"] - remaining())
+            if is_stopped():
+                return done, True
+    return done, False
 
 
 def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
@@ -232,7 +199,7 @@ def _run(engine: Engine, batch_id: int, chunk_size: int, as_json: bool) -> int:
     try:
         done, stopped = _run_chunks(engine, batch, chunk_size)
     except (DBAPIError, KeyboardInterrupt, SystemExit) as error:
-        is_over = isinstance(error, DBAPIError) and sqlstate(error) == _ENDED
+        is_over = isinstance(error, DBAPIError) and sqlstate(error) == BATCH_ENDED
         echo(f"The finished chunks are kept.{'' if is_over else f' To continue: {resume}'}", err=True)
         raise
 
@@ -327,27 +294,20 @@ def rerun_batch(
     if resumed_id is None and not is_filtered:
         raise click.UsageError("Give report ids, --ids-file, or a condition such as --country us.")
 
-    wanted = _json_array(chain(map(str, report_ids), _ids_in(ids_file) if ids_file is not None else ()))
+    wanted = json_array(chain(map(str, report_ids), _ids_in(ids_file) if ids_file is not None else ()))
     if ids_file is not None and wanted is None:
         raise click.UsageError("The file of --ids-file holds no report id.")
     with administrator() as engine:
         if dry_run:
-            _preview(engine, _filter(conditions, wanted), as_json)
+            _preview(engine, filter_of(conditions, wanted), as_json)
             return
         if resumed_id is None:
-            resumed_id = _create(engine, _filter(conditions, wanted), reason, expected, seen)
+            resumed_id = _create(engine, filter_of(conditions, wanted), reason, expected, seen)
         code = _run(engine, resumed_id, chunk_size, as_json)
     raise SystemExit(code)
 
 
 # --- looking at them, cancelling one ---------------------------------------------------------
-
-
-def _conditions(batch: dict[str, Any]) -> str:
-    parts = [f"{name}: {', '.join(v) if isinstance(v, list) else v}" for name, v in batch["filter"].items()]
-    if batch["ids"] is not None:
-        parts.append(counted(batch["ids"], "id"))
-    return "; ".join(parts)
 
 
 @click.group(invoke_without_command=True)
@@ -360,14 +320,14 @@ def batches(context: click.Context, before: int | None, max_rows: int, as_json: 
     if context.invoked_subcommand is not None:
         return
     with administrator() as engine:
-        rows = call(engine, "public.rerun_batches", columns=_WITHOUT_IDS, before=before, max_rows=max_rows)
+        rows = call(engine, "public.rerun_batches", columns=COLUMNS, before=before, max_rows=max_rows)
     if as_json:
         print_json(rows)
         return
     shown = [
         {
             "id": row["id"],
-            "filter": _conditions(row),
+            "filter": filter_words(row),
             "state": "stands still" if row["stands_still"] else row["state"],
             "done": f"{row['reports'] - row['remaining']}/{row['reports']}",
             **{name: row[name] for name in ("refused", "undone")},
@@ -395,7 +355,7 @@ def show_batch(batch_id: int, as_json: bool) -> None:
             return
         lines = {
             "state": f"{batch['state']}, and stands still" if batch["stands_still"] else batch["state"],
-            "filter": _conditions(batch),
+            "filter": filter_words(batch),
             "why": batch["reason"],
             "who": who(batch),
             "from": batch["client_address"],
@@ -447,26 +407,23 @@ def undo_batch(engine: Engine, batch_id: int, *, force: bool, reason: str | None
     seen, undone = 0, 0
     refused: list[dict[str, Any]] = []
     left: list[dict[str, Any]] = []
-    before: str | None = None
+    stopped = False
+
+    def do(before: int | None) -> dict[str, Any]:
+        return do_chunk(
+            engine, "public.undo_batch_chunk", batch_id=batch_id, before_rerun_id=before, force=force, reason=reason
+        )
+
     with progress_bar() as progress, stoppable(progress) as is_stopped:
         task = progress.add_task(f"undo of batch {batch_id}", total=batch["rerun"])
-        while not (stopped := is_stopped()):
-            chunk = do_chunk(
-                engine,
-                "public.undo_batch_chunk",
-                batch_id=batch_id,
-                before_rerun_id=before,
-                force=force,
-                reason=reason,
-            )
-            if chunk["reruns"] == 0:
-                break
-            before = str(chunk["before"])
+        for chunk in undo_chunks(do):
             seen += chunk["reruns"]
             undone += chunk["undone"]
             refused += chunk["refused"]
             left += chunk["left"]
             progress.update(task, completed=seen)
+            if stopped := is_stopped():
+                break
         # Reruns that were undone before are not counted by the chunks.
         progress.update(task, total=seen if not stopped else batch["rerun"])
 

@@ -208,19 +208,49 @@ def runs(country: str, report_id: int, run_sequence: int | None, as_json: bool) 
             _print_run_output(engine, country, report_id, run_sequence)
 
 
+def _print_undo_preview(engine: Engine, rerun_id: int, as_json: bool) -> None:
+    rows = call(engine, "public.undo_preview", rerun_id=rerun_id)
+    defect = next((row for row in rows if row["errcode"] is not None), None)
+    is_stopped = any(row["obstacle"] for row in rows)
+    if as_json:
+        print_json(rows)
+    elif defect is not None:
+        print_error({"code": defect["errcode"], "message": defect["message"], "hint": defect["hint"]})
+    else:
+        shown = ("kind", "id", "status", "action", "obstacle")
+        print_rows([{name: row[name] for name in shown} for row in rows], False, empty="")
+        if all(row["can_be_forced"] is not False for row in rows):
+            force = " --force" if is_stopped else ""
+            echo(f"To undo exactly this: pgreprise undo {rerun_id}{force} --seen {rows[0]['seen']}")
+    if defect is not None or is_stopped:
+        raise SystemExit(1)
+
+
 @click.command()
 @click.argument("rerun_ids", metavar="[RERUN_ID]...", type=int, nargs=-1)
 @click.option("--batch", "batch_id", metavar="ID", type=int, help="Undo all reruns of this batch, newest first.")
 @REASON_OPTION
 @click.option("--force", is_flag=True, help="Undo even when rows have changed since; they are archived first.")
+@click.option("--dry-run", is_flag=True, help="Only show what the undo of one rerun would do, and what is in its way.")
+@click.option("--seen", metavar="TOKEN", help="Only if nothing has moved since --dry-run; for one rerun.")
 @JSON_OPTION
-def undo(rerun_ids: tuple[int, ...], batch_id: int | None, force: bool, reason: str | None, as_json: bool) -> None:
+def undo(
+    rerun_ids: tuple[int, ...],
+    batch_id: int | None,
+    force: bool,
+    dry_run: bool,
+    seen: str | None,
+    reason: str | None,
+    as_json: bool,
+) -> None:
     """Undo reruns: put back what they cleared. Each undo is a transaction of its own, in the given order.
 
     When an undo is refused, the others are still tried. The exit code is then 1. `pgreprise runs` shows rerun ids.
     """
     if bool(rerun_ids) == (batch_id is not None):
         raise click.UsageError("Give rerun ids or --batch, not both.")
+    if (dry_run or seen is not None) and len(rerun_ids) != 1:
+        raise click.UsageError("--dry-run and --seen are for one rerun.")
 
     def describe(result: dict[str, Any]) -> str:
         report = (
@@ -235,13 +265,16 @@ def undo(rerun_ids: tuple[int, ...], batch_id: int | None, force: bool, reason: 
         )
 
     with administrator() as engine:
+        if dry_run:
+            _print_undo_preview(engine, rerun_ids[0], as_json)
+            return
         if batch_id is not None:
             undo_batch(engine, batch_id, force=force, reason=reason, as_json=as_json)
             return
 
         def act(rerun_id: int) -> dict[str, Any]:
             result: dict[str, Any] = call_procedure(
-                engine, "public.undo_rerun", rerun_id=rerun_id, force=force, reason=reason
+                engine, "public.undo_rerun", rerun_id=rerun_id, force=force, reason=reason, seen=seen
             )
             return result
 

@@ -13,7 +13,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi import doctor
-from pyapi.cli.chunks import STOPPED, do_chunk, stoppable
+from pyapi.chunks import do_chunk
+from pyapi.cli.chunks import STOPPED, stoppable
 from pyapi.cli.connections import administrator
 from pyapi.cli.options import AGE
 from pyapi.cli.output import JSON_OPTION, echo, explain, print_json, print_rows, progress_bar

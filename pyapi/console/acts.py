@@ -111,7 +111,10 @@ def show(rerun_id: int) -> Page:
     found = rows("rerun_history", rerun_id=rerun_id)
     if not found:
         raise NotFound(f"There is no act #{rerun_id}.")
-    return page("act", act=found[0])
+    [act] = found
+    # As it is now, so that the page tells when the report is done again.
+    now = rows("find_reports", report_id=act["report_id"]) if act["report_id"] is not None else []
+    return page("act", act=act, report=now[0] if now else None)
 
 
 @acts.get("/acts/<int:rerun_id>/undo")

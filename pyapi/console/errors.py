@@ -15,6 +15,9 @@ __all__ = ["register_error_pages"]
 
 # What to do next, where the API's hint is about its own paths and bodies.
 _HINTS: Mapping[str, str] = {
+    "RC001": "The page of units lists those that there are.",
+    "RC002": "The page of units shows which roles your token has. Ask for a role on this unit.",
+    "RC003": "The list of carbon reports has those that there are. An explore report that was replaced has a new id.",
     "RR010": "Undo the later acts first, the newest first. Where that is refused too, rerun the report.",
     "RR013": "The history lists the acts that there are.",
     "RR014": "The history of the report shows what can be undone.",
@@ -22,6 +25,7 @@ _HINTS: Mapping[str, str] = {
     "RR019": "The page of the report lists its runs, and says which of them have an output.",
     "RR020": "Look at the report again.",
     "RR024": "Give the number of reports that the preview has found.",
+    "RR025": "What it has rerun stays, and can be undone. For other reports make another batch.",
     "RR029": "Look at the preview again. What has moved is in it.",
 }
 _TITLES: Mapping[int, str] = {
@@ -45,7 +49,7 @@ def _error_page(error: Exception) -> Response:
         code=told.code,
         hint=_HINTS.get(told.code, told.hint),
         # The page with the form, which looks again.
-        again=request.path if request.method == "POST" else None,
+        again=g.get("console_again") or (request.script_root + request.path if request.method == "POST" else None),
     )
     response = make_response(text, status)
     for name, value in told.headers:

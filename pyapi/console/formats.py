@@ -44,6 +44,11 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:,}"
 
 
+def figure(value: float | None, places: int = 3) -> str:
+    """A figure with so many decimal places: with three, tonnes to the kilogram."""
+    return "-" if value is None else f"{value:,.{places}f}"
+
+
 def percent(share: float | None) -> str:
     """A share between 0 and 1."""
     return "" if share is None else f"{share:.0%}"
@@ -109,6 +114,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "age": age,
     "compact": compact,
     "counted": counted,
+    "figure": figure,
     "listed": listed,
     "moment": moment,
     "number": number,

@@ -6,27 +6,23 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from flask import Blueprint, request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DBAPIError
 from werkzeug.wrappers import Response
 
 from pyapi.api.lists import ReportType, Status
-from pyapi.api.requests import RowId, Text, Written, query
+from pyapi.api.requests import RowId, Text, Written, call, query
 from pyapi.console.drawing import linkage
-from pyapi.console.pages import Page, go_to, page, rows
+from pyapi.console.pages import Optional, Page, go_to, page, rows
+from pyapi.database import sqlstate
 
 __all__ = ["reports"]
 
 reports = Blueprint("reports", __name__, url_prefix="/reports")
 
 _PAGE = 50
-
-
-def _none_if_empty(value: object) -> object:
-    # A form sends every field, also those that nobody has filled in.
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-_Optional = BeforeValidator(_none_if_empty)
+# The report has no run with a complete output.
+_NO_RESULT = "RR019"
 
 
 class Wanted(BaseModel):
@@ -34,14 +30,14 @@ class Wanted(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    report_id: Annotated[RowId | None, Written, _Optional] = None
-    country_id: Annotated[Text | None, _Optional] = None
-    status: Annotated[Status | None, _Optional] = None
-    report_type: Annotated[ReportType | None, _Optional] = None
-    api_version: Annotated[Text | None, _Optional] = None
-    year: Annotated[Text | None, _Optional] = None
-    older_than_minutes: Annotated[int | None, Field(ge=0, le=365_000 * 1_440), Written, _Optional] = None
-    after_report_id: Annotated[RowId | None, Written, _Optional] = None
+    report_id: Annotated[RowId | None, Written, Optional] = None
+    country_id: Annotated[Text | None, Optional] = None
+    status: Annotated[Status | None, Optional] = None
+    report_type: Annotated[ReportType | None, Optional] = None
+    api_version: Annotated[Text | None, Optional] = None
+    year: Annotated[Text | None, Optional] = None
+    older_than_minutes: Annotated[int | None, Field(ge=0, le=365_000 * 1_440), Written, Optional] = None
+    after_report_id: Annotated[RowId | None, Written, Optional] = None
 
 
 @reports.get("")
@@ -73,6 +69,17 @@ def show_list() -> Page | Response:
     )
 
 
+def _last_good(of: dict[str, Any]) -> dict[str, Any] | None:
+    """The newest complete result, without its output; None where there is none."""
+    try:
+        [found] = call("public.last_good_report", columns="run_sequence, is_current, is_stale, finished_at", **of)
+    except DBAPIError as error:
+        if sqlstate(error) != _NO_RESULT:
+            raise
+        return None
+    return found
+
+
 @reports.get("/<country_id>/<int:report_id>")
 def show(country_id: str, report_id: int) -> Page:
     """One report: how it is now, what belongs to it, its runs, and what may be done."""
@@ -88,5 +95,6 @@ def show(country_id: str, report_id: int) -> Page:
         touched=touched,
         picture=linkage(report_id, touched),
         attempts=rows("report_attempts", **of),
+        last_good=_last_good(of),
         good_runs=[run["run_sequence"] for run in runs if run["has_output"] and run["run_sequence"] is not None],
     )

@@ -58,6 +58,12 @@ def do_sign_in() -> Page | BaseResponse:
     return response
 
 
+@session.get("/arrive")
+def arrive() -> BaseResponse:
+    """Go on to the page that a link of another site has named, now with the cookie."""
+    return redirect(_next(), 303)
+
+
 @session.post("/sign-out")
 def sign_out() -> BaseResponse:
     """Forget the token."""

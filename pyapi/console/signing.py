@@ -15,7 +15,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Response, current_app, g, redirect, request, url_for
+from flask import Response, current_app, g, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest, Forbidden
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -43,6 +43,8 @@ _FORM = "pgreprise_form"
 # Browsers keep 4,096 bytes of a cookie, its name and attributes included.
 LONGEST_TOKEN = 3800
 _READING = ("GET", "HEAD")
+# What a browser says of a link that another site has.
+_ELSEWHERE = ("cross-site", "same-site")
 # Pages and files that need nobody to be signed in.
 _OPEN = ("console.session.sign_in", "console.session.do_sign_in", "console.static")
 
@@ -118,7 +120,7 @@ def forget_token(response: BaseResponse) -> None:
 # --- who is here -----------------------------------------------------------------------------
 
 
-def let_in() -> BaseResponse | None:
+def let_in() -> BaseResponse | str | None:
     """Let a request act as whoever signed in, and ask others to sign in. Refuse forms of other sites."""
     sign_in = configured()
     if sign_in.authentication is None:
@@ -129,6 +131,8 @@ def let_in() -> BaseResponse | None:
     elif request.endpoint not in _OPEN:
         token = request.cookies.get(_TOKEN)
         try:
+            if not token and request.method in _READING and request.headers.get("Sec-Fetch-Site") in _ELSEWHERE:
+                return _come_in()
             if not token:
                 return _ask_to_sign_in()
             act_as(sign_in.authentication.verify(token))
@@ -145,10 +149,18 @@ def may_sign_out() -> bool:
     return "console_token" in g
 
 
+def _wanted() -> str:
+    """The page to come back to. After a form it is the page that has the form, and looks again."""
+    return request.full_path.rstrip("?") if request.method in _READING else request.path
+
+
+def _come_in() -> str:
+    """A page that leads on from here: a link in a mail or a chat brings no strict cookie along, a link of ours does."""
+    return render_template("console/arriving.html", place=url_for("console.session.arrive", next=_wanted()))
+
+
 def _ask_to_sign_in(reason: str | None = None) -> BaseResponse:
-    # After a form the page that has it, which looks again: what was shown there may have moved on.
-    wanted = request.full_path.rstrip("?") if request.method in _READING else request.path
-    place = url_for("console.session.sign_in", next=wanted, reason="expired" if reason is not None else None)
+    place = url_for("console.session.sign_in", next=_wanted(), reason="expired" if reason is not None else None)
     response = redirect(place, 303)
     if reason is not None:
         forget_token(response)

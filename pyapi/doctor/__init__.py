@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from sqlalchemy import Engine
@@ -136,33 +136,19 @@ class _Check:
                 # The connection is lost, or somebody ended the query.
                 raise
             reason = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()[0]
+            severity: Literal["problem", "note"] = "note"
             if code == "42501":
-                yield Finding(
-                    name,
-                    "note",
-                    f"This could not be checked: {reason}.",
-                    "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_URL).",
-                )
+                remedy = "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_URL)."
             elif code == "55P03":
-                yield Finding(
-                    name,
-                    "note",
-                    f"This could not be checked: {reason}.",
-                    "Somebody else holds a lock. Run the doctor again.",
-                )
+                remedy = "Somebody else holds a lock. Run the doctor again."
             elif code == "25006":
-                yield Finding(
-                    name,
-                    "note",
-                    f"This could not be checked: {reason}.",
-                    "Run the doctor where the database may be written to.",
-                )
-            elif code in NOT_INSTALLED and self.is_behind:
-                yield Finding(name, "problem", f"This could not be checked: {reason}.", "pgreprise migrate")
+                remedy = "Run the doctor where the database may be written to."
             else:
-                yield Finding(
-                    name,
-                    "problem",
-                    f"This could not be checked: {reason}.",
-                    "Solve the other problems first. Then run the doctor again.",
+                severity = "problem"
+                is_behind = code in NOT_INSTALLED and self.is_behind
+                remedy = (
+                    "pgreprise migrate" if is_behind else "Solve the other problems first. Then run the doctor again."
                 )
+            yield Finding(
+                name, severity, f"This could not be checked: {reason}.", remedy, is_unchecked=severity == "note"
+            )

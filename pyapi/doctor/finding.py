@@ -16,12 +16,16 @@ __all__ = ["Finding", "ask", "rights_finding"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that the doctor found. A ``problem`` has to be solved; a ``note`` is only worth knowing."""
+    """One thing that the doctor found. A ``problem`` has to be solved; a ``note`` is only worth knowing.
+
+    With ``is_unchecked`` it tells what this role, or this moment, did not let the doctor see.
+    """
 
     check: str
     severity: Literal["problem", "note"]
     message: str
     remedy: str
+    is_unchecked: bool = False
 
 
 def rights_finding(row: dict[str, Any]) -> Finding:

@@ -419,3 +419,49 @@ def test_a_lease_that_is_over_is_shown_as_such(client: FlaskClient, dba: Connect
     age(dba, given)
     [shown] = succeeded(client.get("/claims"))
     assert datetime.fromisoformat(shown["lease_until"]) < datetime.now(UTC)
+
+
+# --- one run ---------------------------------------------------------------------------------
+
+
+def test_a_run_whose_worker_is_silent_is_released_once_for_its_key(
+    client: FlaskClient, dba: Connection, report: int
+) -> None:
+    path = f"/us/report/{report}/release"
+    given = claimed(client)
+    said = refused(client.post(path), 409, "RR032")
+    assert "Worker worker 1 computes report" in said["message"]
+    assert "select" not in said["hint"]
+    age(dba, given)
+    refused(client.post(path, json={"run_sequence": 1}), 409, "RR020")
+    more = {"json": {"run_sequence": 2, "reason": "rebooted"}, "headers": {"Idempotency-Key": "once"}}
+    released = succeeded(client.post(path, **more))
+    assert released == {
+        "report_id": report,
+        "run_sequence": 2,
+        "status": "pending",
+        "result": "lost",
+        "worker": "worker 1",
+        "rerun_id": released["rerun_id"],
+    }
+    before = everything(dba)
+    assert succeeded(client.post(path, **more)) == released
+    assert everything(dba) == before
+    assert one(dba, "select reason from rerun_history() limit 1")["reason"] == "rebooted"
+
+
+def test_a_run_is_cancelled_when_it_is_still_the_one_that_was_seen(
+    client: FlaskClient, dba: Connection, report: int
+) -> None:
+    path = f"/us/report/{report}/cancel"
+    before = everything(dba)
+    said = refused(client.post(path, json={"run_sequence": 1}), 409, "RR020")
+    assert f"Report #{report} is at run 2, and not at run 1 any more." in said["message"]
+    for wrong in ("x", 0, 1.5, True, 2**63):
+        refused(client.post(path, json={"run_sequence": wrong}), 400, "BAD_REQUEST")
+    assert everything(dba) == before
+    more = {"json": {"run_sequence": 2}, "headers": {"Idempotency-Key": "once"}}
+    first = succeeded(client.post(path, **more))
+    rerun(dba, report)
+    assert succeeded(client.post(path, **more)) == first
+    assert succeeded(client.get(f"/us/report/{report}"))["status"] == "pending"

@@ -257,6 +257,11 @@ def report_before_its_simulation(dba: Connection) -> Callable[[FlaskClient], Any
     return instead_of_get_report(dba, f"public.finish_report('{a_claim(dba)}', '1')")
 
 
+def run_that_is_not_running(dba: Connection) -> Callable[[FlaskClient], Any]:
+    report = add_report(dba, add_simulation(dba))
+    return lambda client: client.post(f"/us/report/{report}/release")
+
+
 def missing_scope(dba: Connection) -> Callable[[FlaskClient], Any]:
     return instead_of_get_report(dba, "pgreprise.require_scope('reports:everything')")
 
@@ -310,6 +315,7 @@ REFUSALS = [
         "Report #1 is computed by workers that claim it, and this write names no claim.",
     ),
     (report_before_its_simulation, "RR031", "Report #1 cannot be finished before simulation #1."),
+    (run_that_is_not_running, "RR032", "Report #1 is at status complete: there is no run to release."),
     (
         row_that_a_trigger_keeps,
         "RR022",

@@ -131,6 +131,8 @@ def test_the_history_is_listed_by_conditions_and_in_pages(client: FlaskClient, r
     assert listed(f"report_id={report}&country_id=us&kind=rerun") == acts[::-1]
     assert listed("max_rows=2") == acts[:0:-1]
     assert listed(f"max_rows=2&before={acts[1]}") == [acts[0]]
+    assert listed(f"rerun_id={acts[1]}") == [acts[1]]
+    assert listed(f"rerun_id={acts[1]}&kind=undo") == []
     assert listed("since=2126-01-01T00:00:00Z") == []
     assert listed("until=2126-01-01T00:00:00%2B01:00&kind=undo") == []
     # The last of a repeated parameter counts.
@@ -146,6 +148,7 @@ def test_the_history_is_listed_by_conditions_and_in_pages(client: FlaskClient, r
         "kind=purge",
         "report_id=0",
         "report_id=x",
+        "rerun_id=0",
         "max_rows=0",
         "max_rows=1001",
         "before=-1",

@@ -74,11 +74,28 @@ def test_a_list_is_read_in_pages_and_has_no_outputs(client: FlaskClient, ids: di
     "query",
     [
         *("status=lost", "report_type=economy", "older_than_seconds=-1", "older_than_seconds=1h", "max_rows=0"),
-        *("max_rows=1001", "after_report_id=0", f"older_than_seconds={2**63}", "year=%00", "state=error", "limit=5"),
+        *(
+            "max_rows=1001",
+            "after_report_id=0",
+            "report_id=x",
+            f"older_than_seconds={2**63}",
+            "year=%00",
+            "state=error",
+            "limit=5",
+        ),
     ],
 )
 def test_a_query_that_cannot_be_used_is_refused(client: FlaskClient, path: str, query: str) -> None:
     refused(client.get(f"{path}?{query}"), 400, "BAD_REQUEST")
+
+
+def test_a_report_is_found_by_its_id_in_any_country(client: FlaskClient, ids: dict[str, int]) -> None:
+    report = ids["abroad"]
+    [found] = listed(client, f"/reports?report_id={report}")
+    assert (found["id"], found["country_id"]) == (report, "uk")
+    assert listed(client, f"/uk/reports?report_id={report}") == [found]
+    assert listed(client, f"/us/reports?report_id={report}") == []
+    assert listed(client, f"/reports?report_id={report}&status=error") == []
 
 
 def test_a_country_is_named_once_and_exists(client: FlaskClient) -> None:

@@ -293,3 +293,53 @@ def test_who_reran_is_the_person_of_the_token(new_engine: NewEngine, dba: Connec
     succeeded(client.post(f"/us/report/{report}/rerun", headers={"Authorization": "Bearer x"}))
     act = one(dba, "select actor, session_role, role_setting from pgreprise.rerun")
     assert (act["actor"], act["role_setting"]) == ("alice", "pgreprise_api")
+
+
+# --- the preview of an undo ------------------------------------------------------------------
+
+
+def test_the_preview_of_an_undo_gives_a_token_that_the_undo_keeps_to(
+    client: FlaskClient, dba: Connection, report: int
+) -> None:
+    path = f"/us/report/{report}/reruns/{rerun(client, report)['rerun_id']}/undo"
+    before = everything(dba)
+    first, *others = succeeded(client.get(path))
+    assert (first["kind"], first["id"], first["status"]) == ("report", report, "pending")
+    assert first["action"] == "complete, as run 3: the result of run 1 comes back"
+    assert [(each["kind"], each["obstacle"], each["can_be_forced"]) for each in others] == [
+        ("simulation", None, None),
+        ("simulation", None, None),
+        ("reform_impact", None, None),
+    ]
+    assert everything(dba) == before
+    succeeded(client.patch("/us/report", json={"id": report, "status": "complete", "output": {}}))
+    before = everything(dba)
+    for force in (False, True):
+        said = refused(client.post(path, json={"seen": first["seen"], "force": force}), 409, "RR029")
+        assert f"report #{report} result none -> complete" in said["message"]
+    assert everything(dba) == before
+    [now, *_] = succeeded(client.get(path))
+    assert (now["obstacle"], now["can_be_forced"]) == (f"report #{report} has a new result (status complete)", True)
+    refused(client.post(path, json={"seen": now["seen"]}), 409, "RR010")
+    undone = succeeded(client.post(path, json={"seen": now["seen"], "force": True}))
+    assert undone["run_sequence"] == 3
+    [row] = succeeded(client.get(path))
+    assert (row["kind"], row["errcode"], row["seen"]) == ("rerun", "RR014", None)
+
+
+def test_what_has_no_preview_of_an_undo(client: FlaskClient, report: int) -> None:
+    act = rerun(client, report)["rerun_id"]
+    refused(client.get(f"/us/report/{report + 1}/reruns/{act}/undo"), 404, "RR013")
+    refused(client.get(f"/uk/report/{report}/reruns/{act}/undo"), 404, "RR013")
+    refused(client.get(f"/zz/report/{report}/reruns/{act}/undo"), 400, "RR008")
+
+
+def test_an_undo_with_the_same_key_is_done_once(client: FlaskClient, dba: Connection, report: int) -> None:
+    path = f"/us/report/{report}/reruns/{rerun(client, report, 'of the rerun')['rerun_id']}/undo"
+    refused(client.post(path, headers={"Idempotency-Key": "of the rerun"}), 409, "RR012")
+    headers = {"Idempotency-Key": "of the undo"}
+    first = succeeded(client.post(path, headers=headers))
+    before = everything(dba)
+    assert succeeded(client.post(path, headers=headers)) == first
+    refused(client.post(path), 409, "RR014")
+    assert everything(dba) == before

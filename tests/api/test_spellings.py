@@ -236,6 +236,7 @@ ACTS = (
     "/us/report/4/rerun",
     "/us/report/4/reruns/1/undo",
     "/us/report/4/cancel",
+    "/us/report/4/release",
     "/claims",
     *(f"/claims/{CLAIM}/{act}" for act in ("heartbeat", "finish", "fail", "release")),
     *(f"/claims/{CLAIM}/simulations/5/{act}" for act in ("finish", "fail")),
@@ -291,7 +292,8 @@ def test_a_request_that_reads_ignores_parameters_that_it_does_not_know(client: F
 def test_two_keys_are_no_key(client: FlaskClient, dba: Connection, header: str) -> None:
     before = everything(dba)
     # As a server hands on a header that was sent twice.
-    refused(client.post("/us/report/4/rerun", headers={"Idempotency-Key": header}), 400, "BAD_REQUEST")
+    for act in ("rerun", "reruns/1/undo", "cancel", "release"):
+        refused(client.post(f"/us/report/4/{act}", headers={"Idempotency-Key": header}), 400, "BAD_REQUEST")
     assert everything(dba) == before
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from pyapi.cli.batches import _ids_in, _json_array
+from pyapi.batches import json_array
+from pyapi.cli.batches import _ids_in
 from tests.support.command import PROGRAM, Run, environment, run_on_terminal
 from tests.support.databases import Connect, Connection, plain
 from tests.support.factories import add_report, add_simulation, set_versions
@@ -117,7 +118,7 @@ def test_a_file_that_holds_something_else_is_wrong_usage(
 def test_very_many_ids_weigh_little() -> None:
     lines = io.StringIO("".join(f"{number}\n" for number in range(1_000_000, 1_200_000)))
     tracemalloc.start()
-    text = _json_array(_ids_in(lines))
+    text = json_array(_ids_in(lines))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert text is not None

@@ -90,6 +90,16 @@ def test_a_url_that_cannot_be_used_is_one_sentence_that_names_the_setting_and_sh
         ("PGREPRISE_PROXIES", "11"),
         ("PGREPRISE_PROXIES", "yes"),
         ("PGREPRISE_PROXIES", "\u0661"),
+        ("PGREPRISE_CONSOLE", "yes"),
+        ("PGREPRISE_CONSOLE_USER_HEADER", "X-Forwarded-User"),
+        ("PGREPRISE_CONSOLE_USER_HEADER", "X_Forwarded_User"),
+        ("PGREPRISE_CONSOLE_USER_HEADER", "Authorization"),
+        ("PGREPRISE_CONSOLE_CLAIMS", "reports:read"),
+        ("PGREPRISE_CONSOLE_CLAIMS", "[]"),
+        ("PGREPRISE_CONSOLE_CLAIMS", '{"sub": "everybody", "scope": "reports:read"}'),
+        ("PGREPRISE_CONSOLE_CLAIMS", '{"scope": ["reports:read"]}'),
+        ("PGREPRISE_CONSOLE_PROXY", "proxy.example.org"),
+        ("PGREPRISE_CONSOLE_PROXY", "10.0.0.1/8"),
         ("SCRIPT_NAME", "reports"),
         ("SCRIPT_NAME", "//reports"),
         ("SCRIPT_NAME", "/a/../b"),
@@ -113,6 +123,10 @@ def test_the_settings_of_production_are_read(monkeypatch: pytest.MonkeyPatch, tm
         PGREPRISE_CALL_TIMEOUT="2.5",
         PGREPRISE_JWT_SECRET="x" * 32,
         PGREPRISE_PROXIES=" 2\n",
+        PGREPRISE_CONSOLE="on",
+        PGREPRISE_CONSOLE_USER_HEADER="X-Forwarded-User",
+        PGREPRISE_CONSOLE_CLAIMS='{"scope": "reports:read reports:rerun"}',
+        PGREPRISE_CONSOLE_PROXY="10.0.0.0/8, ::1",
         SCRIPT_NAME="/tools/reports/",
     ).items():
         monkeypatch.setenv(name, value)
@@ -120,3 +134,6 @@ def test_the_settings_of_production_are_read(monkeypatch: pytest.MonkeyPatch, tm
     assert settings.read_database is not None
     assert (settings.read_database.host, settings.is_pooled, settings.call_timeout_seconds) == ("h2", True, 2.5)
     assert (settings.proxies, settings.prefix) == (2, "/tools/reports")
+    assert (settings.console, settings.console_user_header) == (True, "X-Forwarded-User")
+    assert settings.console_claims == {"scope": "reports:read reports:rerun"}
+    assert [str(network) for network in settings.console_proxies] == ["10.0.0.0/8", "::1/128"]

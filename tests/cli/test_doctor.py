@@ -425,7 +425,7 @@ def test_the_size_of_the_archive_is_a_note(pgreprise: Run, dba: Connection) -> N
 
 def test_the_doctor_names_a_database_of_a_development_version_and_nothing_else(pgreprise: Run, dba: Connection) -> None:
     dba.execute("create table pgreprise.created_table (table_name text)")
-    dba.execute("update pgreprise.alembic_version set version_num = 'reports_0009' where version_num like 'reports%%'")
+    dba.execute("update pgreprise.alembic_version set version_num = 'reports_0010' where version_num like 'reports%%'")
     [finding] = examine(pgreprise, problems=True)
     assert "made by a development version of pgreprise from before its first release" in finding["message"]
     assert "Use a new database" in finding["remedy"]

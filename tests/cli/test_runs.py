@@ -102,6 +102,35 @@ def test_a_preview_prints_the_rerun_that_does_exactly_this(pgreprise: Run, dba: 
     assert snapshot(dba) == before
 
 
+def test_a_dry_run_of_an_undo_prints_the_undo_that_does_exactly_this(
+    pgreprise: Run, dba: Connection, report: int
+) -> None:
+    act = json.loads(pgreprise("rerun", "us", str(report), "--json").stdout)[0]["rerun_id"]
+    before = snapshot(dba)
+    shown = pgreprise("undo", str(act), "--dry-run")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    words = shown.stdout.splitlines()[-1].rpartition(": pgreprise ")[2].split()
+    assert words[:-1] == ["undo", str(act), "--seen"]
+    rows = json.loads(pgreprise("undo", str(act), "--dry-run", "--json").stdout)
+    assert words[-1] == rows[0]["seen"]
+    assert snapshot(dba) == before
+    dba.execute("select update_report(%s, status => 'complete', output => '1')", (report,))
+    refused = pgreprise(*words)
+    assert refused.returncode == 1
+    assert f"report #{report} result none -> complete" in refused.stderr
+    shown = pgreprise("undo", str(act), "--dry-run")
+    assert shown.returncode == 1
+    assert "has a new result" in " ".join(shown.stdout.split())
+    words = shown.stdout.splitlines()[-1].rpartition(": pgreprise ")[2].split()
+    assert words[:-1] == ["undo", str(act), "--force", "--seen"]
+    assert pgreprise(*words).returncode == 0
+    again = pgreprise("undo", str(act), "--dry-run")
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "(RR014)" in again.stderr
+    for wrong in (("1", "2", "--dry-run"), ("--batch", "1", "--dry-run"), ("1", "2", "--seen", "x")):
+        assert pgreprise("undo", *wrong).returncode == 2
+
+
 def test_a_preview_of_a_report_that_cannot_be_rerun_gives_its_defect(pgreprise: Run, dba: Connection) -> None:
     malformed = add_report(dba, 999)
     done = pgreprise("preview", "us", str(malformed))

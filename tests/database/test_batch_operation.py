@@ -116,6 +116,15 @@ def test_a_batch_at_the_limit_needs_no_number(sandbox: Connection, reports: list
     assert refusal(sandbox, "select set_setting('largest_batch', '-1')").code == "RR016"
 
 
+def test_a_preview_tells_where_the_number_should_be_given(sandbox: Connection, reports: list[int]) -> None:
+    effects = "select is_large from rerun_batch_effects(%s)"
+    wanted = json.dumps({"ids": [*reports, 7001]})
+    sandbox.execute("select set_setting('largest_batch', '4')")
+    assert one(sandbox, effects, wanted)["is_large"] is False
+    sandbox.execute("select set_setting('largest_batch', '3')")
+    assert one(sandbox, effects, wanted)["is_large"] is True
+
+
 # --- cancelling ------------------------------------------------------------------------------
 
 
@@ -147,6 +156,11 @@ def test_a_batch_is_cancelled_once_and_not_when_it_is_finished(sandbox: Connecti
     finished, cancelled = create(sandbox, reports[:1]), create(sandbox, reports[1:])
     chunk(sandbox, finished)
     sandbox.execute("select cancel_rerun_batch(%s)", (cancelled,))
+    before = everything(sandbox)
+    # A second click of the same person.
+    assert one(sandbox, "select cancel_rerun_batch(%s) as left", cancelled)["left"] == 2
+    assert everything(sandbox) == before
+    sandbox.execute("""set local request.jwt.claims = '{"sub": "bob", "scope": "reports:read reports:rerun"}'""")
     for batch, words in ((finished, "is finished since"), (cancelled, "was cancelled at")):
         before = everything(sandbox)
         said = refusal(sandbox, "select cancel_rerun_batch(%s)", batch)
@@ -359,7 +373,14 @@ def test_a_preview_says_what_would_be_changed_and_the_run_changes_that(sandbox: 
     sharing = sandbox.execute("select * from rerun_batch_sharing(%s)", (wanted,)).fetchall()
     assert everything(sandbox) == before
     del effects["seen"]
-    assert effects == {"reports": 2, "refused": 2, "simulations": 3, "reform_impacts": 1, "sharing_reports": 2}
+    assert effects == {
+        "reports": 2,
+        "refused": 2,
+        "simulations": 3,
+        "reform_impacts": 1,
+        "sharing_reports": 2,
+        "is_large": False,
+    }
     assert [(row["report_id"], row["shares_simulation"], row["shares_cache_key"]) for row in sharing] == [
         (by_simulation, True, False),
         (by_key, False, True),

@@ -337,6 +337,11 @@ def test_differing_stats_are_those_of_the_callers_units(sandbox: Connection, row
     assert {rows["calculator"], rows["next year"], rows["plan there"], rows["explore nameless"]} <= everywhere
     assert differing("principal here") == {rows["calculator"], rows["next year"], rows["explore"]}
     assert differing("no roles") == set()
+    with acting(sandbox, CALLERS["both"]):
+        found_there = found(sandbox, "carbon_stats_differences", unit_id=rows["there"])
+        assert {row["carbon_report_id"] for row in found_there} == {rows["explore there"], rows["plan there"]}
+        refused = refusal(sandbox, "select * from carbon_stats_differences(unit_id => %s)", rows["nameless"])
+        assert refused.code == "RC002"
 
 
 # --- duplicates ------------------------------------------------------------------------------

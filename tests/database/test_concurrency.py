@@ -55,6 +55,8 @@ def test_a_writer_waits_five_seconds_at_most_or_as_long_as_its_caller_said(sandb
     claimed = claim(sandbox, add_report(sandbox, computed, status="pending", output=None))
     ready = claim(sandbox, add_report(sandbox, ready_simulation, status="pending", output=None))
     cancelled = one(sandbox, "select create_rerun_batch('{\"ids\": [7]}') as id")["id"]
+    still = add_simulation(sandbox, status="running", output=None)
+    stuck = add_report(sandbox, still, status="running", output=None)
     calls = [
         *(call for call in WRITERS if "(1" not in call),
         f"call rerun_report({report})",
@@ -81,7 +83,9 @@ def test_a_writer_waits_five_seconds_at_most_or_as_long_as_its_caller_said(sandb
         f"select * from fail_report('{claimed['claim_id']}', 'no')",  # noqa: S608
         f"select release_claim('{claimed['claim_id']}')",
         f"select cancel_run({claimed['report_id']})",
+        f"select release_stuck_run({stuck})",
         "select * from release_stuck_runs(interval '0')",
+        "select record_refusal('rerun', 'RR002')",
     ]
     # The other domains' are tested by themselves.
     writers = sandbox.execute(

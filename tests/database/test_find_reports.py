@@ -141,6 +141,14 @@ def since(sandbox: Connection, ids: dict[str, int]) -> dict[str, int]:
     return ids
 
 
+def test_a_report_is_found_by_its_id_alone(sandbox: Connection, ids: dict[str, int]) -> None:
+    for report in ids.values():
+        assert found(sandbox, report_id=report) == [report]
+    assert found(sandbox, report_id=ids["abroad"], country_id="us") == []
+    assert found(sandbox, report_id=ids["failed"], status="error", report_type="household") == [ids["failed"]]
+    assert found(sandbox, report_id=999_999) == []
+
+
 KNOWN = ["is pending", "is running", "is complete", "is error"]
 
 
@@ -214,3 +222,32 @@ def test_a_page_reads_no_more_reports_than_it_lists(dba: Connection) -> None:
             after_it = one(dba, f"{read} where relname = 'report_outputs'")
         assert after_it["scans"] == before["scans"]
         assert after_it["rows"] - before["rows"] <= 40
+
+
+@pytest.mark.parametrize(
+    ("conditions", "listed"),
+    [
+        ({"report_id": 15_000}, 1),
+        # The failed reports are the last ones, and few are of uk.
+        ({"status": "error"}, 100),
+        ({"status": "error", "country_id": "uk"}, 10),
+        ({"status": "error", "country_id": "ca"}, 0),
+        ({"status": "error", "after_report_id": 19_950}, 50),
+        ({"status": "error", "report_type": "household"}, 0),
+        ({"status": "pending", "country_id": "us"}, 0),
+    ],
+)
+def test_few_reports_among_many_are_read_by_an_index(dba: Connection, conditions: dict[str, Any], listed: int) -> None:
+    dba.execute(
+        "insert into public.report_outputs (country_id, simulation_1_id, api_version, status, year)"
+        " select case when number % 100 = 0 then 'uk' else 'us' end, 1, 'r1',"
+        " case when number > 19000 then 'error' else 'complete' end, '2025' from generate_series(1, 20000) as number"
+    )
+    dba.execute("analyze public.report_outputs")
+    read = "select seq_scan as scans, idx_tup_fetch as rows from pg_stat_xact_user_tables where relname = %s"
+    with dba.transaction():
+        before = one(dba, read, "report_outputs")
+        assert len(found(dba, **conditions)) == listed
+        after = one(dba, read, "report_outputs")
+    assert after["scans"] == before["scans"]
+    assert after["rows"] - before["rows"] <= 1_000 + 2 * listed

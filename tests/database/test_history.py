@@ -162,6 +162,16 @@ def test_a_condition_that_cannot_be_used_is_refused(
     assert message in (None, said.message)
 
 
+def test_one_act_is_found_by_its_id(sandbox: Connection, rows: dict[str, int]) -> None:
+    rerun(sandbox, rows["report"])
+    everything_done = history(sandbox)
+    assert len(everything_done) > 1
+    for act in everything_done:
+        assert history(sandbox, "rerun_id => %s", act["rerun_id"]) == [act]
+    assert history(sandbox, "rerun_id => %s, kind => 'undo'", rows["act"]) == []
+    assert history(sandbox, "rerun_id => 999999") == []
+
+
 def test_a_token_that_may_not_read_gets_no_history(sandbox: Connection) -> None:
     sandbox.execute("""set local request.jwt.claims = '{"sub": "bob", "scope": "reports:rerun"}'""")
     assert refusal(sandbox, "select * from rerun_history()").code == "RR017"

@@ -262,6 +262,24 @@ def test_an_undo_is_refused_once_the_application_has_written_to_the_run(
     assert stored.state() == before
 
 
+@pytest.mark.parametrize("said", WRITTEN)
+def test_the_preview_of_an_undo_says_what_the_application_has_written(
+    host: Connection, stored: Host, said: str
+) -> None:
+    act = rerun(host, stored.report)["rerun_id"]
+    seen = one(host, "select seen, obstacle from undo_preview(%s)", act)
+    assert seen["obstacle"] is None
+    host.execute(WRITTEN[said].encode())
+    before = stored.state()
+    found = one(host, "select obstacle, can_be_forced from undo_preview(%s)", act)
+    assert said in found["obstacle"]
+    assert found["can_be_forced"]
+    refused = refusal(host, "call undo_rerun(%s, force => true, seen => %s)", act, seen["seen"])
+    assert refused.code == "RR029"
+    assert said in str(refused.message)
+    assert stored.state() == before
+
+
 def test_a_forced_undo_removes_a_run_that_was_written_and_keeps_what_it_was(host: Connection, stored: Host) -> None:
     before = stored.state()
     done = rerun(host, stored.report)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 import pytest
 
@@ -67,6 +69,54 @@ def test_the_figures_are_those_of_the_database(sandbox: Connection) -> None:
     assert figures(sandbox)["pgreprise_feed_unread",] == 0
 
 
+def counted(connection: Connection, country_id: str | None = None) -> dict[tuple[str, str], tuple[int, Any]]:
+    """The number of reports and the oldest, by country and status, where there are any; all rows are there."""
+    rows = connection.execute("select * from report_counts(%s)", (country_id,)).fetchall()
+    keys = [(row["country_id"], row["status"]) for row in rows]
+    countries = sorted({country for country, _ in keys})
+    assert keys == [
+        (country, status) for country in countries for status in ("pending", "running", "complete", "error")
+    ]
+    assert all(row["oldest_since"] is None for row in rows if row["status"] in ("complete", "error"))
+    return {(row["country_id"], row["status"]): (row["reports"], row["oldest_since"]) for row in rows if row["reports"]}
+
+
+def test_reports_are_counted_by_country_and_status_with_the_oldest_that_waits(sandbox: Connection) -> None:
+    set_versions(sandbox)
+    old, older, _ = (rerun(sandbox, household(sandbox))["report_id"] for _ in range(3))
+    for report, age_of in ((old, "90 seconds"), (older, "2 hours")):
+        sandbox.execute(
+            "update pgreprise.report_run set ended_at = now() - %s::interval where report_id = %s", (age_of, report)
+        )
+    claims(sandbox, report_id=old)
+    for status in ("complete", "complete", "error"):
+        household(sandbox, status=status)
+    household(sandbox, country_id="uk", status="running")
+    # Of a country that nobody has told of.
+    household(sandbox, country_id="zz")
+    before = everything(sandbox)
+    found = counted(sandbox)
+    assert everything(sandbox) == before
+    waiting = one(sandbox, "select now() - interval '2 hours' as since")["since"]
+    running = one(sandbox, "select since from lost_runs('0', 'infinity') where report_id = %s", old)["since"]
+    assert found == {
+        ("us", "pending"): (2, waiting),
+        ("us", "running"): (1, running),
+        ("us", "complete"): (2, None),
+        ("us", "error"): (1, None),
+        # The application has set it; nobody knows when.
+        ("uk", "running"): (1, None),
+        ("zz", "complete"): (1, None),
+    }
+    assert counted(sandbox, "us") == {key: value for key, value in found.items() if key[0] == "us"}
+    assert counted(sandbox, "ca") == {}
+    assert len(sandbox.execute("select from report_counts('ca')").fetchall()) == 4
+
+
+def test_the_counts_of_a_country_that_does_not_exist_are_rr008(sandbox: Connection) -> None:
+    assert refusal(sandbox, "select * from report_counts('zz')").code == "RR008"
+
+
 def test_an_empty_database_has_figures_too(sandbox: Connection) -> None:
     found = figures(sandbox)
     assert set(found.values()) - {found["pgreprise_archive_bytes",]} == {0}
@@ -99,3 +149,4 @@ def test_a_monitor_gets_the_figures_and_nothing_else(connect: Connect, dba: Conn
 def test_a_token_that_may_not_read_gets_no_figures(sandbox: Connection) -> None:
     sandbox.execute("""set local request.jwt.claims = '{"sub": "bob", "scope": "reports:rerun"}'""")
     assert refusal(sandbox, "select * from rerun_metrics()").code == "RR017"
+    assert refusal(sandbox, "select * from report_counts()").code == "RR017"

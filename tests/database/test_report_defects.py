@@ -12,8 +12,9 @@ from hypothesis import strategies as some
 
 from tests.support.databases import Connection
 from tests.support.factories import add_reform_impact, add_report, add_simulation, set_versions
+from tests.support.refusals import refusal
 from tests.support.snapshots import snapshot
-from tests.support.statements import rerun
+from tests.support.statements import one, rerun
 
 
 def defects(connection: Connection) -> dict[int, tuple[str, str]]:
@@ -72,6 +73,117 @@ def test_setting_the_missing_version_heals_rr006(dba: Connection) -> None:
     dba.execute("select set_cache_versions('us', 'e1')")
     assert defects(dba) == {}
     assert rerun(dba, report)["report_id"] == report
+
+
+# --- in pages, and by kind -------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(dba: Connection) -> list[dict[str, Any]]:
+    """5,000 reports of us and uk, of which every seventh has one of three defects; and all that the audit says."""
+    set_versions(dba)
+    sound = add_simulation(dba, population_type="household")
+    economy = add_simulation(dba)
+    family = add_simulation(dba, population_type="family", country_id="uk")
+    dba.execute(
+        "insert into public.report_outputs (country_id, simulation_1_id, api_version, status, year)"
+        " select case when number % 21 = 0 then 'uk' else 'us' end,"
+        " case number % 21 when 0 then %(family)s when 7 then 999 when 14 then %(economy)s else %(sound)s end,"
+        " 'r1', 'complete', case when number % 21 = 14 then null else '2025' end"
+        " from generate_series(1, 5000) as number".replace(" % 21", " %% 21"),
+        {"family": family, "economy": economy, "sound": sound},
+    )
+    found = dba.execute("select * from report_defects()").fetchall()
+    assert len(found) == 5000 // 7
+    return found
+
+
+@pytest.mark.parametrize("max_rows", [1, 7, 100, 1000])
+@pytest.mark.parametrize(
+    "conditions", [{}, {"country_id": "uk"}, {"errcode": "RR005"}, {"country_id": "us", "errcode": "RR002"}]
+)
+def test_pages_are_all_of_it_in_its_order(
+    dba: Connection, many: list[dict[str, Any]], max_rows: int, conditions: dict[str, str]
+) -> None:
+    wanted = [row for row in many if all(row[name] == value for name, value in conditions.items())]
+    # The pages of one row are too many to read them all.
+    wanted = wanted[-20:] if max_rows == 1 else wanted
+    given = "".join(f", {name} => %({name})s" for name in conditions)
+    read: list[dict[str, Any]] = []
+    after = wanted[0]["report_id"] - 1
+    while True:
+        page = dba.execute(
+            f"select * from report_defects(%(after)s, %(max_rows)s{given})".encode(),  # noqa: S608
+            {**conditions, "after": after, "max_rows": max_rows},
+        ).fetchall()
+        read += page
+        if len(page) < max_rows:
+            break
+        after = page[-1]["report_id"]
+    assert read == wanted
+    # The same conditions without a page.
+    whole = dba.execute(
+        f"select * from report_defects(after_report_id => %(after)s{given})".encode(),  # noqa: S608
+        {**conditions, "after": wanted[0]["report_id"] - 1},
+    ).fetchall()
+    assert whole == wanted
+
+
+@pytest.mark.usefixtures("many")
+def test_a_page_stops_reading_when_it_is_full(dba: Connection) -> None:
+    dba.execute(
+        "insert into public.report_outputs (country_id, simulation_1_id, api_version, status)"
+        " select 'us', 1, 'r1', 'complete' from generate_series(1, 60000)"
+    )
+    dba.execute("analyze")
+    read = "select seq_tup_read + idx_tup_fetch as rows from pg_stat_xact_user_tables where relname = 'report_outputs'"
+    with dba.transaction():
+        before = one(dba, read)["rows"]
+        assert len(dba.execute("select * from report_defects(max_rows => 100)").fetchall()) == 100
+        assert one(dba, read)["rows"] - before <= 2_500
+
+
+def test_defects_are_counted_by_kind_with_an_example(dba: Connection, many: list[dict[str, Any]]) -> None:
+    codes = [row["errcode"] for row in many]
+    before = snapshot(dba)
+    assert dba.execute("select * from defect_counts()").fetchall() == [
+        {
+            "errcode": code,
+            "reports": codes.count(code),
+            "example_report_id": many[codes.index(code)]["report_id"],
+        }
+        for code in ("RR002", "RR004", "RR005")
+    ]
+    assert snapshot(dba) == before
+
+
+def test_without_defects_none_is_counted(dba: Connection) -> None:
+    assert dba.execute("select * from defect_counts()").fetchall() == []
+    assert dba.execute("select * from report_defects(max_rows => 5)").fetchall() == []
+
+
+@pytest.mark.parametrize(
+    ("conditions", "code", "message"),
+    [
+        ("max_rows => 0", "RR016", "max_rows must be between 1 and 1000."),
+        ("max_rows => 1001", "RR016", "max_rows must be between 1 and 1000."),
+        ("errcode => 'RR001'", "RR016", '"RR001" is no defect of a report.'),
+        ("errcode => ''", "RR016", '"" is no defect of a report.'),
+        ("country_id => 'zz'", "RR008", None),
+    ],
+)
+def test_a_condition_that_cannot_be_used_is_refused(
+    dba: Connection, conditions: str, code: str, message: str | None
+) -> None:
+    said = refusal(dba, f"select * from report_defects({conditions})")  # noqa: S608
+    assert said.code == code
+    assert message in (None, said.message)
+
+
+def test_a_token_that_may_not_read_gets_no_defects(dba: Connection) -> None:
+    dba.execute("""set request.jwt.claims = '{"sub": "bob", "scope": "reports:rerun"}'""")
+    for routine in ("report_defects", "defect_counts"):
+        assert refusal(dba, f"select * from {routine}()").code == "RR017"  # noqa: S608
 
 
 # --- against an independent model ------------------------------------------------------------

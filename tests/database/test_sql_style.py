@@ -164,6 +164,7 @@ def test_a_single_rerun_never_joins() -> None:
                 "core/enter",
                 "core/limit_lock_wait",
                 "reports/rerun_batch_chunk",
+                "reports/count_batch_refusals",
                 "reports/rerun_unlocked",
                 "reports/undo_batch_chunk",
                 "reports/claim_report",

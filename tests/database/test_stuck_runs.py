@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.support.claims import FROZEN, age, claim, claim_row, claims, finish, status_of
-from tests.support.databases import Connection
+from tests.support.concurrency import waiting_for_a_lock
+from tests.support.databases import Connect, Connection
 from tests.support.factories import add_economy_report, add_report, add_simulation, set_versions
-from tests.support.refusals import refuses
+from tests.support.refusals import refusal, refuses
 from tests.support.snapshots import everything
 from tests.support.statements import newest_act, one, rerun, undo
 
@@ -247,3 +248,142 @@ def test_a_rerun_that_was_cancelled_or_lost_can_be_undone(sandbox: Connection, *
     undo(sandbox, act)
 
     assert status_of(sandbox, "report_outputs", report) == "complete"
+
+
+# --- one run ---------------------------------------------------------------------------------
+
+
+def release_one(connection: Connection, report_id: int, **arguments: Any) -> dict[str, Any]:
+    named = "".join(f", {name} => %({name})s" for name in arguments)
+    statement = f"select release_stuck_run(%(report_id)s{named}) as result"
+    row = connection.execute(statement, {"report_id": report_id, **arguments}).fetchone()
+    assert row is not None
+    return dict(row["result"])
+
+
+def test_a_run_whose_lease_is_over_is_released_by_itself(sandbox: Connection, report: int) -> None:
+    claimed = claim(sandbox)
+    age(sandbox, claimed)
+    result = release_one(sandbox, report, country_id="us", run_sequence=2, reason=" the host was rebooted ")
+    act = newest_act(sandbox)
+    assert result == {
+        "report_id": report,
+        "run_sequence": 2,
+        "status": "pending",
+        "result": "lost",
+        "worker": "worker 1",
+        "rerun_id": act["rerun_id"],
+    }
+    assert (act["kind"], act["of_run"], act["reason"]) == ("release_run", 2, "the host was rebooted")
+    assert claim_row(sandbox, claimed)["ended_as"] == "lost"
+    assert status_of(sandbox, "simulations", claimed["simulations"][0]["simulation_id"]) == "pending"
+    assert claim(sandbox)["attempt"] == 2
+
+
+def test_a_run_without_a_claim_is_released_however_long_it_has_been_running(sandbox: Connection, report: int) -> None:
+    first = one(sandbox, "select simulation_1_id as id from get_report(%s)", report)["id"]
+    sandbox.execute("select update_report(%s, status => 'running')", (report,))
+    sandbox.execute("select update_simulation(%s, status => 'running')", (first,))
+    result = release_one(sandbox, report, reason="why")
+    assert (result["status"], result["result"], result["worker"]) == ("pending", "released", None)
+    assert newest_act(sandbox)["reason"] == "why"
+    assert status_of(sandbox, "simulations", first) == "pending"
+
+
+def test_a_cancelled_run_whose_worker_is_silent_ends_when_it_is_released(sandbox: Connection, report: int) -> None:
+    claimed = claim(sandbox)
+    cancel(sandbox, report, "wrong year")
+    age(sandbox, claimed)
+    result = release_one(sandbox, report)
+    assert (result["status"], result["result"]) == ("error", "cancelled")
+    assert one(sandbox, "select status from report_history(%s)", report)["status"] == "cancelled"
+
+
+def test_a_run_that_lost_too_many_workers_is_error(sandbox: Connection, report: int) -> None:
+    sandbox.execute("select set_setting('lost_attempts', '1')")
+    age(sandbox, claim(sandbox))
+    assert (release_one(sandbox, report)["status"], newest_act(sandbox)["kind"]) == ("error", "release_run")
+
+
+def test_a_run_that_a_worker_computes_is_not_released(sandbox: Connection, report: int) -> None:
+    claimed = claim(sandbox)
+    until = one(
+        sandbox,
+        "select to_char(lease_until at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') as at from pgreprise.claim "
+        "where claim_id = %s",
+        claimed["claim_id"],
+    )["at"]
+    said = refusal(sandbox, "select release_stuck_run(%s)", report)
+    assert said.code == "RR032"
+    assert said.message is not None
+    assert said.message.startswith(f"Worker worker 1 computes report #{report}, and its lease is good until {until}")
+    assert said.detail is not None
+    assert (said.detail["worker"], said.detail["run_sequence"], said.detail["status"]) == ("worker 1", 2, "running")
+    assert said.hint == f"Nothing was changed. To end the run, cancel it instead: select cancel_run({report})"
+
+
+@pytest.mark.parametrize("status", ["pending", "complete", "error"])
+def test_a_report_that_is_not_running_is_not_released(sandbox: Connection, report: int, status: str) -> None:
+    if status != "pending":
+        result = {"complete": "output => '1'", "error": "error_message => 'no'"}[status]
+        sandbox.execute(f"select update_report({report}, status => '{status}', {result})".encode())
+    said = refusal(sandbox, "select release_stuck_run(%s)", report)
+    assert said[:2] == ("RR032", f"Report #{report} is at status {status}: there is no run to release.")
+    assert said.hint == "Nothing was changed. Only a run that is running, and that nobody computes, can be released."
+
+
+@pytest.mark.parametrize("routine", ["cancel_run", "release_stuck_run"])
+def test_an_act_on_a_run_that_is_over_is_refused(sandbox: Connection, report: int, routine: str) -> None:
+    sandbox.execute("select update_report(%s, status => 'running')", (report,))
+    for named in (1, 3, 2**40):
+        said = refusal(sandbox, f"select {routine}(%s, run_sequence => %s)", report, named)
+        assert said[:3] == (
+            "RR020",
+            f"Report #{report} is at run 2, and not at run {named} any more.",
+            {"report_id": report, "run_sequence": named, "current_run_sequence": 2, "status": "running"},
+        )
+    made = one(sandbox, f"select {routine}(%s, run_sequence => 2) as result", report)["result"]
+    assert made["run_sequence"] == 2
+
+
+def test_what_is_released_is_a_report_of_that_country(sandbox: Connection, report: int) -> None:
+    with refuses(sandbox, "RR001"):
+        release_one(sandbox, report + 99)
+    with refuses(sandbox, "RR001"):
+        release_one(sandbox, report, country_id="uk")
+    with refuses(sandbox, "RR008"):
+        release_one(sandbox, report, country_id="zz")
+    with refuses(sandbox, "RR016"):
+        release_one(sandbox, report, reason="x" * 1001)
+
+
+def test_a_trigger_of_the_application_that_keeps_the_report_refuses_its_release(
+    sandbox: Connection, report: int
+) -> None:
+    age(sandbox, claim(sandbox))
+    sandbox.execute(FROZEN.format(id=report).encode())
+    with refuses(sandbox, "23514"):
+        release_one(sandbox, report)
+
+
+@pytest.mark.parametrize("table", ["report_outputs", "simulations"])
+def test_a_release_waits_for_a_row_and_names_it(dba: Connection, connect: Connect, table: str) -> None:
+    set_versions(dba)
+    made, first, _ = add_economy_report(dba)
+    rerun(dba, made)
+    age(dba, claim(dba))
+    holder, caller = connect(), connect(role="pgreprise_api")
+    holder.execute("begin")
+    row = made if table == "report_outputs" else first
+    holder.execute(f"select from public.{table} where id = %s for update", (row,))
+    with waiting_for_a_lock(dba, caller, "select release_stuck_run(%s)", made):
+        holder.execute("rollback")
+    assert status_of(dba, "report_outputs", made) == "pending"
+
+    age(dba, claim(dba))
+    holder.execute("begin")
+    holder.execute(f"select from public.{table} where id = %s for update", (row,))
+    caller.execute("set lock_timeout = '100ms'")
+    said = refusal(caller, "select release_stuck_run(%s)", made, look=lambda _: everything(dba))
+    assert said.code == "55P03"
+    assert str(said.message).startswith(f"Row {row} of {table} is locked by process {holder.info.backend_pid}")

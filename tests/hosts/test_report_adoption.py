@@ -66,6 +66,7 @@ def test_the_indexes_are_valid_and_those_of_the_application_stay(untouched: URL)
         "pgreprise_report_outputs_key",
         "pgreprise_report_outputs_simulation_2",
         "pgreprise_report_outputs_pending",
+        "pgreprise_report_outputs_error",
         "pgreprise_simulations_key",
     }
 

@@ -96,7 +96,7 @@ def atomic(project: Path, migrated: Engine) -> Path:
             f"-- {name}(): a number.\ncreate or replace function pgreprise.{name}({arguments})\nreturns integer\n"
             f"language sql\nbegin atomic\n  {body};\nend;\n"
         )
-    join(project, "reports_0008_routines", "one", "two", "three")
+    join(project, "reports_0009_routines", "one", "two", "three")
     migrate.upgrade(migrated)
     return project
 
@@ -130,7 +130,7 @@ def test_a_routine_without_a_file_is_dropped_with_what_used_it_first(
 ) -> None:
     for name in ("one", "two", "three"):
         (atomic / "sql" / "reports" / "rerun" / f"{name}.sql").unlink()
-    revision = atomic / "migrations" / "versions" / "reports_0008_routines.py"
+    revision = atomic / "migrations" / "versions" / "reports_0009_routines.py"
     revision.write_text(re.sub(r'    "(one|two|three)",\n', "", revision.read_text()))
     assert migrate.upgrade(migrated) == [
         f"dropped reports/{name}, which no file has any more" for name in ("three", "two", "one")
@@ -271,7 +271,7 @@ def test_a_routine_whose_file_is_gone_while_a_revision_names_it_is_not_dropped(
 ) -> None:
     before = state(database)
     (project / "sql" / f"{CHECK}.sql").unlink()
-    with pytest.raises(files.TextError, match=r"file of reports/check_update is gone, and reports_0008_routines\.py"):
+    with pytest.raises(files.TextError, match=r"file of reports/check_update is gone, and reports_0009_routines\.py"):
         migrate.upgrade(migrated)
     assert state(database) == before
 
@@ -307,10 +307,10 @@ def test_a_routine_of_another_domain_that_uses_a_changed_signature_is_created_ag
 
 def test_two_revisions_of_one_number_are_refused(project: Path, migrated: Engine, database: URL) -> None:
     before = state(database)
-    text = (project / "migrations" / "versions" / "reports_0008_routines.py").read_text()
-    (project / "migrations" / "versions" / "reports_0007_another.py").write_text(text)
+    text = (project / "migrations" / "versions" / "reports_0009_routines.py").read_text()
+    (project / "migrations" / "versions" / "reports_0008_another.py").write_text(text)
     with pytest.raises(
-        files.TextError, match=r"reports_0007_another\.py and reports_0008_routines\.py are both revision"
+        files.TextError, match=r"reports_0008_another\.py and reports_0009_routines\.py are both revision"
     ):
         migrate.upgrade(migrated)
     assert state(database) == before
@@ -330,7 +330,7 @@ def test_a_database_of_a_development_version_is_told_what_to_do(empty_database: 
         connection.exec_driver_sql("create schema pgreprise")
         connection.exec_driver_sql(f"create table pgreprise.{made} (name text)")
         connection.exec_driver_sql("create table pgreprise.alembic_version (version_num text)")
-        connection.exec_driver_sql("insert into pgreprise.alembic_version values ('reports_0009'), ('core_0002')")
+        connection.exec_driver_sql("insert into pgreprise.alembic_version values ('reports_0010'), ('core_0002')")
     with pytest.raises(Exception, match="made by a development version of pgreprise from before its first release"):
         migrate.upgrade(engine(empty_database))
 

@@ -150,7 +150,7 @@ def test_the_new_api_is_not_ready_before_the_migration_says_why_and_needs_no_res
     new = serve(newer)
     status, said = answer(f"{new}/readiness-check")
     assert status == 503
-    assert "migration reports_0009 is not installed" in said
+    assert "migration reports_0010 is not installed" in said
     assert "routine reports/get_report has version 1, but version 2 is needed" in said
     # What did not change is answered all the same.
     assert answer(f"{new}/us/report/{report}")[0] == 200

@@ -16,6 +16,7 @@ from typing import TypeVar
 import pytest
 
 from pyapi.settings import Settings
+from tests.support.browser import AXE, absent
 from tests.support.databases import rows
 from tests.support.mariadb import PROGRAMS, program
 from tests.support.servers import DEBIAN_FOLDER, pgbouncer_program
@@ -69,6 +70,16 @@ def postgresql_15() -> str | None:
     return None if present else "there is no PostgreSQL 15 of Debian; its package is postgresql-15"
 
 
+def browser() -> str | None:
+    """Debian's Chromium, and Playwright, which drives it."""
+    return absent()
+
+
+def axe() -> str | None:
+    """axe-core from npm, which checks pages for accessibility."""
+    return None if AXE.exists() else "axe-core is not installed; `make browser` does it"
+
+
 def promtool() -> str | None:
     """Prometheus's checker of rules."""
     return None if shutil.which("promtool") else "there is no promtool; Debian's package prometheus has it"
@@ -77,7 +88,7 @@ def promtool() -> str | None:
 # Each gives the reason why it is absent, or None where it is there. A new thing is one more function here.
 THINGS: dict[str, Callable[[], str | None]] = {
     function.__name__: cache(function)
-    for function in (man, mariadb, pgbouncer, plpgsql_check, postgresql_15, promtool, redis, root, time)
+    for function in (axe, browser, man, mariadb, pgbouncer, plpgsql_check, postgresql_15, promtool, redis, root, time)
 }
 
 

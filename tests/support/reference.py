@@ -397,11 +397,11 @@ class Model:
         return acts, refused
 
     def cancel_batch(self, batch_id: int) -> int:
-        """End a batch; returns how many reports are not done."""
+        """End a batch; returns how many reports are not done. The model has one caller, who may do so again."""
         if batch_id not in self.batches:
             raise Refused("RR018", f"#{batch_id}")
         batch = self.batches[batch_id]
-        if batch.is_cancelled or not batch.count("pending"):
+        if not batch.count("pending"):
             raise Refused("RR025", f"#{batch_id}")
         batch.is_cancelled = True
         return batch.count("pending")

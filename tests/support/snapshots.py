@@ -38,9 +38,10 @@ def texts(connection: Connection, schema: str, *tables: str) -> State:
 
 
 def everything(connection: Connection) -> State:
-    """The snapshot, and every row of the routines' own tables."""
+    """The snapshot, and every row of the routines' own tables, but for the counters of what the API refused."""
     own = connection.execute(
-        "select relname as name from pg_class where relnamespace = 'pgreprise'::regnamespace and relkind = 'r'"
+        "select relname as name from pg_class "
+        "where relnamespace = 'pgreprise'::regnamespace and relkind = 'r' and relname <> 'refusal'"
     ).fetchall()
     return {**snapshot(connection), **texts(connection, "pgreprise", *(table["name"] for table in own))}
 

@@ -26,6 +26,7 @@ function copyButtons(root) {
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(element.textContent);
       button.textContent = "Copied";
+      button.setAttribute("aria-label", `Copied ${element.textContent}`);
     });
     element.after(button);
   }

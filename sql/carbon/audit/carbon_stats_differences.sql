@@ -1,11 +1,11 @@
--- carbon_stats_differences(max_rows): where the column stats of modules and reports is not what their rows add up to,
--- in the units that the caller may view. A report is compared with the stats of its modules. Changes nothing. It
--- reads all entries of these units, however few rows are wanted.
+-- carbon_stats_differences(max_rows, unit_id): where the column stats of modules and reports is not what their rows add
+-- up to, in the units that the caller may view, or in one of them. A report is compared with the stats of its modules.
+-- Changes nothing. All entries of these units are read, however few rows are wanted: minutes for thousands of units.
 -- Returns carbon_report_id, module_type_id (null for the report itself), figure (its path in stats, or 'stats' where
 -- nothing is stored though there are entries), stored, computed; one row for each module or report, with its
 -- total if that differs, or else its first figure that does.
--- Raises RR017.
-create or replace function public.carbon_stats_differences(max_rows bigint default 100)
+-- Raises RR017; RC001 no such unit, RC002 when the caller may not view the unit that is given.
+create or replace function public.carbon_stats_differences(max_rows bigint default 100, unit_id bigint default null)
 returns table (
   carbon_report_id bigint, module_type_id bigint, figure text, stored double precision, computed double precision
 )
@@ -20,7 +20,7 @@ declare
   unit_ids bigint[];
 begin
   perform pgreprise.enter('reports:read');
-  unit_ids := pgreprise.viewable_unit_ids();
+  unit_ids := pgreprise.viewable_unit_ids(carbon_stats_differences.unit_id);
 
   return query
     select distinct on (differing.report_id, differing.type_id) differing.report_id, differing.type_id,
@@ -28,7 +28,8 @@ begin
       from (
         select module.carbon_report_id::bigint as report_id, module.module_type_id::bigint as type_id, compared.figure,
             compared.stored, compared.computed
-          from public.carbon_report_modules as module
+          from public.carbon_reports as report
+          join public.carbon_report_modules as module on module.carbon_report_id = report.id
          cross join lateral (
            select pgreprise.as_jsonb(module.stats::json) as stored,
                pgreprise.carbon_module_stats(module.carbon_report_id, module.module_type_id,
@@ -43,10 +44,7 @@ begin
              from pgreprise.different_figures(stats.stored, stats.computed) as different
             where coalesce(jsonb_typeof(stats.stored), 'null') <> 'null'
          ) as compared(figure, stored, computed)
-         where (unit_ids is null or exists (
-             select from public.carbon_reports as report
-              where report.id = module.carbon_report_id and report.unit_id = any (unit_ids)
-           ))
+         where (unit_ids is null or report.unit_id = any (unit_ids))
            and (coalesce(jsonb_typeof(stats.stored), 'null') <> 'null'
              or exists (select from public.data_entries as entry where entry.carbon_report_module_id = module.id))
         union all
@@ -62,7 +60,7 @@ begin
 end;
 $$;
 
-comment on function public.carbon_stats_differences(bigint) is
+comment on function public.carbon_stats_differences(bigint, bigint) is
 'Where the stored stats of carbon modules and reports are not what their rows add up to.';
 
-grant execute on function public.carbon_stats_differences(bigint) to pgreprise_api, pgreprise_dba;
+grant execute on function public.carbon_stats_differences(bigint, bigint) to pgreprise_api, pgreprise_dba;

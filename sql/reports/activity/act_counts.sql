@@ -2,8 +2,8 @@
 -- for each span of this width in which there were some. kind is that of rerun_history(), or refusal for acts and
 -- reports of batches that were refused; those are counted by the hour (record_refusal) and shown in the span in which
 -- the hour begins, or in the first. Spans of hours and days begin as those of UTC do. Changes nothing.
--- Raises RR016 when a time is null or infinite, when width is not a positive interval without months, or when there
--- would be more than 1000 spans; RR017 when the caller's token may not read.
+-- Raises RR016 when a time is not of the years 1 to 9999, when width is not an interval from 1 second to 365000 days
+-- without months, or when there would be more than 1000 spans; RR017 when the caller's token may not read.
 create or replace function public.act_counts(
   since timestamptz, until timestamptz default now(), width interval default '1 hour'
 )
@@ -24,13 +24,14 @@ declare
 begin
   perform pgreprise.enter('reports:read');
   refused := case
-    when act_counts.since is null or act_counts.until is null or not isfinite(act_counts.since)
-      or not isfinite(act_counts.until)
-      then 'since and until must be times.'
+    when act_counts.since is null or act_counts.until is null
+      or act_counts.since not between '0001-01-01 00:00:00+00' and '9999-12-31 00:00:00+00'
+      or act_counts.until not between '0001-01-01 00:00:00+00' and '9999-12-31 00:00:00+00'
+      then 'since and until must be times of the years 1 to 9999.'
     when act_counts.width is null or extract(month from act_counts.width) <> 0
-      or extract(year from act_counts.width) <> 0 or act_counts.width <= interval '0'
-      or extract(epoch from act_counts.width) < 1
-      then 'width must be an interval of a second or more, without months.'
+      or extract(year from act_counts.width) <> 0
+      or extract(epoch from act_counts.width) not between 1 and 365000 * 86400::bigint
+      then 'width must be an interval from 1 second to 365000 days, without months.'
     when extract(epoch from act_counts.until) - extract(epoch from act_counts.since)
       > 1000 * extract(epoch from act_counts.width)
       then 'There would be more than 1000 spans of time.'
@@ -53,7 +54,7 @@ begin
     select greatest(date_bin(act_counts.width, counter.hour, own.origin), own.first_span) as span, 'refusal',
         sum(counter.refusals)::bigint
       from pgreprise.refusal as counter
-     where counter.hour > act_counts.since - interval '1 hour' and counter.hour < act_counts.until
+     where counter.hour + interval '1 hour' > act_counts.since and counter.hour < act_counts.until
      group by span
      order by 1, 2;
 end;

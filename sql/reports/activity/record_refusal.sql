@@ -11,10 +11,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   refused text;
+  longest text;
 begin
   perform pgreprise.enter('reports:rerun');
   -- A chunk of a batch holds a counter until it commits.
-  perform pgreprise.limit_lock_wait('1 second');
+  longest := pgreprise.limit_lock_wait('1 second');
   refused := case
     when record_refusal.kind is null or record_refusal.kind not in ('rerun', 'reset_report', 'reset_simulation',
       'delete_reform_impacts', 'undo', 'cancel_run', 'release_run', 'batch')
@@ -32,6 +33,7 @@ begin
   end if;
 
   perform pgreprise.count_refusals(record_refusal.kind, record_refusal.errcode);
+  perform set_config('lock_timeout', longest, true);
 end;
 $$;
 

@@ -1,11 +1,18 @@
 -- rerun_batch_effects(filter): what a batch with this filter would change now: how many reports would be rerun and how
 -- many refused, how many simulations would be reset and economy cache rows deleted, and how many other reports share
--- these (rerun_batch_sharing lists them). seen is a token of what was counted: create_rerun_batch(..., seen => ...)
--- makes this very batch, or refuses. Changes nothing and locks nothing.
+-- these (rerun_batch_sharing lists them). is_large: more than the setting largest_batch, so that people should give
+-- their number. seen is a token of what was counted: create_rerun_batch(..., seen => ...) makes this very batch, or
+-- refuses. Changes nothing and locks nothing.
 -- Raises RR015 for a filter that cannot be used, RR017 when the caller's token may not read.
 create or replace function public.rerun_batch_effects(filter jsonb)
 returns table (
-  reports bigint, refused bigint, simulations bigint, reform_impacts bigint, sharing_reports bigint, seen text
+  reports bigint,
+  refused bigint,
+  simulations bigint,
+  reform_impacts bigint,
+  sharing_reports bigint,
+  is_large boolean,
+  seen text
 )
 language plpgsql
 stable
@@ -31,6 +38,7 @@ begin
               select report from unnest(own.linked) as report where report.errcode is null
             ))
         ),
+        pgreprise.is_large_batch(counted.reports),
         pgreprise.seen_token(own.found_now || jsonb_build_object('mark', pgreprise.batch_mark()))
       from jsonb_to_record(own.found_now -> 'count')
         as counted(reports bigint, refused bigint, simulations bigint, reform_impacts bigint);

@@ -85,7 +85,8 @@ begin
 
   largest_batch := (select setting.largest_batch from pgreprise.setting as setting);
   if listed <> create_rerun_batch.expected_reports
-    or (create_rerun_batch.expected_reports is null and create_rerun_batch.seen is null and listed > largest_batch)
+    or (create_rerun_batch.expected_reports is null and create_rerun_batch.seen is null
+      and pgreprise.is_large_batch(listed))
   then
     raise exception using
       errcode = 'RR024',

@@ -89,6 +89,7 @@ begin
            else batch.finished_at
          end
    where batch.batch_id = rerun_batch_chunk.batch_id and cardinality(own.taken_ids) > 0;
+  perform pgreprise.count_batch_refusals(done -> 'refused');
 
   return done || jsonb_build_object('reports', cardinality(taken_ids), 'refused', refused,
     'after', wanted_ids[cardinality(wanted_ids)]);

@@ -1,8 +1,8 @@
 -- rerun_metrics(): figures for monitors: one row a sample, with the name of the metric, its labels and its value. Names
 -- and labels are those of Prometheus: a counter ends in _total, a time is in seconds, a size in bytes. What does not
 -- exist counts as 0, so that an alert sees it.
--- It counts the reports that wait or failed, which reads the whole of report_outputs without its outputs: call it as
--- often as a person would look, about once or twice a minute, and not for every scrape of many. Changes nothing.
+-- It counts the reports (report_counts), which reads the whole of report_outputs without its outputs: call it as often
+-- as a person would look, about once or twice a minute, and not for every scrape of many. Changes nothing.
 -- Raises RR017 when the caller's token may not read.
 create or replace function public.rerun_metrics()
 returns table (metric text, labels jsonb, value double precision)

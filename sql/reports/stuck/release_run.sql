@@ -58,10 +58,11 @@ begin
   end loop;
   perform pgreprise.make_claimable(target.id, target.run_sequence);
   insert into pgreprise.rerun as act
-    (rerun_id, kind, report_id, country_id, of_run, idempotency_key, is_archived, reason)
+    (rerun_id, kind, report_id, country_id, of_run, idempotency_key, is_archived, created_at, reason)
   values
     (coalesce(release_run.rerun_id, nextval('pgreprise.rerun_rerun_id_seq')), 'release_run', target.id,
-     target.country_id, target.run_sequence, release_run.idempotency_key, false, release_run.reason);
+     target.country_id, target.run_sequence, release_run.idempotency_key, false, clock_timestamp(),
+     release_run.reason);
   return 'released';
 end;
 $$;

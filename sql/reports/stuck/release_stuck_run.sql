@@ -29,6 +29,7 @@ as $$
 <<own>>
 declare
   target  record;
+  linked  bigint[] := array[]::bigint[];
   held    pgreprise.claim;
   as_of   timestamptz;
   act_id  bigint;
@@ -41,7 +42,7 @@ begin
   -- The report, its simulations and those that a claim computes, then the claim.
   perform pgreprise.lock_rows('report_outputs', array[release_stuck_run.report_id]);
   select report.run_sequence, report.country_id::text as country_id, report.status::text as status,
-      report.simulation_1_id::bigint as simulation_1_id, report.simulation_2_id::bigint as simulation_2_id
+      array_remove(array[report.simulation_1_id, report.simulation_2_id]::bigint[], null) as simulation_ids
     into target
     from public.report_outputs as report
    where report.id = release_stuck_run.report_id
@@ -50,6 +51,7 @@ begin
     perform pgreprise.raise_not_found('report', release_stuck_run.report_id, release_stuck_run.country_id);
   end if;
 
+  linked := target.simulation_ids;
   act_id := nextval('pgreprise.rerun_rerun_id_seq');
   if release_stuck_run.idempotency_key is not null then
     used_id := pgreprise.use_idempotency_key(release_stuck_run.idempotency_key, 'release_run',
@@ -63,14 +65,13 @@ begin
       target.status);
   end if;
 
-  perform pgreprise.lock_rows('simulations',
-    array_remove(array[target.simulation_1_id, target.simulation_2_id], null) || array(
-      select given.simulation_id
-        from pgreprise.claim as claim
-        join pgreprise.claim_simulation as given on given.claim_id = claim.claim_id
-       where claim.report_id = release_stuck_run.report_id
-         and claim.ended_at is null and given.open and given.computes
-    ));
+  perform pgreprise.lock_rows('simulations', linked || array(
+    select given.simulation_id
+      from pgreprise.claim as claim
+      join pgreprise.claim_simulation as given on given.claim_id = claim.claim_id
+     where claim.report_id = release_stuck_run.report_id
+       and claim.ended_at is null and given.open and given.computes
+  ));
   perform pgreprise.lock_claims(array[release_stuck_run.report_id]);
   select claim.* into held
     from pgreprise.claim as claim
@@ -101,18 +102,16 @@ begin
       release_stuck_run.idempotency_key);
   else
     insert into pgreprise.rerun as act
-      (rerun_id, kind, report_id, country_id, of_run, idempotency_key, is_archived, reason)
+      (rerun_id, kind, report_id, country_id, of_run, idempotency_key, is_archived, created_at, reason)
     values
       (own.act_id, 'release_run', release_stuck_run.report_id, target.country_id, held.run_sequence,
-       release_stuck_run.idempotency_key, false, own.why);
+       release_stuck_run.idempotency_key, false, own.as_of, own.why);
     perform from pgreprise.end_lost_claim(held.claim_id, own.as_of);
   end if;
   return pgreprise.run_act_result(act_id);
 exception
   when lock_not_available then
-    perform pgreprise.raise_report_wait(array[release_stuck_run.report_id],
-      array_remove(array[target.simulation_1_id, target.simulation_2_id], null));
-    raise;
+    perform pgreprise.raise_report_wait(array[release_stuck_run.report_id], linked);
 end;
 $$;
 

@@ -44,7 +44,7 @@ begin
     );
   end if;
 
-  -- It was open when the transaction of the act began, and the act has ended it.
+  -- It was open when the act began, and the act has ended it.
   select claim.ended_as, claim.worker into held
     from pgreprise.claim as claim
    where claim.report_id = own.act.report_id

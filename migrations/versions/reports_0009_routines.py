@@ -1,13 +1,13 @@
 """The routines of the reports domain.
 
-Revision: reports_0008
-Revises: reports_0007
+Revision: reports_0009
+Revises: reports_0008
 """
 
 from alembic import op
 
-revision = "reports_0008"
-down_revision = "reports_0007"
+revision = "reports_0009"
+down_revision = "reports_0008"
 branch_labels = None
 depends_on = None
 
@@ -168,6 +168,7 @@ ROUTINES = (
     "find_reports",
     "rerun_history",
     "count_refusals",
+    "count_batch_refusals",
     "record_refusal",
     "act_counts",
     "rerun_preview",
@@ -182,6 +183,7 @@ ROUTINES = (
     "require_batch",
     "batch_filter",
     "batch_reports",
+    "is_large_batch",
     "rerun_batch_preview",
     "sharing_reports",
     "batch_seen",

@@ -1,0 +1,55 @@
+"""The page of defects: reports that cannot be rerun, cache rows that hide a failure, runs that nobody computes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask import Blueprint
+from pydantic import BaseModel, ConfigDict, Field
+
+from pyapi.api.requests import RowId, Text, Written, query
+from pyapi.console.pages import Optional, Page, page, rows
+from pyapi.console.remembered import remembered_rows
+
+__all__ = ["defects"]
+
+defects = Blueprint("defects", __name__, url_prefix="/defects")
+
+_PAGE = 50
+
+
+class Wanted(BaseModel):
+    """Which defects are listed, and whether everything is counted anew."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    errcode: Annotated[Text | None, Optional] = None
+    after_report_id: Annotated[RowId | None, Written, Optional] = None
+    anew: Annotated[bool, Field()] = False
+
+
+@defects.get("")
+def show() -> Page:
+    """The defects by kind, and those of one kind, a page at a time."""
+    wanted = query(Wanted)
+    found = (
+        rows(
+            "report_defects",
+            errcode=wanted.errcode,
+            after_report_id=wanted.after_report_id,
+            max_rows=_PAGE + 1,
+        )
+        if wanted.errcode is not None
+        else []
+    )
+    return page(
+        "defects",
+        wanted=wanted,
+        found=found[:_PAGE],
+        next_id=found[_PAGE - 1]["report_id"] if len(found) > _PAGE else None,
+        counts=remembered_rows("defect_counts", anew=wanted.anew),
+        failed=remembered_rows("failed_cache_rows", anew=wanted.anew),
+        mismatched=remembered_rows("mismatched_cache_versions", anew=wanted.anew),
+        lost=remembered_rows("lost_runs", anew=wanted.anew),
+        most=_PAGE,
+    )
