@@ -21,13 +21,23 @@ from pyapi.schema.migrate import NOT_INSTALLED
 
 __all__ = ["Finding", "examine"]
 
+_AS_MIGRATOR = "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_URL)."
+_NO_OWNER = Finding(
+    "database",
+    "note",
+    "This could not be checked: whether the routines and tables of pgreprise are as their files say, and whether the "
+    "next migration may do its work. The role of this connection is no member of pgreprise_owner.",
+    _AS_MIGRATOR,
+    is_unchecked=True,
+)
+
 
 def examine(engine: Engine) -> list[Finding]:
     """Check everything and change nothing.
 
-    The engine should connect as the role that migrates, because another role cannot compare routines. On a standby,
-    and in a database that is read only, what would have to be installed to be compared is left out, and one note says
-    so.
+    The engine should connect as the role that migrates, because another role cannot compare routines: what it may not
+    do is not tried, and notes say so. On a standby, and in a database that is read only, what would have to be
+    installed to be compared is left out, and one note says so.
     Raises sqlalchemy.exc.DBAPIError when the database cannot be reached or pgreprise is not installed in it.
     """
     connection: Any = engine.raw_connection()
@@ -44,9 +54,12 @@ def examine(engine: Engine) -> list[Finding]:
         # here (installed by a newer pgreprise).
         domains = installation.installed_domains(revisions) | {name.split("/")[0] for name in registered}
         [state] = ask(database, "database_state")
-        compare = not state["is_read_only"]
-        if not compare:
+        may_migrate = state["may_migrate"]
+        compare = may_migrate and not state["is_read_only"]
+        if state["is_read_only"]:
             findings.append(_read_only(is_standby=state["is_standby"]))
+        elif not may_migrate:
+            findings.append(_NO_OWNER)
         findings += check(
             "routines", lambda: installation.edited_routines(database, is_ahead=is_ahead, compare=compare)
         )
@@ -68,7 +81,7 @@ def examine(engine: Engine) -> list[Finding]:
         findings += check("indexes", lambda: installation.missing_indexes(database, sql))
         findings += check("rights", lambda: privileges.wrong_rights(database))
         for domain in examined:
-            findings += check("tables", partial(host.unfit_tables, database, domain))
+            findings += check("tables", partial(host.unfit_tables, database, domain, may_migrate=may_migrate))
         if asked:
             findings += check("sequences", lambda: tables.taken_ids(database))
         if "carbon" in asked:
@@ -138,7 +151,7 @@ class _Check:
             reason = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()[0]
             severity: Literal["problem", "note"] = "note"
             if code == "42501":
-                remedy = "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_URL)."
+                remedy = _AS_MIGRATOR
             elif code == "55P03":
                 remedy = "Somebody else holds a lock. Run the doctor again."
             elif code == "25006":
