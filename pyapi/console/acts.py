@@ -54,21 +54,19 @@ def rerun(country_id: str, report_id: int) -> Response:
     return go_to("acts.show", rerun_id=result["rerun_id"])
 
 
-@acts.get(f"{_REPORT}/cancel")
-def preview_cancel(country_id: str, report_id: int) -> Page:
-    """What a cancellation would end, and the form that does it."""
+def _preview_of_run(template: str, country_id: str, report_id: int) -> Page:
+    """The current run of a report, who computes it, and the form that ends or releases it."""
     [run] = [row for row in rows("report_history", report_id=report_id, country_id=country_id) if row["is_current"]]
     attempts = rows("report_attempts", report_id=report_id, country_id=country_id)
-    return page("cancel", country_id=country_id, report_id=report_id, run=run, attempts=attempts)
+    return page(template, country_id=country_id, report_id=report_id, run=run, attempts=attempts)
 
 
-@acts.post(f"{_REPORT}/cancel")
-def cancel(country_id: str, report_id: int) -> Response:
-    """Cancel the run that the page has shown."""
+def _act_on_run(routine: str, country_id: str, report_id: int) -> Response:
+    """Do to the run that the page has shown what a routine does, and tell it."""
     given = form(Confirmed)
     [row] = call(
-        "public.cancel_run",
-        columns="cancel_run as result",
+        f"public.{routine}",
+        columns=f"{routine} as result",
         report_id=report_id,
         country_id=country_id,
         reason=given.reason,
@@ -78,31 +76,28 @@ def cancel(country_id: str, report_id: int) -> Response:
     return go_to("acts.show", rerun_id=row["result"]["rerun_id"])
 
 
+@acts.get(f"{_REPORT}/cancel")
+def preview_cancel(country_id: str, report_id: int) -> Page:
+    """What a cancellation would end, and the form that does it."""
+    return _preview_of_run("cancel", country_id, report_id)
+
+
+@acts.post(f"{_REPORT}/cancel")
+def cancel(country_id: str, report_id: int) -> Response:
+    """Cancel the run that the page has shown."""
+    return _act_on_run("cancel_run", country_id, report_id)
+
+
 @acts.get(f"{_REPORT}/release")
 def preview_release(country_id: str, report_id: int) -> Page:
     """What a release would put back, and the form that does it."""
-    [run] = [row for row in rows("report_history", report_id=report_id, country_id=country_id) if row["is_current"]]
-    attempts = rows("report_attempts", report_id=report_id, country_id=country_id)
-    return page("release", country_id=country_id, report_id=report_id, run=run, attempts=attempts)
+    return _preview_of_run("release", country_id, report_id)
 
 
 @acts.post(f"{_REPORT}/release")
 def release(country_id: str, report_id: int) -> Response:
     """Put the run that the page has shown back to pending."""
-    given = form(Confirmed)
-    [row] = call(
-        "public.release_stuck_run",
-        columns="release_stuck_run as result",
-        report_id=report_id,
-        country_id=country_id,
-        reason=given.reason,
-        run_sequence=given.run_sequence,
-        idempotency_key=given.key,
-    )
-    result = row["result"]
-    if result["rerun_id"] is None:
-        return go_to("reports.show", country_id=country_id, report_id=report_id)
-    return go_to("acts.show", rerun_id=result["rerun_id"])
+    return _act_on_run("release_stuck_run", country_id, report_id)
 
 
 @acts.get("/acts/<int:rerun_id>")

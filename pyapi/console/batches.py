@@ -88,6 +88,8 @@ class Confirmed(BaseModel):
 
     reason: Text | None = None
     force: bool = False
+    # As many as the preview of an undo has shown; a form that shows none has not seen it.
+    expected_reruns: Annotated[int, Field(ge=0, le=2**63 - 1), Written] = 0
 
 
 def _batch(batch_id: int) -> dict[str, Any]:
@@ -313,6 +315,8 @@ def _start_undo(batch_id: int, given: Confirmed) -> None:
         force=given.force,
         chunk_size=_CHUNK_REPORTS,
         reason=given.reason,
+        # It counts for the first chunk, which has no position.
+        expected_reruns=given.expected_reruns,
     )
     runner().start(("undo", batch_id), undo_chunks(do))
 

@@ -31,7 +31,7 @@ def findings(*, anew: bool = False) -> Answer | None:
 
 def _examine(engine: Engine) -> list[Finding]:
     try:
-        return examine(engine)
+        return examine(engine, migrates=False)
     except psycopg.Error as error:
         # The pages of errors know what SQLAlchemy makes of it.
         raise DBAPIError.instance("doctor", None, error, psycopg.Error, hide_parameters=True) from error

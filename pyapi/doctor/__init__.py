@@ -22,22 +22,23 @@ from pyapi.schema.migrate import NOT_INSTALLED
 __all__ = ["Finding", "examine"]
 
 _AS_MIGRATOR = "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_URL)."
-_NO_OWNER = Finding(
+_NOT_COMPARED = Finding(
     "database",
     "note",
     "This could not be checked: whether the routines and tables of pgreprise are as their files say, and whether the "
-    "next migration may do its work. The role of this connection is no member of pgreprise_owner.",
+    "next migration may do its work. Only the role that migrates can find that out.",
     _AS_MIGRATOR,
     is_unchecked=True,
 )
 
 
-def examine(engine: Engine) -> list[Finding]:
+def examine(engine: Engine, *, migrates: bool = True) -> list[Finding]:
     """Check everything and change nothing.
 
-    The engine should connect as the role that migrates, because another role cannot compare routines: what it may not
-    do is not tried, and notes say so. On a standby, and in a database that is read only, what would have to be
-    installed to be compared is left out, and one note says so.
+    The engine should connect as the role that migrates, because another role cannot compare routines. With another
+    role, and where nobody ``migrates`` over this engine, that is not tried, and a note says so; of rights that only a
+    migration needs nothing is said. On a standby, and in a database that is read only, what would have to be installed
+    to be compared is left out, and one note says so.
     Raises sqlalchemy.exc.DBAPIError when the database cannot be reached or pgreprise is not installed in it.
     """
     connection: Any = engine.raw_connection()
@@ -54,12 +55,12 @@ def examine(engine: Engine) -> list[Finding]:
         # here (installed by a newer pgreprise).
         domains = installation.installed_domains(revisions) | {name.split("/")[0] for name in registered}
         [state] = ask(database, "database_state")
-        may_migrate = state["may_migrate"]
-        compare = may_migrate and not state["is_read_only"]
+        migrates = migrates and state["may_migrate"]
+        compare = migrates and not state["is_read_only"]
         if state["is_read_only"]:
             findings.append(_read_only(is_standby=state["is_standby"]))
-        elif not may_migrate:
-            findings.append(_NO_OWNER)
+        elif not migrates:
+            findings.append(_NOT_COMPARED)
         findings += check(
             "routines", lambda: installation.edited_routines(database, is_ahead=is_ahead, compare=compare)
         )
@@ -81,7 +82,7 @@ def examine(engine: Engine) -> list[Finding]:
         findings += check("indexes", lambda: installation.missing_indexes(database, sql))
         findings += check("rights", lambda: privileges.wrong_rights(database))
         for domain in examined:
-            findings += check("tables", partial(host.unfit_tables, database, domain, may_migrate=may_migrate))
+            findings += check("tables", partial(host.unfit_tables, database, domain, migrates=migrates))
         if asked:
             findings += check("sequences", lambda: tables.taken_ids(database))
         if "carbon" in asked:

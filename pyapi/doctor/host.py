@@ -33,14 +33,14 @@ def missing_tables(database: psycopg.Connection[Any], domain: str) -> Iterator[F
         )
 
 
-def unfit_tables(database: psycopg.Connection[Any], domain: str, *, may_migrate: bool = True) -> Iterator[Finding]:
+def unfit_tables(database: psycopg.Connection[Any], domain: str, *, migrates: bool = True) -> Iterator[Finding]:
     """Columns and keys that the routines need and that changed, rows that are hidden, missing rights, publications.
 
-    What only the next migration needs is left out where this role is not one that migrates (``may_migrate``): it lacks
+    What only the next migration needs is left out where this role is not one that migrates (``migrates``): it lacks
     that for good reasons.
     """
     for wanted in (names[domain] for names in (_WANTED, _OPTIONAL) if domain in names):
-        yield from _misfits(database, wanted, may_migrate=may_migrate)
+        yield from _misfits(database, wanted, migrates=migrates)
         with _wanted(database, wanted):
             rights = ask(database, "host_rights")
             hidden = ask(database, "row_security")
@@ -66,7 +66,7 @@ def _wanted(database: psycopg.Connection[Any], wanted: str) -> Iterator[list[dic
         yield ask(database, "host_tables")
 
 
-def _misfits(database: psycopg.Connection[Any], wanted: str, *, may_migrate: bool) -> Iterator[Finding]:
+def _misfits(database: psycopg.Connection[Any], wanted: str, *, migrates: bool) -> Iterator[Finding]:
     """What keeps a domain from working on a table, by the check that a migration makes, with its statements."""
     with _wanted(database, wanted):
         ask(database, "without_reserved")
@@ -82,7 +82,7 @@ def _misfits(database: psycopg.Connection[Any], wanted: str, *, may_migrate: boo
             continue
         if row["is_right"]:
             # Routines need no such right, and the next migration does.
-            if may_migrate:
+            if migrates:
                 yield Finding("rights", "note", f"The next migration would be refused: {problem}.", remedy)
             continue
         if " is missing (" in problem:

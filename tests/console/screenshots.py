@@ -27,10 +27,20 @@ class Picture(NamedTuple):
     dark: bool = False
 
 
+# The ids are those that the sample and tests.support.life give.
 PICTURES = [
-    Picture("docs", "/docs"),
-    Picture("docs-dark", "/docs", dark=True),
-    Picture("docs-phone", "/docs", size=PHONE),
+    Picture("overview", "/console"),
+    Picture("report", "/console/reports/us/6"),
+    Picture("rerun", "/console/reports/us/4/rerun"),
+    Picture("act", "/console/acts/5"),
+    Picture("undo", "/console/acts/5/undo"),
+    Picture("batch", "/console/batches/1"),
+    Picture("history", "/console/history"),
+    Picture("defects", "/console/defects"),
+    Picture("doctor", "/console/doctor"),
+    Picture("carbon-unit", "/console/carbon/units/1"),
+    Picture("report-dark", "/console/reports/us/6", dark=True),
+    Picture("report-phone", "/console/reports/us/6", size=PHONE),
 ]
 
 

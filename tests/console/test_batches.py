@@ -351,6 +351,21 @@ def test_a_batch_is_undone_but_for_what_is_in_the_way(operator: Operator, dba: C
     assert [form for form in operator.open(f"{batch}/undo").forms if form.action.endswith("/undo")] == []
 
 
+def test_an_undo_of_a_batch_is_refused_when_it_is_not_as_its_page_has_shown(
+    operator: Operator, dba: Connection, reports: list[int]
+) -> None:
+    assert reports
+    batch = create(operator).path
+    form = operator.open(f"{batch}/undo").form("/undo")
+    dba.execute("call undo_rerun(%s::bigint)", (newest_act(dba)["rerun_id"],))
+    before = everything(dba)
+    page = operator.send(form, reason="late")
+    assert page.status == 409
+    assert "it had 3 reruns to be undone, and has 2 now" in page.text
+    assert operator.send(form, reason="blind", expected_reruns="").status == 409
+    assert everything(dba) == before
+
+
 # --- refusals --------------------------------------------------------------------------------
 
 

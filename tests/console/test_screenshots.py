@@ -22,10 +22,10 @@ def size(picture: Path) -> tuple[int, int]:
 @pytest.mark.needs("browser", "time")
 def test_the_pictures_that_were_asked_for_have_the_size_of_their_visitor(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.console.screenshots", "--folder", tmp_path, "docs"],
+        [sys.executable, "-m", "tests.console.screenshots", "--folder", tmp_path, "report"],
         cwd=PROJECT, env=environment(), capture_output=True, encoding="utf-8", check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert {path.stem: size(path) for path in tmp_path.iterdir()} == {
-        "docs": SCREEN, "docs-dark": SCREEN, "docs-phone": PHONE,
+        "report": SCREEN, "report-dark": SCREEN, "report-phone": PHONE,
     }  # fmt: skip

@@ -485,8 +485,8 @@ def test_a_page_of_10000_units_costs_one_look_at_the_callers_roles(many: Connect
         read = cost(many, f"select * from {statement}")  # noqa: S608
         assert read.get("carbon_access", 0) == 0, statement
         assert read["carbon_caller_rights"] == 1, statement
-        # The index of the names of institutions finds a hundred units, which are then read by their key.
-        assert read["units"] <= 300, (statement, read)
+        # Some versions of PostgreSQL find a hundred units by their key, others walk along it; none does it twice.
+        assert read["units"] <= UNITS + 300, (statement, read)
         # No table of reports is read more than twice over, whatever indexes the application has.
         assert read["carbon_reports"] <= 2 * 4 * UNITS, (statement, read)
         assert read["carbon_projects"] <= 2 * 2 * UNITS, (statement, read)

@@ -165,6 +165,7 @@ def test_a_single_rerun_never_joins() -> None:
                 "core/limit_lock_wait",
                 "reports/rerun_batch_chunk",
                 "reports/count_batch_refusals",
+                "reports/record_refusal",
                 "reports/rerun_unlocked",
                 "reports/undo_batch_chunk",
                 "reports/claim_report",

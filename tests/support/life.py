@@ -6,7 +6,7 @@ import json
 
 from tests.support import claims
 from tests.support.databases import Connection
-from tests.support.factories import add_report, add_simulation
+from tests.support.factories import add_economy_report, add_report, add_simulation
 from tests.support.statements import one
 
 __all__ = ["add_life"]
@@ -26,18 +26,21 @@ def add_life(connection: Connection) -> None:
     """Let people and workers act on the sample, over a connection of the superuser.
 
     There are reruns with reasons, one of them undone; runs that were finished, one that failed and one that a worker
-    computes; a batch with a refusal; and reports that cannot be rerun.
+    computes; a batch with a refusal; and reports that cannot be rerun. Report 4 stays as it is in the sample: complete,
+    with cache rows, and its simulations shared.
     """
     sample = [
         int(row["id"]) for row in connection.execute("select id from public.report_outputs order by id").fetchall()
     ]
-    household, household_2, economy, reform, shared, failed = sample
+    household, household_2, economy, _, _, failed = sample
     lost = add_report(connection, 404404)
     mixed = add_report(
         connection,
         add_simulation(connection),
         add_simulation(connection, population_type="household", population_id="40012"),
     )
+    reform, _, _ = add_economy_report(connection, year="2026")
+    other, _, _ = add_economy_report(connection, year="2027")
 
     _acting_as(connection, "alice")
     _rerun(connection, household, "the household had a wrong age")
@@ -53,7 +56,7 @@ def add_life(connection: Connection) -> None:
         "select from fail_report(%s, %s)",
         (held["claim_id"], "MemoryError: cannot allocate 12.1 GiB for microsimulation"),
     )
-    chosen = json.dumps({"ids": [economy, shared, lost, mixed]})
+    chosen = json.dumps({"ids": [economy, other, lost, mixed]})
     batch = one(connection, "select create_rerun_batch(%s::jsonb, reason => %s) as id", chosen, "after the release")[
         "id"
     ]

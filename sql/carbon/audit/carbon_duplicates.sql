@@ -16,8 +16,8 @@ as $$
 declare
   unit_ids      bigint[];
   enforced      text[];
-  project_pairs jsonb := '[]';
-  report_pairs  jsonb := '[]';
+  project_pairs jsonb := jsonb_build_array();
+  report_pairs  jsonb := jsonb_build_array();
 begin
   perform pgreprise.enter('reports:read');
   perform pgreprise.check_max_rows(carbon_duplicates.max_rows);

@@ -18,7 +18,7 @@ as $$
 <<own>>
 declare
   -- Weeks begin on Monday.
-  origin constant timestamptz := '2001-01-01 00:00:00+00';
+  origin constant timestamptz := timestamptz '2001-01-01 00:00:00+00';
   refused    text;
   first_span timestamptz;
 begin

@@ -1,15 +1,16 @@
--- undo_batch_chunk(batch_id, before_rerun_id, force, chunk_size, reason): undoes the next reruns of a batch, in one
--- transaction: the newest ones before before_rerun_id (null for the newest of all). undo_rerun_batch() and
--- `pgreprise undo --batch` call it repeatedly. Reruns that cannot be undone are listed and not changed,
--- and so are those that need a row which somebody else holds ("left"). Without a lock_timeout of the caller it waits a
--- second before it leaves one. Call it again for them.
+-- undo_batch_chunk(batch_id, before_rerun_id, force, chunk_size, reason, expected_reruns): undoes the next reruns of a
+-- batch, in one transaction: the newest ones before before_rerun_id (null for the newest of all). undo_rerun_batch()
+-- and `pgreprise undo --batch` call it repeatedly. Reruns that cannot be undone are listed and not changed, and so are
+-- those that need a row which somebody else holds ("left"). Without a lock_timeout of the caller it waits a second
+-- before it leaves one. Call it again for them. expected_reruns is how many reruns of the batch a preview has found
+-- that are not undone. With it and without a position nothing is undone where there are more or fewer now.
 -- Returns {"reruns": how many this chunk looked at, "undone", "refused": [{"rerun_id", "report_id", "errcode",
 -- "message"}, ...], "left": likewise, "before": the position for the next chunk}; 0 reruns when none is left.
 -- Raises RR016 for a chunk_size that is not between 1 and 100000, RR017 when the caller's token may not, or may not
--- use force, RR018 no such batch, RR023 when a sequence is behind.
+-- use force, RR018 no such batch, RR023 when a sequence is behind, RR029 other than the expected reruns are left.
 create or replace function public.undo_batch_chunk(
   batch_id bigint, before_rerun_id bigint default null, force boolean default false, chunk_size integer default 100,
-  reason text default null
+  reason text default null, expected_reruns bigint default null
 )
 returns jsonb
 language plpgsql
@@ -31,6 +32,7 @@ declare
   schema_of text;
   message_of text;
   context_of text;
+  still_done bigint;
 begin
   perform pgreprise.enter('reports:rerun');
   longest := current_setting('lock_timeout');
@@ -42,6 +44,22 @@ begin
   if undo_batch_chunk.before_rerun_id is null then
     -- Chunks that are at work are to be undone too: each holds this row until its acts are there.
     perform from pgreprise.rerun_batch as batch where batch.batch_id = undo_batch_chunk.batch_id for update;
+    still_done := (
+      select count(*)
+        from pgreprise.rerun as found_act
+       where found_act.batch_id = undo_batch_chunk.batch_id and found_act.undone_by is null
+    );
+    if still_done <> undo_batch_chunk.expected_reruns then
+      raise exception using
+        errcode = 'RR029',
+        message = format('Batch #%s is not as the preview saw it: it had %s to be undone, and has %s now. '
+          'Nothing was changed.', undo_batch_chunk.batch_id,
+          case undo_batch_chunk.expected_reruns when 1 then '1 rerun'
+            else undo_batch_chunk.expected_reruns || ' reruns' end, still_done),
+        detail = jsonb_build_object('batch_id', undo_batch_chunk.batch_id,
+          'expected_reruns', undo_batch_chunk.expected_reruns, 'reruns', still_done),
+        hint = 'Look at it again: select * from rerun_batch_obstacles(<batch_id>)';
+    end if;
   end if;
   if not is_limited then
     perform set_config('lock_timeout', '1s', true);
@@ -131,8 +149,8 @@ begin
 end;
 $$;
 
-comment on function public.undo_batch_chunk(bigint, bigint, boolean, integer, text) is
+comment on function public.undo_batch_chunk(bigint, bigint, boolean, integer, text, bigint) is
 'Undoes the newest reruns of a batch before a position, in one transaction.';
 
-grant execute on function public.undo_batch_chunk(bigint, bigint, boolean, integer, text)
+grant execute on function public.undo_batch_chunk(bigint, bigint, boolean, integer, text, bigint)
 to pgreprise_api, pgreprise_dba;

@@ -112,6 +112,7 @@ begin
 exception
   when lock_not_available then
     perform pgreprise.raise_report_wait(array[release_stuck_run.report_id], linked);
+    raise;
 end;
 $$;
 
