@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from flask import Blueprint
@@ -9,13 +10,40 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pyapi.api.requests import RowId, Text, Written, query
 from pyapi.console.pages import Optional, Page, page, rows
-from pyapi.console.remembered import remembered_rows
+from pyapi.console.remembered import remembered_first, remembered_rows
 
 __all__ = ["defects"]
 
 defects = Blueprint("defects", __name__, url_prefix="/defects")
 
 _PAGE = 50
+# What each kind is, and what to do about it.
+_KINDS: Mapping[str, tuple[str, str]] = {
+    "RR002": (
+        "A simulation is missing, or belongs to another country.",
+        "Let the application create the report again, with simulations of its country.",
+    ),
+    "RR003": (
+        "One simulation is of a household, and the other of a geography.",
+        "Create the report again with two of one kind. Correct a population_type that is clearly wrong.",
+    ),
+    "RR004": (
+        "The population type is neither household nor geography.",
+        "Correct the population_type of the simulation.",
+    ),
+    "RR005": (
+        "An economy report has no year, which is part of the cache key.",
+        "Set the year where it is known. Otherwise create the report again.",
+    ),
+    "RR006": (
+        "The country has no current economy cache version.",
+        "pgreprise cache-version set COUNTRY --economy-impact VERSION",
+    ),
+    "RR021": (
+        "Rows of the application refer to the cache rows that a rerun would delete, and would be lost.",
+        "Delete those rows first, or let the constraint have no action. The report's message names it.",
+    ),
+}
 
 
 class Wanted(BaseModel):
@@ -45,11 +73,12 @@ def show() -> Page:
     return page(
         "defects",
         wanted=wanted,
+        kinds=_KINDS,
         found=found[:_PAGE],
         next_id=found[_PAGE - 1]["report_id"] if len(found) > _PAGE else None,
         counts=remembered_rows("defect_counts", anew=wanted.anew),
-        failed=remembered_rows("failed_cache_rows", anew=wanted.anew),
-        mismatched=remembered_rows("mismatched_cache_versions", anew=wanted.anew),
-        lost=remembered_rows("lost_runs", anew=wanted.anew),
+        failed=remembered_first("failed_cache_rows", _PAGE, anew=wanted.anew),
+        mismatched=remembered_first("mismatched_cache_versions", _PAGE, anew=wanted.anew),
+        lost=remembered_first("lost_runs", _PAGE, anew=wanted.anew),
         most=_PAGE,
     )

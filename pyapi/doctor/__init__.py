@@ -21,13 +21,24 @@ from pyapi.schema.migrate import NOT_INSTALLED
 
 __all__ = ["Finding", "examine"]
 
+_AS_MIGRATOR = "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_URL)."
+_NOT_COMPARED = Finding(
+    "database",
+    "note",
+    "This could not be checked: whether the routines and tables of pgreprise are as their files say, and whether the "
+    "next migration may do its work. Only the role that migrates can find that out.",
+    _AS_MIGRATOR,
+    is_unchecked=True,
+)
+
 
 def examine(engine: Engine, *, migrates: bool = True) -> list[Finding]:
     """Check everything and change nothing.
 
-    The engine should connect as the role that migrates, because another role cannot compare routines. For a role that
-    never ``migrates`` nothing is said of rights that only a migration needs. On a standby, and in a database that is
-    read only, what would have to be installed to be compared is left out, and one note says so.
+    The engine should connect as the role that migrates, because another role cannot compare routines. With another
+    role, and where nobody ``migrates`` over this engine, that is not tried, and a note says so; of rights that only a
+    migration needs nothing is said. On a standby, and in a database that is read only, what would have to be installed
+    to be compared is left out, and one note says so.
     Raises sqlalchemy.exc.DBAPIError when the database cannot be reached or pgreprise is not installed in it.
     """
     connection: Any = engine.raw_connection()
@@ -44,9 +55,12 @@ def examine(engine: Engine, *, migrates: bool = True) -> list[Finding]:
         # here (installed by a newer pgreprise).
         domains = installation.installed_domains(revisions) | {name.split("/")[0] for name in registered}
         [state] = ask(database, "database_state")
-        compare = not state["is_read_only"]
-        if not compare:
+        migrates = migrates and state["may_migrate"]
+        compare = migrates and not state["is_read_only"]
+        if state["is_read_only"]:
             findings.append(_read_only(is_standby=state["is_standby"]))
+        elif not migrates:
+            findings.append(_NOT_COMPARED)
         findings += check(
             "routines", lambda: installation.edited_routines(database, is_ahead=is_ahead, compare=compare)
         )
@@ -138,7 +152,7 @@ class _Check:
             reason = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()[0]
             severity: Literal["problem", "note"] = "note"
             if code == "42501":
-                remedy = "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_URL)."
+                remedy = _AS_MIGRATOR
             elif code == "55P03":
                 remedy = "Somebody else holds a lock. Run the doctor again."
             elif code == "25006":

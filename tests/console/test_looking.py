@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pyapi.console.remembered import Remembered
+from pyapi.console.remembered import REMEMBERED, Remembered
 from tests.support.console import Operator
 from tests.support.databases import Connection
 from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
@@ -216,3 +216,71 @@ def test_an_error_is_told_and_asked_again_and_an_old_answer_outlives_it() -> Non
     answer = kept.get("question", ask, anew=True)
     assert answer is not None
     assert answer.value == "here"
+
+
+def test_an_answer_that_is_due_and_comes_quickly_is_waited_for() -> None:
+    replies = iter(["old", "new"])
+    kept = Remembered(wait_seconds=10)
+    values = []
+    for _ in range(2):
+        answer = kept.get("question", lambda: next(replies))
+        assert answer is not None
+        values.append(answer.value)
+        # As if much time had passed.
+        kept._due.clear()
+    assert values == ["old", "new"]
+
+
+def test_what_fails_slowly_is_not_asked_again_by_every_page() -> None:
+    asked: list[int] = []
+
+    def ask() -> None:
+        asked.append(1)
+        Event().wait(0.5)
+        raise RuntimeError("too slow")
+
+    kept = Remembered(wait_seconds=10)
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="too slow"):
+            kept.get("question", ask)
+    assert len(asked) == 1
+
+
+def test_a_page_that_waits_for_several_answers_waits_once(operator: Operator) -> None:
+    may_end = Event()
+    kept = operator.client.application.extensions[REMEMBERED]
+    kept.wait_seconds = 0.01
+    for question in ("defect_counts", "failed_cache_rows", "mismatched_cache_versions", "lost_runs"):
+        assert kept.get(question, lambda: may_end.wait(60)) is None
+    page = operator.open("/console/defects")
+    assert page.text.count("in a moment") == 4
+    may_end.set()
+
+
+def test_defects_are_not_counted_again_by_the_next_page_but_when_asked(
+    operator: Operator, dba: Connection, defective: list[int]
+) -> None:
+    assert defective
+    kept = operator.client.application.extensions[REMEMBERED]
+    assert "RR002 2" in operator.open("/console/defects").text
+    # However long this test takes.
+    kept._due = dict.fromkeys(kept._due, float("inf"))
+    add_report(dba, 4713)
+    assert "RR002 2" in operator.open("/console/defects").text
+    assert "RR002 3" in operator.open("/console/defects?anew=1").text
+
+
+def test_a_database_that_is_away_is_a_page(operator: Operator, dba: Connection) -> None:
+    dba.execute("alter function public.caller_scopes() rename to hidden")
+    page = operator.open("/console/defects")
+    assert page.status == 503
+    assert page.heading == "Try again in a moment"
+
+
+def test_the_doctor_advises_no_right_for_the_role_of_the_api(operator: Operator) -> None:
+    page = operator.open("/console/doctor")
+    while "in a moment" in page.text:
+        page = operator.open("/console/doctor")
+    assert "need another role" in page.text
+    assert "would be refused" not in page.text
+    assert "owner to" not in page.text

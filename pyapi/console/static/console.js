@@ -47,7 +47,10 @@ function prepare(root) {
 // --- parts that follow what happens: [data-live], each with an id -----------------------------
 
 async function refresh() {
-  const response = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+  const place = new URL(location.href);
+  // What a click asked for once is not asked for again every few seconds.
+  place.searchParams.delete("anew");
+  const response = await fetch(place, { headers: { Accept: "text/html" }, redirect: "error" });
   if (!response.ok) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live][id]")) {
