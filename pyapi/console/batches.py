@@ -86,6 +86,8 @@ class Confirmed(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
+    # With it a second click on the undo does what the first one does.
+    key: Text | None = None
     reason: Text | None = None
     force: bool = False
     # As many as the preview of an undo has shown; a form that shows none has not seen it.
@@ -317,6 +319,7 @@ def _start_undo(batch_id: int, given: Confirmed) -> None:
         reason=given.reason,
         # It counts for the first chunk, which has no position.
         expected_reruns=given.expected_reruns,
+        idempotency_key=given.key,
     )
     runner().start(("undo", batch_id), undo_chunks(do))
 

@@ -38,6 +38,8 @@ _BRIEF_SECONDS = 0.2
 _WAIT_SECONDS = 2.0
 # How long it waits for each even then: most answers take less.
 _LEAST_WAIT_SECONDS = 0.2
+# Each question that is being answered holds a connection to the database, which requests and batches need too.
+_MOST_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Remembered:
         self._errors: dict[str, Exception] = {}
         # When each is asked again, by the process's own clock.
         self._due: dict[str, float] = {}
+        self._places = threading.Semaphore(_MOST_AT_ONCE)
         self.wait_seconds = wait_seconds
 
     def get(
@@ -82,8 +85,8 @@ class Remembered:
 
         It is waited for where there is none yet, where it is wanted ``anew``, and where the last one came within that
         time; else the old one is returned while a new one is on its way. An answer is good for ``shortest_seconds`` at
-        least. Raises the error of ``ask`` where there is no answer at all; what took long to fail is asked again after
-        ten times as long, too.
+        least. Raises the error of ``ask`` where there is no answer at all; of an error that came later than a page
+        waits only the log tells. What took long to fail is asked again after ten times as long, too.
         """
         wait = self.wait_seconds if wait_seconds is None else wait_seconds
         with self._lock:
@@ -103,30 +106,34 @@ class Remembered:
             return self._answers.get(question)
 
     def _find(self, question: str, ask: Callable[[], Any], asked: threading.Event, shortest_seconds: float) -> None:
-        at, began = datetime.now(UTC), time.monotonic()
-        answer: Answer | None = None
-        failure: Exception | None = None
+        pause = 0.0
         try:
-            value = ask()
-            answer = Answer(value, at, time.monotonic() - began)
-        except Exception as error:
-            logger.warning("%s could not be found out: %s", question, error)
-            failure = error
+            with self._places:
+                pause = self._ask(question, ask, shortest_seconds)
         finally:
-            took = time.monotonic() - began
-            pause = _TIMES_ITS_COST * took
             with self._lock:
-                if answer is not None:
-                    self._answers[question] = answer
-                    self._errors.pop(question, None)
-                    pause = max(pause, shortest_seconds)
-                elif failure is not None:
-                    self._errors[question] = failure
-                    # Where the database is away; a count that ran into its time limit has cost much.
-                    pause = 0 if took < _BRIEF_SECONDS else pause
                 self._due[question] = time.monotonic() + pause
                 del self._asked[question]
             asked.set()
+
+    def _ask(self, question: str, ask: Callable[[], Any], shortest_seconds: float) -> float:
+        """Find the answer, and return after how many seconds it is asked again."""
+        at, began = datetime.now(UTC), time.monotonic()
+        try:
+            value = ask()
+        except Exception as error:
+            logger.warning("%s could not be found out: %s", question, error)
+            took = time.monotonic() - began
+            if took <= self.wait_seconds:
+                with self._lock:
+                    self._errors[question] = error
+            # Where the database is away; a count that ran into its time limit has cost much.
+            return 0.0 if took < min(_BRIEF_SECONDS, self.wait_seconds) else _TIMES_ITS_COST * took
+        took = time.monotonic() - began
+        with self._lock:
+            self._answers[question] = Answer(value, at, took)
+            self._errors.pop(question, None)
+        return max(shortest_seconds, _TIMES_ITS_COST * took)
 
 
 def remembered(

@@ -25,10 +25,9 @@ _AS_MIGRATOR = "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_UR
 _NOT_COMPARED = Finding(
     "database",
     "note",
-    "This could not be checked: whether the routines and tables of pgreprise are as their files say, and whether the "
+    f"{UNCHECKED}: whether the routines and tables of pgreprise are as their files say, and whether the "
     "next migration may do its work. Only the role that migrates can find that out.",
     _AS_MIGRATOR,
-    is_unchecked=True,
 )
 
 
@@ -163,6 +162,4 @@ class _Check:
                 remedy = (
                     "pgreprise migrate" if is_behind else "Solve the other problems first. Then run the doctor again."
                 )
-            yield Finding(
-                name, severity, f"This could not be checked: {reason}.", remedy, is_unchecked=severity == "note"
-            )
+            yield Finding(name, severity, f"{UNCHECKED}: {reason}.", remedy)

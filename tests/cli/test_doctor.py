@@ -484,7 +484,6 @@ def test_the_doctor_looks_at_a_read_only_database_and_says_what_it_cannot(
         "message": "The database is read only, so the routines and the tables of pgreprise could not be compared with "
         "their files.",
         "remedy": "Run the doctor where default_transaction_read_only is off.",
-        "is_unchecked": False,
     }
     assert [finding["message"] for finding in problems] == [
         "public.reset_report is missing.",

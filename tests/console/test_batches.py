@@ -366,6 +366,25 @@ def test_an_undo_of_a_batch_is_refused_when_it_is_not_as_its_page_has_shown(
     assert everything(dba) == before
 
 
+def test_a_second_click_on_the_undo_of_a_batch_ends_where_the_first_one_does(
+    operator: Operator, dba: Connection, reports: list[int]
+) -> None:
+    assert reports
+    batch = create(operator).path
+    form = operator.open(f"{batch}/undo").form("/undo")
+    first = operator.send(form, reason="twice")
+    # Another process than that of the first click, or the first click is done with.
+    wait(operator)
+    second = operator.send(form, reason="twice")
+    assert (first.status, first.path) == (second.status, second.path) == (200, f"{batch}?undo=yes")
+    assert len(dba.execute("select from rerun_history() where kind = 'undo'").fetchall()) == 3
+    # The key is of this batch.
+    other = create(operator).path
+    page = operator.send(operator.open(f"{other}/undo").form("/undo"), reason="the other", key=form.fields["key"])
+    assert page.status == 409
+    assert "was used for batch #" in page.text
+
+
 # --- refusals --------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from threading import Event
 from typing import Any
 
@@ -284,3 +285,39 @@ def test_the_doctor_advises_no_right_for_the_role_of_the_api(operator: Operator)
     assert "need another role" in page.text
     assert "would be refused" not in page.text
     assert "owner to" not in page.text
+
+
+def test_few_questions_are_asked_at_once_so_that_requests_find_a_connection() -> None:
+    may_end, asked = Event(), []
+
+    def ask() -> str:
+        asked.append(1)
+        may_end.wait(10)
+        return "at last"
+
+    kept = Remembered(wait_seconds=0.01)
+    names = [str(number) for number in range(6)]
+    assert [kept.get(name, ask) for name in names] == [None] * 6
+    assert len(asked) == 2
+    may_end.set()
+    while not all(kept.get(name, ask) for name in names):
+        pass
+    assert len(asked) == 6
+
+
+def test_a_question_that_fails_after_a_long_time_takes_no_page_along_and_rests() -> None:
+    may_end, asked = Event(), []
+
+    def ask() -> str:
+        asked.append(1)
+        may_end.wait(10)
+        raise RuntimeError("it took too long")
+
+    kept = Remembered(wait_seconds=0.05)
+    assert kept.get("question", ask) is None
+    time.sleep(0.1)
+    may_end.set()
+    for _ in range(3):
+        assert kept.get("question", ask) is None
+        time.sleep(0.1)
+    assert len(asked) == 1

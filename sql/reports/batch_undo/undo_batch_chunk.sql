@@ -1,16 +1,18 @@
--- undo_batch_chunk(batch_id, before_rerun_id, force, chunk_size, reason, expected_reruns): undoes the next reruns of a
--- batch, in one transaction: the newest ones before before_rerun_id (null for the newest of all). undo_rerun_batch()
--- and `pgreprise undo --batch` call it repeatedly. Reruns that cannot be undone are listed and not changed, and so are
--- those that need a row which somebody else holds ("left"). Without a lock_timeout of the caller it waits a second
--- before it leaves one. Call it again for them. expected_reruns is how many reruns of the batch a preview has found
--- that are not undone. With it and without a position nothing is undone where there are more or fewer now.
+-- undo_batch_chunk(batch_id, before_rerun_id, force, chunk_size, reason, expected_reruns, idempotency_key): undoes the
+-- next reruns of a batch, in one transaction: the newest ones before before_rerun_id (null for the newest of all).
+-- undo_rerun_batch() and `pgreprise undo --batch` call it repeatedly. Reruns that cannot be undone are listed and not
+-- changed, and so are those that need a row which somebody else holds ("left"). Without a lock_timeout of the caller it
+-- waits a second before it leaves one. Call it again for them. expected_reruns is how many reruns of the batch a
+-- preview has found that are not undone. With it and without a position nothing is undone where there are more or fewer
+-- now. In a second call with the same idempotency key they do not count: the first call has undone some of them.
 -- Returns {"reruns": how many this chunk looked at, "undone", "refused": [{"rerun_id", "report_id", "errcode",
 -- "message"}, ...], "left": likewise, "before": the position for the next chunk}; 0 reruns when none is left.
--- Raises RR016 for a chunk_size that is not between 1 and 100000, RR017 when the caller's token may not, or may not
--- use force, RR018 no such batch, RR023 when a sequence is behind, RR029 other than the expected reruns are left.
+-- Raises RR012 when the key was used for something else, RR016 for an impossible key or a chunk_size that is not
+-- between 1 and 100000, RR017 when the caller's token may not, or may not use force, RR018 no such batch, RR023 when a
+-- sequence is behind, RR029 other than the expected reruns are left.
 create or replace function public.undo_batch_chunk(
   batch_id bigint, before_rerun_id bigint default null, force boolean default false, chunk_size integer default 100,
-  reason text default null, expected_reruns bigint default null
+  reason text default null, expected_reruns bigint default null, idempotency_key text default null
 )
 returns jsonb
 language plpgsql
@@ -33,6 +35,7 @@ declare
   message_of text;
   context_of text;
   still_done bigint;
+  used_id bigint;
 begin
   perform pgreprise.enter('reports:rerun');
   longest := current_setting('lock_timeout');
@@ -49,7 +52,11 @@ begin
         from pgreprise.rerun as found_act
        where found_act.batch_id = undo_batch_chunk.batch_id and found_act.undone_by is null
     );
-    if still_done <> undo_batch_chunk.expected_reruns then
+    if undo_batch_chunk.idempotency_key is not null then
+      used_id := pgreprise.use_idempotency_key(undo_batch_chunk.idempotency_key, 'undo_batch',
+        undo_batch_chunk.batch_id, undo_batch_chunk.batch_id);
+    end if;
+    if used_id is null and still_done <> undo_batch_chunk.expected_reruns then
       raise exception using
         errcode = 'RR029',
         message = format('Batch #%s is not as the preview saw it: it had %s to be undone, and has %s now. '
@@ -149,8 +156,8 @@ begin
 end;
 $$;
 
-comment on function public.undo_batch_chunk(bigint, bigint, boolean, integer, text, bigint) is
+comment on function public.undo_batch_chunk(bigint, bigint, boolean, integer, text, bigint, text) is
 'Undoes the newest reruns of a batch before a position, in one transaction.';
 
-grant execute on function public.undo_batch_chunk(bigint, bigint, boolean, integer, text, bigint)
+grant execute on function public.undo_batch_chunk(bigint, bigint, boolean, integer, text, bigint, text)
 to pgreprise_api, pgreprise_dba;
