@@ -20,7 +20,7 @@ def findings(*, anew: bool = False) -> Answer | None:
     The doctor asks without the caller's claims, so it is the scope reports:admin that lets somebody see it.
     """
     engine, _ = caller()
-    return remembered("doctor", lambda: examine(engine), scope="admin", anew=anew)
+    return remembered("doctor", lambda: examine(engine, is_migrating=False), scope="admin", anew=anew)
 
 
 @doctor.get("")

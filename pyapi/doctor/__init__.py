@@ -22,12 +22,13 @@ from pyapi.schema.migrate import NOT_INSTALLED
 __all__ = ["Finding", "examine"]
 
 
-def examine(engine: Engine) -> list[Finding]:
+def examine(engine: Engine, *, is_migrating: bool = True) -> list[Finding]:
     """Check everything and change nothing.
 
-    The engine should connect as the role that migrates, because another role cannot compare routines. On a standby,
-    and in a database that is read only, what would have to be installed to be compared is left out, and one note says
-    so.
+    The engine should connect as the role that migrates, because another role cannot compare routines. Where it is known
+    to be another one, ``is_migrating`` is false: it needs none of the rights that the next migration needs.
+    On a standby, and in a database that is read only, what would have to be installed to be compared is left out, and
+    one note says so.
     Raises sqlalchemy.exc.DBAPIError when the database cannot be reached or pgreprise is not installed in it.
     """
     connection: Any = engine.raw_connection()
@@ -68,7 +69,7 @@ def examine(engine: Engine) -> list[Finding]:
         findings += check("indexes", lambda: installation.missing_indexes(database, sql))
         findings += check("rights", lambda: privileges.wrong_rights(database))
         for domain in examined:
-            findings += check("tables", partial(host.unfit_tables, database, domain))
+            findings += check("tables", partial(host.unfit_tables, database, domain, is_migrating=is_migrating))
         if asked:
             findings += check("sequences", lambda: tables.taken_ids(database))
         if "carbon" in asked:

@@ -33,10 +33,10 @@ def missing_tables(database: psycopg.Connection[Any], domain: str) -> Iterator[F
         )
 
 
-def unfit_tables(database: psycopg.Connection[Any], domain: str) -> Iterator[Finding]:
+def unfit_tables(database: psycopg.Connection[Any], domain: str, *, is_migrating: bool) -> Iterator[Finding]:
     """Columns and keys that the routines need and that changed, rows that are hidden, missing rights, publications."""
     for wanted in (names[domain] for names in (_WANTED, _OPTIONAL) if domain in names):
-        yield from _misfits(database, wanted)
+        yield from _misfits(database, wanted, is_migrating=is_migrating)
         with _wanted(database, wanted):
             rights = ask(database, "host_rights")
             hidden = ask(database, "row_security")
@@ -62,7 +62,7 @@ def _wanted(database: psycopg.Connection[Any], wanted: str) -> Iterator[list[dic
         yield ask(database, "host_tables")
 
 
-def _misfits(database: psycopg.Connection[Any], wanted: str) -> Iterator[Finding]:
+def _misfits(database: psycopg.Connection[Any], wanted: str, *, is_migrating: bool) -> Iterator[Finding]:
     """What keeps a domain from working on a table, by the check that a migration makes, with its statements."""
     with _wanted(database, wanted):
         ask(database, "without_reserved")
@@ -78,7 +78,8 @@ def _misfits(database: psycopg.Connection[Any], wanted: str) -> Iterator[Finding
             continue
         if row["is_right"]:
             # Routines need no such right, and the next migration does.
-            yield Finding("rights", "note", f"The next migration would be refused: {problem}.", remedy)
+            if is_migrating:
+                yield Finding("rights", "note", f"The next migration would be refused: {problem}.", remedy)
             continue
         if " is missing (" in problem:
             # It comes back empty, so that rows which are there cannot have a value at once.
