@@ -17,32 +17,14 @@ __all__ = ["defects"]
 defects = Blueprint("defects", __name__, url_prefix="/defects")
 
 _PAGE = 50
-# What each kind is, and what to do about it.
-_KINDS: Mapping[str, tuple[str, str]] = {
-    "RR002": (
-        "A simulation is missing, or belongs to another country.",
-        "Let the application create the report again, with simulations of its country.",
-    ),
-    "RR003": (
-        "One simulation is of a household, and the other of a geography.",
-        "Create the report again with two of one kind. Correct a population_type that is clearly wrong.",
-    ),
-    "RR004": (
-        "The population type is neither household nor geography.",
-        "Correct the population_type of the simulation.",
-    ),
-    "RR005": (
-        "An economy report has no year, which is part of the cache key.",
-        "Set the year where it is known. Otherwise create the report again.",
-    ),
-    "RR006": (
-        "The country has no current economy cache version.",
-        "pgreprise cache-version set COUNTRY --economy-impact VERSION",
-    ),
-    "RR021": (
-        "Rows of the application refer to the cache rows that a rerun would delete, and would be lost.",
-        "Delete those rows first, or let the constraint have no action. The report's message names it.",
-    ),
+# What to do about a report with the defect.
+_REMEDIES: Mapping[str, str] = {
+    "RR002": "Let the application create the report again, with simulations of its country.",
+    "RR003": "Create the report again with two of one kind. Correct a population_type that is clearly wrong.",
+    "RR004": "Correct the population_type of the simulation.",
+    "RR005": "Set the year where it is known. Otherwise create the report again.",
+    "RR006": "pgreprise cache-version set COUNTRY --economy-impact VERSION",
+    "RR021": "Delete those rows first, or let the constraint have no action. The report's message names it.",
 }
 
 
@@ -73,7 +55,7 @@ def show() -> Page:
     return page(
         "defects",
         wanted=wanted,
-        kinds=_KINDS,
+        remedies=_REMEDIES,
         found=found[:_PAGE],
         next_id=found[_PAGE - 1]["report_id"] if len(found) > _PAGE else None,
         counts=remembered_rows("defect_counts", anew=wanted.anew),

@@ -85,8 +85,8 @@ def defective(dba: Connection) -> list[int]:
 
 def test_defects_are_counted_by_kind_and_listed_with_what_to_do(operator: Operator, defective: list[int]) -> None:
     page = operator.open("/console/defects")
-    assert "RR002 2" in page.text
-    assert "RR003 1" in page.text
+    assert "A linked simulation is missing, or is of another country (RR002) 2" in page.text
+    assert "(RR003) 1" in page.text
     page = operator.open("/console/defects?errcode=RR002")
     assert [link for link in page.links if link.startswith("/console/reports/us/")] == [
         f"/console/reports/us/{report}" for report in defective[:2]
@@ -127,7 +127,9 @@ def test_the_doctor_tells_what_is_wrong_and_the_remedy(operator: Operator, defec
     while "in a moment" in page.text:
         page = operator.open("/console/doctor")
     assert "cannot be rerun" in page.text
-    assert "What to do:" in page.text
+    assert "What to do about reports:" in page.text
+    # The API's role is not the one that migrates, and should own no table.
+    assert "owner to" not in page.text
     assert "need another role" in page.text
     # The API's role has no business to own the application's tables.
     assert "owner to" not in page.text
@@ -155,7 +157,7 @@ def test_what_one_caller_made_the_process_remember_is_not_shown_to_who_may_not_r
 ) -> None:
     assert defective
     stranger.sign_in(signed(claims(scope="reports:read reports:admin")))
-    assert "RR002 2" in stranger.open("/console/defects").text
+    assert "(RR002) 2" in stranger.open("/console/defects").text
     assert stranger.open("/console/doctor").status == 200
     stranger.sign_in(signed(claims(scope="reports:rerun")))
     for path in ("/console", "/console/defects", "/console/doctor"):

@@ -44,8 +44,8 @@ def test_a_page_of_the_list_reads_what_an_index_leads_to(database: URL, dba: Con
         connection.execute("alter table report_outputs set (autovacuum_enabled = off)")
         connection.execute(
             "insert into report_outputs (country_id, simulation_1_id, simulation_2_id, api_version, status, year) "
-            "select 'us', n, n + 1, 'r147f26ed1', case when n %% 500 = 0 then 'error' when n %% 1000 = 1 then 'pending' "
-            "else 'complete' end, '2025' from generate_series(1, %s) as n",
+            "select 'us', n, n + 1, 'r147f26ed1', case when n %% 500 = 0 then 'error' "
+            "when n %% 1000 = 1 then 'pending' else 'complete' end, '2025' from generate_series(1, %s) as n",
             [REPORTS],
         )
         connection.execute("analyze report_outputs")

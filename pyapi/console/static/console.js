@@ -62,6 +62,8 @@ async function refresh() {
     }
     const sides = [...part.querySelectorAll(".scroll")].map((scroll) => scroll.scrollLeft);
     prepare(next);
+    // What is the same stays, so that a screen reader is told of a status only when it has changed.
+    if (part.innerHTML === next.innerHTML) continue;
     part.replaceChildren(...next.childNodes);
     part.querySelectorAll(".scroll").forEach((scroll, place) => (scroll.scrollLeft = sides[place] || 0));
   }
