@@ -31,6 +31,7 @@ __all__ = [
     "LOCAL_OPERATOR",
     "Authentication",
     "TokenRefusedError",
+    "is_from_another_origin",
     "issue_token",
     "register_authentication",
     "require_local_operator",
@@ -315,6 +316,18 @@ def _claims_of_request(authentication: Authentication) -> str:
         raise _unauthorized(str(refused), error="invalid_token", error_description=str(refused)) from refused
 
 
+def is_from_another_origin() -> bool:
+    """Whether the browser says that a page of another origin sends the request."""
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return False
+    try:
+        return urlsplit(origin).netloc != request.host
+    except ValueError:
+        # It is no origin.
+        return True
+
+
 def require_local_operator(origins: Collection[str] = ()) -> None:
     """Refuse requests that a foreign web page sends through a browser on this machine.
 
@@ -322,8 +335,7 @@ def require_local_operator(origins: Collection[str] = ()) -> None:
     lead here, it has that host name.
     """
     host = urlsplit(f"//{request.host}").hostname or ""
-    origin = request.headers.get("Origin")
-    is_foreign = origin is not None and urlsplit(origin).netloc != request.host and not is_allowed(origin, origins)
+    is_foreign = is_from_another_origin() and not is_allowed(request.headers.get("Origin"), origins)
     if not is_loopback(host) or is_foreign:
         raise Forbidden(
             "Without a key the API answers only requests to 127.0.0.1 or localhost, and none from a web page of "

@@ -21,7 +21,7 @@ from pyapi.api.requests import Reply, failure, status_name
 from pyapi.database import sqlstate
 from pyapi.schema.causes import Cause, cause_of, has_failed, host_message, lost_column
 
-__all__ = ["HTTP_STATUS", "Failure", "explain", "register_error_handlers"]
+__all__ = ["HTTP_STATUS", "WHEN_TO_RETRY", "Failure", "explain", "register_error_handlers"]
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,9 @@ class Condition:
     hint: str
 
 
-_RETRY = "Try again. The Retry-After header says after how many seconds."
+# For programs; a person who reads a hint on a page sees no headers.
+WHEN_TO_RETRY = " The Retry-After header says after how many seconds."
+_RETRY = f"Try again.{WHEN_TO_RETRY}"
 _UNCHANGED = f"Nothing was changed. {_RETRY}"
 
 _BUSY = Condition(503, "Other transactions have locked rows that this request needs.", _UNCHANGED)

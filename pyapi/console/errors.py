@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from urllib.parse import urlencode
 
 from flask import Blueprint, g, make_response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
-from pyapi.api.errors import explain
+from pyapi.api.errors import WHEN_TO_RETRY, explain
+from pyapi.api.requests import RETRY_AFTER_SECONDS
 from pyapi.console.pages import page
 
 __all__ = ["register_error_pages"]
@@ -57,10 +59,12 @@ def _error_page(error: Exception) -> Response:
         title=_TITLES.get(told.http_status, "Something went wrong"),
         message=told.message,
         code=told.code,
-        hint=_HINTS.get(told.code, told.hint),
+        hint=_HINTS.get(told.code, (told.hint or "").replace(WHEN_TO_RETRY, "")),
         again=g.get("console_again") or _again(),
     )
     response = make_response(text, status)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     for name, value in told.headers:
         response.headers[name] = value
     return response

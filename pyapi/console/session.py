@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from urllib.parse import unquote
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as BaseResponse
@@ -21,8 +22,14 @@ def _next() -> str:
     """Where to go after signing in: a page of this console, whatever the query says."""
     wanted = request.values.get("next", "")
     start = url_for("console.overview.show")
-    # A browser takes a backslash for a slash, and drops line breaks.
-    is_ours = wanted.startswith("/console") and wanted.isprintable() and "\\" not in wanted and "//" not in wanted
+    path = wanted.partition("?")[0].split("/")
+    # A browser takes a backslash for a slash, drops line breaks, and goes up at two dots, also encoded ones.
+    is_ours = (
+        path[:2] == ["", "console"]
+        and wanted.isprintable()
+        and not any(part in wanted for part in ("\\", "//", "#"))
+        and not any(unquote(part) in (".", "..") for part in path)
+    )
     return f"{request.script_root}{wanted}" if is_ours else start
 
 

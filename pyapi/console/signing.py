@@ -13,13 +13,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Response, current_app, g, redirect, render_template, request, url_for
 from werkzeug.exceptions import BadRequest, Forbidden
 from werkzeug.wrappers import Response as BaseResponse
 
-from pyapi.api.auth import LOCAL_OPERATOR, Authentication, TokenRefusedError, require_local_operator
+from pyapi.api.auth import (
+    LOCAL_OPERATOR,
+    Authentication,
+    TokenRefusedError,
+    is_from_another_origin,
+    require_local_operator,
+)
 from pyapi.api.paths import CONSOLE, peer
 from pyapi.api.requests import act_as
 
@@ -190,8 +195,7 @@ def keep_form_key(response: Response) -> Response:
 
 def _refuse_other_sites() -> None:
     """Raise Forbidden for a form that no page of this console has sent."""
-    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    is_foreign = site not in (None, "same-origin") or (origin is not None and urlsplit(origin).netloc != request.host)
+    is_foreign = request.headers.get("Sec-Fetch-Site") not in (None, "same-origin") or is_from_another_origin()
     key = request.cookies.get(_FORM)
     sent = request.form.get("form_token", "")
     if is_foreign or key is None or not hmac.compare_digest(_form_token(key).encode(), sent.encode()):

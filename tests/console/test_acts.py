@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.console import Operator, Page
-from tests.support.databases import Connection
+from tests.support.databases import Connect, Connection
 from tests.support.factories import add_economy_report, add_reform_impact, add_report, set_versions
 from tests.support.snapshots import everything
 
@@ -250,3 +250,16 @@ def test_text_of_the_database_is_text_on_the_page(operator: Operator, report: in
     page = operator.open(f"/console/reports/us/{report}")
     assert evil not in page.response.text
     assert "&lt;script&gt;" in page.response.text
+
+
+def test_what_is_locked_is_to_be_tried_again_and_the_page_speaks_to_a_person(
+    operator: Operator, report: int, connect: Connect
+) -> None:
+    form = operator.open(f"/console/reports/us/{report}/rerun").form("/rerun")
+    holder = connect(autocommit=False)
+    holder.execute("select from report_outputs where id = %s for update", (report,))
+    page = operator.send(form, reason="busy")
+    holder.rollback()
+    assert page.status == 503
+    assert page.response.headers["Retry-After"] == "5"
+    assert "header" not in page.text

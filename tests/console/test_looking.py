@@ -265,12 +265,12 @@ def test_defects_are_not_counted_again_by_the_next_page_but_when_asked(
 ) -> None:
     assert defective
     kept = operator.client.application.extensions[REMEMBERED]
-    assert "RR002 2" in operator.open("/console/defects").text
+    assert "(RR002) 2" in operator.open("/console/defects").text
     # However long this test takes.
     kept._due = dict.fromkeys(kept._due, float("inf"))
     add_report(dba, 4713)
-    assert "RR002 2" in operator.open("/console/defects").text
-    assert "RR002 3" in operator.open("/console/defects?anew=1").text
+    assert "(RR002) 2" in operator.open("/console/defects").text
+    assert "(RR002) 3" in operator.open("/console/defects?anew=1").text
 
 
 def test_a_database_that_is_away_is_a_page(operator: Operator, dba: Connection) -> None:

@@ -50,6 +50,7 @@ def test_a_form_of_another_site_does_nothing(operator: Operator, report: int, db
     for headers in (
         {"Origin": "https://evil.example.org"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ):
@@ -169,6 +170,9 @@ def test_a_form_that_was_sent_with_an_expired_token_does_nothing_and_its_page_co
         "/console\\..\\x",
         "/us/report/1",
         "/console//evil",
+        "/console/../us/report/1",
+        "/console/%2E./x",
+        "/consoles",
         "javascript:alert(1)",
         "/console\r\nX-Evil: 1",
     ],
