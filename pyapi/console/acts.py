@@ -16,6 +16,7 @@ __all__ = ["acts"]
 
 acts = Blueprint("acts", __name__)
 
+_LATER = 20
 _REPORT = "/reports/<country_id>/<int:report_id>"
 
 
@@ -123,7 +124,11 @@ def preview_undo(rerun_id: int) -> Page:
     found = rows("rerun_history", rerun_id=rerun_id)
     if not found:
         raise NotFound(f"There is no act #{rerun_id}.")
-    return page("undo", act=found[0], touched=rows("undo_preview", rerun_id=rerun_id))
+    [act] = found
+    # The newest acts on the report, of which those that are later may be in the way.
+    acts_on_it = rows("rerun_history", report_id=act["report_id"], max_rows=_LATER) if act["report_id"] else []
+    later = [other for other in acts_on_it if other["rerun_id"] > rerun_id]
+    return page("undo", act=act, touched=rows("undo_preview", rerun_id=rerun_id), later=later)
 
 
 @acts.post("/acts/<int:rerun_id>/undo")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from flask import Blueprint
@@ -9,13 +10,22 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pyapi.api.requests import RowId, Text, Written, query
 from pyapi.console.pages import Optional, Page, page, rows
-from pyapi.console.remembered import remembered_rows
+from pyapi.console.remembered import remembered_first, remembered_rows
 
 __all__ = ["defects"]
 
 defects = Blueprint("defects", __name__, url_prefix="/defects")
 
 _PAGE = 50
+# What to do about a report with the defect.
+_REMEDIES: Mapping[str, str] = {
+    "RR002": "Let the application create the report again, with simulations of its country.",
+    "RR003": "Create the report again with two of one kind. Correct a population_type that is clearly wrong.",
+    "RR004": "Correct the population_type of the simulation.",
+    "RR005": "Set the year where it is known. Otherwise create the report again.",
+    "RR006": "pgreprise cache-version set COUNTRY --economy-impact VERSION",
+    "RR021": "Delete those rows first, or let the constraint have no action. The report's message names it.",
+}
 
 
 class Wanted(BaseModel):
@@ -45,11 +55,12 @@ def show() -> Page:
     return page(
         "defects",
         wanted=wanted,
+        remedies=_REMEDIES,
         found=found[:_PAGE],
         next_id=found[_PAGE - 1]["report_id"] if len(found) > _PAGE else None,
         counts=remembered_rows("defect_counts", anew=wanted.anew),
-        failed=remembered_rows("failed_cache_rows", anew=wanted.anew),
-        mismatched=remembered_rows("mismatched_cache_versions", anew=wanted.anew),
-        lost=remembered_rows("lost_runs", anew=wanted.anew),
+        failed=remembered_first("failed_cache_rows", _PAGE, anew=wanted.anew),
+        mismatched=remembered_first("mismatched_cache_versions", _PAGE, anew=wanted.anew),
+        lost=remembered_first("lost_runs", _PAGE, anew=wanted.anew),
         most=_PAGE,
     )

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import psycopg
 from flask import Blueprint, request
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from pyapi.api.requests import caller
 from pyapi.console.pages import Page, page
 from pyapi.console.remembered import Answer, remembered
-from pyapi.doctor import examine
+from pyapi.doctor import Finding, examine
 
 __all__ = ["doctor", "findings"]
 
 doctor = Blueprint("doctor", __name__, url_prefix="/doctor")
+
+# It asks much, and what it looks for changes seldom.
+_SHORTEST_SECONDS = 60
 
 
 def findings(*, anew: bool = False) -> Answer | None:
@@ -20,7 +26,15 @@ def findings(*, anew: bool = False) -> Answer | None:
     The doctor asks without the caller's claims, so it is the scope reports:admin that lets somebody see it.
     """
     engine, _ = caller()
-    return remembered("doctor", lambda: examine(engine, migrates=False), scope="admin", anew=anew)
+    return remembered("doctor", lambda: _examine(engine), scope="admin", anew=anew, shortest_seconds=_SHORTEST_SECONDS)
+
+
+def _examine(engine: Engine) -> list[Finding]:
+    try:
+        return examine(engine, migrates=False)
+    except psycopg.Error as error:
+        # The pages of errors know what SQLAlchemy makes of it.
+        raise DBAPIError.instance("doctor", None, error, psycopg.Error, hide_parameters=True) from error
 
 
 @doctor.get("")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from flask import Blueprint, g, make_response, request
 from werkzeug.exceptions import HTTPException
@@ -40,6 +41,15 @@ _TITLES: Mapping[int, str] = {
 }
 
 
+def _again() -> str | None:
+    """The page of the form that was refused, which looks again, and keeps the reason that was typed."""
+    if request.method != "POST":
+        return None
+    path = request.script_root + request.path
+    reason = request.form.get("reason", "").strip()
+    return f"{path}?{urlencode({'reason': reason})}" if reason else path
+
+
 def _error_page(error: Exception) -> Response:
     told = explain(error)
     g.failure_code = told.code
@@ -50,8 +60,7 @@ def _error_page(error: Exception) -> Response:
         message=told.message,
         code=told.code,
         hint=_HINTS.get(told.code, (told.hint or "").replace(WHEN_TO_RETRY, "")),
-        # The page with the form, which looks again.
-        again=g.get("console_again") or (request.script_root + request.path if request.method == "POST" else None),
+        again=g.get("console_again") or _again(),
     )
     response = make_response(text, status)
     if status == HTTPStatus.SERVICE_UNAVAILABLE:

@@ -22,13 +22,18 @@ def span(seconds: float | timedelta | None) -> str:
     return duration(seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds))
 
 
+def _whole(seconds: float) -> str:
+    """A length of time without tenths: of an age they say nothing."""
+    return f"{int(seconds)} s" if 0 <= seconds < 60 else duration(seconds)
+
+
 def moment(value: datetime | None) -> Markup:
     """A time with its zone and age. The console's script shows it in the zone of the browser."""
     if value is None:
         return Markup('<span class="none">-</span>')
     at = (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
     age = (datetime.now(UTC) - at).total_seconds()
-    told = f"{span(age)} ago" if age >= 0 else f"in {span(-age)}"
+    told = f"{_whole(age)} ago" if age >= 1 else f"in {_whole(-age)}" if age <= -1 else "now"
     return Markup('<time datetime="{}">{}</time> <span class="age">({})</span>').format(
         at.isoformat(timespec="milliseconds").replace("+00:00", "Z"), at.strftime("%Y-%m-%d %H:%M:%S UTC"), told
     )
@@ -36,7 +41,7 @@ def moment(value: datetime | None) -> Markup:
 
 def age(value: datetime | None) -> str:
     """How long ago a time is."""
-    return "" if value is None else span(datetime.now(UTC) - value)
+    return "" if value is None else _whole((datetime.now(UTC) - value).total_seconds())
 
 
 def number(value: float | None) -> str:
@@ -57,6 +62,26 @@ def percent(share: float | None) -> str:
 def words(name: str | None) -> str:
     """A name of the database as words: reform_impact becomes reform impact."""
     return (name or "").replace("_", " ")
+
+
+# Why a stored report cannot be rerun; docs/reference/errors.md has all codes.
+_DEFECTS: Mapping[str, str] = {
+    "RR002": "a linked simulation is missing, or is of another country",
+    "RR003": "the two simulations have different population types",
+    "RR004": "a population type that is neither household nor geography",
+    "RR005": "an economy report without a year",
+    "RR006": "the country has no current economy cache version",
+}
+
+
+def defect(errcode: str) -> str:
+    """What a defect of a report is, and its code."""
+    return f"{_DEFECTS[errcode]} ({errcode})" if errcode in _DEFECTS else errcode
+
+
+def sentence(text: str) -> str:
+    """A text with a capital letter at its beginning, and the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def listed(values: Iterable[Any] | None, most: int = 10) -> str:
@@ -114,11 +139,13 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "age": age,
     "compact": compact,
     "counted": counted,
+    "defect": defect,
     "figure": figure,
     "listed": listed,
     "moment": moment,
     "number": number,
     "percent": percent,
+    "sentence": sentence,
     "size": size,
     "span": span,
     "words": words,

@@ -47,6 +47,8 @@ Optional = BeforeValidator(_none_if_empty)
 # The domain that the pages of a room need, None where they need none. All other rooms are about reports.
 _DOMAIN_OF: Mapping[str, str | None] = {"carbon": "carbon", "console": None, "doctor": None, "session": None}
 _REPORTS = "reports"
+# The room whose link stands for a page that has none of its own.
+_ROOM_OF: Mapping[str, str] = {"results": "reports"}
 # The key in app.extensions of the domains that the database has, and until when that is remembered.
 _INSTALLED = "pgreprise.console.installed"
 _REMEMBERED_SECONDS = 10
@@ -123,6 +125,14 @@ def require_domain() -> Page | Response | None:
     return page("absent", HTTPStatus.NOT_FOUND, domain=_DOMAIN_OF.get(room, _REPORTS))
 
 
+def _current_room() -> str:
+    """The room that the navigation marks: a form about a report is among the reports, an act in the history."""
+    room = (request.blueprint or "").rpartition(".")[2]
+    if room == "acts":
+        return "reports" if "report_id" in (request.view_args or {}) else "history"
+    return _ROOM_OF.get(room, room)
+
+
 def rows(routine: str, **arguments: Any) -> list[dict[str, Any]]:
     """The rows of a routine of the schema public."""
     return call(f"public.{routine}", **arguments)
@@ -139,6 +149,7 @@ def page(template: str, status: int = HTTPStatus.OK, **values: Any) -> Page:
         "actor": g.console_actor if known else None,
         "may": may if known else lambda _action: False,
         "has": _has,
+        "current_room": _current_room(),
         "form_token": form_token,
         "may_sign_out": may_sign_out(),
         "new_key": lambda: str(uuid.uuid4()),

@@ -16,18 +16,28 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.database import call, sqlstate
 from pyapi.doctor import carbon, claims, economy_cache, history, host, installation, privileges, reports, tables
-from pyapi.doctor.finding import Finding, ask
+from pyapi.doctor.finding import UNCHECKED, Finding, ask
 from pyapi.schema.migrate import NOT_INSTALLED
 
 __all__ = ["Finding", "examine"]
+
+_AS_MIGRATOR = "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_URL)."
+_NOT_COMPARED = Finding(
+    "database",
+    "note",
+    f"{UNCHECKED}: whether the routines and tables of pgreprise are as their files say, and whether the "
+    "next migration may do its work. Only the role that migrates can find that out.",
+    _AS_MIGRATOR,
+)
 
 
 def examine(engine: Engine, *, migrates: bool = True) -> list[Finding]:
     """Check everything and change nothing.
 
-    The engine should connect as the role that migrates, because another role cannot compare routines. For a role that
-    never ``migrates`` nothing is said of rights that only a migration needs. On a standby, and in a database that is
-    read only, what would have to be installed to be compared is left out, and one note says so.
+    The engine should connect as the role that migrates, because another role cannot compare routines. With another
+    role, and where nobody ``migrates`` over this engine, that is not tried, and a note says so; of rights that only a
+    migration needs nothing is said. On a standby, and in a database that is read only, what would have to be installed
+    to be compared is left out, and one note says so.
     Raises sqlalchemy.exc.DBAPIError when the database cannot be reached or pgreprise is not installed in it.
     """
     connection: Any = engine.raw_connection()
@@ -44,9 +54,12 @@ def examine(engine: Engine, *, migrates: bool = True) -> list[Finding]:
         # here (installed by a newer pgreprise).
         domains = installation.installed_domains(revisions) | {name.split("/")[0] for name in registered}
         [state] = ask(database, "database_state")
-        compare = not state["is_read_only"]
-        if not compare:
+        migrates = migrates and state["may_migrate"]
+        compare = migrates and not state["is_read_only"]
+        if state["is_read_only"]:
             findings.append(_read_only(is_standby=state["is_standby"]))
+        elif not migrates:
+            findings.append(_NOT_COMPARED)
         findings += check(
             "routines", lambda: installation.edited_routines(database, is_ahead=is_ahead, compare=compare)
         )
@@ -138,7 +151,7 @@ class _Check:
             reason = str(error.orig if isinstance(error, DBAPIError) else error).splitlines()[0]
             severity: Literal["problem", "note"] = "note"
             if code == "42501":
-                remedy = "Run the doctor as the role that migrates (PGREPRISE_MIGRATION_URL)."
+                remedy = _AS_MIGRATOR
             elif code == "55P03":
                 remedy = "Somebody else holds a lock. Run the doctor again."
             elif code == "25006":
@@ -149,6 +162,4 @@ class _Check:
                 remedy = (
                     "pgreprise migrate" if is_behind else "Solve the other problems first. Then run the doctor again."
                 )
-            yield Finding(
-                name, severity, f"This could not be checked: {reason}.", remedy, is_unchecked=severity == "note"
-            )
+            yield Finding(name, severity, f"{UNCHECKED}: {reason}.", remedy)

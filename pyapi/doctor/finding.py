@@ -11,21 +11,25 @@ from psycopg.rows import dict_row
 
 from pyapi.schema.files import sql_text
 
-__all__ = ["Finding", "ask", "rights_finding"]
+__all__ = ["UNCHECKED", "Finding", "ask", "rights_finding"]
+
+# How a finding begins that tells why something could not be looked at.
+UNCHECKED = "This could not be checked"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that the doctor found. A ``problem`` has to be solved; a ``note`` is only worth knowing.
-
-    With ``is_unchecked`` it tells what this role, or this moment, did not let the doctor see.
-    """
+    """One thing that the doctor found. A ``problem`` has to be solved; a ``note`` is only worth knowing."""
 
     check: str
     severity: Literal["problem", "note"]
     message: str
     remedy: str
-    is_unchecked: bool = False
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether it only tells that this role, or this moment, did not let the doctor see."""
+        return self.severity == "note" and self.message.startswith(UNCHECKED)
 
 
 def rights_finding(row: dict[str, Any]) -> Finding:

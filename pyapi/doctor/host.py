@@ -33,8 +33,12 @@ def missing_tables(database: psycopg.Connection[Any], domain: str) -> Iterator[F
         )
 
 
-def unfit_tables(database: psycopg.Connection[Any], domain: str, *, migrates: bool) -> Iterator[Finding]:
-    """Columns and keys that the routines need and that changed, rows that are hidden, missing rights, publications."""
+def unfit_tables(database: psycopg.Connection[Any], domain: str, *, migrates: bool = True) -> Iterator[Finding]:
+    """Columns and keys that the routines need and that changed, rows that are hidden, missing rights, publications.
+
+    What only the next migration needs is left out where this role is not one that migrates (``migrates``): it lacks
+    that for good reasons.
+    """
     for wanted in (names[domain] for names in (_WANTED, _OPTIONAL) if domain in names):
         yield from _misfits(database, wanted, migrates=migrates)
         with _wanted(database, wanted):

@@ -42,7 +42,7 @@ def test_an_operator_finds_a_failed_report_sees_why_reruns_it_and_takes_it_back(
     page = operator.open(link(operator.open("/console"), "country_id=us&status=error"))
     assert "Worker 7 ran out of memory." in page.text
     page = operator.open(link(page, f"/us/{report}"))
-    assert "It failed, and says why Worker 7 ran out of memory." in page.text
+    assert "It failed with this message Worker 7 ran out of memory." in page.text
 
     page = operator.open(link(page, "/rerun"))
     assert "2 simulations are reset" in page.text
@@ -116,6 +116,32 @@ def test_a_double_click_cancels_once_and_releases_once(operator: Operator, repor
     assert len(acts(dba)) == 2
 
 
+def test_a_report_leads_to_its_undo_and_its_history_and_an_obstacle_to_the_act_in_the_way(
+    operator: Operator, report: int, dba: Connection
+) -> None:
+    for reason in ("first", "second"):
+        dba.execute("call rerun_report(%s, reason => %s)", [report, reason])
+    page = operator.open(f"/console/reports/us/{report}")
+    assert link(page, "/undo") == "/console/acts/2/undo"
+    history = operator.open(link(page, f"/history?report_id={report}"))
+    assert "first" in history.text
+    assert "second" in history.text
+    page = operator.open("/console/acts/1/undo")
+    assert "Undo the later acts first, the newest first: Rerun #2 ." in page.text
+    assert link(page, "/2/undo") == "/console/acts/2/undo"
+    dba.execute("call undo_rerun(2)")
+    assert not [link for link in operator.open(f"/console/reports/us/{report}").links if link.endswith("/undo")]
+
+
+def test_the_picture_and_the_table_of_a_report_lead_to_the_reports_that_share(
+    operator: Operator, report: int, dba: Connection
+) -> None:
+    other = dba.execute("select max(id) as id from report_outputs").fetchone()
+    assert other is not None
+    page = operator.open(f"/console/reports/us/{report}")
+    assert page.links.count(f"/console/reports/us/{other['id']}") == 2
+
+
 def test_a_rerun_is_refused_when_what_the_page_has_shown_moved_on(
     operator: Operator, report: int, dba: Connection
 ) -> None:
@@ -126,7 +152,8 @@ def test_a_rerun_is_refused_when_what_the_page_has_shown_moved_on(
     assert page.status == 409
     assert f"cache row #{impact}" in page.text
     assert "Look at the preview again." in page.text
-    assert f"/console/reports/us/{report}/rerun" in page.links
+    [again] = [link for link in page.links if link.startswith(f"/console/reports/us/{report}/rerun")]
+    assert operator.open(again).form("/rerun").fields["reason"] == "late"
     assert everything(dba) == before
 
 

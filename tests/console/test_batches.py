@@ -73,7 +73,7 @@ def test_the_preview_says_in_numbers_what_a_batch_would_do(operator: Operator) -
     assert "3 reports would be rerun, and 1 refused." in page.text.replace(" ,", ",").replace(" .", ".")
     assert "3 simulations would be reset" in page.text
     assert "No other report shares it." in page.text
-    assert "refused with RR002" in page.text
+    assert "refused: a linked simulation is missing, or is of another country (RR002)" in page.text
 
 
 def test_the_preview_lists_who_shares_a_page_at_a_time(operator: Operator, dba: Connection) -> None:

@@ -25,6 +25,9 @@ NewSite = Callable[..., Site]
 NewVisitor = Callable[..., Visitor]
 ALL = ("reports:read", "reports:rerun", "reports:admin")
 
+# SCREEN at 200 %.
+ZOOMED = (600, 400)
+
 BROWSERS = pytest.mark.parametrize(
     "options",
     [{}, {"javascript": False}, {"size": PHONE, "dark": True}],
@@ -264,6 +267,26 @@ def test_a_page_follows_what_happens_and_keeps_what_the_operator_has_open(site: 
     expect(page.get_by_role("heading", level=1)).to_contain_text("pending")
 
 
+def test_a_screen_reader_is_told_of_a_status_once_and_when_it_changes(site: Site, new_visitor: NewVisitor) -> None:
+    report = new_failed_report(site)
+    page = new_visitor().page
+    page.clock.install()
+    page.goto(f"/console/reports/us/{report}")
+    state = page.get_by_role("status")
+    expect(state).to_have_text("error")
+    page.evaluate(
+        "window.told = 0; new MutationObserver(() => told++).observe("
+        "document.getElementById('state'), {childList: true, subtree: true})"
+    )
+    page.clock.run_for(25_000)
+    assert page.evaluate("told") == 0
+    with connect(site.database) as connection:
+        connection.execute("call rerun_report(%s)", [report])
+    page.clock.run_for(11_000)
+    expect(state).to_have_text("pending")
+    assert page.evaluate("told") == 1
+
+
 def test_times_are_those_of_the_browsers_zone_with_the_zones_name(site: Site, new_visitor: NewVisitor) -> None:
     with connect(site.database) as connection:
         connection.execute("call rerun_report(4, reason => 'for its time')")
@@ -365,17 +388,24 @@ def lively(serve_sample: Callable[..., Site]) -> Iterator[Site]:
 
 
 def paths(connection: Connection) -> list[str]:
-    """Every kind of page."""
+    """Every kind of page of the sample and its life."""
     act = one(connection, "select max(rerun_id) as id from rerun_history(kind => 'rerun')")["id"]
     batch = one(connection, "select max(id) as id from rerun_batches()")["id"]
     return [
         "/console",
         "/console/reports",
+        "/console/reports?status=error",
+        "/console/reports?year=1066",
+        "/console/reports/us/5",
         "/console/reports/us/6",
+        "/console/reports/us/7",
+        "/console/reports/us/9",
         "/console/reports/us/4/rerun",
         "/console/reports/us/9/cancel",
         "/console/reports/us/9/release",
+        "/console/reports/us/7/rerun",
         "/console/reports/us/2/runs/1",
+        "/console/reports/us/6/runs/1",
         "/console/reports/us/2/compare?run_sequence=1&other_run_sequence=1",
         f"/console/acts/{act}",
         f"/console/acts/{act}/undo",
@@ -385,18 +415,50 @@ def paths(connection: Connection) -> list[str]:
         f"/console/batches/{batch}?undo=yes",
         f"/console/batches/{batch}/cancel",
         f"/console/batches/{batch}/undo",
+        "/console/batches/1",
+        "/console/batches/1/undo",
+        "/console/history",
+        "/console/history?actor=nobody",
+        "/console/acts/3",
+        "/console/defects",
+        "/console/defects?errcode=RR002",
+        "/console/doctor",
+        "/console/carbon",
+        "/console/carbon?search=nothing",
+        "/console/carbon/units/1",
+        "/console/carbon/reports",
+        "/console/carbon/reports/1",
+        "/console/carbon/reports/3",
+        "/console/carbon/explore",
+        "/console/carbon/explore/1/2025/refresh",
+        "/console/carbon/explore/1/2025/refreshed/1",
+        "/console/carbon/duplicates",
     ]
 
 
+def refused_paths() -> dict[str, int]:
+    """Every kind of refusal, with its status."""
+    return {
+        "/console/nothing": 404,
+        "/console/reports/us/4711": 404,
+        "/console/reports?country_id=zz": 400,
+        "/console/history?since=yesterday": 400,
+        "/console/batches/new?ids=many": 400,
+        "/console/acts/4711/undo": 404,
+    }
+
+
 @pytest.mark.needs("axe", "time")
-@pytest.mark.parametrize(("size", "dark"), [(SCREEN, False), (PHONE, True)], ids=["screen", "dark phone"])
+@pytest.mark.parametrize("size", [SCREEN, ZOOMED, PHONE], ids=["screen", "zoomed", "phone"])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_every_page_is_accessible_and_fits(
     lively: Site, new_visitor: NewVisitor, size: tuple[int, int], dark: bool
 ) -> None:
     visitor = new_visitor(lively, size=size, dark=dark)
     with connect(lively.database) as connection:
         every = paths(connection)
-    for path in every:
+    visitor.expects(*refused_paths().values())
+    for path in [*every, *refused_paths()]:
         visitor.page.goto(path)
         visitor.check_accessibility()
         width = visitor.page.evaluate("document.documentElement.scrollWidth")
@@ -407,6 +469,10 @@ def test_every_page_is_accessible_and_fits(
 def test_the_pages_of_strangers_and_of_errors_are_accessible(site_with_tokens: Site, new_visitor: NewVisitor) -> None:
     visitor = new_visitor(site_with_tokens)
     visitor.page.goto("/console")
+    visitor.check_accessibility()
+    visitor.expects(401)
+    sign_in(visitor.page, "a.b.c")
+    expect(visitor.page).to_have_title("Refused: sign in · pgreprise")
     visitor.check_accessibility()
     sign_in(visitor.page, site_with_tokens.token("reports:read"))
     visitor.expects(404)

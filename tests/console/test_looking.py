@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pyapi.console.remembered import Remembered
+from pyapi.console.remembered import REMEMBERED, Remembered
 from tests.support.console import Operator
 from tests.support.databases import Connection
 from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
@@ -85,8 +85,8 @@ def defective(dba: Connection) -> list[int]:
 
 def test_defects_are_counted_by_kind_and_listed_with_what_to_do(operator: Operator, defective: list[int]) -> None:
     page = operator.open("/console/defects")
-    assert "RR002 2" in page.text
-    assert "RR003 1" in page.text
+    assert "A linked simulation is missing, or is of another country (RR002) 2" in page.text
+    assert "(RR003) 1" in page.text
     page = operator.open("/console/defects?errcode=RR002")
     assert [link for link in page.links if link.startswith("/console/reports/us/")] == [
         f"/console/reports/us/{report}" for report in defective[:2]
@@ -127,7 +127,9 @@ def test_the_doctor_tells_what_is_wrong_and_the_remedy(operator: Operator, defec
     while "in a moment" in page.text:
         page = operator.open("/console/doctor")
     assert "cannot be rerun" in page.text
-    assert "What to do:" in page.text
+    assert "What to do about reports:" in page.text
+    # The API's role is not the one that migrates, and should own no table.
+    assert "owner to" not in page.text
     assert "need another role" in page.text
     # The API's role has no business to own the application's tables.
     assert "owner to" not in page.text
@@ -155,7 +157,7 @@ def test_what_one_caller_made_the_process_remember_is_not_shown_to_who_may_not_r
 ) -> None:
     assert defective
     stranger.sign_in(signed(claims(scope="reports:read reports:admin")))
-    assert "RR002 2" in stranger.open("/console/defects").text
+    assert "(RR002) 2" in stranger.open("/console/defects").text
     assert stranger.open("/console/doctor").status == 200
     stranger.sign_in(signed(claims(scope="reports:rerun")))
     for path in ("/console", "/console/defects", "/console/doctor"):
@@ -217,6 +219,74 @@ def test_an_error_is_told_and_asked_again_and_an_old_answer_outlives_it() -> Non
     answer = kept.get("question", ask, anew=True)
     assert answer is not None
     assert answer.value == "here"
+
+
+def test_an_answer_that_is_due_and_comes_quickly_is_waited_for() -> None:
+    replies = iter(["old", "new"])
+    kept = Remembered(wait_seconds=10)
+    values = []
+    for _ in range(2):
+        answer = kept.get("question", lambda: next(replies))
+        assert answer is not None
+        values.append(answer.value)
+        # As if much time had passed.
+        kept._due.clear()
+    assert values == ["old", "new"]
+
+
+def test_what_fails_slowly_is_not_asked_again_by_every_page() -> None:
+    asked: list[int] = []
+
+    def ask() -> None:
+        asked.append(1)
+        Event().wait(0.5)
+        raise RuntimeError("too slow")
+
+    kept = Remembered(wait_seconds=10)
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="too slow"):
+            kept.get("question", ask)
+    assert len(asked) == 1
+
+
+def test_a_page_that_waits_for_several_answers_waits_once(operator: Operator) -> None:
+    may_end = Event()
+    kept = operator.client.application.extensions[REMEMBERED]
+    kept.wait_seconds = 0.01
+    for question in ("defect_counts", "failed_cache_rows", "mismatched_cache_versions", "lost_runs"):
+        assert kept.get(question, lambda: may_end.wait(60)) is None
+    page = operator.open("/console/defects")
+    assert page.text.count("in a moment") == 4
+    may_end.set()
+
+
+def test_defects_are_not_counted_again_by_the_next_page_but_when_asked(
+    operator: Operator, dba: Connection, defective: list[int]
+) -> None:
+    assert defective
+    kept = operator.client.application.extensions[REMEMBERED]
+    assert "(RR002) 2" in operator.open("/console/defects").text
+    # However long this test takes.
+    kept._due = dict.fromkeys(kept._due, float("inf"))
+    add_report(dba, 4713)
+    assert "(RR002) 2" in operator.open("/console/defects").text
+    assert "(RR002) 3" in operator.open("/console/defects?anew=1").text
+
+
+def test_a_database_that_is_away_is_a_page(operator: Operator, dba: Connection) -> None:
+    dba.execute("alter function public.caller_scopes() rename to hidden")
+    page = operator.open("/console/defects")
+    assert page.status == 503
+    assert page.heading == "Try again in a moment"
+
+
+def test_the_doctor_advises_no_right_for_the_role_of_the_api(operator: Operator) -> None:
+    page = operator.open("/console/doctor")
+    while "in a moment" in page.text:
+        page = operator.open("/console/doctor")
+    assert "need another role" in page.text
+    assert "would be refused" not in page.text
+    assert "owner to" not in page.text
 
 
 def test_few_questions_are_asked_at_once_so_that_requests_find_a_connection() -> None:

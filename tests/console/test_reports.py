@@ -119,9 +119,9 @@ def test_the_latest_good_result_is_an_earlier_run_while_a_newer_one_waits(operat
     report, _, _ = add_economy_report(dba)
     dba.execute("call rerun_report(%s)", [report])
     page = operator.open(f"/console/reports/us/{report}")
-    assert "The latest good result is that of run 1" in page.text
+    assert "The latest good result is from run 1" in page.text
     failed, _, _ = add_economy_report(dba, status="error", output=None, year="2027")
-    assert "No run of it has a good result." in operator.open(f"/console/reports/us/{failed}").text
+    assert "No run has a good result." in operator.open(f"/console/reports/us/{failed}").text
 
 
 def test_an_output_of_five_megabytes_is_shown_from_its_beginning_and_downloaded_whole(

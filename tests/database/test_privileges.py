@@ -26,7 +26,6 @@ READERS_AND_WORKER = READERS | {"pgreprise_worker"}
 WORKER = frozenset({"pgreprise_worker", "pgreprise_api", "pgreprise_dba"})
 API = frozenset({"pgreprise_api", "pgreprise_dba"})
 DBA = frozenset({"pgreprise_dba"})
-READER_AND_DBA = frozenset({"pgreprise_reader", "pgreprise_dba"})
 INTERNAL: frozenset[str] = frozenset()
 
 # Every routine, and who may call it.

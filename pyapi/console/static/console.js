@@ -47,7 +47,10 @@ function prepare(root) {
 // --- parts that follow what happens: [data-live], each with an id -----------------------------
 
 async function refresh() {
-  const response = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "error" });
+  const place = new URL(location.href);
+  // What a click asked for once is not asked for again every few seconds.
+  place.searchParams.delete("anew");
+  const response = await fetch(place, { headers: { Accept: "text/html" }, redirect: "error" });
   if (!response.ok) return;
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live][id]")) {
@@ -59,6 +62,8 @@ async function refresh() {
     }
     const sides = [...part.querySelectorAll(".scroll")].map((scroll) => scroll.scrollLeft);
     prepare(next);
+    // What is the same stays, so that a screen reader is told of a status only when it has changed.
+    if (part.innerHTML === next.innerHTML) continue;
     part.replaceChildren(...next.childNodes);
     part.querySelectorAll(".scroll").forEach((scroll, place) => (scroll.scrollLeft = sides[place] || 0));
   }
