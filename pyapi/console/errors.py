@@ -43,9 +43,10 @@ _TITLES: Mapping[int, str] = {
 
 def _again() -> str | None:
     """The page of the form that was refused, which looks again, and keeps the reason that was typed."""
-    if request.method != "POST":
-        return None
     path = request.script_root + request.path
+    if request.method != "POST":
+        # The same page without the conditions that cannot be used.
+        return path if request.args else None
     reason = request.form.get("reason", "").strip()
     return f"{path}?{urlencode({'reason': reason})}" if reason else path
 

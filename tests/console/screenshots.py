@@ -27,17 +27,19 @@ class Picture(NamedTuple):
     dark: bool = False
 
 
+# For pages that say all they have to say in less.
+LOW = (1200, 640)
 # The ids are those that the sample and tests.support.life give.
 PICTURES = [
     Picture("overview", "/console"),
     Picture("report", "/console/reports/us/6"),
     Picture("rerun", "/console/reports/us/4/rerun"),
-    Picture("act", "/console/acts/5"),
-    Picture("undo", "/console/acts/5/undo"),
+    Picture("act", "/console/acts/5", size=LOW),
+    Picture("undo", "/console/acts/5/undo", size=LOW),
     Picture("batch", "/console/batches/1"),
-    Picture("history", "/console/history"),
-    Picture("defects", "/console/defects"),
-    Picture("doctor", "/console/doctor"),
+    Picture("history", "/console/history", size=LOW),
+    Picture("defects", "/console/defects", size=LOW),
+    Picture("doctor", "/console/doctor", size=LOW),
     Picture("carbon-unit", "/console/carbon/units/1"),
     Picture("report-dark", "/console/reports/us/6", dark=True),
     Picture("report-phone", "/console/reports/us/6", size=PHONE),
