@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from pyapi.wording import counted, duration, size
+from pyapi.wording import duration, size
 
 __all__ = ["FILTERS", "Readable", "readable_json", "span"]
 
@@ -47,6 +47,11 @@ def age(value: datetime | None) -> str:
 def number(value: float | None) -> str:
     """A number with separators between thousands."""
     return "-" if value is None else f"{value:,}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A count with its noun: 1 report, 2,000 reports."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def figure(value: float | None, places: int = 3) -> str:

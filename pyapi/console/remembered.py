@@ -93,6 +93,8 @@ class Remembered:
             known = self._answers.get(question)
             asked = self._asked.get(question)
             if asked is None and (anew or time.monotonic() >= self._due.get(question, 0)):
+                # An earlier error says nothing of now.
+                self._errors.pop(question, None)
                 asked = self._asked[question] = threading.Event()
                 # A daemon, for which the end of the process does not wait.
                 threading.Thread(

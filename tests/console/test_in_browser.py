@@ -287,6 +287,24 @@ def test_a_screen_reader_is_told_of_a_status_once_and_when_it_changes(site: Site
     assert page.evaluate("told") == 1
 
 
+def test_a_page_that_cannot_follow_any_more_says_so(site_with_tokens: Site, new_visitor: NewVisitor) -> None:
+    visitor = new_visitor(site_with_tokens)
+    page = visitor.page
+    page.clock.install()
+    page.goto("/console")
+    sign_in(page, site_with_tokens.token("reports:read"))
+    expect(page).to_have_title("Overview · pgreprise")
+    page.clock.run_for(11_000)
+    expect(page.get_by_text("could not be refreshed")).to_be_hidden()
+    kept = visitor.context.cookies()
+    visitor.context.clear_cookies()
+    page.clock.run_for(21_000)
+    expect(page.get_by_text("This page could not be refreshed since")).to_be_visible()
+    visitor.context.add_cookies(kept)
+    page.clock.run_for(11_000)
+    expect(page.get_by_text("could not be refreshed")).to_be_hidden()
+
+
 def test_times_are_those_of_the_browsers_zone_with_the_zones_name(site: Site, new_visitor: NewVisitor) -> None:
     with connect(site.database) as connection:
         connection.execute("call rerun_report(4, reason => 'for its time')")

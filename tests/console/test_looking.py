@@ -323,3 +323,23 @@ def test_a_question_that_fails_after_a_long_time_takes_no_page_along_and_rests()
         assert kept.get("question", ask) is None
         time.sleep(0.1)
     assert len(asked) == 1
+
+
+def test_an_error_of_before_is_not_told_while_the_question_is_asked_again() -> None:
+    may_end, asked = Event(), []
+
+    def ask() -> str:
+        asked.append(1)
+        if len(asked) == 1:
+            raise RuntimeError("the database was away")
+        may_end.wait(10)
+        return "here"
+
+    kept = Remembered(wait_seconds=0.2)
+    with pytest.raises(RuntimeError, match="away"):
+        kept.get("question", ask)
+    assert kept.get("question", ask) is None
+    may_end.set()
+    while (answer := kept.get("question", ask)) is None:
+        pass
+    assert answer.value == "here"

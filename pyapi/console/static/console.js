@@ -50,8 +50,9 @@ async function refresh() {
   const place = new URL(location.href);
   // What a click asked for once is not asked for again every few seconds.
   place.searchParams.delete("anew");
-  const response = await fetch(place, { headers: { Accept: "text/html" }, redirect: "error" });
-  if (!response.ok) return;
+  const response = await fetch(place, { headers: { Accept: "text/html" }, redirect: "manual" });
+  // A redirect leads to the sign-in page.
+  if (!response.ok) throw new Error(`the page was answered with ${response.status}`);
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live][id]")) {
     const next = fresh.getElementById(part.id);
@@ -77,7 +78,23 @@ function selects(part) {
 function follow() {
   if (document.querySelectorAll("[data-live][id]").length < 2) return;
   const button = document.createElement("button");
+  const stale = document.createElement("p");
   let isOn = true;
+  let seen = new Date();
+  stale.className = "note warning";
+  stale.setAttribute("role", "status");
+  stale.hidden = true;
+  document.getElementById("content").prepend(stale);
+  const onFailure = () => {
+    // Told once, and not with each try.
+    if (!stale.hidden) return;
+    stale.hidden = false;
+    stale.textContent = `This page could not be refreshed since ${seen.toLocaleTimeString()}. Reload it to see why.`;
+  };
+  const onSuccess = () => {
+    stale.hidden = true;
+    seen = new Date();
+  };
   const show = () => (button.textContent = isOn ? "Stop following" : "Follow");
   button.type = "button";
   button.className = "copy quiet";
@@ -85,8 +102,8 @@ function follow() {
   show();
   document.getElementById("as-of").after(" ", button);
   setInterval(() => {
-    // A server that is away is asked again; the page says as of when it is.
-    if (isOn && !document.hidden) refresh().catch(() => {});
+    // A server that is away is asked again.
+    if (isOn && !document.hidden) refresh().then(onSuccess, onFailure);
   }, REFRESH_SECONDS * 1000);
 }
 
