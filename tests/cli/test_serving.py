@@ -114,7 +114,7 @@ def test_up_starts_everything_prints_lines_that_work_stops_cleanly_and_keeps_the
     said = said_until(process, "psql> call")
     assert READY in said
     api = f"http://127.0.0.1:{port}"
-    assert f"API    {api}\n" in said
+    assert f"API      {api}\n  console  {api}/console\n" in said
     assert re.search(r"report #\d+ of \w\w, household\n", said)
     assert re.search(r"report #\d+ of \w\w, economy\n", said)
 
@@ -209,7 +209,8 @@ def test_a_command_that_is_terminated_stops_the_embedded_server(plain_folder: Pa
 def test_serve_logs_in_as_its_own_role_and_says_where_it_listens(start: Start, port: int, database: URL) -> None:
     url = database.update_query_dict({"options": "-c role=pgreprise_api"})
     process = start("serve", "--port", str(port), DATABASE_URL=plain(url))
-    assert said_until(process, "serves") == f"pgreprise serves on http://127.0.0.1:{port}\n"
+    url = f"http://127.0.0.1:{port}"
+    assert said_until(process, "serves") == f"pgreprise serves on {url}, and its console on {url}/console\n"
     assert answer(f"http://127.0.0.1:{port}/readiness-check")[0] == 200
     assert answer(f"http://127.0.0.1:{port}/us/report/1/rerun", "POST")[1]["code"] == "RR001"
     process.terminate()

@@ -244,7 +244,7 @@ def get(path: bytes, *headers: bytes) -> bytes:
 
 
 def test_below_a_prefix_the_server_serves_and_says_so(prefixed: Server) -> None:
-    assert prefixed.said.endswith("/reports\n")
+    assert prefixed.said.endswith("/reports/console\n")
     assert prefixed.serves("/reports/us/report/4", Authorization=token())
     assert prefixed.serves("/reports/liveness-check")
     assert prefixed.serves("/reports/docs", Authorization=token())

@@ -150,5 +150,5 @@ def test_a_report_that_very_many_share_is_still_a_page(operator: Operator, dba: 
     page = operator.open(f"/console/reports/us/{report}")
     assert "2,994 more reports" in page.text
     page = operator.open(f"/console/reports/us/{report}/rerun")
-    assert "3000 other reports share" in page.text
+    assert "3,000 other reports share" in page.text
     assert len(page.response.data) < 50_000
