@@ -25,6 +25,7 @@ ROUTINES = (
     "is_operator",
     "has_scope",
     "require_scope",
+    "caller_name",
     "caller_scopes",
     "enter",
     "settings",

@@ -11,7 +11,7 @@ from flask import Blueprint
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import BadRequest
 
-from pyapi.api import rows
+from pyapi.api import acts, rows
 from pyapi.api.context import reason
 from pyapi.api.openapi import Stored, describes
 from pyapi.api.reports import Act, KeyedHeaders, ReportType, StoredReport, idempotency_key
@@ -336,13 +336,11 @@ def release_stuck_run(country_id: str, report_id: int) -> Reply:
 def _act_on_run(routine: str, country_id: str, report_id: int) -> Any:
     no_query()
     act = optional_body(RunAct)
-    [row] = call(
-        f"public.{routine}",
-        columns=f"{routine} as act",
+    return acts.act_on_run(
+        routine,
         report_id=report_id,
         country_id=country_id,
         run_sequence=act.run_sequence,
         reason=reason(act.reason),
         idempotency_key=idempotency_key(),
     )
-    return row["act"]

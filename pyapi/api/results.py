@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from flask import Blueprint
 from pydantic import BaseModel, Field
@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from pyapi.api.openapi import Stored, describes
 from pyapi.api.requests import Reply, Text, Written, call, query, success, tagged
 
-__all__ = ["results"]
+__all__ = ["Pair", "RunNumber", "differences", "results"]
 
 results = Blueprint("results", __name__)
 
@@ -58,6 +58,17 @@ class Difference(Stored):
     new_value: str | None
 
 
+def differences(country_id: str, report_id: int, **wanted: Any) -> list[dict[str, Any]]:
+    """The rows of compare_runs for a Pair, with the values as text, so that no number loses digits."""
+    return call(
+        "public.compare_runs",
+        columns="path, change, old_value::text, new_value::text",
+        report_id=report_id,
+        country_id=country_id,
+        **wanted,
+    )
+
+
 @results.get("/<country_id>/report/<int:report_id>/runs/last-good")
 @describes(LastGood, "RR001 RR008 RR019", is_tagged=True)
 def last_good(country_id: str, report_id: int) -> Reply:
@@ -76,12 +87,5 @@ def compare_runs(country_id: str, report_id: int) -> Reply:
 
     The next page begins after the path of the last difference.
     """
-    differences = call(
-        "public.compare_runs",
-        # As text, so that no number loses digits.
-        columns="path, change, old_value::text, new_value::text",
-        report_id=report_id,
-        country_id=country_id,
-        **query(Pair).model_dump(exclude_unset=True),
-    )
-    return success("Runs compared", differences)
+    found = differences(country_id, report_id, **query(Pair).model_dump(exclude_unset=True))
+    return success("Runs compared", found)

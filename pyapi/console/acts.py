@@ -8,7 +8,7 @@ from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from pyapi.api import acts as done_by
-from pyapi.api.requests import Text, call
+from pyapi.api.requests import Text
 from pyapi.api.results import RunNumber
 from pyapi.console.pages import Page, form, go_to, page, rows
 
@@ -70,16 +70,15 @@ def _preview_of_run(template: str, country_id: str, report_id: int) -> Page:
 def _act_on_run(routine: str, country_id: str, report_id: int) -> Response:
     """Do to the run that the page has shown what a routine does, and tell it."""
     given = form(ConfirmedForRun)
-    [row] = call(
-        f"public.{routine}",
-        columns=f"{routine} as result",
+    result = done_by.act_on_run(
+        routine,
         report_id=report_id,
         country_id=country_id,
         reason=given.reason,
         run_sequence=given.run_sequence,
         idempotency_key=given.key,
     )
-    return go_to("acts.show", rerun_id=row["result"]["rerun_id"])
+    return go_to("acts.show", rerun_id=result["rerun_id"])
 
 
 @acts.get(f"{_REPORT}/cancel")

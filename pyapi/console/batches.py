@@ -33,7 +33,7 @@ from pyapi.batches import (
     undo_chunks,
 )
 from pyapi.chunks import do_chunk
-from pyapi.console.pages import Page, form, go_to, look_again, may, page, rows
+from pyapi.console.pages import Page, form, go_to, look_again, may, page, page_of, rows
 from pyapi.console.running import runner
 from pyapi.database import is_passing, sqlstate
 
@@ -99,11 +99,6 @@ def _batch(batch_id: int) -> dict[str, Any]:
     return {**batch, "conditions": filter_words(batch)}
 
 
-def _page_of(found: list[dict[str, Any]], key: str) -> tuple[list[dict[str, Any]], int | None]:
-    """The rows of a page, and after which the next begins, where there is a next: one row more was asked for."""
-    return found[:_LISTED], found[_LISTED - 1][key] if len(found) > _LISTED else None
-
-
 # --- the list, and a new one -----------------------------------------------------------------
 
 
@@ -111,7 +106,9 @@ def _page_of(found: list[dict[str, Any]], key: str) -> tuple[list[dict[str, Any]
 def show_list() -> Page:
     """The batches, newest first, a page at a time."""
     place = query(Place)
-    found, earlier = _page_of(rows("rerun_batches", columns=COLUMNS, before=place.before, max_rows=_LISTED + 1), "id")
+    found, earlier = page_of(
+        rows("rerun_batches", columns=COLUMNS, before=place.before, max_rows=_LISTED + 1), "id", _LISTED
+    )
     return page(
         "batches",
         found=[{**batch, "conditions": filter_words(batch)} for batch in found],
@@ -157,7 +154,7 @@ def _preview(filter_json: str) -> dict[str, Any]:
     sharing: list[dict[str, Any]] = []
     if effects["sharing_reports"]:
         sharing = rows("rerun_batch_sharing", filter=filter_json, after_report_id=after, max_rows=_LISTED + 1)
-    sharing, next_sharing = _page_of(sharing, "report_id")
+    sharing, next_sharing = page_of(sharing, "report_id", _LISTED)
     return {
         "filter_json": filter_json,
         "effects": effects,
@@ -223,9 +220,9 @@ def show(batch_id: int) -> Page:
         )
     if (place.undo or batch["undone"]) and batch["undone"] < batch["rerun"]:
         remaining = rows("rerun_batch_obstacles", batch_id=batch_id, before_rerun_id=place.before_rerun, max_rows=most)
-    refused, next_refused = _page_of(refused, "report_id")
-    left, next_left = _page_of(left, "report_id")
-    remaining, next_rerun = _page_of(remaining, "rerun_id")
+    refused, next_refused = page_of(refused, "report_id", _LISTED)
+    left, next_left = page_of(left, "report_id", _LISTED)
+    remaining, next_rerun = page_of(remaining, "rerun_id", _LISTED)
     return page(
         "batch",
         batch=batch,
@@ -357,7 +354,7 @@ def preview_undo(batch_id: int) -> Page:
     place = query(Place)
     batch = _batch(batch_id)
     found = rows("rerun_batch_obstacles", batch_id=batch_id, before_rerun_id=place.before_rerun, max_rows=_LISTED + 1)
-    found, next_rerun = _page_of(found, "rerun_id")
+    found, next_rerun = page_of(found, "rerun_id", _LISTED)
     return page("batch_undo", batch=batch, found=found, next_rerun=next_rerun, is_first=place.before_rerun is None)
 
 

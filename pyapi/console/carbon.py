@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from pyapi.api.requests import RowId, Text, Written, call, query
 from pyapi.console.formats import compact
-from pyapi.console.pages import Page, form, go_to, page, rows
+from pyapi.console.pages import Page, form, go_to, page, paged, rows
 from pyapi.database import sqlstate
 
 __all__ = ["MODULES", "carbon"]
@@ -76,16 +76,8 @@ class Replaced(BaseModel):
     old_report_id: RowId
 
 
-def _paged(found: list[dict[str, Any]], given: Conditions, place: str, most: int = _PAGE) -> dict[str, Any]:
-    """The rows of a page, and what leads to the first and to the next one. ``place`` is where a page begins."""
-    conditions = given.model_dump(exclude_none=True)
-    return {
-        "found": found[:most],
-        "given": conditions,
-        "first_page": {name: value for name, value in conditions.items() if name != place},
-        "next_page": {**conditions, place: found[most - 1]["id"]} if len(found) > most else None,
-        "is_first": place not in conditions,
-    }
+def _paged(found: list[dict[str, Any]], given: BaseModel, place: str, most: int = _PAGE) -> dict[str, Any]:
+    return paged(found, given.model_dump(exclude_none=True), place, "id", most)
 
 
 # --- who may what ----------------------------------------------------------------------------

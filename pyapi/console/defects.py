@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from flask import Blueprint
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from pyapi.api.requests import RowId, Text, Written, query
-from pyapi.console.pages import Optional, Page, page, rows
+from pyapi.console.pages import Optional, Page, page, page_of, rows
 from pyapi.console.remembered import remembered_first, remembered_rows
 
 __all__ = ["defects"]
@@ -35,29 +35,25 @@ class Wanted(BaseModel):
 
     errcode: Annotated[Text | None, Optional] = None
     after_report_id: Annotated[RowId | None, Written, Optional] = None
-    anew: Annotated[bool, Field()] = False
+    anew: bool = False
 
 
 @defects.get("")
 def show() -> Page:
     """The defects by kind, and those of one kind, a page at a time."""
     wanted = query(Wanted)
-    found = (
-        rows(
-            "report_defects",
-            errcode=wanted.errcode,
-            after_report_id=wanted.after_report_id,
-            max_rows=_PAGE + 1,
+    found: list[dict[str, Any]] = []
+    if wanted.errcode is not None:
+        found = rows(
+            "report_defects", errcode=wanted.errcode, after_report_id=wanted.after_report_id, max_rows=_PAGE + 1
         )
-        if wanted.errcode is not None
-        else []
-    )
+    found, next_id = page_of(found, "report_id", _PAGE)
     return page(
         "defects",
         wanted=wanted,
         remedies=_REMEDIES,
-        found=found[:_PAGE],
-        next_id=found[_PAGE - 1]["report_id"] if len(found) > _PAGE else None,
+        found=found,
+        next_id=next_id,
         counts=remembered_rows("defect_counts", anew=wanted.anew),
         failed=remembered_first("failed_cache_rows", _PAGE, anew=wanted.anew),
         mismatched=remembered_first("mismatched_cache_versions", _PAGE, anew=wanted.anew),

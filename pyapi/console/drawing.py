@@ -13,6 +13,8 @@ __all__ = ["Chart", "Linkage", "acts_chart", "linkage"]
 # --- acts by the hour ------------------------------------------------------------------------
 
 _BAR, _GAP, _HEIGHT = 18, 6, 120
+# From the foot of a bar up.
+_SERIES = ("rerun", "other", "refusal")
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,6 @@ class Bar:
     y: float
     height: float
     series: str
-    title: str
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,6 @@ class Chart:
     highest: int
     bars: Sequence[Bar]
     hours: Sequence[tuple[datetime, Mapping[str, int]]]
-    series: Sequence[str]
     bar: int = _BAR
 
 
@@ -48,17 +48,16 @@ def acts_chart(counts: Iterable[Mapping[str, Any]], until: datetime, hours: int 
         if (hour := row["starts_at"]) in by_hour:
             kind = row["kind"] if row["kind"] in ("rerun", "refusal") else "other"
             by_hour[hour][kind] += row["acts"]
-    series = ("rerun", "other", "refusal")
     highest = max(1, *(sum(found.values()) for found in by_hour.values()))
     bars = []
     for place, start in enumerate(starts):
         top = float(_HEIGHT)
-        for name in series:
+        for name in _SERIES:
             if number := by_hour[start][name]:
                 height = max(2.0, _HEIGHT * number / highest)
                 top -= height
-                bars.append(Bar(place * (_BAR + _GAP), top, height, name, f"{number:,}"))
-    return Chart(hours * (_BAR + _GAP), _HEIGHT, highest, bars, [(s, by_hour[s]) for s in starts], series)
+                bars.append(Bar(place * (_BAR + _GAP), top, height, name))
+    return Chart(hours * (_BAR + _GAP), _HEIGHT, highest, bars, [(start, by_hour[start]) for start in starts])
 
 
 # --- what belongs to a report ----------------------------------------------------------------

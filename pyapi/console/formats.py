@@ -142,7 +142,6 @@ def compact(value: Any) -> str:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "age": age,
-    "compact": compact,
     "counted": counted,
     "defect": defect,
     "figure": figure,

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from pyapi.api.history import Kind, only_written_out
 from pyapi.api.requests import RowId, Text, Written, query
-from pyapi.console.pages import Optional, Page, page, rows
+from pyapi.console.pages import Optional, Page, page, paged, rows
 
 __all__ = ["history"]
 
@@ -51,11 +51,4 @@ def show() -> Page:
         name: value.strftime("%Y-%m-%dT%H:%M:%S") if isinstance(value, datetime) else value
         for name, value in wanted.items()
     }
-    return page(
-        "history",
-        acts=found[:_PAGE],
-        given=given,
-        kinds=get_args(Kind),
-        first_page={name: value for name, value in given.items() if name != "before"},
-        next_page={**given, "before": found[_PAGE - 1]["rerun_id"]} if len(found) > _PAGE else None,
-    )
+    return page("history", **paged(found, given, "before", "rerun_id", _PAGE), kinds=get_args(Kind))

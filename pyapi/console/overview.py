@@ -8,11 +8,10 @@ from flask import Blueprint, current_app
 from werkzeug.wrappers import Response
 
 from pyapi.api.health import NEEDS, Needs
-from pyapi.api.requests import call
 from pyapi.batches import COLUMNS
 from pyapi.console.doctor import findings
 from pyapi.console.drawing import acts_chart
-from pyapi.console.pages import Page, go_to, may, page, rows
+from pyapi.console.pages import Page, go_to, installed, may, page, rows
 from pyapi.console.remembered import remembered_rows
 
 __all__ = ["overview"]
@@ -36,8 +35,7 @@ def show() -> Page:
     """The overview."""
     until = datetime.now(UTC)
     since = until.replace(minute=0, second=0, microsecond=0) - timedelta(hours=_HOURS - 1)
-    [installed] = call("pgreprise.status", columns="status")
-    status = installed["status"]
+    status = installed()
     needs: Needs = current_app.extensions[NEEDS]
     return page(
         "overview",
@@ -45,7 +43,7 @@ def show() -> Page:
         chart=acts_chart(rows("act_counts", since=since), until, _HOURS),
         defects=remembered_rows("defect_counts"),
         findings=findings() if may("admin") else None,
-        batches=call("public.rerun_batches", columns=COLUMNS, is_open=True, max_rows=_MOST_BATCHES),
+        batches=rows("rerun_batches", columns=COLUMNS, is_open=True, max_rows=_MOST_BATCHES),
         claims=rows("open_claims", max_rows=_MOST_CLAIMS),
         versions=rows("cache_versions"),
         revisions=status["revisions"],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.metadata import version
@@ -22,12 +23,14 @@ __all__ = [
     "HEADERS",
     "Optional",
     "Page",
-    "actor",
     "form",
     "go_to",
+    "installed",
     "look_again",
     "may",
     "page",
+    "page_of",
+    "paged",
     "require",
     "require_domain",
     "rows",
@@ -49,7 +52,7 @@ _DOMAIN_OF: Mapping[str, str | None] = {"carbon": "carbon", "console": None, "do
 _REPORTS = "reports"
 # The room whose link stands for a page that has none of its own.
 _ROOM_OF: Mapping[str, str] = {"results": "reports"}
-# The key in app.extensions of the domains that the database has, and until when that is remembered.
+# The key in app.extensions of what the database has installed.
 _INSTALLED = "pgreprise.console.installed"
 _REMEMBERED_SECONDS = 10
 
@@ -88,27 +91,31 @@ def require(action: str) -> None:
         raise Forbidden(f"This page needs the scope reports:{action}.")
 
 
-def actor() -> str | None:
-    """Who is signed in, by the name that the history has."""
-    _scopes()
-    name: str | None = g.console_actor
-    return name
+@dataclass(frozen=True)
+class _Installed:
+    """What pgreprise.status() has said, the domains in it, and until when that is remembered."""
+
+    status: dict[str, Any]
+    domains: Set[str]
+    until: float
 
 
-def _refresh_installed() -> None:
-    """Ask which domains the database has, unless that was asked a moment ago."""
-    until, _ = current_app.extensions.get(_INSTALLED, (0.0, None))
-    if time.monotonic() < until:
-        return
-    [row] = call("pgreprise.status", columns="status")
-    found = {name.partition("/")[0] for name in row["status"]["routines"]}
-    current_app.extensions[_INSTALLED] = (time.monotonic() + _REMEMBERED_SECONDS, found)
+def installed() -> dict[str, Any]:
+    """The revisions and routines that the database has, as pgreprise.status() says, or said a moment ago."""
+    known: _Installed | None = current_app.extensions.get(_INSTALLED)
+    if known is None or time.monotonic() >= known.until:
+        [row] = call("pgreprise.status", columns="status")
+        domains = {name.partition("/")[0] for name in row["status"]["routines"]}
+        known = _Installed(row["status"], domains, time.monotonic() + _REMEMBERED_SECONDS)
+        current_app.extensions[_INSTALLED] = known
+    return known.status
 
 
 def _has(room: str) -> bool:
     """Whether the database has what the pages of a room need. Where nobody has asked it yet, it has everything."""
     domain = _DOMAIN_OF.get(room, _REPORTS)
-    return domain is None or _INSTALLED not in current_app.extensions or domain in current_app.extensions[_INSTALLED][1]
+    known: _Installed | None = current_app.extensions.get(_INSTALLED)
+    return domain is None or known is None or domain in known.domains
 
 
 def require_domain() -> Page | Response | None:
@@ -116,7 +123,7 @@ def require_domain() -> Page | Response | None:
     room = (request.blueprint or "").rpartition(".")[2]
     if _DOMAIN_OF.get(room, _REPORTS) is None:
         return None
-    _refresh_installed()
+    installed()
     if _has(room):
         return None
     if room == "overview" and _has("carbon"):
@@ -138,11 +145,31 @@ def rows(routine: str, **arguments: Any) -> list[dict[str, Any]]:
     return call(f"public.{routine}", **arguments)
 
 
+def page_of(found: list[dict[str, Any]], key: str, most: int) -> tuple[list[dict[str, Any]], Any]:
+    """The rows of a page, and after which ``key`` the next begins; None without a next. One row more was asked for."""
+    return found[:most], found[most - 1][key] if len(found) > most else None
+
+
+def paged(found: list[dict[str, Any]], given: dict[str, Any], place: str, key: str, most: int) -> dict[str, Any]:
+    """The rows of a page, and the conditions that lead to its first and to the next one.
+
+    ``place`` is the condition where a page begins: after or before the ``key`` of a row.
+    """
+    shown, following = page_of(found, key, most)
+    return {
+        "found": shown,
+        "given": given,
+        "first_page": {name: value for name, value in given.items() if name != place},
+        "next_page": None if following is None else {**given, place: following},
+        "is_first": place not in given,
+    }
+
+
 def page(template: str, status: int = HTTPStatus.OK, **values: Any) -> Page:
     """A page in the frame of the console."""
     if status < HTTPStatus.BAD_REQUEST and g.get("claims") is not None:
         _scopes()
-        _refresh_installed()
+        installed()
     # The page of an error does without: perhaps nobody is signed in, or the database is away.
     known = "console_scopes" in g
     frame = {

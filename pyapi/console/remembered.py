@@ -156,22 +156,23 @@ def remembered(
     return kept.get(question, ask, anew=anew, wait_seconds=wait, shortest_seconds=shortest_seconds)
 
 
+def _reading(routine: str) -> Callable[[], list[dict[str, Any]]]:
+    """What finds the rows of a routine of the schema public, also in a thread."""
+    engine, _ = caller()
+    return lambda: database.call(engine, f"public.{routine}", claims=_READER, is_reading=True)
+
+
 def remembered_rows(routine: str, *, anew: bool = False) -> Answer | None:
     """The rows of a routine of the schema public that reads much, as remembered."""
-    engine, _ = caller()
-    return remembered(
-        routine,
-        lambda: database.call(engine, f"public.{routine}", claims=_READER, is_reading=True),
-        anew=anew,
-    )
+    return remembered(routine, _reading(routine), anew=anew)
 
 
 def remembered_first(routine: str, most: int, *, anew: bool = False) -> Answer | None:
     """The First rows of a routine of the schema public that reads much, as remembered."""
-    engine, _ = caller()
+    read = _reading(routine)
 
     def ask() -> First:
-        found = database.call(engine, f"public.{routine}", claims=_READER, is_reading=True)
+        found = read()
         return First(found[:most], len(found))
 
     return remembered(routine, ask, anew=anew)

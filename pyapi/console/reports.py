@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
-from flask import Blueprint, request
+from flask import Blueprint
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
 from werkzeug.wrappers import Response
@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from pyapi.api.lists import ReportType, Status
 from pyapi.api.requests import RowId, Text, Written, call, query
 from pyapi.console.drawing import linkage
-from pyapi.console.pages import Optional, Page, go_to, page, rows
+from pyapi.console.pages import Optional, Page, go_to, page, paged, rows
 from pyapi.database import sqlstate
 
 __all__ = ["reports"]
@@ -21,6 +21,7 @@ __all__ = ["reports"]
 reports = Blueprint("reports", __name__, url_prefix="/reports")
 
 _PAGE = 50
+_OF_BATCHES = ("country_id", "status", "report_type", "api_version", "year")
 # The report has no run with a complete output.
 _NO_RESULT = "RR019"
 
@@ -51,28 +52,21 @@ def show_list() -> Page | Response:
     found = rows("find_reports", max_rows=_PAGE + 1, **conditions)
     if wanted.report_id is not None and len(found) == 1:
         return go_to("reports.show", country_id=found[0]["country_id"], report_id=wanted.report_id)
-    given: dict[str, Any] = wanted.model_dump(exclude_none=True)
+    given = wanted.model_dump(exclude_none=True)
     return page(
         "reports",
-        found=found[:_PAGE],
-        given=given,
+        **paged(found, given, "after_report_id", "id", _PAGE),
         countries=[row["country_id"] for row in rows("cache_versions")],
-        next_page={**given, "after_report_id": found[_PAGE - 1]["id"]} if len(found) > _PAGE else None,
-        first_page={name: value for name, value in given.items() if name != "after_report_id"},
-        is_first=wanted.after_report_id is None,
         is_filtered=bool(given.keys() - {"after_report_id"}),
-        batch_filter={
-            name: request.args.get(name, "")
-            for name in ("country_id", "status", "report_type", "api_version", "year")
-            if request.args.get(name)
-        },
+        # What a batch knows, too.
+        batch_filter={name: given[name] for name in _OF_BATCHES if name in given},
     )
 
 
 def _last_good(of: dict[str, Any]) -> dict[str, Any] | None:
     """The newest complete result, without its output; None where there is none."""
     try:
-        [found] = call("public.last_good_report", columns="run_sequence, is_current, is_stale, finished_at", **of)
+        [found] = call("public.last_good_report", columns="run_sequence, is_stale, finished_at", **of)
     except DBAPIError as error:
         if sqlstate(error) != _NO_RESULT:
             raise

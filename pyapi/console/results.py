@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from flask import Blueprint, Response
-from pydantic import BaseModel, ConfigDict
 
-from pyapi.api.requests import Text, call, query
-from pyapi.api.results import RunNumber
+from pyapi.api.requests import query
+from pyapi.api.results import Pair, differences
 from pyapi.console.formats import readable_json
-from pyapi.console.pages import Page, page, rows
+from pyapi.console.pages import Page, page, page_of, rows
 
 __all__ = ["results"]
 
@@ -19,16 +16,6 @@ results = Blueprint("results", __name__, url_prefix="/reports/<country_id>/<int:
 _PAGE = 200
 # A value in the list of differences is shown up to here.
 _LONGEST_VALUE = 2000
-
-
-class Pair(BaseModel):
-    """The two runs that are compared."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    run_sequence: RunNumber
-    other_run_sequence: RunNumber
-    after_path: Annotated[Text | None, None] = None
 
 
 @results.get("/runs/<int:run_sequence>")
@@ -53,21 +40,14 @@ def download(country_id: str, report_id: int, run_sequence: int) -> Response:
 def compare(country_id: str, report_id: int) -> Page:
     """What differs between the outputs of two runs."""
     pair = query(Pair)
-    found = call(
-        "public.compare_runs",
-        columns="path, change, old_value::text, new_value::text",
-        report_id=report_id,
-        country_id=country_id,
-        max_rows=_PAGE + 1,
-        **pair.model_dump(exclude_none=True),
-    )
+    wanted = pair.model_dump(exclude_unset=True, exclude={"max_rows"})
+    found, next_path = page_of(differences(country_id, report_id, max_rows=_PAGE + 1, **wanted), "path", _PAGE)
     return page(
         "compare",
         country_id=country_id,
         report_id=report_id,
         pair=pair,
-        differences=found[:_PAGE],
-        next_path=found[_PAGE - 1]["path"] if len(found) > _PAGE else None,
+        differences=found,
+        next_path=next_path,
         longest=_LONGEST_VALUE,
-        runs=rows("report_history", report_id=report_id, country_id=country_id),
     )

@@ -71,6 +71,12 @@ def arrive() -> BaseResponse:
     return redirect(_next(), 303)
 
 
+@session.get("/sign-out")
+def to_the_overview() -> BaseResponse:
+    """Where one comes to who signed out when the token was over, and then in again."""
+    return redirect(url_for("console.overview.show"), 303)
+
+
 @session.post("/sign-out")
 def sign_out() -> BaseResponse:
     """Forget the token."""

@@ -100,6 +100,43 @@ def test_an_operator_finds_a_failed_report_reruns_it_sees_it_done_and_takes_it_b
     assert [kind for kind, *_ in acts(site)[before:]] == ["rerun", "undo"]
 
 
+@BROWSERS
+def test_an_operator_cancels_a_run_and_releases_one_that_nobody_computes(
+    site: Site, new_visitor: NewVisitor, options: dict[str, object]
+) -> None:
+    report = new_failed_report(site)
+    before = len(acts(site))
+    page = new_visitor(**options).page
+    with connect(site.database) as connection:
+        connection.execute("update report_outputs set status = 'running' where id = %s", [report])
+    page.goto(f"/console/reports/us/{report}")
+    page.get_by_role("link", name="Release…").click()
+    confirm(page, "Release run 1", "its worker is gone")
+    expect(page.get_by_text("was put back to pending")).to_be_visible()
+    page.get_by_role("link", name=f"To report #{report}").click()
+    page.get_by_role("link", name="Cancel the run…").click()
+    confirm(page, "Cancel run 1", "not needed any more")
+    page.get_by_role("link", name=f"To report #{report}").click()
+    expect(page.get_by_text("The run was cancelled: not needed any more.").first).to_be_visible()
+    assert acts(site)[before:] == [
+        ("release_run", "operator", "its worker is gone"),
+        ("cancel_run", "operator", "not needed any more"),
+    ]
+
+
+@BROWSERS
+def test_an_operator_replaces_a_stale_explore_report(
+    new_site: NewSite, new_visitor: NewVisitor, options: dict[str, object]
+) -> None:
+    page = new_visitor(new_site(), **options).page
+    page.goto("/console/carbon/explore")
+    page.get_by_role("link", name=re.compile("^Replace explore report")).click()
+    expect(page.get_by_text("Nothing can bring them back.")).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Replace report")).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("is not there any more")
+    expect(page.get_by_text("has its place")).to_be_visible()
+
+
 # --- habits ----------------------------------------------------------------------------------
 
 

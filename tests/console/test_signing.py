@@ -138,6 +138,15 @@ def test_whoever_signs_out_is_asked_again(stranger: Operator) -> None:
     assert stranger.open("/console").heading == "Sign in"
 
 
+def test_whoever_signs_out_with_an_expired_token_comes_back_to_the_overview(stranger: Operator) -> None:
+    form = stranger.sign_in(signed(claims())).form("/sign-out")
+    stranger.client.set_cookie("pgreprise_console", signed(claims(exp=time.time() - 60)), path="/console")
+    page = stranger.send(form)
+    assert page.heading == "Sign in"
+    page = stranger.send(page.form("/sign-in"), token=signed(claims()))
+    assert (page.status, page.heading) == (200, "Overview")
+
+
 def test_an_expired_token_leads_to_the_sign_in_and_back(stranger: Operator, report: int) -> None:
     stranger.client.set_cookie("pgreprise_console", signed(claims(exp=time.time() - 60)), path="/console")
     page = stranger.open(f"/console/reports/us/{report}")

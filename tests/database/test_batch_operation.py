@@ -69,6 +69,20 @@ def test_the_undo_of_a_batch_keeps_its_own_reason(sandbox: Connection, reports: 
     ]
 
 
+def test_an_undo_of_a_batch_may_expect_a_number_of_reruns(sandbox: Connection, reports: list[int]) -> None:
+    batch = create(sandbox, reports)
+    chunk(sandbox, batch)
+    undo = "select undo_batch_chunk(%s::bigint, chunk_size => 2, expected_reruns => %s, idempotency_key => %s) as did"
+    said = refusal(sandbox, undo, batch, 2, "k1")
+    assert (said.code, said.detail) == ("RR029", {"batch_id": batch, "expected_reruns": 2, "reruns": 3})
+    assert one(sandbox, undo, batch, 3, "k1")["did"]["undone"] == 2
+    # A second click on the same form is the same undo; another form has not seen what is left.
+    assert refusal(sandbox, undo, batch, 3, "k2").code == "RR029"
+    assert one(sandbox, undo, batch, 3, "k1")["did"]["undone"] == 1
+    other = create(sandbox, reports)
+    assert refusal(sandbox, "select undo_batch_chunk(%s::bigint, idempotency_key => 'k1')", other).code == "RR012"
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -42,6 +42,7 @@ EXPECTED = {
     "public.record_refusal": API,
     "pgreprise.count_refusals": INTERNAL,
     "pgreprise.count_batch_refusals": INTERNAL,
+    "pgreprise.caller_name": INTERNAL,
     "pgreprise.has_scope": INTERNAL,
     "public.failed_cache_rows": READERS,
     "public.lost_runs": READERS,

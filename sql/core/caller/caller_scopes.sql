@@ -12,8 +12,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-    select listed.scope, pgreprise.has_scope(listed.scope),
-        coalesce(pgreprise.actor(), nullif(current_setting('role'), 'none'), session_user::text)
+    select listed.scope, pgreprise.has_scope(listed.scope), pgreprise.caller_name()
       from (
         values (1, 'reports:read'), (2, 'reports:write'), (3, 'reports:work'), (4, 'reports:rerun'),
           (5, 'reports:admin')

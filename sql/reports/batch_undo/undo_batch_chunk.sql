@@ -47,16 +47,18 @@ begin
   if undo_batch_chunk.before_rerun_id is null then
     -- Chunks that are at work are to be undone too: each holds this row until its acts are there.
     perform from pgreprise.rerun_batch as batch where batch.batch_id = undo_batch_chunk.batch_id for update;
-    still_done := (
-      select count(*)
-        from pgreprise.rerun as found_act
-       where found_act.batch_id = undo_batch_chunk.batch_id and found_act.undone_by is null
-    );
     if undo_batch_chunk.idempotency_key is not null then
       used_id := pgreprise.use_idempotency_key(undo_batch_chunk.idempotency_key, 'undo_batch',
         undo_batch_chunk.batch_id, undo_batch_chunk.batch_id);
     end if;
-    if used_id is null and still_done <> undo_batch_chunk.expected_reruns then
+    if used_id is null and undo_batch_chunk.expected_reruns is not null then
+      still_done := (
+        select count(*)
+          from pgreprise.rerun as found_act
+         where found_act.batch_id = undo_batch_chunk.batch_id and found_act.undone_by is null
+      );
+    end if;
+    if still_done <> undo_batch_chunk.expected_reruns then
       raise exception using
         errcode = 'RR029',
         message = format('Batch #%s is not as the preview saw it: it had %s to be undone, and has %s now. '

@@ -16,7 +16,7 @@ declare
   caller text;
 begin
   perform pgreprise.enter('reports:rerun');
-  caller := coalesce(pgreprise.actor(), nullif(current_setting('role'), 'none'), session_user);
+  caller := pgreprise.caller_name();
 
   select batch.* into target
     from pgreprise.rerun_batch as batch

@@ -6,10 +6,9 @@
 -- claim, and a second one would compute the same. A report of which nobody knows since when it runs is listed and never
 -- released; rerun it.
 -- result: released, locked (somebody holds a row; call again), gone, unknown since when, refused (by a trigger or
--- constraint of the application, with its message); for a claim how it ended and
--- the
--- status of the report. With dry_run: lease over, to be released, unknown since when. rerun_history() lists what was
--- released; the claims have their own history.
+-- constraint of the application, with its message); for a claim how it ended and the status of the report. With
+-- dry_run: lease over, to be released, unknown since when. rerun_history() lists what was released; the claims have
+-- their own history.
 -- Raises RR008 no such country, RR016 for an older_than not from 0 to 1000 years, or max_rows not between 1 and 10000;
 -- RR017 the caller's token may not, RR022 a trigger of the host keeps a row as it is; seldom 55P03, where many
 -- rows are written at once: call it again.
