@@ -265,6 +265,7 @@ def test_text_of_the_database_is_text_on_the_page(operator: Operator, report: in
     assert "&lt;script&gt;" in page.response.text
 
 
+@pytest.mark.needs("time")
 def test_what_is_locked_is_to_be_tried_again_and_the_page_speaks_to_a_person(
     operator: Operator, report: int, connect: Connect
 ) -> None:

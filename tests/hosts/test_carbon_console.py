@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import URL
 
 from tests.support import carbon as carbon_rows
@@ -10,6 +11,7 @@ from tests.support.console import console_over
 from tests.support.databases import connect, rows
 
 
+@pytest.mark.needs("time")
 def test_every_carbon_page_shows_the_calculators_rows(carbon: URL, carbon_host_name: str) -> None:
     units = rows(carbon, "select id, name from public.units order by id")
     totals = {int(number): report["validated_totals"] for number, report in expected(carbon_host_name).items()}
