@@ -44,6 +44,9 @@ TABLES = (
     "rerun_batch_cache_key",
     "imported_row",
     "refusal",
+    "shard_numbering",
+    "logical_shard",
+    "shard_id_range",
 )
 
 
