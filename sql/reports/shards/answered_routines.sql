@@ -51,7 +51,7 @@ begin
            select 'answer', format_type(routine.prorettype, null), 1
              from pg_type as type
             where type.oid = routine.prorettype and type.typrelid = 0
-              and routine.prorettype not in ('void'::regtype, 'record'::regtype)
+              and routine.proallargtypes is null and routine.prorettype <> 'void'::regtype
          ) as listed(name, type, position)
      ) as answer(names, types)
      where routine.pronamespace = 'public'::regnamespace

@@ -1,0 +1,26 @@
+-- caller(logical_shard, claims): who calls, for a shard: the claims of the token, the role, the request. Settings do not
+-- travel to another server, so they are an argument of each call there. claims are given where the transaction that
+-- had them has ended; the role is always that of this session.
+create or replace function pgreprise.caller(logical_shard integer default null, earlier jsonb default null)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  role constant name := coalesce(nullif(current_setting('role'), 'none')::name, session_user);
+begin
+  return coalesce(caller.earlier, jsonb_build_object(
+    'claims', nullif(current_setting('request.jwt.claims', true), ''),
+    'request_id', nullif(current_setting('pgreprise.request_id', true), ''),
+    'client_address', coalesce(nullif(current_setting('pgreprise.client_address', true), ''), host(inet_client_addr())),
+    'lock_timeout', current_setting('lock_timeout')
+  )) || jsonb_build_object(
+    'role', role,
+    'is_operator', pg_has_role(role, 'pgreprise_dba', 'member'),
+    'logical_shard', caller.logical_shard
+  );
+end;
+$$;
+
+comment on function pgreprise.caller(integer, jsonb) is 'Who calls, as an argument for a shard.';

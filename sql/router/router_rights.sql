@@ -1,0 +1,25 @@
+-- router_rights: who may call the entry points of a router, and what they are for, as on a shard.
+-- A query: it returns the name of the entry point and one statement.
+select
+  answered.name,
+  format(
+    'comment on %s public.%I(%s) is %L;', case answered.kind when 'p' then 'procedure' else 'function' end,
+    answered.name, pg_get_function_identity_arguments(answered.routine_id), obj_description(answered.routine_id, 'pg_proc')
+  ) as statement
+from pgreprise.answered_routines() as answered
+union all
+select
+  answered.name,
+  format(
+    'grant execute on %s public.%I(%s) to %I;', case answered.kind when 'p' then 'procedure' else 'function' end,
+    answered.name, pg_get_function_identity_arguments(answered.routine_id), grantee.rolname
+  )
+from pgreprise.answered_routines() as answered
+join pg_proc as routine on routine.oid = answered.routine_id
+cross join lateral aclexplode(routine.proacl) as privilege
+join pg_roles as grantee on grantee.oid = privilege.grantee
+-- What a host has granted besides is its own affair, there and here.
+where grantee.rolname in (
+  'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor', 'pgreprise_worker'
+)
+order by 1, 2;
