@@ -23,6 +23,7 @@ ROUTINES = (
     "client_address",
     "checked_reason",
     "is_operator",
+    "caller_role",
     "has_scope",
     "require_scope",
     "caller_name",

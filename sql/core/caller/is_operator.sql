@@ -1,5 +1,6 @@
 -- is_operator(): whether the caller has no token and is a member of pgreprise_dba. Such a caller may do everything.
 -- A caller with a token may do what the token allows, whatever the database role.
+-- Behind a router it is what the router says of its caller (act_for); that counts only in a session of its role.
 -- Inside a security definer routine current_user is the routine's owner, so this asks for the role of the session.
 create or replace function pgreprise.is_operator()
 returns boolean
@@ -9,7 +10,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return pgreprise.claims() is null
-    and pg_has_role(coalesce(nullif(current_setting('role'), 'none')::name, session_user), 'pgreprise_dba', 'member');
+    and case
+      when current_setting('pgreprise.router_role', true) <> ''
+        and pg_has_role(session_user, 'pgreprise_router', 'member')
+        then current_setting('pgreprise.router_operator', true) = 'true'
+      else pg_has_role(coalesce(nullif(current_setting('role'), 'none')::name, session_user), 'pgreprise_dba', 'member')
+    end;
 end;
 $$;
 

@@ -10,7 +10,7 @@ create table pgreprise.rerun_batch (
   progressed_at timestamptz,
   finished_at timestamptz,
   session_role text not null default session_user,
-  role_setting text default nullif(current_setting('role'), 'none'),
+  role_setting text default pgreprise.caller_role(),
   actor text default pgreprise.actor(),
   reason text,
   request_id text default pgreprise.request_id(),

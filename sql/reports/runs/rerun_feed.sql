@@ -81,8 +81,15 @@ begin
         act.simulation_ids, act.simulation_run_sequences, act.batch_id, act.actor, act.created_at,
         act.undone_by is not null, act.cache_scopes
       from pgreprise.rerun as act
-     where act.feed_position > coalesce(rerun_feed.after, 0)
-     order by act.feed_position
+     where act.feed_position > greatest(rerun_feed.after, 0)
+    -- Those of a logical shard that has moved to another server since.
+    union all
+    select act.feed_position, act.rerun_id, act.kind, act.report_id, act.country_id, act.report_type,
+        act.run_sequence, act.simulation_ids, act.simulation_run_sequences, act.batch_id, act.actor, act.created_at,
+        act.undone, act.cache_scopes
+      from pgreprise.left_act as act
+     where act.feed_position > greatest(rerun_feed.after, 0)
+     order by 1
      limit rerun_feed.max_rows;
 end;
 $$;
