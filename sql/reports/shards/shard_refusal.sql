@@ -1,5 +1,5 @@
--- shard_refusal(...): an error as a row of an answer. A router gets each error of a shard so: one that is raised would end the
--- router's connection, and would come with other words around it.
+-- shard_refusal(what an error says): an error as a row of an answer. A router gets each error of a shard so: one that
+-- is raised would end the router's connection, and would come with other words around it.
 create or replace function pgreprise.shard_refusal(
   code text, message text, detail text, hint text, schema_name text, table_name text, column_name text,
   type_name text, constraint_name text, context text

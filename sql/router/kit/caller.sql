@@ -1,6 +1,6 @@
--- caller(logical_shard, claims): who calls, for a shard: the claims of the token, the role, the request. Settings do not
--- travel to another server, so they are an argument of each call there. claims are given where the transaction that
--- had them has ended; the role is always that of this session.
+-- caller(logical_shard, earlier): who calls, for a shard: the claims of the token, the role, the request. Settings do
+-- not travel to another server, so they are an argument of each call there. earlier is what this has returned in the
+-- transaction that had the claims, where that has ended; the role is always that of this session.
 create or replace function pgreprise.caller(logical_shard integer default null, earlier jsonb default null)
 returns jsonb
 language plpgsql
