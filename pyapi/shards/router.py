@@ -31,13 +31,39 @@ _SHARED = (
 )
 _OWN = ("routed", "servers", "caller", "is_answer", "raise_server_away", "shard_of")
 # One server after another.
-_EACH: tuple[str, ...] = ()
+_EACH = (
+    "claim_report",
+    "batch_filter_of",
+    "batch_tokens",
+    "rerun_batch_effects",
+    "create_rerun_batch",
+    "rerun_batches",
+    "rerun_batch_chunk",
+    "cancel_rerun_batch",
+    "undo_batch_chunk",
+    "purge_chunk",
+    "rerun_feed",
+    "feed_position",
+    "keep_feed_position",
+    "set_on_all",
+    "set_cache_versions",
+    "set_setting",
+    "rerun_reports",
+    "status",
+)
 # They commit between chunks, which other entry points do, and so they are the same on a router.
-_DRIVERS: tuple[str, ...] = ()
+_DRIVERS = (
+    "reports/run_rerun_batch",
+    "reports/undo_rerun_batch",
+    "reports/purge_in_chunks",
+    "reports/purge_runs",
+    "reports/purge_by_retention",
+)
 
 
 def _router_text(name: str) -> str:
-    return (sql_folder() / "router" / f"{name}.sql").read_text(encoding="utf-8")
+    [path] = (sql_folder() / "router").glob(f"*/{name}.sql")
+    return path.read_text(encoding="utf-8")
 
 
 def _statements(shard: Connection, name: str) -> list[str]:
