@@ -29,7 +29,7 @@ _SHARED = (
     "reports/id_shard",
     "reports/claim_shard",
 )
-_OWN = ("routed", "servers", "caller", "is_answer", "raise_server_away", "shard_of")
+_OWN = ("routed", "servers", "caller", "rule_of_host", "is_answer", "raise_server_away", "shard_of")
 # One server after another.
 _EACH = (
     "claim_report",

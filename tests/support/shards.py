@@ -101,10 +101,10 @@ def run_script(made: Server, database: str, script: str) -> None:
 def fleet_of(folder: Path, names: Sequence[str]) -> Iterator[Fleet]:
     """New servers, each with a template of a shard, and one with a template of a router."""
     programs = Programs.of_debian()
+    programs.own(folder)
     with ExitStack() as stack:
         def start(name: str) -> Server:
-            place = programs.own(folder / name)
-            return stack.enter_context(server(programs, place))
+            return stack.enter_context(server(programs, folder / name))
 
         made = Fleet({name: start(name) for name in names}, start("router"))
         held = homes(names)
