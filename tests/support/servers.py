@@ -63,9 +63,9 @@ class Programs:
     def run_psql(self, port: int, database: str, script: str) -> None:
         """Run a script with psql as the superuser. Raises CalledProcessError, with what psql says."""
         subprocess.run(
-            [self.folder / "psql", "--no-psqlrc", "--quiet", "--host=127.0.0.1", f"--port={port}", "--username=postgres",
-             f"--dbname={database}", "--file=-"],
-            input=script.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", check=True,
+            [self.folder / "psql", "--no-psqlrc", "--quiet", "--host=127.0.0.1", f"--port={port}",
+             "--username=postgres", f"--dbname={database}", "--file=-"],
+            input=script.encode(), capture_output=True, cwd="/", check=True,
         )  # fmt: skip
 
     def own(self, path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Several servers and a router in front of them: Debian's PostgreSQL 15 and PL/Proxy, each server a process of its own."""
+"""Several servers, each a process of its own, and a router in front: Debian's PostgreSQL 15 and PL/Proxy."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from sqlalchemy import URL
 
 from pyapi.schema import migrate
 from pyapi.schema.files import sql_text
-from pyapi.shards.router import router_sql
-from tests.support.databases import connect, engine, rows
+from pyapi.shards.router import LOGIN, connection_of, router_of
+from tests.support.databases import connect, engine, plain, rows
 from tests.support.servers import Programs, Server, server
 
-# The router's login on each server.
-LOGIN = "router_login"
 _TEMPLATE = "template_of_tests"
 _numbers = itertools.count(1)
 
@@ -33,7 +31,7 @@ class Fleet:
 
     def connection(self, name: str, database: str) -> str:
         """How PL/Proxy connects to a database of a server."""
-        return f"host=127.0.0.1 port={self.servers[name].port} dbname={database} connect_timeout=5"
+        return connection_of(self.servers[name].url(database))
 
 
 @dataclass
@@ -84,12 +82,12 @@ def _make_template(made: Server, held: Sequence[int]) -> None:
         on.execute(sql_text("reports/install_shard_functions").encode())
 
 
-def router_text(fleet: Fleet, database: str, held: dict[int, str]) -> str:
-    """The SQL of a router for databases of this name."""
-    first = next(iter(fleet.servers.values()))
-    with psycopg.connect(host="127.0.0.1", port=first.port, user="postgres", dbname=_TEMPLATE) as shard:
-        connections = {number: fleet.connection(name, database) for number, name in held.items()}
-        return router_sql(shard, connections, LOGIN)
+def router_text(fleet: Fleet, database: str) -> str:
+    """The SQL of a router for the databases of this name."""
+    with ExitStack() as opened:
+        urls = {name: made.url(database) for name, made in fleet.servers.items()}
+        shards = {name: opened.enter_context(psycopg.connect(plain(url))) for name, url in urls.items()}
+        return router_of(shards, urls)
 
 
 def run_script(made: Server, database: str, script: str) -> None:
@@ -103,6 +101,7 @@ def fleet_of(folder: Path, names: Sequence[str]) -> Iterator[Fleet]:
     programs = Programs.of_debian()
     programs.own(folder)
     with ExitStack() as stack:
+
         def start(name: str) -> Server:
             return stack.enter_context(server(programs, folder / name))
 
@@ -111,7 +110,7 @@ def fleet_of(folder: Path, names: Sequence[str]) -> Iterator[Fleet]:
         for name, one in made.servers.items():
             _make_template(one, [number for number, home in held.items() if home == name])
         made.of_routers.execute(f"create database {_TEMPLATE}")
-        run_script(made.of_routers, _TEMPLATE, router_text(made, _TEMPLATE, held))
+        run_script(made.of_routers, _TEMPLATE, router_text(made, _TEMPLATE))
         yield made
 
 
@@ -126,6 +125,9 @@ def new_shards(fleet: Fleet) -> Iterator[Shards]:
     with connect(fleet.of_routers.url(database)) as router:
         given = ", ".join(f"set p{number} '{fleet.connection(name, database)}'" for number, name in held.items())
         router.execute(f"alter server pgreprise options ({given})".encode())
+        for name in fleet.servers:
+            router.execute("update pgreprise.server_name set connection = %s where name = %s",
+                           (fleet.connection(name, database), name))  # fmt: skip
     try:
         yield Shards(fleet, database, held)
     finally:
