@@ -29,12 +29,23 @@ _SHARED = (
     "core/wal_position",
     "core/add_counts",
     "core/refuse_transaction_block",
+    "reports/batch_state",
     "reports/population_region",
     "reports/population_shard",
     "reports/id_shard",
     "reports/claim_shard",
 )
-_OWN = ("routed", "servers", "caller", "rule_of_host", "is_answer", "raise_server_away", "shard_of")
+_OWN = (
+    "routed",
+    "server_name",
+    "servers",
+    "server_of",
+    "caller",
+    "rule_of_host",
+    "is_answer",
+    "raise_server_away",
+    "shard_of",
+)
 # One server after another.
 _EACH = (
     "claim_report",
@@ -50,9 +61,10 @@ _EACH = (
     "rerun_feed",
     "feed_position",
     "keep_feed_position",
-    "set_on_all",
+    "raise_half_done",
     "set_cache_versions",
     "set_setting",
+    "routed_rerun_reports",
     "rerun_reports",
     "status",
 )

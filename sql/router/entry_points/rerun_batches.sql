@@ -48,7 +48,7 @@ begin
           sum(answer.remaining)::bigint as remaining, sum(answer.undone)::bigint as undone,
           min(answer.created_at) as created_at, max(answer.progressed_at) as progressed_at,
           case when bool_and(answer.finished_at is not null) then max(answer.finished_at) end as finished_at,
-          max(answer.cancelled_at) as cancelled_at, (array_agg(answer)) [1] as first
+          max(answer.cancelled_at) as cancelled_at
         from answers as answer
        where answer.refusal is null
        group by answer.id
@@ -63,16 +63,19 @@ begin
           ))
           else part.filters -> 0
         end,
-        (part.first).reason,
+        first_part.reason,
         pgreprise.batch_state(part.reports, part.rerun, part.refused, part.finished_at, part.cancelled_at,
           part.undone),
         part.reports, part.rerun, part.refused, part.remaining, part.undone,
         pgreprise.batch_state(part.reports, part.rerun, part.refused, part.finished_at, part.cancelled_at,
           part.undone) = 'open' and coalesce(part.progressed_at, part.created_at) < now() - interval '1 hour',
-        part.created_at, part.progressed_at, part.finished_at, part.cancelled_at, (part.first).cancelled_by,
-        (part.first).cancel_reason, (part.first).session_role, (part.first).role_setting, (part.first).actor,
-        (part.first).request_id, (part.first).client_address
+        part.created_at, part.progressed_at, part.finished_at, part.cancelled_at, first_part.cancelled_by,
+        first_part.cancel_reason, first_part.session_role, first_part.role_setting, first_part.actor,
+        first_part.request_id, first_part.client_address
       from parts as part
+     cross join lateral (
+       select answer.* from answers as answer where answer.id = part.id order by answer.cancelled_at limit 1
+     ) as first_part
      where not rerun_batches.is_open or (part.finished_at is null and part.cancelled_at is null)
      order by part.id desc
      limit rerun_batches.max_rows;

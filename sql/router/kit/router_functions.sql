@@ -79,7 +79,9 @@ with routes (name, route, query) as (
   ('run_table_differences', 'all', 'select answer.* from answers as answer order by answer.row_kind, answer.row_id'),
   ('set_cache_versions', 'each', null),
   ('set_setting', 'each', null),
+  ('new_batch_id', 'each', null),
   ('settings', 'any', null),
+  ('status', 'each', null),
   ('undo_batch_chunk', 'each', null)
 ),
 
@@ -101,7 +103,7 @@ routed as (
     ) as route,
     known.query
   from pgreprise.answered_routines() as answered
-  left join pgreprise.routine_version as registered on registered.routine = 'public.' || answered.name
+  left join pgreprise.routine_version as registered on registered.routine = format('%s.%s', answered.schema_name, answered.name)
   left join routes as known on known.name = answered.name
 ),
 

@@ -7,6 +7,7 @@ select
     answered.name, pg_get_function_identity_arguments(answered.routine_id), obj_description(answered.routine_id, 'pg_proc')
   ) as statement
 from pgreprise.answered_routines() as answered
+where answered.schema_name = 'public'
 union all
 select
   answered.name,
@@ -26,7 +27,7 @@ join pg_proc as routine on routine.oid = answered.routine_id
 cross join lateral aclexplode(routine.proacl) as privilege
 join pg_roles as grantee on grantee.oid = privilege.grantee
 -- What a host has granted besides is its own affair, there and here.
-where grantee.rolname in (
+where answered.schema_name = 'public' and grantee.rolname in (
   'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor', 'pgreprise_worker'
 )
 order by 1, 2;
