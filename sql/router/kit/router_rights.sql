@@ -15,7 +15,14 @@ select
   format(
     'grant execute on %s public.%I(%s) to %I;', case answered.kind when 'p' then 'procedure' else 'function' end,
     answered.name, pg_get_function_identity_arguments(answered.routine_id), grantee.rolname
-  )
+  ) || case
+    -- What the procedure calls in the transaction of its own.
+    when answered.kind = 'p' then format(
+      e'\ngrant execute on function pgreprise.%I(%s) to %I;', 'routed_' || answered.name,
+      array_to_string('jsonb' || answered.argument_types, ', '), grantee.rolname
+    )
+    else ''
+  end
 from pgreprise.answered_routines() as answered
 inner join pg_proc as routine on answered.routine_id = routine.oid
 cross join lateral aclexplode(routine.proacl) as privilege
