@@ -32,6 +32,7 @@ from pyapi.cli import (
     reports,
     results,
     serving,
+    shards,
     upkeep,
     work,
 )
@@ -56,6 +57,7 @@ def cli() -> None:
 
 for group in (
     *(serving, installation, reports, results, lists, history, claims, work, batches, invalidation, carbon, upkeep),
+    shards,
     manual,
 ):
     for command in group.COMMANDS:

@@ -43,6 +43,8 @@ EXPECTED = {
     "pgreprise.count_refusals": INTERNAL,
     "pgreprise.count_batch_refusals": INTERNAL,
     "pgreprise.caller_name": INTERNAL,
+    "pgreprise.session_role": INTERNAL,
+    "pgreprise.role_setting": INTERNAL,
     "pgreprise.has_scope": INTERNAL,
     "public.failed_cache_rows": READERS,
     "public.lost_runs": READERS,
