@@ -251,6 +251,7 @@ ROUTINES = (
     "refuse_leaving",
     "require_state",
     "drop_frozen",
+    "drop_kept",
     "freeze_logical_shard",
     "thaw_logical_shard",
     "shard_departure",

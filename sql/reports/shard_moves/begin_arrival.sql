@@ -27,16 +27,13 @@ begin
       from pgreprise.shard_numbering as numbering
   );
   for listed in select known.table_name from pgreprise.shard_tables() as known order by known.place loop
-    execute format('drop table if exists %s',
-      pgreprise.kept_table(listed.table_name, begin_arrival.logical_shard));
-    if problem is null then
-      execute format('select exists (%s)',
-        pgreprise.shard_rows(listed.table_name, begin_arrival.logical_shard, '1')) into has_rows;
-      if has_rows then
-        problem := format('%s has rows of it', listed.table_name);
-      end if;
+    execute format('select exists (%s)',
+      pgreprise.shard_rows(listed.table_name, begin_arrival.logical_shard, '1')) into has_rows;
+    if has_rows then
+      problem := coalesce(problem, format('%s has rows of it', listed.table_name));
     end if;
   end loop;
+  perform pgreprise.drop_kept(begin_arrival.logical_shard);
   if problem is not null then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',

@@ -8,7 +8,6 @@ as $$
 <<own>>
 declare
   behind record;
-  listed record;
 begin
   perform pgreprise.require_state(forget_logical_shard.logical_shard, array['left'], 'be forgotten');
   select reader.reader, reader.feed_position into behind
@@ -27,10 +26,7 @@ begin
       detail = jsonb_build_object('reader', behind.reader, 'feed_position', behind.feed_position),
       hint = 'Nothing was changed. Let it read on first.';
   end if;
-  for listed in select known.table_name from pgreprise.shard_tables() as known order by known.place loop
-    execute format('drop table if exists %s',
-      pgreprise.kept_table(listed.table_name, forget_logical_shard.logical_shard));
-  end loop;
+  perform pgreprise.drop_kept(forget_logical_shard.logical_shard);
   delete from pgreprise.left_act as act where act.logical_shard = forget_logical_shard.logical_shard;
   update pgreprise.logical_shard as known
      set state = 'absent', changed_at = now()
