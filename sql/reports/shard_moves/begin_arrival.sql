@@ -34,6 +34,9 @@ begin
     end if;
   end loop;
   perform pgreprise.drop_kept(begin_arrival.logical_shard);
+  update pgreprise.logical_shard as known
+     set state = 'absent', changed_at = now()
+   where known.logical_shard = begin_arrival.logical_shard;
   if problem is not null then
     raise exception using
       errcode = 'object_not_in_prerequisite_state',
