@@ -1,6 +1,6 @@
 -- freeze_logical_shard(logical_shard): the first step of a move: from now on nobody can write rows of this logical
--- shard here. It waits for transactions that are writing; reading goes on. thaw_logical_shard() takes it back. Once more is
--- the same as once.
+-- shard here. It waits for transactions that are writing; reading goes on. thaw_logical_shard() takes it back.
+-- Once more is the same as once.
 -- Every act gets its position in the feed, so that readers get those that leave, too.
 -- Raises 55000 when it is not held here, a batch is unfinished, or a worker holds a claim of it.
 create or replace function pgreprise.freeze_logical_shard(logical_shard integer)
