@@ -23,7 +23,12 @@ FINDINGS = """
     from pg_proc as procedure
     join pg_language as language on language.oid = procedure.prolang and language.lanname = 'plpgsql'
    cross join lateral plpgsql_check_function_tb(
-     procedure.oid, fatal_errors => false, other_warnings => true, extra_warnings => true,
+     procedure.oid,
+     case procedure.proname
+       when 'number_simulation' then 'public.simulations'::regclass
+       when 'number_reform_impact' then 'public.reform_impact'::regclass
+       else case procedure.prorettype when 'trigger'::regtype then 'public.report_outputs'::regclass else 0 end
+     end, fatal_errors => false, other_warnings => true, extra_warnings => true,
      security_warnings => true, compatibility_warnings => true
    ) as finding
    where procedure.pronamespace in ('public'::regnamespace, 'pgreprise'::regnamespace)
