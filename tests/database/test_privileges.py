@@ -136,6 +136,8 @@ EXPECTED = {
     "pgreprise.number_report": INTERNAL,
     "pgreprise.number_reform_impact": INTERNAL,
     "pgreprise.used_ids": INTERNAL,
+    "pgreprise.shard_problems": INTERNAL,
+    "pgreprise.shard_sequences_behind": INTERNAL,
     "pgreprise.check_shard": INTERNAL,
     "pgreprise.list_id_ranges": INTERNAL,
     "pgreprise.prepare_shard": INTERNAL,
