@@ -252,7 +252,7 @@ ROUTINES = (
     "number_all_acts",
     "refuse_leaving",
     "require_state",
-    "drop_frozen",
+    "end_freeze",
     "drop_kept",
     "freeze_logical_shard",
     "thaw_logical_shard",

@@ -152,7 +152,7 @@ EXPECTED = {
     "pgreprise.number_all_acts": INTERNAL,
     "pgreprise.refuse_leaving": INTERNAL,
     "pgreprise.require_state": INTERNAL,
-    "pgreprise.drop_frozen": INTERNAL,
+    "pgreprise.end_freeze": INTERNAL,
     "pgreprise.drop_kept": INTERNAL,
     "pgreprise.freeze_logical_shard": INTERNAL,
     "pgreprise.thaw_logical_shard": INTERNAL,

@@ -10,6 +10,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 <<own>>
 declare
+  trigger_name constant text := 'pgreprise_frozen_' || to_char(freeze_logical_shard.logical_shard, 'fm00');
   problem text;
   listed  record;
 begin
@@ -46,11 +47,20 @@ begin
 
   perform pgreprise.number_all_acts();
   for listed in
-    select known.table_name, known.shard from pgreprise.shard_tables() as known order by known.place
+    select known.table_name, known.shard, exists (
+        select from pg_trigger as earlier
+         where earlier.tgrelid = known.table_name::regclass and earlier.tgname = own.trigger_name
+      ) as has_trigger
+      from pgreprise.shard_tables() as known
+     order by known.place
   loop
-    execute format('create trigger pgreprise_frozen_%s before insert or update or delete on %s for each row '
-      'execute function pgreprise.refuse_leaving(%L, %L)', to_char(freeze_logical_shard.logical_shard, 'fm00'),
-      listed.table_name, listed.shard, freeze_logical_shard.logical_shard);
+    if listed.has_trigger then
+      execute format('alter table %s enable trigger %I', listed.table_name, trigger_name);
+    else
+      execute format('create trigger %I before insert or update or delete on %s for each row '
+        'execute function pgreprise.refuse_leaving(%L, %L)', trigger_name, listed.table_name, listed.shard,
+        freeze_logical_shard.logical_shard);
+    end if;
   end loop;
   update pgreprise.logical_shard as known
      set state = 'leaving', changed_at = now()

@@ -76,7 +76,7 @@ begin
          refused = batch.refused - gone.refused
     from jsonb_populate_recordset(null::pgreprise.rerun_batch, own.departure -> 'batches') as gone
    where batch.batch_id = gone.batch_id;
-  perform pgreprise.drop_frozen(leave_logical_shard.logical_shard);
+  perform pgreprise.end_freeze(leave_logical_shard.logical_shard);
   update pgreprise.logical_shard as known
      set state = 'left', changed_at = now()
    where known.logical_shard = leave_logical_shard.logical_shard;

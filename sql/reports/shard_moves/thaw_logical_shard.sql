@@ -7,7 +7,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if pgreprise.require_state(thaw_logical_shard.logical_shard, array['held', 'leaving'], 'stay') = 'leaving' then
-    perform pgreprise.drop_frozen(thaw_logical_shard.logical_shard);
+    perform pgreprise.end_freeze(thaw_logical_shard.logical_shard);
     update pgreprise.logical_shard as known
        set state = 'held', changed_at = now()
      where known.logical_shard = thaw_logical_shard.logical_shard;
