@@ -191,7 +191,9 @@ def test_two_callers_at_the_same_moment_create_one_row_of_the_right_logical_shar
     set_versions(dba)
     prepare(dba)
     callers = [connect() for _ in range(4)]
-    statement = "select (found.stored).id, found.created from get_or_create_simulation('us', 'us', 'geography', 9) as found"
+    statement = (
+        "select (found.stored).id, found.created from get_or_create_simulation('us', 'us', 'geography', 9) as found"
+    )
     found = at_once(4, lambda number: one(callers[number], statement))
     assert {row["id"] & 63 for row in found} == {US}
     assert len({row["id"] for row in found}) == 1
@@ -205,7 +207,8 @@ def test_two_callers_at_the_same_moment_create_one_row_of_the_right_logical_shar
         ("select create_rerun_batch('{\"ids\": [1]}')", "A batch is not finished."),
         (
             "create table public.note (report_id bigint constraint note_report references public.report_outputs)",
-            "Constraint note_report of public.note refers to public.report_outputs: its rows would not be moved with them.",
+            "Constraint note_report of public.note refers to public.report_outputs: its rows would not be moved with "
+            "them.",
         ),
     ],
 )
@@ -281,8 +284,9 @@ def test_a_row_with_an_id_that_the_sequence_has_not_given_is_told(dba: Connectio
 def test_a_shard_is_migrated_again_and_given_back_as_it_was_found(database: URL, dba: Connection) -> None:
     some_rows(dba)
     columns = (
-        "select table_name, column_name, is_identity, identity_generation, column_default from information_schema.columns"
-        " where table_schema = 'public' and table_name in ('simulations', 'report_outputs', 'reform_impact')"
+        "select table_name, column_name, is_identity, identity_generation, column_default"
+        " from information_schema.columns where table_schema = 'public'"
+        " and table_name in ('simulations', 'report_outputs', 'reform_impact')"
         " and column_name in ('id', 'reform_impact_id') order by 1"
     )
     dba.execute(
@@ -326,7 +330,8 @@ def test_the_doctor_of_a_shard_names_what_is_wrong(database: URL, dba: Connectio
         "1 row of public.simulations belongs to logical shard 33, which this server does not hold.",
         "Table public.report_outputs lacks the trigger pgreprise_assign_id, or it is disabled: new rows get no id.",
         "1 row of public.report_outputs belongs to logical shard 33, which this server does not hold.",
-        "1 row of public.reform_impact has an id that tells another logical shard than the population, for example 64007.",
+        "1 row of public.reform_impact has an id that tells another logical shard than the population, for example "
+        "64007.",
     ]
     for row in (found[0], found[2]):
         dba.execute(row["remedy"].encode())

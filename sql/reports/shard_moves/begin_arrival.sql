@@ -1,6 +1,7 @@
 -- begin_arrival(logical_shard, departure): what is done on the server to which a logical shard moves, before its rows
--- are copied, in the transaction that copies them: checks that both servers number alike and that none of its
--- rows is here. A copy that is kept from an earlier stay is dropped. departure is what shard_departure() says on the other server.
+-- are copied, in the transaction that copies them: checks that both servers number alike and that none of its rows is
+-- here. A copy that is kept from an earlier stay is dropped. departure is what shard_departure() says on the other
+-- server.
 -- Raises 55000 when something is in the way.
 create or replace function pgreprise.begin_arrival(logical_shard integer, departure jsonb)
 returns void

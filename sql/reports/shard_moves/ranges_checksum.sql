@@ -5,8 +5,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 begin atomic
-  select
-    md5(coalesce(string_agg(listed.words, ',' order by listed.words), '')) as checksum
+  select md5(coalesce(string_agg(listed.words, ',' order by listed.words), '')) as checksum
   from (
     select concat_ws(' ', known.kind, known.first_id, known.last_id, known.logical_shard) as words
     from pgreprise.shard_id_range as known
