@@ -16,6 +16,7 @@ from pyapi.embedded import Embedded
 __all__ = ["fill", "filled_database", "report_output"]
 
 _SMALL = "('{\"number\": ' || number || '}')::json"
+_REAL_OUTPUTS = 4
 _KEY_INDEXES = """
 select indexrelid::regclass::text, pg_get_indexdef(indexrelid)
   from pg_index
@@ -24,10 +25,11 @@ select indexrelid::regclass::text, pg_get_indexdef(indexrelid)
 """
 
 
-def filled_database(server: Embedded, name: str, reports: int, output_bytes: int) -> URL:
+def filled_database(server: Embedded, name: str, reports: int, output_bytes: int, *, is_real: bool = False) -> URL:
     """A new database of economy reports, each with two simulations and a cache row of its own.
 
     output_bytes: the size of each output, about.
+    is_real: whether they have the shape of real ones; else they are digits, which PostgreSQL cannot compress.
     """
     database = create_database(server, name)
     statements = (SCRIPTS / "fill.sql").read_text(encoding="utf-8")
@@ -35,6 +37,14 @@ def filled_database(server: Embedded, name: str, reports: int, output_bytes: int
         # Many rows: a call less for each.
         for end in (",", "\n"):
             statements = statements.replace(f"bench.output(number){end}", f"{_SMALL}{end}")
+    if is_real:
+        with connect(database) as connection:
+            connection.execute((SCRIPTS / "real_output.sql").read_text(encoding="utf-8").encode())
+            for number in range(_REAL_OUTPUTS):
+                row = (number, report_output(output_bytes, number))
+                connection.execute("insert into bench.real_output values (%s, %s::json)", row)
+        statements = statements.replace("create schema bench;\n", "")
+        statements = statements.replace("bench.output(number)", "bench.real_output(number)")
     fill(database, statements, {"reports": reports, "bytes": output_bytes})
     return database
 
