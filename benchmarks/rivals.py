@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy import URL, Engine, create_engine
 
 from benchmarks.data import fill, filled_database
-from benchmarks.harness import Bench, Figure, Spread, in_turn, ratios
+from benchmarks.harness import Bench, Figure, Measure, Spread, in_turn, ratios
 from benchmarks.pgbench import SCRIPTS, statements, transactions_per_second
 from benchmarks.proxy import delayed
 from benchmarks.queues import PROCRASTINATE, AbsentError
-from benchmarks.server import connect, create_database
+from benchmarks.rerun import PythonClient
+from benchmarks.server import Connection, connect, create_database
 
 __all__ = ["ApplicationClient", "run"]
 
@@ -77,13 +79,53 @@ def _each_alike(bench: Bench, clients: int, transactions: int) -> int:
 class _Reports:
     """The reports of a database, each of which is rerun once."""
 
-    def __init__(self) -> None:
-        self._next = 1
+    def __init__(self, first: int = 1) -> None:
+        self._next = first
 
     def take(self, count: int) -> int:
         """The first of so many that were not taken yet."""
         self._next += count
         return self._next - count
+
+
+def _processor_ms(connection: Connection, script: str, first: int, count: int) -> float:
+    """Milliseconds of a processor that the server takes for each of so many reports, of which none waits for the disk.
+
+    What else the machine does makes little difference to it, and what the client costs makes none.
+    """
+    client = PythonClient(connection, script)
+    before = _processor_ns(connection)
+    for number in range(first, first + count):
+        client.run({"id": number, "report": number})
+    return (_processor_ns(connection) - before) / count / 1e6
+
+
+def _processor_ns(connection: Connection) -> int:
+    """What Linux has counted of the server's process for this connection."""
+    return int(Path(f"/proc/{connection.info.backend_pid}/schedstat").read_text(encoding="ascii").split()[0])
+
+
+def _processor_times(bench: Bench, compared: Sequence[tuple[URL, str, _Reports]], count: int) -> list[list[float]]:
+    """The processor time of each script, in turn."""
+    connections = [_not_waiting(database) for database, _, _ in compared]
+
+    def measure(number: int) -> float:
+        _, script, taken = compared[number]
+        return _processor_ms(connections[number], script, taken.take(count), count)
+
+    measures: list[Measure] = [partial(measure, number) for number in range(len(compared))]
+    for once in measures:
+        once()
+    measured = in_turn(bench.rounds, *measures)
+    for connection in connections:
+        connection.close()
+    return measured
+
+
+def _not_waiting(database: URL) -> Connection:
+    connection = connect(database)
+    connection.execute("set synchronous_commit = off")
+    return connection
 
 
 # --- the reference application's own way ------------------------------------------------------
@@ -129,6 +171,21 @@ def _by_pgbench(bench: Bench) -> list[Figure]:
     return figures
 
 
+def _by_processor_time(bench: Bench) -> list[Figure]:
+    """What the statements cost the server, whoever sends them."""
+    count = 20 if bench.short else 500
+    reports = 3 * (bench.rounds + 1) * count
+    bench.progress(f"{reports:,} reports, by processor time")
+    database = filled_database(bench.server, "bench_rivals_processor", reports, 100)
+    taken = _Reports()
+    ours, *others = _processor_times(bench, [(database, script, taken) for script in _MEASURED], count)
+    return [
+        Figure("rivals", f"{name}: processor time of PostgreSQL against that of a rerun", ratios(values, ours),
+               note=f"{Spread.of(values).median:.2f} and {Spread.of(ours).median:.2f} ms")
+        for name, values in zip(_RIVALS, others, strict=True)
+    ]  # fmt: skip
+
+
 def _in_turn_from_python(rounds: int, database: URL, take: Callable[[int], int], count: int) -> list[list[float]]:
     clients = [ApplicationClient.of(database, script) for script in _MEASURED]
     try:
@@ -171,17 +228,24 @@ def _from_python(bench: Bench) -> list[Figure]:
 
 def _retries(bench: Bench) -> list[Figure]:
     """What failed is put back to be done: a household report with one simulation, and a job of procrastinate."""
+    each = 20 if bench.short else 500
     jobs = 1_000 if bench.short else 2 * bench.rounds * sum(TRANSACTIONS.values()) + WARM_UP
+    # Those behind, for processor time.
+    behind = (bench.rounds + 1) * each
     bench.progress(f"{jobs:,} failed reports, and as many failed jobs")
     try:
         theirs = PROCRASTINATE.database(
-            bench.server, "bench_rivals_procrastinate", ("claims/request", "rivals/procrastinate_fill"), 0, jobs
+            bench.server,
+            "bench_rivals_procrastinate",
+            ("claims/request", "rivals/procrastinate_fill"),
+            0,
+            jobs + behind,
         )
     except AbsentError as error:
         bench.progress(f"without procrastinate: {error}")
         return []
     ours = create_database(bench.server, "bench_rivals_failed")
-    fill(ours, (SCRIPTS / "rivals" / "failed_fill.sql").read_text(encoding="utf-8"), {"reports": jobs})
+    fill(ours, (SCRIPTS / "rivals" / "failed_fill.sql").read_text(encoding="utf-8"), {"reports": jobs + behind})
     taken = {ours: _Reports(), theirs: _Reports()}
 
     def measure(database: URL, script: str, clients: int, transactions: int, options: str = "") -> float:
@@ -213,13 +277,20 @@ def _retries(bench: Bench) -> list[Figure]:
                        ratios(reruns, retried),
                        note=f"{Spread.of(reruns).median:,.0f} and {Spread.of(retried).median:,.0f} a second")
             )  # fmt: skip
+    bench.progress("a retry of procrastinate, by processor time")
+    reruns, retried = _processor_times(bench, [(*one, _Reports(jobs + 1)) for one in compared], each)
+    figures.append(
+        Figure("rivals", "a failed job of procrastinate retried: processor time of PostgreSQL against that of a rerun",
+               ratios(retried, reruns),
+               note=f"{Spread.of(retried).median:.2f} and {Spread.of(reruns).median:.2f} ms")
+    )  # fmt: skip
     with connect(theirs) as connection:
         left = connection.execute("select count(*) from procrastinate_jobs where status = 'failed'").fetchone()
     assert left is not None
-    assert int(str(left[0])) == jobs - taken[theirs].take(0) + 1, "not each job was retried once"
+    assert int(str(left[0])) == jobs - (taken[theirs].take(0) - 1), "not each job was retried once"
     return figures
 
 
 def run(bench: Bench) -> list[Figure]:
     """All of it."""
-    return [*_by_pgbench(bench), *_from_python(bench), *_retries(bench)]
+    return [*_by_pgbench(bench), *_by_processor_time(bench), *_from_python(bench), *_retries(bench)]
