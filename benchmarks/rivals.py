@@ -134,10 +134,9 @@ def _not_waiting(database: URL) -> Connection:
 def _compared(where: str, measured: list[list[float]]) -> list[Figure]:
     ours, *others = measured
     return [
-        Figure("rivals", f"against {name}, {where}", ratios(ours, values),
-               note=f"{Spread.of(ours).median:,.0f} and {Spread.of(values).median:,.0f} a second")
+        Figure("rivals", f"against {name}, {where}", ratios(ours, values))
         for name, values in zip(_RIVALS, others, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _by_pgbench(bench: Bench) -> list[Figure]:
@@ -273,10 +272,12 @@ def _retries(bench: Bench) -> list[Figure]:
             )
             where = f"{clients} client{'s' if clients > 1 else ''}{title}"
             figures.append(
-                Figure("rivals", f"a failed report rerun against a failed job of procrastinate retried, {where}",
-                       ratios(reruns, retried),
-                       note=f"{Spread.of(reruns).median:,.0f} and {Spread.of(retried).median:,.0f} a second")
-            )  # fmt: skip
+                Figure(
+                    "rivals",
+                    f"a failed report rerun against a failed job of procrastinate retried, {where}",
+                    ratios(reruns, retried),
+                )
+            )
     bench.progress("a retry of procrastinate, by processor time")
     reruns, retried = _processor_times(bench, [(*one, _Reports(jobs + 1)) for one in compared], each)
     figures.append(
