@@ -49,16 +49,8 @@ begin atomic
     end as hint
   from (
     select
-      case
-        when report_defect.population_type_1 is null
-          or (report_defect.simulation_2_id is not null and report_defect.population_type_2 is null) then 'RR002'
-        when report_defect.simulation_2_id is not null
-          and report_defect.population_type_1 <> report_defect.population_type_2 then 'RR003'
-        when report_defect.population_type_1 not in ('household', 'geography') then 'RR004'
-        when report_defect.population_type_1 = 'household' then null
-        when coalesce(btrim(report_defect.year), '') = '' then 'RR005'
-        when report_defect.economy_impact_version is null then 'RR006'
-      end as errcode,
+      pgreprise.report_defect_code(report_defect.year, report_defect.population_type_1, report_defect.simulation_2_id,
+        report_defect.population_type_2, report_defect.economy_impact_version) as errcode,
       case
         when report_defect.population_type_1 is null then report_defect.simulation_1_id
         else report_defect.simulation_2_id

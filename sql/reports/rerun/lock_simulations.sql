@@ -1,0 +1,43 @@
+-- lock_simulations(country_id, simulation_1_id, simulation_2_id): locks the simulations that a report links, for a
+-- change, and returns what linked_simulations() says about them: in one statement, as they are under the locks.
+-- They are locked in id order, as everywhere, so that reports that share simulations cannot deadlock.
+create or replace function pgreprise.lock_simulations(
+  country_id text,
+  simulation_1_id bigint,
+  simulation_2_id bigint,
+  out population_type_1 text,
+  out population_type_2 text,
+  out region text,
+  out baseline_policy_id bigint,
+  out reform_policy_id bigint,
+  out simulation_ids bigint[]
+)
+returns record
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  select max(simulation.population_type::text) filter (where simulation.id = lock_simulations.simulation_1_id),
+      max(simulation.population_type::text) filter (where simulation.id = lock_simulations.simulation_2_id),
+      max(simulation.population_id::text) filter (where simulation.id = lock_simulations.simulation_1_id),
+      max(simulation.policy_id::bigint) filter (where simulation.id = lock_simulations.simulation_1_id),
+      max(simulation.policy_id::bigint) filter (where simulation.id = lock_simulations.simulation_2_id)
+    into population_type_1, population_type_2, region, baseline_policy_id, reform_policy_id
+    from (
+      select linked.id, linked.population_type, linked.population_id, linked.policy_id
+        from public.simulations as linked
+       where linked.id = any (array[lock_simulations.simulation_1_id, lock_simulations.simulation_2_id])
+         and linked.country_id = lock_simulations.country_id
+       order by linked.id
+         for no key update
+    ) as simulation;
+
+  simulation_ids := array_remove(array[
+    lock_simulations.simulation_1_id,
+    nullif(lock_simulations.simulation_2_id, lock_simulations.simulation_1_id)
+  ], null);
+end;
+$$;
+
+comment on function pgreprise.lock_simulations(text, bigint, bigint) is
+'Locks the simulations that a report links, and returns their population types, region and policies.';
