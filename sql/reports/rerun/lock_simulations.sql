@@ -16,21 +16,27 @@ returns record
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  locked record;
 begin
-  select max(simulation.population_type::text) filter (where simulation.id = lock_simulations.simulation_1_id),
-      max(simulation.population_type::text) filter (where simulation.id = lock_simulations.simulation_2_id),
-      max(simulation.population_id::text) filter (where simulation.id = lock_simulations.simulation_1_id),
-      max(simulation.policy_id::bigint) filter (where simulation.id = lock_simulations.simulation_1_id),
-      max(simulation.policy_id::bigint) filter (where simulation.id = lock_simulations.simulation_2_id)
-    into population_type_1, population_type_2, region, baseline_policy_id, reform_policy_id
-    from (
-      select linked.id, linked.population_type, linked.population_id, linked.policy_id
-        from public.simulations as linked
-       where linked.id = any (array[lock_simulations.simulation_1_id, lock_simulations.simulation_2_id])
-         and linked.country_id = lock_simulations.country_id
-       order by linked.id
-         for no key update
-    ) as simulation;
+  for locked in
+    select simulation.id, simulation.population_type, simulation.population_id, simulation.policy_id
+      from public.simulations as simulation
+     where simulation.id = any (array[lock_simulations.simulation_1_id, lock_simulations.simulation_2_id])
+       and simulation.country_id = lock_simulations.country_id
+     order by simulation.id
+       for no key update
+  loop
+    if locked.id = simulation_1_id then
+      population_type_1 := locked.population_type;
+      region := locked.population_id;
+      baseline_policy_id := locked.policy_id;
+    end if;
+    if locked.id = simulation_2_id then
+      population_type_2 := locked.population_type;
+      reform_policy_id := locked.policy_id;
+    end if;
+  end loop;
 
   simulation_ids := array_remove(array[
     lock_simulations.simulation_1_id,
