@@ -34,7 +34,7 @@ ROUTINES = (
     "report_defect",
     "economy_cache_key",
     "linked_simulations",
-    "lock_simulations",
+    "lock_linked_simulations",
     "linked_reports",
     "needed_rows",
     "raise_report_wait",

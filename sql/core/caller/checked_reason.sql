@@ -1,12 +1,10 @@
 -- checked_reason(reason): the reason that somebody gives for an act, without white space around it; null where there is
 -- none.
--- It is strict: for a null it is not called at all.
 -- Raises RR016 when it is longer than 1,000 characters.
 create or replace function pgreprise.checked_reason(reason text)
 returns text
 language plpgsql
 immutable
-strict
 set search_path = pg_catalog, pg_temp
 as $$
 declare

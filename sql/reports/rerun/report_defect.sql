@@ -1,6 +1,6 @@
 -- report_defect(values of a report and its simulations): the reason why such a report cannot be rerun; no row when it
--- can be. This is the only place that says what a linkage defect is: the single rerun, the creation of a report, the
--- batches and the audit ask it.
+-- can be. report_defect_code() says which it is, and this has the words for it: the single rerun, the creation of a
+-- report, the batches and the audit ask it.
 -- A null population type means that the simulation does not exist in the report's country. A null report_id means a
 -- report that is about to be created.
 -- Returns the first of RR002, RR003, RR004, RR005, RR006 that applies. The caller raises it or lists it.

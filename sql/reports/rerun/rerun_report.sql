@@ -59,7 +59,6 @@ declare
   was_seen         jsonb;
   seen_runs        jsonb;
 begin
-  -- The country is checked below, where it is read.
   perform pgreprise.enter('reports:rerun');
 
   select report.id, report.country_id, report.year, report.simulation_1_id, report.simulation_2_id,
@@ -87,7 +86,7 @@ begin
     end if;
   end if;
 
-  linked := pgreprise.lock_simulations(target.country_id, target.simulation_1_id, target.simulation_2_id);
+  linked := pgreprise.lock_linked_simulations(target.country_id, target.simulation_1_id, target.simulation_2_id);
 
   select setting.archive_outputs, setting.has_run_tables, setting.notify_workers, country.country_id,
       country.economy_impact_version, country.package_version,
@@ -98,6 +97,10 @@ begin
     into settings
     from pgreprise.setting as setting
     left join pgreprise.country as country on country.country_id = own.target.country_id;
+  -- What enter() does where it is given a country; here the country is read anyway.
+  if settings.country_id is null and rerun_report.country_id is not null then
+    perform pgreprise.require_country(rerun_report.country_id);
+  end if;
 
   if pgreprise.report_defect_code(target.year, linked.population_type_1, target.simulation_2_id,
     linked.population_type_2, settings.economy_impact_version) is not null
@@ -166,7 +169,7 @@ begin
      linked.simulation_ids, simulation_runs, removed_ids, rerun_id, cache_scopes,
      pgreprise.same_key_reports(target.id, target.country_id, target.simulation_1_id, target.simulation_2_id,
        target.year, settings.report_version), rerun_report.idempotency_key, settings.archive_outputs,
-     pgreprise.checked_reason(rerun_report.reason))
+     case when rerun_report.reason is not null then pgreprise.checked_reason(rerun_report.reason) end)
   returning pgreprise.rerun_result(act) into result;
   if settings.notify_workers then
     perform pgreprise.notify_workers();
