@@ -1,8 +1,11 @@
-"""The data of the benchmarks, made by set-based SQL."""
+"""The data of the benchmarks: rows, made by set-based SQL, and outputs in the shape of real ones."""
 
 from __future__ import annotations
 
+import json
+import random
 from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import URL
 
@@ -10,7 +13,7 @@ from benchmarks.pgbench import SCRIPTS
 from benchmarks.server import connect, create_database
 from pyapi.embedded import Embedded
 
-__all__ = ["fill", "filled_database"]
+__all__ = ["fill", "filled_database", "report_output"]
 
 _SMALL = "('{\"number\": ' || number || '}')::json"
 _KEY_INDEXES = """
@@ -51,3 +54,47 @@ def fill(database: URL, statements: str, values: Mapping[str, int | str]) -> Non
             connection.execute(str(definition).encode())
         connection.execute("vacuum analyze")
         connection.execute("checkpoint")
+
+
+def _impact(numbers: random.Random) -> dict[str, Any]:
+    """What a reform does to all households: amounts and shares, as floating point computes them."""
+    average = {str(decile): round(numbers.gauss(0, 400), 4) for decile in range(1, 11)}
+    return {
+        "budget": {
+            "baseline_net_income": numbers.uniform(1e9, 4e12),
+            "benefit_spending_impact": numbers.gauss(0, 4e9),
+            "budgetary_impact": numbers.gauss(0, 4e10),
+            "households": float(numbers.randrange(10**5, 10**8)),
+        },
+        "decile": {"average": average, "relative": {decile: value / 5e4 for decile, value in average.items()}},
+        "inequality": {"gini": {"baseline": numbers.uniform(0.3, 0.5), "reform": numbers.uniform(0.3, 0.5)}},
+    }
+
+
+def _area(number: int, numbers: random.Random) -> dict[str, Any]:
+    """What it does to those of one area."""
+    income = round(numbers.gauss(0, 400), 4)
+    poverty = numbers.uniform(0.05, 0.2)
+    return {
+        "area": f"district {number}",
+        "income": {"average": income, "relative": income / 5e4},
+        "poverty": {"baseline": poverty, "reform": poverty * numbers.uniform(0.9, 1.1)},
+    }
+
+
+def report_output(size_bytes: int, seed: int = 0) -> str:
+    """The output of an economy report as JSON text: labels that come again and again, and numbers that do not.
+
+    It has at most ``size_bytes`` bytes, of at least 1,000, and as many of them as whole areas fill. Each seed gives
+    other numbers.
+    """
+    numbers = random.Random(seed)
+    head, tail = json.dumps(_impact(numbers))[:-1] + ', "areas": [', "]}"
+    areas: list[str] = []
+    left = size_bytes - len(head) - len(tail)
+    while True:
+        area = json.dumps(_area(len(areas) + 1, numbers))
+        left -= len(area) + len(", ")
+        if left < 0:
+            return head + ", ".join(areas) + tail
+        areas.append(area)
