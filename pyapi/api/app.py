@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
+import orjson
 from flask import Flask, Response, request
 from flask.json.provider import DefaultJSONProvider
 from sqlalchemy import Engine
@@ -50,6 +51,24 @@ class _Json(DefaultJSONProvider):
     sort_keys = False
     default = staticmethod(_json)
 
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        """The reply with a value as JSON in UTF-8, which is written once: outputs are large."""
+        value = self._prepare_response_obj(args, kwargs)
+        try:
+            body = orjson.dumps(value, default=_json, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:
+            # An integer of more than 64 bits, or what an error tells of text that is not Unicode.
+            body = f"{self.dumps(value, separators=(',', ':'))}\n".encode()
+        return self._app.response_class(body, mimetype=self.mimetype)
+
+
+class _Application(Flask):
+    """Flask, without a look at each function, for each request, whether it is a coroutine: none is."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself."""
+        return func
+
 
 def _forbid_sniffing(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -88,7 +107,7 @@ def create_app(
         raise ValueError("Without authentication every web page could act as the local operator.")
     if authentication is None and proxies:
         raise ValueError("Without authentication everybody who reaches the proxy could act as the local operator.")
-    app = Flask(__name__, static_folder=None)
+    app = _Application(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
     # Flask's own replies to OPTIONS would not have the envelope.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False

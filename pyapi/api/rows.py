@@ -27,7 +27,7 @@ def _output_text(value: object) -> object:
     if value is None:
         return None
     text = value if isinstance(value, str) else json_text(value)
-    if _NUL_ESCAPE.search(text):
+    if "\\u0000" in text and _NUL_ESCAPE.search(text):
         raise PydanticCustomError("nul", "JSON text must not contain the escape \\u0000")
     return text
 
