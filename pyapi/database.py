@@ -82,7 +82,8 @@ class _Statement(NamedTuple):
 
 # Without a type psycopg sends an integer as int2, int4 or numeric, by its size, and no routine is found. A statement
 # that the session has prepared would be prepared again for each of them.
-_NUMBER, _NUMBERS, _OTHER = "::bigint", "::bigint[]", ""
+_LEAST, _MOST = -(2**63), 2**63 - 1
+_NUMBER, _NUMBERS, _TEXTS, _OTHER = "::bigint", "::bigint[]", "::text[]", ""
 
 
 def _kind(value: object) -> str:
@@ -91,6 +92,8 @@ def _kind(value: object) -> str:
             return _OTHER
         case int():
             return _NUMBER
+        case [str(), *_]:
+            return _TEXTS
         case list():
             return _NUMBERS
         case _:
@@ -141,7 +144,11 @@ def _asked(
         brought = (claims, *request)
     statement = _statement(routine, columns, tuple(arguments), kinds, len(brought))
     return statement.text, [
-        *(Int8(value) if kind is _NUMBER else value for value, kind in zip(values, kinds, strict=True)),
+        # A larger one goes as numeric, and PostgreSQL says what is wrong with it.
+        *(
+            Int8(value) if kind is _NUMBER and _LEAST <= value <= _MOST else value
+            for value, kind in zip(values, kinds, strict=True)
+        ),
         *brought,
     ]
 

@@ -17,6 +17,7 @@ from pyapi.api.background import BACKGROUND, Background
 from pyapi.api.browsers import ANY_ORIGIN, register_browsers
 from pyapi.api.carbon import carbon
 from pyapi.api.claims import claims
+from pyapi.api.compression import register_compression
 from pyapi.api.context import register_context
 from pyapi.api.documentation import documentation
 from pyapi.api.errors import register_error_handlers
@@ -59,7 +60,7 @@ class _Json(DefaultJSONProvider):
         except TypeError:
             # An integer of more than 64 bits, or what an error tells of text that is not Unicode.
             body = f"{self.dumps(value, separators=(',', ':'))}\n".encode()
-        return self._app.response_class(body, mimetype=self.mimetype)
+        return Response(body, mimetype=self.mimetype)
 
 
 class _Application(Flask):
@@ -131,6 +132,7 @@ def create_app(
         register_metrics(app, engine, metrics_token)
     register_replica(app, replica)
     register_browsers(app, origins)
+    register_compression(app)
     register_authentication(app, authentication, origins)
     app.before_request(refuse_other_spellings)
     app.before_request(_refuse_long_bodies)

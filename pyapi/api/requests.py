@@ -38,6 +38,7 @@ __all__ = [
     "body",
     "call",
     "call_procedure",
+    "call_tagged",
     "caller",
     "failure",
     "json_text",
@@ -76,8 +77,11 @@ _UNKNOWN_COUNTRY = "RR008"
 _NUMBER = re.compile(rf"-?{NUMBER}")
 # An even number of backslashes before it means that the escape is not itself escaped.
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_TAG = re.compile(r"[0-9a-f]{32}")
+_ANY_TAG = "*"
+_TAGS_READ = 100
 # Escapes of NUL and of a colon.
-_COUNTED_ESCAPES = (b"\\u0000", b"\\u003a", b"\\u003A")
+_COUNTED_ESCAPE = re.compile(rb"\\u00(?:00|3[aA])")
 
 
 def act_as(claims: str | None) -> None:
@@ -148,13 +152,36 @@ def success(message: str | None, result: object, status: int = HTTPStatus.OK) ->
     return jsonify(status="ok", message=message, result=result), status
 
 
-def tagged(reply: Reply) -> Reply:
-    """A reply with a strong ETag; 304 without a body where the caller has this very reply already."""
-    response, status = reply
-    response.add_etag()
-    tag, _ = response.get_etag()
-    if tag is not None and request.if_none_match.contains_weak(tag):
-        return response, HTTPStatus.NOT_MODIFIED
+def call_tagged(routine: str, **arguments: Any) -> tuple[dict[str, Any] | None, str]:
+    """The row of a function that has a tag, and its ETag; no row where the caller has it, so that 304 is the reply.
+
+    The database makes the tags, and reads no output where If-None-Match has that of the row.
+    """
+    known = _known_tags()
+    [row] = call(routine, known_tags=known, **arguments)
+    tag = row.pop("tag")
+    return None if known is not None and (tag in known or _ANY_TAG in known) else row, tag
+
+
+def _known_tags() -> list[str] | None:
+    """The tags of the header If-None-Match, weak or strong; None where none of them may be one of ours."""
+    if "HTTP_IF_NONE_MATCH" not in request.environ:
+        return None
+    sent = request.if_none_match
+    if sent.star_tag:
+        return [_ANY_TAG]
+    return [tag for tag in sent.as_set(include_weak=True) if _TAG.fullmatch(tag)][:_TAGS_READ] or None
+
+
+def tagged(message: str | None, row: dict[str, Any] | None, tag: str) -> Reply:
+    """The reply with a row of ``call_tagged``: 304 without a body where there is none.
+
+    The ETag is weak: it tells of the row, and the row may be written in other bytes, or compressed.
+    """
+    response, status = (
+        (Response(mimetype="application/json"), HTTPStatus.NOT_MODIFIED) if row is None else success(message, row)
+    )
+    response.set_etag(tag, weak=True)
     return response, status
 
 
@@ -268,7 +295,7 @@ def _read_once(model: type[Model], data: bytes) -> Model | None:
     A body may be large, so nothing of it is looked at one by one: each step is one call of compiled code.
     """
     # An escaped colon would not be counted below; NUL is refused.
-    if b"\\u00" in data and any(escape in data for escape in _COUNTED_ESCAPES):
+    if _COUNTED_ESCAPE.search(data):
         return None
     try:
         sent = from_json(data, allow_inf_nan=False)
