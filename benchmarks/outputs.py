@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-
 from benchmarks.data import filled_database, report_output
 from benchmarks.harness import Bench, Figure, Spread, ratios
 from benchmarks.http import CLIENTS, SECONDS, SERVERS, Server, load, running

@@ -67,7 +67,8 @@ begin
       ) as newer on not good.is_current
      cross join lateral (
        select good.api_version <> country.report_output_version as is_stale,
-           md5(concat(good.tag, good.api_version <> country.report_output_version, newer)) as tag
+           md5(concat_ws(' ', good.tag, (good.api_version <> country.report_output_version)::text,
+             hash_record_extended(newer, 0))) as tag
      ) as shown;
 end;
 $$;

@@ -1,7 +1,8 @@
 -- stored_report(report_id, country_id, known_tags): the row of a report as the routines return it, of that country
 -- where one is given; no row when there is none. All routines that return a report read it here. Where the caller has
 -- the row already, which is_known_tag() tells, its output is null, and is not read from disk.
--- The tag is that of the version of the row, which each write changes, and of what stands in other tables.
+-- The tag is that of the version of the row, which each write changes, and of what stands in other tables; as hashes,
+-- because the text of a time depends on settings.
 -- The application's table may lack some columns, today or until its next migration. A name without a table binds to
 -- the innermost row that has a column of this name: to that of "present", which has the table's columns, or else to
 -- "absent", where all of them are null. So the statement is the same for every age of the table, and needs no look
@@ -42,7 +43,8 @@ begin
         host.latest_successful_run_id) as shown on true
      cross join lateral pgreprise.run_times('report', report.id, report.run_sequence) as times
      cross join lateral (
-       select md5(concat(report.xmin, report.ctid, shown, times)) as tag
+       select md5(concat_ws(' ', report.xmin, report.ctid, hash_record_extended(shown, 0),
+           hash_record_extended(times, 0))) as tag
      ) as tagged
      where report.id = stored_report.report_id
        and (stored_report.country_id is null or report.country_id = stored_report.country_id);
