@@ -23,7 +23,7 @@ from pyapi.embedded import embedded
 from pyapi.schema import migrate
 from pyapi.settings import Settings
 from tests.support import legacy
-from tests.support.databases import FAST, Connect, Connection, engine, folder_of_a_server, janitor
+from tests.support.databases import FAST, Connect, Connection, engine, folder_of_a_server, janitor, rows
 from tests.support.databases import connect as connect_to
 from tests.support.ports import unused_port
 
@@ -87,6 +87,9 @@ def template(server: URL, worker: str) -> Iterator[str]:
     name = f"pgreprise_template_{worker}_{os.getpid()}"
     with janitor(server, name, as_template=True):
         migrate.upgrade(engine(server.set(database=name)))
+        if os.environ.get("PGREPRISE_TEST_SHARD"):
+            # Every database of the tests is then a shard that holds all logical shards.
+            rows(server.set(database=name), "select pgreprise.prepare_shard()")
         yield name
 
 

@@ -47,6 +47,7 @@ TABLES = (
     "shard_numbering",
     "logical_shard",
     "shard_id_range",
+    "shard_default",
 )
 
 

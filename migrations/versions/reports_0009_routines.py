@@ -30,12 +30,26 @@ ROUTINES = (
     "require_country",
     "raise_not_found",
     "raise_version_unknown",
-    "report_defect",
     "population_region",
     "population_shard",
     "id_shard",
     "claim_shard",
     "raise_shard_elsewhere",
+    "is_shard",
+    "next_shard_id",
+    "new_act_id",
+    "new_batch_id",
+    "marked_uuid",
+    "new_claim_id",
+    "lie_apart",
+    "report_defect",
+    "number_simulation",
+    "number_report",
+    "number_reform_impact",
+    "used_ids",
+    "check_shard",
+    "list_id_ranges",
+    "prepare_shard",
     "act_for",
     "shard_refusal",
     "answered_routines",
@@ -235,6 +249,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.run_sql("reports/return_numbering")
     for name in reversed(ROUTINES):
         op.drop_routine(f"reports/{name}", version=1)
     for name in reversed(TYPES):

@@ -38,7 +38,7 @@ declare
   linked        pgreprise.linked_report[];
 begin
   perform pgreprise.enter('reports:rerun');
-  made_id := nextval('pgreprise.rerun_batch_batch_id_seq');
+  made_id := pgreprise.new_batch_id();
 
   if create_rerun_batch.idempotency_key is not null then
     used_id := pgreprise.use_idempotency_key(create_rerun_batch.idempotency_key, 'rerun_batch', null, made_id);

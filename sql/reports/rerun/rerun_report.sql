@@ -70,7 +70,7 @@ begin
     perform pgreprise.raise_not_found('report', rerun_report.report_id, rerun_report.country_id);
   end if;
 
-  rerun_id := nextval('pgreprise.rerun_rerun_id_seq');
+  rerun_id := pgreprise.new_act_id(pgreprise.id_shard('report', target.id));
   if rerun_report.idempotency_key is not null then
     used_id := pgreprise.use_idempotency_key(rerun_report.idempotency_key, 'rerun', target.id, rerun_id);
     if used_id is not null then

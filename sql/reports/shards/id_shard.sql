@@ -1,5 +1,5 @@
 -- id_shard(kind, id): the logical shard of a row, by its id; null where the database is no shard, or where the id is
--- older than that and no row had it. kind is report, simulation, reform_impact or rerun.
+-- null. kind is report, simulation, reform_impact or rerun.
 create or replace function pgreprise.id_shard(kind text, id bigint)
 returns integer
 language plpgsql
@@ -9,14 +9,11 @@ as $$
 declare
   first_id constant bigint := (select numbering.first_id from pgreprise.shard_numbering as numbering);
 begin
-  if first_id is null then
-    return null;
-  end if;
-  if id_shard.id >= first_id then
-    return id_shard.id & 63;
+  if first_id is null or id_shard.id >= first_id then
+    return case when first_id is not null then id_shard.id & 63 end;
   end if;
   return (
-    select case when id_shard.id <= range.last_id then range.logical_shard end
+    select range.logical_shard
       from pgreprise.shard_id_range as range
      where range.kind = id_shard.kind and range.first_id <= id_shard.id
      order by range.first_id desc

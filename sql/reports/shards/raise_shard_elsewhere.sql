@@ -1,5 +1,5 @@
--- raise_shard_elsewhere(logical_shard): the error of a call, or of a row, whose logical shard this server does not hold,
--- or is just giving to another one.
+-- raise_shard_elsewhere(logical_shard): the error of a call, or of a row, whose logical shard this server does not
+-- hold, or is just giving to another one.
 -- Raises RR034.
 create or replace function pgreprise.raise_shard_elsewhere(logical_shard integer)
 returns void
@@ -17,6 +17,7 @@ begin
   raise exception using
     errcode = 'RR034',
     message = case
+      when raise_shard_elsewhere.logical_shard is null then 'This server holds no logical shard. Nothing was changed.'
       when state = 'leaving' then format('Logical shard %s is being moved to another server. Nothing was changed.',
         raise_shard_elsewhere.logical_shard)
       else format('Logical shard %s is not on this server. Nothing was changed.', raise_shard_elsewhere.logical_shard)

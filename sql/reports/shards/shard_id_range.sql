@@ -1,5 +1,6 @@
 -- shard_id_range: in which logical shard the rows are that had their ids before the database became a shard. Ids of one
--- kind that follow each other and lie in one logical shard are one range. Ids of rows that do not exist may be in it.
+-- kind that follow each other and lie in one logical shard are one range, which lasts until the next begins: every id
+-- of before is in one, also of a row that does not exist. All servers have the same ranges.
 create table pgreprise.shard_id_range (
   kind text not null,
   first_id bigint not null,
