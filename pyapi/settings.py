@@ -68,6 +68,24 @@ def _database(name: str, text: str | None) -> URL | None:
     return None if text is None else database_url(text, name)
 
 
+_SERVER_NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
+
+
+def _shards(text: str | None) -> dict[str, URL]:
+    """The URLs of servers by their names. Raises ValueError, without any part that may be a password."""
+    shards: dict[str, URL] = {}
+    for part in (text or "").split():
+        name, sign, url = part.partition("=")
+        if not sign or _SERVER_NAME.fullmatch(name) is None or name in shards:
+            raise ValueError(
+                "PGREPRISE_SHARDS lists servers as name=URL, with blanks between them, each name once: "
+                '"a=postgresql://user@host1/reports b=postgresql://user@host2/reports". A name has small letters, '
+                "digits, - and _."
+            )
+        shards[name] = database_url(url, f"PGREPRISE_SHARDS, server {name}")
+    return shards
+
+
 def _is_pooled(text: str | None) -> bool | None:
     match text:
         case None:
@@ -274,6 +292,7 @@ class Settings:
     PGREPRISE_CONSOLE_USER_HEADER: the header in which a proxy that authenticates names who uses the console.
     PGREPRISE_CONSOLE_CLAIMS: what those may do, as the claims of a token without sub; reading, by default.
     PGREPRISE_CONSOLE_PROXY: the addresses or networks from which that header is believed; this machine, by default.
+    PGREPRISE_SHARDS: the names and URLs of the servers that hold logical shards, for commands that go to them.
     SCRIPT_NAME: the path below which the API serves, by the name that WSGI servers have for it.
     """
 
@@ -301,6 +320,7 @@ class Settings:
     console_user_header: str | None = None
     console_claims: dict[str, Any] = field(default_factory=dict)
     console_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    shards: dict[str, URL] = field(default_factory=dict)
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -382,6 +402,7 @@ class Settings:
             console_claims=_user_claims(environ.get("PGREPRISE_CONSOLE_CLAIMS")),
             console_proxies=_networks(environ.get("PGREPRISE_CONSOLE_PROXY")),
             prefix=_prefix(os.environ.get("SCRIPT_NAME")),
+            shards=_shards(environ.get("PGREPRISE_SHARDS")),
             cors_origins=_origins(
                 environ.get("PGREPRISE_CORS_ORIGINS") or "",
                 has_key=not secret is key_file is None,

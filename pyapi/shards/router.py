@@ -103,5 +103,3 @@ def router_sql(shard: Connection, connections: Mapping[int, str], login: str) ->
         "commit;\n",
     ]
     return "\n".join(parts)
-
-

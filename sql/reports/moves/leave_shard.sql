@@ -36,7 +36,7 @@ begin
   perform set_config('pgreprise.leaving_shard', leave_shard.logical_shard::text, true);
   for listed in
     select stored.table_name, stored.shard_expression from pgreprise.shard_tables() as stored
-     order by stored.position desc
+     order by stored.place desc
   loop
     kept := pgreprise.kept_table(listed.table_name, leave_shard.logical_shard);
     execute format('create table %s (like %s)', kept, listed.table_name);

@@ -34,7 +34,7 @@ begin
           (select string_agg(quote_ident(named.name), ', ' order by named.position)
              from unnest(listed.columns) with ordinality as named(name, position)))
       from pgreprise.shard_tables() as listed
-     order by listed.position;
+     order by listed.place;
 end;
 $$;
 

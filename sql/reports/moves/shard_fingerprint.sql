@@ -22,7 +22,7 @@ begin
                where (stored.table_name, named.name) <> ('pgreprise.rerun', 'feed_position')
                order by named.position) as columns
       from pgreprise.shard_tables() as stored
-     order by stored.position
+     order by stored.place
   loop
     return query execute format(
       'select %L, count(*), coalesce(sum((''x'' || left(md5(row(%s)::text), 15))::bit(60)::bigint::numeric), 0)::text '

@@ -5,7 +5,7 @@
 -- The application's own tables of runs are among them where reruns write them.
 create or replace function pgreprise.shard_tables()
 returns table (
-  position bigint, table_name text, kind text, id_column text, shard_expression text, columns text[], types text[]
+  place bigint, table_name text, kind text, id_column text, shard_expression text, columns text[], types text[]
 )
 language plpgsql
 stable
@@ -13,7 +13,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-    select listed.position, listed.table_name, listed.kind, listed.id_column,
+    select listed.place, listed.table_name, listed.kind, listed.id_column,
         case
           when listed.expression is not null then listed.expression
           when listed.kind is null then format('pgreprise.id_shard(moved.row_kind, moved.%I)', listed.id_column)
@@ -48,7 +48,7 @@ begin
           'case when moved.kind in (''rerun'', ''undo'', ''cancel_run'', ''release_run'') '
           || 'then pgreprise.id_shard(''rerun'', moved.made_id) end'
         ]
-      ) with ordinality as listed(table_name, kind, id_column, expression, position)
+      ) with ordinality as listed(table_name, kind, id_column, expression, place)
      cross join lateral (
        select array_agg(attribute.attname::text order by attribute.attname) as columns,
            array_agg(format_type(attribute.atttypid, attribute.atttypmod) order by attribute.attname) as types
@@ -58,7 +58,7 @@ begin
      ) as stored
      where listed.table_name not in ('public.report_output_runs', 'public.simulation_runs')
         or (select setting.has_run_tables from pgreprise.setting as setting)
-     order by listed.position;
+     order by listed.place;
 end;
 $$;
 
