@@ -1,9 +1,9 @@
--- keep_feed_position(reader, feed_position, handled, shard): keeps how far a reader of rerun_feed() is, and adds what it has
--- handled since. A position never goes back: where two processes read under one name, the larger one stays.
+-- keep_feed_position(reader, feed_position, handled, shard): keeps how far a reader of rerun_feed() is, and adds what
+-- it has handled since. A position never goes back: where two processes read under one name, the larger one stays.
 -- Returns the position that is kept. A reader keeps it after its work, so that a crash in between repeats the work.
 -- shard is null here; see rerun_feed.
--- Raises RR016 for a reader without a name, a shard that is named, and a position that the feed has not given, RR017 when the caller's token
--- may not.
+-- Raises RR016 for a reader without a name, a shard that is named, and a position that the feed has not given, RR017
+-- when the caller's token may not.
 create or replace function public.keep_feed_position(
   reader text, feed_position bigint, handled bigint default 0, shard text default null
 )

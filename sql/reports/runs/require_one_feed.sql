@@ -1,4 +1,5 @@
--- require_one_feed(shard): refuses the name of a server, where there is one feed and not one for each of several servers.
+-- require_one_feed(shard): refuses the name of a server, where there is one feed and not one for each of several
+-- servers.
 -- Raises RR016.
 create or replace function pgreprise.require_one_feed(shard text)
 returns void

@@ -1,15 +1,15 @@
--- rerun_feed(after, max_rows, shard): the acts of pgreprise.rerun after a position, oldest first. Workers read here what has
--- become pending. A reader that keeps the position of its last row sees every act exactly once.
--- An act gets its position when the feed is read and the act has committed. Its id would not do: an act gets its id
--- when it begins, and readers that have already read a larger id would never see an act that commits late.
--- An act that somebody is undoing or purging at the moment comes later, when that has ended: no reader waits for it.
--- Read the feed in a transaction of its own, and keep the position after that has committed.
--- kind is rerun, reset_report, reset_simulation, delete_reform_impacts, undo, cancel_run or release_run.
--- simulation_ids are the simulations of
--- which the act started a new run. undone tells whether an undo has undone the act.
--- cache_scopes are the scopes of the economy cache that the act emptied (cache_scope), for caches outside the database.
--- shard names the server whose feed it is, where there are several, behind a router; here it is null.
--- Raises RR016 when max_rows is not between 1 and 10000 or a shard is named, RR017 when the caller's token may not read.
+-- rerun_feed(after, max_rows, shard): the acts of pgreprise.rerun after a position, oldest first. Workers read here
+-- what has become pending. A reader that keeps the position of its last row sees every act exactly once. An act gets
+-- its position when the feed is read and the act has committed. Its id would not do: an act gets its id when it begins,
+-- and readers that have already read a larger id would never see an act that commits late. An act that somebody is
+-- undoing or purging at the moment comes later, when that has ended: no reader waits for it. Read the feed in a
+-- transaction of its own, and keep the position after that has committed. kind is rerun, reset_report,
+-- reset_simulation, delete_reform_impacts, undo, cancel_run or release_run. simulation_ids are the simulations of which
+-- the act started a new run. undone tells whether an undo has undone the act. cache_scopes are the scopes of the
+-- economy cache that the act emptied (cache_scope), for caches outside the database. shard names the server whose feed
+-- it is, where there are several, behind a router; here it is null.
+-- Raises RR016 when max_rows is not between 1 and 10000 or a shard is named, RR017 when the caller's token may not
+-- read.
 create or replace function public.rerun_feed(
   after bigint default 0, max_rows integer default 100, shard text default null
 )

@@ -1,5 +1,5 @@
--- act_for(caller): the rest of the transaction acts for the caller of a router. caller is what pgreprise.caller() of the
--- router has made: {"claims": the claims of a token or null, "session_role", "role_setting", "is_operator",
+-- act_for(caller): the rest of the transaction acts for the caller of a router. caller is what pgreprise.caller() of
+-- the router has made: {"claims": the claims of a token or null, "session_role", "role_setting", "is_operator",
 -- "request_id", "client_address", "lock_timeout", "logical_shard"; for create_rerun_batch "batch_id" and
 -- "listed_elsewhere"}. Only a router may say so: the functions of schema pgreprise_shard, which call this, may be
 -- executed by members of pgreprise_router alone.

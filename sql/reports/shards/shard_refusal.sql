@@ -1,6 +1,6 @@
--- shard_refusal(...): an error as a row of an answer. A router gets each error of a shard so: one that is raised would end
--- the router's connection, and would come with other words around it. of_host is there where a trigger or constraint of
--- the application says it.
+-- shard_refusal(...): an error as a row of an answer. A router gets each error of a shard so: one that is raised would
+-- end the router's connection, and would come with other words around it. of_host is there where a trigger or
+-- constraint of the application says it.
 create or replace function pgreprise.shard_refusal(
   code text, message text, detail text, hint text, schema_name text, table_name text, column_name text,
   type_name text, constraint_name text, context text

@@ -1,6 +1,7 @@
--- create_rerun_batch(...): as on a server, over all of them. The batch has one id everywhere, which the server of logical
--- shard 0 gives; a server that has none of its reports has none of it. Each server is asked first what it would do, and
--- nothing is created unless all have said so. Where one fails afterwards, the parts that were created are cancelled.
+-- create_rerun_batch(...): as on a server, over all of them. The batch has one id everywhere, which the server of
+-- logical shard 0 gives; a server that has none of its reports has none of it. Each server is asked first what it would
+-- do, and nothing is created unless all have said so. Where one fails afterwards, the parts that were created are
+-- cancelled.
 -- Raises what it raises there, RR035 when a server cannot be reached.
 create or replace function public.create_rerun_batch(
   filter jsonb,

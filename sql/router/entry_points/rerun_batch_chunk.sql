@@ -1,6 +1,6 @@
--- rerun_batch_chunk(...): as on a server: the next chunk of the server whose turn it is. The position tells that, too: it
--- is that of the server, times 64, and its first logical shard. A server that is away is passed over: it is listed in
--- "away", what it has of the batch remains, and a later call goes on there.
+-- rerun_batch_chunk(...): as on a server: the next chunk of the server whose turn it is. The position tells that,
+-- too: it is that of the server, times 64, and its first logical shard. A server that is away is passed over: it is
+-- listed in "away", what it has of the batch remains, and a later call goes on there.
 -- Raises what it raises there, RR035 when no server can be reached.
 create or replace function public.rerun_batch_chunk(
   batch_id bigint, chunk_size integer default 1000, after_report_id bigint default null

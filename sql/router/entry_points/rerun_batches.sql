@@ -1,5 +1,5 @@
--- rerun_batches(...): as on a server, each batch added up over all that have a part of it. It is open as long as one part
--- is.
+-- rerun_batches(...): as on a server, each batch added up over all that have a part of it. It is open as long as one
+-- part is.
 -- Raises what it raises there, RR035 when a server cannot be reached.
 create or replace function public.rerun_batches(
   batch_id bigint default null, before bigint default null, max_rows bigint default null, is_open boolean default false

@@ -1,5 +1,5 @@
--- routed_rerun_reports(...): the reruns of rerun_reports(), where all reports are on one server: they are one transaction
--- there.
+-- routed_rerun_reports(...): the reruns of rerun_reports(), where all reports are on one server: they are one
+-- transaction there.
 -- Raises what it raises there, RR035 when the server cannot be reached, RR036 where they are on several.
 create or replace function pgreprise.routed_rerun_reports(earlier jsonb, report_ids bigint[], reason text)
 returns jsonb

@@ -1,6 +1,6 @@
--- undo_batch_chunk(...): as on a server: the next chunk of the server whose turn it is. The position tells that, too: it
--- is that of the server, times 64, and its first logical shard. expected_reruns are those of all servers; each is
--- given what it has. A server that is away is passed over and listed in "away"; a later call goes on there.
+-- undo_batch_chunk(...): as on a server: the next chunk of the server whose turn it is. The position tells that,
+-- too: it is that of the server, times 64, and its first logical shard. expected_reruns are those of all servers; each
+-- is given what it has. A server that is away is passed over and listed in "away"; a later call goes on there.
 -- Raises what it raises there, RR035 when no server can be reached, or when one cannot whose reruns have to be counted.
 create or replace function public.undo_batch_chunk(
   batch_id bigint, before_rerun_id bigint default null, force boolean default false, chunk_size integer default 100,
