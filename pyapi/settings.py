@@ -68,22 +68,22 @@ def _database(name: str, text: str | None) -> URL | None:
     return None if text is None else database_url(text, name)
 
 
-_SERVER_NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
+# One word, which is in tokens of previews and in messages.
+_SERVER = re.compile(r"(?P<name>[a-z][a-z0-9_]{0,29})=(?P<url>\S+)")
 
 
 def _shards(text: str | None) -> dict[str, URL]:
-    """The URLs of servers by their names. Raises ValueError, without any part that may be a password."""
-    shards: dict[str, URL] = {}
+    """The servers of a router by name, in the order given. Raises ValueError."""
+    found: dict[str, URL] = {}
     for part in (text or "").split():
-        name, sign, url = part.partition("=")
-        if not sign or _SERVER_NAME.fullmatch(name) is None or name in shards:
+        match = _SERVER.fullmatch(part)
+        if match is None or match["name"] in found:
             raise ValueError(
-                "PGREPRISE_SHARDS lists servers as name=URL, with blanks between them, each name once: "
-                '"a=postgresql://user@host1/reports b=postgresql://user@host2/reports". A name has small letters, '
-                "digits, - and _."
+                "PGREPRISE_SHARDS names each server once, as a=postgresql://user@host/database "
+                "b=postgresql://user@otherhost/database. A name has small letters, digits and underscores."
             )
-        shards[name] = database_url(url, f"PGREPRISE_SHARDS, server {name}")
-    return shards
+        found[match["name"]] = database_url(match["url"], "PGREPRISE_SHARDS")
+    return found
 
 
 def _is_pooled(text: str | None) -> bool | None:
@@ -272,6 +272,7 @@ class Settings:
     PGREPRISE_MIGRATION_URL: the URL of the same database for a role that may migrate and administer it;
     DATABASE_URL by default.
     PGREPRISE_READ_URL: the URL of a read replica of that database, which answers GETs.
+    PGREPRISE_SHARDS: the servers behind a router, by name, for the commands that go to each of them.
     PGREPRISE_POOLER: ``transaction`` where a transaction pooler is in between, ``session`` where none or a session
     pooler is; by default each connection finds out.
     PGREPRISE_CALL_TIMEOUT: how many seconds a call of the API may take in the database.
@@ -292,7 +293,6 @@ class Settings:
     PGREPRISE_CONSOLE_USER_HEADER: the header in which a proxy that authenticates names who uses the console.
     PGREPRISE_CONSOLE_CLAIMS: what those may do, as the claims of a token without sub; reading, by default.
     PGREPRISE_CONSOLE_PROXY: the addresses or networks from which that header is believed; this machine, by default.
-    PGREPRISE_SHARDS: the names and URLs of the servers that hold logical shards, for commands that go to them.
     SCRIPT_NAME: the path below which the API serves, by the name that WSGI servers have for it.
     """
 
@@ -309,6 +309,7 @@ class Settings:
     cache_service: str | None = None
     cors_origins: tuple[str, ...] = ()
     read_database: URL | None = None
+    shards: dict[str, URL] = field(default_factory=dict)
     is_pooled: bool | None = None
     call_timeout_seconds: float = 30
     metrics_token: str | None = field(default=None, repr=False)
@@ -320,7 +321,6 @@ class Settings:
     console_user_header: str | None = None
     console_claims: dict[str, Any] = field(default_factory=dict)
     console_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
-    shards: dict[str, URL] = field(default_factory=dict)
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -367,6 +367,7 @@ class Settings:
             database=_database("DATABASE_URL", database),
             migration_database=_database("PGREPRISE_MIGRATION_URL" if own_migration else "DATABASE_URL", migration),
             read_database=_database("PGREPRISE_READ_URL", environ.get("PGREPRISE_READ_URL")),
+            shards=_shards(environ.get("PGREPRISE_SHARDS")),
             call_timeout_seconds=_call_timeout(environ.get("PGREPRISE_CALL_TIMEOUT")),
             metrics_token=_metrics_token(environ.get("PGREPRISE_METRICS_TOKEN")),
             logs_json=_one_of(
@@ -402,7 +403,6 @@ class Settings:
             console_claims=_user_claims(environ.get("PGREPRISE_CONSOLE_CLAIMS")),
             console_proxies=_networks(environ.get("PGREPRISE_CONSOLE_PROXY")),
             prefix=_prefix(os.environ.get("SCRIPT_NAME")),
-            shards=_shards(environ.get("PGREPRISE_SHARDS")),
             cors_origins=_origins(
                 environ.get("PGREPRISE_CORS_ORIGINS") or "",
                 has_key=not secret is key_file is None,

@@ -210,6 +210,7 @@ ROUTINES = (
     "record_refusal",
     "act_counts",
     "rerun_preview",
+    "require_one_feed",
     "rerun_feed",
     "feed_position",
     "keep_feed_position",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import click
+import psycopg
 from sqlalchemy import URL
 
 from pyapi.cli.connections import SettingsError, read_settings
@@ -15,8 +16,8 @@ from pyapi.cli.output import JSON_OPTION, echo, print_json, print_rows
 from pyapi.database import connect_engine
 from pyapi.shards import move as moving
 from pyapi.shards import prepare as preparing
-from pyapi.shards.router_map import address_for, connect_router, partitions_of, switch
-from pyapi.shards.servers import Server, ShardError, connected, only_mover, places_of
+from pyapi.shards.router import LOGIN, Conflict, connection_of, router_of
+from pyapi.shards.servers import Server, ShardError, connect, connected, only_mover, places_of
 from pyapi.wording import counted
 
 __all__ = ["COMMANDS"]
@@ -78,7 +79,7 @@ def _router(no_router: bool = False) -> Iterator[Server | None]:
         return
     if url is None:
         raise SettingsError("DATABASE_URL is not set. It names the router; without one, give --no-router.")
-    router = connect_router(url)
+    router = connect("router", url)
     try:
         yield router
     finally:
@@ -141,10 +142,12 @@ def prepare(name: str, empty: bool, dry_run: bool, as_json: bool) -> None:
 # --- where everything is ---------------------------------------------------------------------
 
 
-def _sent_to(urls: Mapping[str, URL], partitions: Mapping[int, str]) -> dict[int, str]:
-    """The names of the servers to which the router sends each logical shard; an address that nobody has is itself."""
-    names = {address_for(name, urls, partitions): name for name in urls}
-    return {number: names.get(address, address) for number, address in partitions.items()}
+def _sent_to(router: Server) -> dict[int, str]:
+    """The names of the servers to which the router sends each logical shard."""
+    return {
+        number: row["name"]
+        for row in router.ask("select * from pgreprise.servers()") for number in row["logical_shards"]
+    }  # fmt: skip
 
 
 @shard.command("map")
@@ -160,7 +163,7 @@ def map_command(no_router: bool, as_json: bool) -> None:
     with connected(urls, need=False) as servers, _router(no_router) as router:
         away = {name: str(server) for name, server in servers.items() if isinstance(server, ShardError)}
         places = {name: places_of(server) for name, server in servers.items() if isinstance(server, Server)}
-        sent = {} if router is None else _sent_to(urls, partitions_of(router))
+        sent = {} if router is None else _sent_to(router)
     for number in range(_SHARDS):
         states = {name: place[number]["state"] for name, place in places.items()}
         live = [name for name, state in states.items() if state in ("held", "leaving")]
@@ -192,7 +195,44 @@ def map_command(no_router: bool, as_json: bool) -> None:
         raise SystemExit(1)
 
 
+@shard.command("router")
+@click.option(
+    "--login",
+    default=LOGIN,
+    show_default=True,
+    metavar="ROLE",
+    help="The role as which the router logs in to the servers, a member of pgreprise_router there.",
+)
+def router_command(login: str) -> None:
+    """Print the SQL that makes the router, or brings it to what the servers have now.
+
+    Run it as a superuser in a database of its own:
+
+    \b
+      createdb router
+      pgreprise shard router > router.sql
+      psql --dbname router --file router.sql
+
+    The servers have to be migrated before. Run it again after each migration of them.
+    """
+    with ExitStack() as opened:
+        connections = {}
+        for name, url in _urls().items():
+            text = url.set(drivername="postgresql").render_as_string(hide_password=False)
+            connections[name] = opened.enter_context(psycopg.connect(text))
+        try:
+            click.echo(router_of(connections, _urls(), login), nl=False)
+        except Conflict as error:
+            raise click.ClickException(str(error)) from error
+
+
 # --- moving ----------------------------------------------------------------------------------
+
+
+def _send(router: Server, number: int, name: str, url: URL) -> bool:
+    """Let the router send what belongs to the logical shard to a server. Returns whether it did not do so before."""
+    [row] = router.ask("select pgreprise.send_shard(%s, %s, %s) as is_done", number, name, connection_of(url))
+    return bool(row["is_done"])
 
 
 @shard.command()
@@ -228,9 +268,7 @@ def move(shards: list[int], target: str, no_router: bool, dry_run: bool, as_json
         for number in shards:
             before = moving.find(number, servers).server.name
             moving.move(number, servers[target], servers, say)
-            is_switched = router is not None and switch(
-                router, number, address_for(target, urls, partitions_of(router))
-            )
+            is_switched = router is not None and _send(router, number, target, urls[target])
             if is_switched:
                 say(f"logical shard {number}: the router sends it to {target}")
             done.append({"logical_shard": number, "from": before, "to": target, "router_switched": is_switched})

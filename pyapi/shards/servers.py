@@ -7,11 +7,11 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from sqlalchemy import URL
 
-__all__ = ["Server", "ShardError", "connect", "connected", "only_mover", "pipe", "places_of", "router_connection"]
+__all__ = ["Server", "ShardError", "connect", "connected", "only_mover", "pipe", "places_of"]
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -59,10 +59,6 @@ def _told(name: str, error: psycopg.Error) -> ShardError:
     hint = f" {diagnostic.message_hint}" if diagnostic.message_hint else ""
     where = f" {diagnostic.message_detail}" if diagnostic.message_detail and diagnostic.message_detail[0] != "{" else ""
     return ShardError(f"Server {name}: {diagnostic.message_primary}{code}{where}{hint}")
-
-
-def _conninfo(url: URL) -> str:
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def connect(name: str, url: URL) -> Server:
@@ -136,9 +132,3 @@ def pipe(source: Server, taken: str, target: Server, given: str) -> None:
         for block in from_:
             with target.telling():
                 into.write(block)
-
-
-def router_connection(url: URL) -> str:
-    """How a router connects to a server: without user and password, which its user mapping or .pgpass has."""
-    parts = conninfo_to_dict(_conninfo(url))
-    return make_conninfo(**{name: str(parts[name]) for name in ("host", "port", "dbname") if parts.get(name)})

@@ -1,9 +1,11 @@
--- answered_routines(): the entry points that a shard answers for a router: all but the procedures that commit. For each,
+-- answered_routines(): the routines that a shard answers for a router: the entry points but for the procedures that
+-- commit, and what of schema pgreprise a router needs. For each,
 -- its arguments (as SQL, and their types), the columns of its answer, and how it is called. arguments are those in the
 -- order of the call, without the result of a procedure. A router, and install_shard_functions, are made from this.
 create or replace function pgreprise.answered_routines()
 returns table (
   routine_id oid,
+  schema_name text,
   name text,
   kind text,
   volatility text,
@@ -19,7 +21,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-    select routine.oid, routine.proname::text, routine.prokind::text, routine.provolatile::text,
+    select routine.oid, routine.pronamespace::regnamespace::text, routine.proname::text, routine.prokind::text, routine.provolatile::text,
         array(
           select routine.proargnames[argument.position]
             from generate_subscripts(coalesce(routine.proallargtypes, routine.proargtypes::oid[]), 1)
@@ -54,7 +56,8 @@ begin
               and routine.proallargtypes is null and routine.prorettype <> 'void'::regtype
          ) as listed(name, type, position)
      ) as answer(names, types)
-     where routine.pronamespace = 'public'::regnamespace
+     where (routine.pronamespace = 'public'::regnamespace
+         or (routine.pronamespace = 'pgreprise'::regnamespace and routine.proname in ('status', 'new_batch_id')))
        and routine.proowner = 'pgreprise_owner'::regrole
        and routine.prokind in ('f', 'p')
        -- A procedure that commits is neither security definer nor has it settings.

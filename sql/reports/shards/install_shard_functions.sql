@@ -40,11 +40,11 @@ begin
         from unnest(routine.argument_names) with ordinality as listed(name, position)
     );
     called := case
-      when routine.kind = 'p' then format('call public.%I(%s, result => own.answer);
-  return query select null::jsonb, own.answer;', routine.name, given)
-      when routine.is_void then format('perform public.%I(%s);
-  return query select null::jsonb;', routine.name, given)
-      else format('return query select null::jsonb, answered.* from public.%I(%s) as answered;', routine.name, given)
+      when routine.kind = 'p' then format('call %I.%I(%s, result => own.answer);
+  return query select null::jsonb, own.answer;', routine.schema_name, routine.name, given)
+      when routine.is_void then format('perform %I.%I(%s);
+  return query select null::jsonb;', routine.schema_name, routine.name, given)
+      else format('return query select null::jsonb, answered.* from %I.%I(%s) as answered;', routine.schema_name, routine.name, coalesce(given, ''))
     end;
     execute format($function$
 create function pgreprise_shard.%1$I(%2$s)
@@ -62,7 +62,13 @@ declare
 begin
   perform pgreprise.act_for($1);
   %4$s
+  -- A trial takes back what it has done; the error tells only that it could be done.
+  if ($1 ->> 'is_trial')::boolean then
+    raise exception using errcode = 'RRTRY';
+  end if;
 exception
+  when sqlstate 'RRTRY' then
+    return query select null::jsonb%5$s;
   when others then
     get stacked diagnostics code = returned_sqlstate, message = message_text, detail = pg_exception_detail,
       hint = pg_exception_hint, of_schema = schema_name, of_table = table_name, of_column = column_name,

@@ -1,6 +1,6 @@
--- number_simulation(): the trigger pgreprise_number of simulations on a shard: gives a new row, which has no id yet, the
--- next one of its population's logical shard. A row that a move brings has one already.
--- Runs as the owner of the routines, because the application inserts rows too.
+-- number_simulation(): the trigger pgreprise_number of simulations on a shard: gives a new row, which has no id yet,
+-- the next one of its population's logical shard. A row that a move brings has one already. Runs as the owner of the
+-- routines, because the application inserts rows too.
 -- Raises RR034 when the logical shard is not held here.
 create or replace function pgreprise.number_simulation()
 returns trigger

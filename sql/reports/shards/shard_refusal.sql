@@ -1,12 +1,13 @@
--- shard_refusal(...): an error as a row of an answer. A router gets each error of a shard so: one that is raised would end the
--- router's connection, and would come with other words around it.
+-- shard_refusal(...): an error as a row of an answer. A router gets each error of a shard so: one that is raised would
+-- end the router's connection, and would come with other words around it. of_host is there where a trigger or
+-- constraint of the application says it.
 create or replace function pgreprise.shard_refusal(
   code text, message text, detail text, hint text, schema_name text, table_name text, column_name text,
   type_name text, constraint_name text, context text
 )
 returns jsonb
 language sql
-immutable
+stable
 begin atomic
   select jsonb_strip_nulls(jsonb_build_object(
     'code', shard_refusal.code,
@@ -18,6 +19,12 @@ begin atomic
     'column', nullif(shard_refusal.column_name, ''),
     'datatype', nullif(shard_refusal.type_name, ''),
     'constraint', nullif(shard_refusal.constraint_name, ''),
+    'of_host', nullif(
+      pgreprise.is_refusal_of_host(
+        shard_refusal.code, shard_refusal.context, shard_refusal.schema_name, shard_refusal.constraint_name,
+        shard_refusal.table_name
+      ), false
+    ),
     'context', nullif(shard_refusal.context, '')
   )) as answer;
 end;

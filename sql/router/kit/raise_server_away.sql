@@ -15,7 +15,8 @@ begin
   raise exception using
     errcode = 'RR035',
     message = case
-      when raise_server_away.logical_shard is null then 'A server cannot be reached, and the question is for all of them.'
+      when raise_server_away.logical_shard is null
+        then 'A server cannot be reached, and the question is for all of them.'
       else format('The server of logical shard %s cannot be reached.', raise_server_away.logical_shard)
     end,
     detail = jsonb_build_object('logical_shard', raise_server_away.logical_shard),

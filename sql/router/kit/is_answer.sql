@@ -9,6 +9,9 @@ begin
   if is_answer.refusal is null then
     return true;
   end if;
+  if is_answer.refusal ? 'of_host' then
+    perform pgreprise_remote.rule_of_host(is_answer.refusal);
+  end if;
   raise exception using
     errcode = is_answer.refusal ->> 'code',
     message = is_answer.refusal ->> 'message',

@@ -1,6 +1,7 @@
--- caller(logical_shard, claims): who calls, for a shard: the claims of the token, the role, the request. Settings do not
--- travel to another server, so they are an argument of each call there. claims are given where the transaction that
--- had them has ended; the role is always that of this session.
+-- caller(logical_shard, earlier): who calls, for a shard: the claims of the token, the roles, the request. Settings do
+-- not travel to another server, so they are an argument of each call there. earlier is what this function returned in a
+-- transaction of the same call that has ended since. The roles are always those of this session: nobody can say that he
+-- is somebody else.
 create or replace function pgreprise.caller(logical_shard integer default null, earlier jsonb default null)
 returns jsonb
 language plpgsql
@@ -8,7 +9,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  role constant name := coalesce(nullif(current_setting('role'), 'none')::name, session_user);
+  role_setting constant name := nullif(current_setting('role'), 'none')::name;
 begin
   return coalesce(caller.earlier, jsonb_build_object(
     'claims', nullif(current_setting('request.jwt.claims', true), ''),
@@ -16,8 +17,9 @@ begin
     'client_address', coalesce(nullif(current_setting('pgreprise.client_address', true), ''), host(inet_client_addr())),
     'lock_timeout', current_setting('lock_timeout')
   )) || jsonb_build_object(
-    'role', role,
-    'is_operator', pg_has_role(role, 'pgreprise_dba', 'member'),
+    'session_role', session_user,
+    'role_setting', role_setting,
+    'is_operator', pg_has_role(coalesce(role_setting, session_user), 'pgreprise_dba', 'member'),
     'logical_shard', caller.logical_shard
   );
 end;

@@ -79,7 +79,9 @@ with routes (name, route, query) as (
   ('run_table_differences', 'all', 'select answer.* from answers as answer order by answer.row_kind, answer.row_id'),
   ('set_cache_versions', 'each', null),
   ('set_setting', 'each', null),
+  ('new_batch_id', 'each', null),
   ('settings', 'any', null),
+  ('status', 'each', null),
   ('undo_batch_chunk', 'each', null)
 ),
 
@@ -101,8 +103,9 @@ routed as (
     ) as route,
     known.query
   from pgreprise.answered_routines() as answered
-  left join pgreprise.routine_version as registered on registered.routine = 'public.' || answered.name
-  left join routes as known on known.name = answered.name
+  left join pgreprise.routine_version as registered
+    on registered.routine = format('%s.%s', answered.schema_name, answered.name)
+  left join routes as known on answered.name = known.name
 ),
 
 texts as (
@@ -160,7 +163,7 @@ texts as (
       case when found.kind = 'p' then 'routed_' || found.name else found.name end as called
     from routed as found
   ) as routed
-  join pg_proc as routine on routine.oid = routed.routine_id
+  inner join pg_proc as routine on routed.routine_id = routine.oid
 ),
 
 statements as (
@@ -197,10 +200,12 @@ statements as (
     3,
     format(
       e'create function pgreprise.%1$I(earlier jsonb, %2$s)\nreturns jsonb\nlanguage plpgsql\nsecurity definer\n'
-      'set search_path = pg_catalog, pg_temp\nas $$\n<<own>>\ndeclare\n  shard constant integer := %3$s;\nbegin\n'
+      'set search_path = pg_catalog, pg_temp\nas $$\n<<own>>\ndeclare\n'
+      '  shard constant integer := %3$s;\nbegin\n'
       '  return (\n    select answer.result\n      from pgreprise_remote.%4$I(own.shard, '
       'pgreprise.caller(own.shard, %1$I.earlier)%5$s) as answer\n     where pgreprise.is_answer(answer.refusal)\n  );\n'
-      'exception\n  when internal_error then\n    perform pgreprise.raise_server_away(sqlerrm, own.shard);\n    raise;\n'
+      'exception\n  when internal_error then\n'
+      '    perform pgreprise.raise_server_away(sqlerrm, own.shard);\n    raise;\n'
       'end;\n$$;',
       texts.called,
       (
@@ -241,8 +246,9 @@ statements as (
       '    raise;\nend;\n$$;',
       texts.name, texts.declared, texts.result, texts.volatility_name, texts.shard,
       case
-        when texts.is_void then format(e'perform from pgreprise_remote.%1$I(own.shard, pgreprise.caller(own.shard)%2$s) '
-          'as answer\n    where pgreprise.is_answer(answer.refusal);', texts.name, texts.arguments)
+        when texts.is_void then format(e'perform from pgreprise_remote.%1$I('
+          'own.shard, pgreprise.caller(own.shard)%2$s) as answer\n    where pgreprise.is_answer(answer.refusal);',
+          texts.name, texts.arguments)
         when texts.is_set then format(e'return query\n    select %3$s\n      from pgreprise_remote.%1$I(own.shard, '
           'pgreprise.caller(own.shard)%2$s) as answer\n     where pgreprise.is_answer(answer.refusal);', texts.name,
           texts.arguments, texts.columns)
@@ -273,7 +279,9 @@ statements as (
   where texts.route = 'all'
 )
 
-select statements.name, statements.statement
+select
+  statements.name,
+  statements.statement
 from statements
 union all
 select
