@@ -58,6 +58,11 @@ class Mover:
         self._process.communicate(timeout=120)
         return self._process.returncode
 
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+
     def kill(self) -> None:
         """End it as a crash of its machine would."""
         if self._process is not None and self._process.poll() is None:
