@@ -48,6 +48,7 @@ TABLES = (
     "logical_shard",
     "shard_id_range",
     "shard_default",
+    "left_act",
 )
 
 

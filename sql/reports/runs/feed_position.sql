@@ -28,7 +28,11 @@ begin
 
   -- Positions are given in the order of the acts but for a few; those that have none yet come after all others.
   select act.created_at into oldest
-    from pgreprise.rerun as act
+    from (
+      select stored.feed_position, stored.created_at from pgreprise.rerun as stored
+      union all
+      select former.feed_position, former.created_at from pgreprise.left_act as former
+    ) as act
    where act.feed_position > coalesce(kept.feed_position, 0)
    order by act.feed_position
    limit 1;
