@@ -51,6 +51,8 @@ __all__ = [
 # The package, whose folder the wheel carries sql and migrations in.
 _PACKAGE = Path(__file__).parent.parent
 _RELEASED = "released"
+# What `pgreprise shard router` prints; no migration installs it.
+_ROUTER = "router"
 _RELEASED_NAME = re.compile(r"(?P<name>[a-z][a-z0-9_]*)_v(?P<version>\d{2,})\.sql")
 _RELEASED_LINE = re.compile(r"(?P<checksum>[0-9a-f]{64})  (?P<name>[a-z0-9_]+/[a-z0-9_]+)(?:  (?P<version>\d+))?")
 _IS_ROUTINE = re.compile(r"^create or replace (?:function|procedure)\b", re.MULTILINE)
@@ -114,7 +116,7 @@ def sql_files() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(sql_folder().glob("*/*/*.sql"), key=str):
         domain = path.parent.parent.name
-        if domain == _RELEASED:
+        if domain in {_RELEASED, _ROUTER}:
             continue
         name = f"{domain}/{path.stem}"
         if name in found:

@@ -60,6 +60,14 @@ class Programs:
             cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
         )  # fmt: skip
 
+    def run_psql(self, port: int, database: str, script: str) -> None:
+        """Run a script with psql as the superuser. Raises CalledProcessError, with what psql says."""
+        subprocess.run(
+            [self.folder / "psql", "--no-psqlrc", "--quiet", "--host=127.0.0.1", f"--port={port}",
+             "--username=postgres", f"--dbname={database}", "--file=-"],
+            input=script.encode(), capture_output=True, cwd="/", check=True,
+        )  # fmt: skip
+
     def own(self, path: Path) -> Path:
         """The path, given to the account that runs the programs."""
         if self.user is not None and self.group is not None:
