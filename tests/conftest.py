@@ -26,6 +26,8 @@ from tests.support import legacy
 from tests.support.databases import FAST, Connect, Connection, engine, folder_of_a_server, janitor, rows
 from tests.support.databases import connect as connect_to
 from tests.support.ports import unused_port
+from tests.support.routed import TEMPLATE as routed_template
+from tests.support.routed import Routed, routed_servers
 
 pytest_plugins = ["tests.support.needs"]
 
@@ -50,11 +52,27 @@ def pytest_configure() -> None:
         tempfile.tempdir = None
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--through-router", action="store_true", help="put a router before the database of each test")
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[URL]:
+def routed(request: pytest.FixtureRequest) -> Iterator[Routed | None]:
+    """The servers with the routers, where the tests go through routers."""
+    if request.config.getoption("--through-router"):
+        with folder_of_a_server() as folder, routed_servers(Path(folder)) as made:
+            yield made
+    else:
+        yield None
+
+
+@pytest.fixture(scope="session")
+def server(routed: Routed | None) -> Iterator[URL]:
     """The URL of a server on which the tests may create databases and roles."""
     settings = Settings.from_environment()
-    if settings.migration_database is not None:
+    if routed is not None:
+        yield routed.server
+    elif settings.migration_database is not None:
         yield settings.migration_database
     else:
         with (
@@ -71,19 +89,23 @@ def worker() -> str:
 
 
 @pytest.fixture(scope="session")
-def new_database(server: URL, worker: str) -> Callable[..., DatabaseJanitor]:
+def new_database(server: URL, worker: str, routed: Routed | None) -> Callable[..., DatabaseJanitor]:
     """Makes databases: ``with new_database() as made`` gives an empty one, ``made.dbname`` its name."""
     numbers = itertools.count(1)
 
     def make(template: str | None = None) -> DatabaseJanitor:
-        return janitor(server, f"pgreprise_test_{worker}_{os.getpid()}_{next(numbers)}", template)
+        name = f"pgreprise_test_{worker}_{os.getpid()}_{next(numbers)}"
+        return janitor(server, name, template) if routed is None else routed.new_database(name, template)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def template(server: URL, worker: str) -> Iterator[str]:
+def template(server: URL, worker: str, routed: Routed | None) -> Iterator[str]:
     """The name of a database with every migration, which tests clone."""
+    if routed is not None:
+        yield routed_template
+        return
     name = f"pgreprise_template_{worker}_{os.getpid()}"
     with janitor(server, name, as_template=True):
         migrate.upgrade(engine(server.set(database=name)))

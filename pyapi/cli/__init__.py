@@ -40,6 +40,7 @@ from pyapi.cli.output import echo, explain, print_error, print_json, printable
 from pyapi.embedded import EmbeddedUnavailableError
 from pyapi.schema.files import TextError
 from pyapi.schema.legacy import ImportRefused
+from pyapi.shards.servers import ShardError
 
 __all__ = ["cli", "main"]
 
@@ -171,6 +172,7 @@ def main() -> None:
         AddressTakenError,
         EmbeddedUnavailableError,
         ImportRefused,
+        ShardError,
         TextError,
         psycopg.Error,
         OSError,

@@ -1,1 +1,1 @@
-"""Several servers: the router in front of them, and moving logical shards from one to another."""
+"""Several servers: which logical shard is on which, moving one to another, and the SQL of a router before them."""

@@ -40,6 +40,7 @@ _OWN = (
     "server_name",
     "servers",
     "server_of",
+    "send_shard",
     "caller",
     "rule_of_host",
     "is_answer",

@@ -29,14 +29,11 @@ begin
   -- Positions are given in the order of the acts but for a few; those that have none yet come after all others.
   select act.created_at into oldest
     from (
-      select found_act.created_at, found_act.feed_position
-        from pgreprise.rerun as found_act
-       where found_act.feed_position > coalesce(own.kept.feed_position, 0)
+      select stored.feed_position, stored.created_at from pgreprise.rerun as stored
       union all
-      select left_act.created_at, left_act.feed_position
-        from pgreprise.left_act as left_act
-       where left_act.feed_position > coalesce(own.kept.feed_position, 0)
+      select former.feed_position, former.created_at from pgreprise.left_act as former
     ) as act
+   where act.feed_position > coalesce(kept.feed_position, 0)
    order by act.feed_position
    limit 1;
   if not found then

@@ -80,16 +80,22 @@ begin
         coalesce(act.run_sequence, act.of_run),
         act.simulation_ids, act.simulation_run_sequences, act.batch_id, act.actor, act.created_at,
         act.undone_by is not null, act.cache_scopes
-      from pgreprise.rerun as act
+      from (
+        select stored.feed_position, stored.rerun_id, stored.kind, stored.report_id, stored.country_id,
+            stored.report_type, stored.run_sequence, stored.of_run, stored.simulation_ids,
+            stored.simulation_run_sequences, stored.batch_id, stored.actor, stored.created_at, stored.undone_by,
+            stored.cache_scopes
+          from pgreprise.rerun as stored
+        union all
+        select former.feed_position, former.rerun_id, former.kind, former.report_id, former.country_id,
+            former.report_type, former.run_sequence, former.of_run, former.simulation_ids,
+            former.simulation_run_sequences, former.batch_id, former.actor, former.created_at, former.undone_by,
+            former.cache_scopes
+          from pgreprise.left_act as former
+      ) as act
+     -- Acts that came with a logical shard have positions below 0: the server that they were done on shows them.
      where act.feed_position > greatest(rerun_feed.after, 0)
-    -- Those of a logical shard that has moved to another server since.
-    union all
-    select act.feed_position, act.rerun_id, act.kind, act.report_id, act.country_id, act.report_type,
-        act.run_sequence, act.simulation_ids, act.simulation_run_sequences, act.batch_id, act.actor, act.created_at,
-        act.undone, act.cache_scopes
-      from pgreprise.left_act as act
-     where act.feed_position > greatest(rerun_feed.after, 0)
-     order by 1
+     order by act.feed_position
      limit rerun_feed.max_rows;
 end;
 $$;

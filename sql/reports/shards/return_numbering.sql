@@ -25,7 +25,7 @@ begin
   for given in
     select own_trigger.tgname as name, own_trigger.tgrelid::regclass as table_name
       from pg_trigger as own_trigger
-     where own_trigger.tgfoid in (to_regproc('pgreprise.refuse_leaving'), to_regproc('pgreprise.number_simulation'),
+     where own_trigger.tgfoid in (to_regproc('pgreprise.refuse_moved_row'), to_regproc('pgreprise.number_simulation'),
        to_regproc('pgreprise.number_report'), to_regproc('pgreprise.number_reform_impact'))
   loop
     execute format('drop trigger %I on %s', given.name, given.table_name);

@@ -28,7 +28,7 @@ with routes (name, route, query) as (
   ('delete_reform_impacts', 'region', null),
   ('example_reports', 'all', 'select distinct on (answer.report_type) answer.report_id, answer.country_id,
       answer.report_type
-    from answers as answer order by answer.report_type, answer.report_id'),
+    from answers as answer order by answer.report_type desc, answer.report_id'),
   ('failed_cache_rows', 'all', 'select answer.* from answers as answer
     order by answer.report_id, answer.reform_impact_id'),
   ('feed_position', 'each', null),
@@ -36,7 +36,7 @@ with routes (name, route, query) as (
   ('get_or_create_report', 'simulation_1', null),
   ('get_or_create_simulation', 'population', null),
   ('keep_feed_position', 'each', null),
-  ('lost_runs', 'all', 'select answer.* from answers as answer order by answer.since, answer.report_id'),
+  ('lost_runs', 'all', 'select answer.* from answers as answer order by answer.since nulls last, answer.report_id'),
   ('mismatched_cache_versions', 'all', 'select answer.country_id, answer.api_version, answer.current_version,
       sum(answer.cache_rows)::bigint, max(answer.newest_start_time), bool_or(answer.newer_than_current)
     from answers as answer
@@ -46,13 +46,15 @@ with routes (name, route, query) as (
     order by answer.report_id, answer.attempt limit open_claims.max_rows'),
   ('purge_chunk', 'each', null),
   ('recent_cache_rows', 'all', 'select answer.cache_row from answers as answer
-    order by answer.cache_row ->> ''start_time'' desc, (answer.cache_row ->> ''reform_impact_id'')::bigint desc
-    limit recent_cache_rows.max_rows'),
+    order by (answer.cache_row ->> ''start_time'')::timestamp desc nulls last,
+      (answer.cache_row ->> ''reform_impact_id'')::bigint desc
+    limit least(greatest(coalesce(recent_cache_rows.max_rows, 100), 1), 1000)'),
   ('record_refusal', 'any', null),
   ('release_stuck_runs', 'all', 'select answer.* from answers as answer order by answer.report_id'),
   ('report_counts', 'all', 'select answer.country_id, answer.status, sum(answer.reports)::bigint,
       min(answer.oldest_since)
-    from answers as answer group by answer.country_id, answer.status order by answer.country_id, answer.status'),
+    from answers as answer group by answer.country_id, answer.status
+    order by answer.country_id, array_position(array[''pending'', ''running'', ''complete'', ''error''], answer.status)'),
   ('report_defects', 'all', 'select answer.* from answers as answer
     order by answer.report_id limit report_defects.max_rows'),
   ('rerun_batch_chunk', 'each', null),
@@ -63,7 +65,7 @@ with routes (name, route, query) as (
       sum(answer.reports)::bigint, min(answer.first_report_id)
     from answers as answer
     group by answer.country_id, answer.report_type, answer.status, answer.errcode
-    order by answer.country_id, answer.report_type, answer.status, answer.errcode'),
+    order by answer.errcode nulls first, answer.country_id, answer.report_type, answer.status'),
   ('rerun_batch_refusals', 'all', 'select answer.* from answers as answer
     order by answer.report_id limit rerun_batch_refusals.max_rows'),
   ('rerun_batch_sharing', 'all', 'select answer.* from answers as answer
@@ -73,7 +75,9 @@ with routes (name, route, query) as (
   ('rerun_history', 'all', 'select answer.* from answers as answer
     order by answer.rerun_id desc limit rerun_history.max_rows'),
   ('rerun_metrics', 'all', 'select answer.metric, answer.labels,
-      case when answer.metric like ''%\_seconds'' then max(answer.value) else sum(answer.value) end
+      -- A batch has parts on several servers.
+      case when answer.metric like ''%\_seconds'' or answer.metric like ''%\_batches\_%'' then max(answer.value)
+        else sum(answer.value) end
     from answers as answer group by answer.metric, answer.labels order by answer.metric, answer.labels'),
   ('rerun_reports', 'each', null),
   ('run_table_differences', 'all', 'select answer.* from answers as answer order by answer.row_kind, answer.row_id'),

@@ -19,7 +19,7 @@ select
     -- What the procedure calls in the transaction of its own.
     when answered.kind = 'p' then format(
       e'\ngrant execute on function pgreprise.%I(%s) to %I;', 'routed_' || answered.name,
-      array_to_string('jsonb' || answered.argument_types, ', '), grantee.rolname
+      array_to_string(array['jsonb'] || answered.argument_types, ', '), grantee.rolname
     )
     else ''
   end

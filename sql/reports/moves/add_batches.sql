@@ -1,0 +1,14 @@
+-- add_batches(batches): adds the batches of another server (shard_batches) that this one does not have.
+create or replace function pgreprise.add_batches(batches jsonb)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into pgreprise.rerun_batch as stored
+  select brought.* from jsonb_populate_recordset(null::pgreprise.rerun_batch, add_batches.batches) as brought
+      on conflict on constraint rerun_batch_pkey do nothing;
+end;
+$$;
+
+comment on function pgreprise.add_batches(jsonb) is 'Adds the batches of another server that this one does not have.';

@@ -1,0 +1,52 @@
+-- leave_shard(logical_shard): takes the rows of a logical shard out of the tables, when another server has a copy of them
+-- that is about to be committed. They are kept in schema pgreprise_moved until forget_shard.
+-- Raises 55000 when the logical shard is not leaving.
+create or replace function pgreprise.leave_shard(logical_shard integer)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+<<own>>
+declare
+  listed record;
+  kept   text;
+begin
+  update pgreprise.logical_shard as known
+     set state = 'left', changed_at = now()
+   where known.logical_shard = leave_shard.logical_shard and known.state = 'leaving';
+  if not found then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('Logical shard %s is not leaving this server.', leave_shard.logical_shard),
+      detail = jsonb_build_object('logical_shard', leave_shard.logical_shard),
+      hint = 'Move it with pgreprise shard move.';
+  end if;
+
+  insert into pgreprise.left_act
+    (feed_position, rerun_id, kind, report_id, country_id, report_type, run_sequence, of_run, simulation_ids,
+     simulation_run_sequences, batch_id, actor, created_at, undone_by, cache_scopes)
+  select act.feed_position, act.rerun_id, act.kind, act.report_id, act.country_id, act.report_type, act.run_sequence,
+      act.of_run, act.simulation_ids, act.simulation_run_sequences, act.batch_id, act.actor, act.created_at,
+      act.undone_by, act.cache_scopes
+    from pgreprise.rerun as act
+   where act.feed_position > 0
+     and pgreprise.id_shard('rerun', act.rerun_id) = leave_shard.logical_shard;
+
+  create schema if not exists pgreprise_moved;
+  perform set_config('pgreprise.leaving_shard', leave_shard.logical_shard::text, true);
+  for listed in
+    select stored.table_name, stored.shard_expression from pgreprise.shard_tables() as stored
+     order by stored.place desc
+  loop
+    kept := pgreprise.kept_table(listed.table_name, leave_shard.logical_shard);
+    execute format('create table %s (like %s)', kept, listed.table_name);
+    execute format(
+      'with gone as (delete from %s as moved where %s = $1 returning moved.*) insert into %s select gone.* from gone',
+      listed.table_name, listed.shard_expression, kept
+    ) using leave_shard.logical_shard;
+  end loop;
+end;
+$$;
+
+comment on function pgreprise.leave_shard(integer) is
+'Takes the rows of a logical shard out of the tables when another server has them, and keeps a copy.';
