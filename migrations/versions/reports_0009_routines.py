@@ -56,6 +56,7 @@ ROUTINES = (
     "act_for",
     "shard_refusal",
     "shard_tables",
+    "shard_rows",
     "refuse_moved_row",
     "guard_table",
     "begin_leaving",

@@ -156,6 +156,7 @@ EXPECTED = {
     "pgreprise.list_id_ranges": INTERNAL,
     "pgreprise.prepare_shard": INTERNAL,
     "pgreprise.shard_tables": INTERNAL,
+    "pgreprise.shard_rows": INTERNAL,
     "pgreprise.kept_table": INTERNAL,
     "pgreprise.shard_copies": INTERNAL,
     "pgreprise.status_since": INTERNAL,

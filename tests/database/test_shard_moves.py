@@ -13,12 +13,11 @@ from sqlalchemy import URL
 
 from pyapi.schema.run_tables import create_run_tables
 from tests.support.claims import claim, claims, finish
-from tests.support.concurrency import waiting_for_a_lock
 from tests.support.databases import Connect, Connection, engine
 from tests.support.databases import connect as connect_to
 from tests.support.factories import add_economy_report, add_reform_impact, add_report, add_simulation, set_versions
 from tests.support.refusals import refusal, refuses
-from tests.support.shards import bring, checksums, join, move, prepare
+from tests.support.shards import bring, checksums, forget, freeze, join, move, prepare, thaw
 from tests.support.snapshots import everything
 from tests.support.statements import one, rerun, undo
 
@@ -75,7 +74,8 @@ def test_a_logical_shard_moves_with_everything_that_belongs_to_it(dba: Connectio
     move(dba, other, NEW_YORK)
     assert checksums(other, NEW_YORK) == before
     # What is kept here.
-    assert checksums(dba, NEW_YORK) == before
+    assert checksums(dba, NEW_YORK, kept=True) == before
+    assert {row["rows"] for row in checksums(dba, NEW_YORK)} == {0}
     assert checksums(dba, US) == stays
     assert total == {"rows": 3}
     assert [row["id"] for row in dba.execute("select id from report_outputs")] == [known["whole"]]
@@ -84,7 +84,9 @@ def test_a_logical_shard_moves_with_everything_that_belongs_to_it(dba: Connectio
         known["new"],
     ]
     assert (states(dba), states(other)) == ("left", "held")
-    frozen = "select count(*) as triggers from pg_trigger where tgname like 'pgreprise_frozen%%' and tgenabled <> 'D'"
+    frozen = "select count(*) as triggers from pg_trigger where tgname = 'pgreprise_refuse_moved' and tgenabled <> 'D'"
+    assert (one(dba, frozen)["triggers"], one(other, frozen)["triggers"]) == (19, 0)
+    forget(dba, NEW_YORK)
     assert one(dba, frozen)["triggers"] == 0
 
 
@@ -108,21 +110,6 @@ def test_life_goes_on_where_it_went(dba: Connection, other: Connection) -> None:
         add_simulation(dba)
 
 
-def test_the_counts_of_a_batch_go_with_its_reports_and_are_whole_when_all_come_back(
-    dba: Connection, other: Connection
-) -> None:
-    batch = history(dba)["batch"]
-    join(dba, other)
-    whole = one(dba, "select * from pgreprise.rerun_batch")
-    counts = "select reports, rerun, refused from pgreprise.rerun_batch where batch_id = %s"
-    move(dba, other, NEW_YORK)
-    assert one(dba, counts, batch) == {"reports": 1, "rerun": 1, "refused": 0}
-    assert one(other, counts, batch) == {"reports": 2, "rerun": 2, "refused": 0}
-    move(other, dba, NEW_YORK)
-    assert one(dba, "select * from pgreprise.rerun_batch") == whole
-    assert one(other, counts, batch)["reports"] == 0
-
-
 def test_each_act_is_delivered_once_by_the_server_on_which_it_was_done(dba: Connection, other: Connection) -> None:
     known = history(dba)
     join(dba, other)
@@ -135,6 +122,7 @@ def test_each_act_is_delivered_once_by_the_server_on_which_it_was_done(dba: Conn
     set_versions(other)
     there = rerun(other, known["old"])["rerun_id"]
     assert [row["rerun_id"] for row in other.execute(feed, (0,))] == [there]
+    forget(dba, NEW_YORK)
     move(other, dba, NEW_YORK)
     assert {row["rerun_id"] for row in dba.execute(feed, (0,))} == acts
     assert [row["rerun_id"] for row in other.execute(feed, (0,))] == [there]
@@ -142,9 +130,9 @@ def test_each_act_is_delivered_once_by_the_server_on_which_it_was_done(dba: Conn
 
 def test_while_it_is_being_moved_rows_are_read_and_not_written(dba: Connection) -> None:
     known = history(dba)
-    dba.execute("select pgreprise.freeze_logical_shard(%s)", (NEW_YORK,))
+    freeze(dba, NEW_YORK)
     # Once more is the same.
-    dba.execute("select pgreprise.freeze_logical_shard(%s)", (NEW_YORK,))
+    freeze(dba, NEW_YORK)
     assert states(dba) == "leaving"
     assert one(dba, "select id from get_report(%s)", known["old"])["id"] == known["old"]
     old, new = known["old"], known["new"]
@@ -162,41 +150,15 @@ def test_while_it_is_being_moved_rows_are_read_and_not_written(dba: Connection) 
         said = refusal(dba, statement)
         assert (said.code, said.detail) == ("RR034", {"logical_shard": NEW_YORK, "state": "leaving"}), statement
     assert rerun(dba, known["whole"])["report_id"] == known["whole"]
-    dba.execute("select pgreprise.thaw_logical_shard(%s)", (NEW_YORK,))
+    thaw(dba, NEW_YORK)
     assert states(dba) == "held"
     assert rerun(dba, known["old"])["report_id"] == known["old"]
 
 
 def test_workers_pass_over_reports_that_are_being_moved(dba: Connection) -> None:
     known = history(dba)
-    dba.execute("select pgreprise.freeze_logical_shard(%s)", (NEW_YORK,))
+    freeze(dba, NEW_YORK)
     assert [row["report_id"] for row in claims(dba, max_reports=10)] == [known["whole"]]
-
-
-def test_freezing_waits_for_who_is_writing(dba: Connection, connect: Connect) -> None:
-    known = history(dba)
-    writer, mover = connect(autocommit=False), connect()
-    rerun(writer, known["old"])
-    freeze = "select pgreprise.freeze_logical_shard(%s)"
-    with waiting_for_a_lock(dba, mover, freeze, NEW_YORK):
-        assert states(dba) == "held"
-        writer.commit()
-    assert states(dba) == "leaving"
-    # The act that was committed meanwhile has its position.
-    assert one(dba, "select count(*) as acts from pgreprise.rerun where feed_position is null")["acts"] == 0
-
-
-def test_an_open_claim_or_an_unfinished_batch_keeps_it(dba: Connection) -> None:
-    known = history(dba)
-    claimed = claim(dba, known["old"])
-    said = refusal(dba, "select pgreprise.freeze_logical_shard(%s)", NEW_YORK)
-    assert said.code == "55000"
-    assert f"report #{known['old']}" in str(said.hint)
-    dba.execute("select release_claim(%s)", (claimed["claim_id"],))
-    dba.execute("select create_rerun_batch(%s)", (json.dumps({"ids": [known["whole"]]}),))
-    assert "is not finished" in str(refusal(dba, "select pgreprise.freeze_logical_shard(%s)", NEW_YORK).hint)
-    dba.execute("select cancel_rerun_batch(max(batch_id)) from pgreprise.rerun_batch")
-    dba.execute("select pgreprise.freeze_logical_shard(%s)", (NEW_YORK,))
 
 
 def test_a_transaction_with_an_old_snapshot_cannot_write_behind_the_copy(dba: Connection, connect: Connect) -> None:
@@ -205,74 +167,54 @@ def test_a_transaction_with_an_old_snapshot_cannot_write_behind_the_copy(dba: Co
     old.rollback()
     old.isolation_level = IsolationLevel.REPEATABLE_READ
     old.execute("select count(*) from report_outputs")
-    dba.execute("select pgreprise.freeze_logical_shard(%s)", (NEW_YORK,))
+    freeze(dba, NEW_YORK)
     with pytest.raises(psycopg.Error) as caught:
         old.execute("update report_outputs set status = 'error' where id = %s", (known["old"],))
     assert caught.value.sqlstate == "RR034"
     old.rollback()
     # Nor a row after it has left.
+    thaw(dba, NEW_YORK)
     old.execute("select count(*) from report_outputs")
-    dba.execute("select pgreprise.thaw_logical_shard(%s)", (NEW_YORK,))
-    dba.execute("select pgreprise.freeze_logical_shard(%s)", (NEW_YORK,))
-    said = refusal(dba, "select pgreprise.leave_logical_shard(%s)", NEW_YORK)
-    assert said.code == "55000"
-    assert said.detail == {"logical_shard": NEW_YORK, "pid": old.info.backend_pid}
-    old.rollback()
-    dba.execute("select pgreprise.leave_logical_shard(%s)", (NEW_YORK,))
+    freeze(dba, NEW_YORK)
+    dba.execute("select pgreprise.leave_shard(%s)", (NEW_YORK,))
+    with pytest.raises(psycopg.Error) as caught:
+        add_simulation(old)
+    assert caught.value.sqlstate == "RR034"
 
 
 def test_a_crash_after_it_left_is_made_good_from_what_is_kept(dba: Connection, other: Connection) -> None:
     history(dba)
     join(dba, other)
     before = checksums(dba, NEW_YORK)
-    dba.execute("select pgreprise.freeze_logical_shard(%s)", (NEW_YORK,))
-    dba.execute("select pgreprise.leave_logical_shard(%s)", (NEW_YORK,))
-    dba.execute("select pgreprise.leave_logical_shard(%s)", (NEW_YORK,))
+    freeze(dba, NEW_YORK)
+    dba.execute("select pgreprise.leave_shard(%s)", (NEW_YORK,))
+    assert refusal(dba, "select pgreprise.leave_shard(%s)", NEW_YORK).code == "55000"
     assert (states(dba), states(other)) == ("left", "absent")
     bring(dba, other, NEW_YORK)
     assert checksums(other, NEW_YORK) == before
     assert states(other) == "held"
 
 
-def test_what_is_kept_is_forgotten_when_told_and_readers_have_read_it(dba: Connection, other: Connection) -> None:
+def test_what_is_kept_is_forgotten_when_told_and_it_can_come_back(dba: Connection, other: Connection) -> None:
     history(dba)
     join(dba, other)
-    dba.execute("select * from rerun_feed()")
-    dba.execute("select keep_feed_position('slow', 1)")
     move(dba, other, NEW_YORK)
-    said = refusal(dba, "select pgreprise.forget_logical_shard(%s)", NEW_YORK)
-    assert said.message == f"Reader slow of the feed has not read all acts of logical shard {NEW_YORK} yet."
-    dba.execute("select keep_feed_position('slow', max(feed_position)) from rerun_feed()")
-    dba.execute("select pgreprise.forget_logical_shard(%s)", (NEW_YORK,))
+    forget(dba, NEW_YORK)
     assert states(dba) == "absent"
     kept = "select count(*) as tables from pg_class where relnamespace = 'pgreprise_moved'::regnamespace"
     assert one(dba, kept)["tables"] == 0
-    assert refusal(dba, "select pgreprise.forget_logical_shard(%s)", NEW_YORK).code == "55000"
     move(other, dba, NEW_YORK)
     assert states(dba) == "held"
-
-
-def test_it_cannot_arrive_where_it_is_or_where_ids_are_numbered_otherwise(dba: Connection, other: Connection) -> None:
-    history(dba)
-    join(dba, other)
-    dba.execute("select pgreprise.freeze_logical_shard(%s)", (NEW_YORK,))
-    departure = one(dba, "select pgreprise.shard_departure(%s) as told", NEW_YORK)["told"]
-    begin = "select pgreprise.begin_arrival(%s, %s)"
-    assert refusal(dba, begin, NEW_YORK, json.dumps(departure)).code == "55000"
-    for changed in ({"first_id": 64000}, {"hash_version": 2}, {"id_ranges": ""}):
-        assert refusal(other, begin, NEW_YORK, json.dumps({**departure, **changed})).code == "55000"
-    other.execute("insert into pgreprise.retry values (%s, 1, now())", (64 * 5000 + NEW_YORK,))
-    assert "pgreprise.retry has rows of it" in str(refusal(other, begin, NEW_YORK, json.dumps(departure)).message)
 
 
 def test_rows_that_a_trigger_of_the_application_keeps_stop_the_move_with_nothing_changed(dba: Connection) -> None:
     history(dba)
     dba.execute("create function public.keep() returns trigger language plpgsql as 'begin return null; end'")
     dba.execute("create trigger keep before delete on public.simulations for each row execute function keep()")
-    dba.execute("select pgreprise.freeze_logical_shard(%s)", (NEW_YORK,))
+    freeze(dba, NEW_YORK)
     before = everything(dba)
-    said = refusal(dba, "select pgreprise.leave_logical_shard(%s)", NEW_YORK)
-    assert said.message == "3 rows of public.simulations were to be deleted, and 0 were."
+    said = refusal(dba, "select pgreprise.leave_shard(%s)", NEW_YORK)
+    assert said.message == "Rows of public.simulations are still there after they were deleted."
     assert everything(dba) == before
 
 
@@ -291,10 +233,3 @@ def test_the_applications_own_tables_of_runs_move_too(
     set_versions(other)
     assert rerun(other, known["old"])["report_id"] == known["old"]
     assert {row["table_name"] for row in checksums(other, NEW_YORK)} == before.keys()
-
-
-@pytest.mark.parametrize("routine", ["freeze", "thaw", "leave", "forget"])
-def test_a_database_that_is_no_shard_refuses(dba: Connection, routine: str) -> None:
-    said = refusal(dba, f"select pgreprise.{routine}_logical_shard(7)")
-    assert said.code == "55000"
-    assert "this server does not know it" in str(said.message)

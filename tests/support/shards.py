@@ -30,24 +30,54 @@ def copy(source: Connection, target: Connection, copy_out: str, copy_in: str) ->
             writing.write(block)
 
 
-def checksums(dba: Connection, logical_shard: int) -> list[dict[str, Any]]:
+def checksums(dba: Connection, logical_shard: int, *, kept: bool = False) -> list[dict[str, Any]]:
     """How many rows of each table belong to a logical shard, and their checksums."""
-    return dba.execute("select * from pgreprise.shard_checksums(%s)", (logical_shard,)).fetchall()
+    return dba.execute("select * from pgreprise.shard_fingerprint(%s, %s)", (logical_shard, kept)).fetchall()
+
+
+def guard(dba: Connection) -> None:
+    """Let every table refuse rows that leave or have left, and only those."""
+    dba.execute("select pgreprise.guard_table(listed.table_name) from pgreprise.shard_tables() as listed")
+
+
+def freeze(dba: Connection, logical_shard: int) -> None:
+    """The first step of a move."""
+    dba.execute("select pgreprise.begin_leaving(%s)", (logical_shard,))
+    guard(dba)
+    dba.execute("select pgreprise.number_leaving_acts(%s)", (logical_shard,))
+
+
+def thaw(dba: Connection, logical_shard: int) -> None:
+    """Give a move up."""
+    dba.execute("select pgreprise.end_leaving(%s)", (logical_shard,))
+    guard(dba)
 
 
 def bring(source: Connection, target: Connection, logical_shard: int) -> None:
     """Copy a logical shard that is leaving, or has left, in one transaction of the target."""
-    departure = json.dumps(one(source, "select pgreprise.shard_departure(%s) as told", logical_shard)["told"])
+    place = "select * from pgreprise.shard_places() where logical_shard = %s"
+    known = one(source, place, logical_shard)
+    batches = json.dumps(one(source, "select pgreprise.shard_batches() as told")["told"])
     with target.transaction():
-        target.execute("select pgreprise.begin_arrival(%s, %s)", (logical_shard, departure))
+        target.execute(
+            "select pgreprise.begin_arriving(%s, %s, %s)",
+            (logical_shard, known["move_number"] + 1, known["last_number"]),
+        )
+        target.execute("select pgreprise.add_batches(%s)", (batches,))
         for table in source.execute("select * from pgreprise.shard_copies(%s)", (logical_shard,)).fetchall():
-            copy(source, target, table["copy_out"], table["copy_in"])
-        assert checksums(target, logical_shard) == checksums(source, logical_shard)
-        target.execute("select pgreprise.arrive_logical_shard(%s, %s)", (logical_shard, departure))
+            copy(source, target, table["taken"], table["given"])
+        has_left = known["state"] == "left"
+        assert checksums(target, logical_shard) == checksums(source, logical_shard, kept=has_left)
 
 
 def move(source: Connection, target: Connection, logical_shard: int) -> None:
     """Freeze, copy, leave."""
-    source.execute("select pgreprise.freeze_logical_shard(%s)", (logical_shard,))
+    freeze(source, logical_shard)
     bring(source, target, logical_shard)
-    source.execute("select pgreprise.leave_logical_shard(%s)", (logical_shard,))
+    source.execute("select pgreprise.leave_shard(%s)", (logical_shard,))
+
+
+def forget(dba: Connection, logical_shard: int) -> None:
+    """Drop what is kept."""
+    dba.execute("select pgreprise.forget_shard(%s)", (logical_shard,))
+    guard(dba)

@@ -1,6 +1,6 @@
--- leave_shard(logical_shard): takes the rows of a logical shard out of the tables, when another server has a copy of them
--- that is about to be committed. They are kept in schema pgreprise_moved until forget_shard.
--- Raises 55000 when the logical shard is not leaving.
+-- leave_shard(logical_shard): takes the rows of a logical shard out of the tables, when another server has a copy of
+-- them that is about to be committed. They are kept in schema pgreprise_moved until forget_shard.
+-- Raises 55000 when the logical shard is not leaving, or a trigger of the application keeps a row.
 create or replace function pgreprise.leave_shard(logical_shard integer)
 returns void
 language plpgsql
@@ -10,6 +10,8 @@ as $$
 declare
   listed record;
   kept   text;
+  found_rows text;
+  stays  boolean;
 begin
   update pgreprise.logical_shard as known
      set state = 'left', changed_at = now()
@@ -35,15 +37,25 @@ begin
   create schema if not exists pgreprise_moved;
   perform set_config('pgreprise.leaving_shard', leave_shard.logical_shard::text, true);
   for listed in
-    select stored.table_name, stored.shard_expression from pgreprise.shard_tables() as stored
+    select stored.table_name from pgreprise.shard_tables() as stored
      order by stored.place desc
   loop
     kept := pgreprise.kept_table(listed.table_name, leave_shard.logical_shard);
     execute format('create table %s (like %s)', kept, listed.table_name);
+    found_rows := pgreprise.shard_rows(listed.table_name, leave_shard.logical_shard, 'moved.ctid');
     execute format(
-      'with gone as (delete from %s as moved where %s = $1 returning moved.*) insert into %s select gone.* from gone',
-      listed.table_name, listed.shard_expression, kept
-    ) using leave_shard.logical_shard;
+      'with gone as (delete from %s as moved using (%s) as found(place) where moved.ctid = found.place '
+      'returning moved.*) insert into %s select gone.* from gone',
+      listed.table_name, found_rows, kept
+    );
+    execute format('select exists (%s)', found_rows) into stays;
+    if stays then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('Rows of %s are still there after they were deleted.', listed.table_name),
+        detail = jsonb_build_object('logical_shard', leave_shard.logical_shard, 'table', listed.table_name),
+        hint = 'Nothing was changed. A trigger of the application keeps them: disable it for the move.';
+    end if;
   end loop;
 end;
 $$;

@@ -1,8 +1,8 @@
 -- shard_tables(): the tables whose rows lie on the server that holds their logical shard, in the order in which a move
--- inserts them. kind and id_column say which id tells the logical shard of a row (id_shard); kind is null where a column
--- row_kind names it, and id_column where no single id does. shard_expression is the logical shard of a row of the table,
--- which is called moved. columns are those that a move copies: all but generated ones, by name, with their types.
--- The application's own tables of runs are among them where reruns write them.
+-- inserts them. kind and id_column say which id tells the logical shard of a row (id_shard); kind is null where a
+-- column row_kind names it, and id_column where no single id does. shard_expression is the logical shard of a row of
+-- the table, which is called moved. columns are those that a move copies: all but generated ones, by name, with their
+-- types. The application's own tables of runs are among them where reruns write them.
 create or replace function pgreprise.shard_tables()
 returns table (
   place bigint, table_name text, kind text, id_column text, shard_expression text, columns text[], types text[]
