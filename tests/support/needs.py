@@ -19,7 +19,7 @@ from pyapi.settings import Settings
 from tests.support.browser import AXE, absent
 from tests.support.databases import rows
 from tests.support.mariadb import PROGRAMS, program
-from tests.support.servers import DEBIAN_FOLDER, pgbouncer_program
+from tests.support.servers import DEBIAN_EXTENSIONS, DEBIAN_FOLDER, pgbouncer_program
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -70,6 +70,12 @@ def postgresql_15() -> str | None:
     return None if present else "there is no PostgreSQL 15 of Debian; its package is postgresql-15"
 
 
+def plproxy() -> str | None:
+    """Debian's PostgreSQL 15 with PL/Proxy; the tests start servers of their own."""
+    present = (DEBIAN_FOLDER / "initdb").exists() and (DEBIAN_EXTENSIONS / "plproxy.control").exists()
+    return None if present else "there is no PL/Proxy of Debian; its package is postgresql-15-plproxy"
+
+
 def browser() -> str | None:
     """Debian's Chromium, and Playwright, which drives it."""
     return absent()
@@ -88,7 +94,7 @@ def promtool() -> str | None:
 # Each gives the reason why it is absent, or None where it is there. A new thing is one more function here.
 THINGS: dict[str, Callable[[], str | None]] = {
     function.__name__: cache(function)
-    for function in (axe, browser, man, mariadb, pgbouncer, plpgsql_check, postgresql_15, promtool, redis, root, time)
+    for function in (axe, browser, man, mariadb, pgbouncer, plpgsql_check, plproxy, postgresql_15, promtool, redis, root, time)
 }
 
 

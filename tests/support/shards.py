@@ -15,6 +15,7 @@ from sqlalchemy import URL
 from pyapi.schema import migrate
 from pyapi.schema.files import sql_text
 from pyapi.shards.router import LOGIN, connection_of, router_of
+from tests.support import factories
 from tests.support.databases import connect, engine, plain, rows
 from tests.support.servers import Programs, Server, server
 
@@ -58,6 +59,31 @@ class Shards:
         """The one row of a query to the router, or to a server."""
         [found] = rows(self.router if name is None else self.url(name), query, *values)
         return found
+
+    def set_versions(self) -> None:
+        """Make the versions of the factories current on each server."""
+        for name in self.fleet.servers:
+            with connect(self.url(name)) as on:
+                factories.set_versions(on)
+
+    def add_report(self, population: str, **values: Any) -> int:
+        """A complete report, for one simulation, on the server of its population; returns its id."""
+        name = self.home_of(population)
+        with connect(self.url(name)) as on:
+            return factories.add_report(on, factories.add_simulation(on, population_id=population), **values)
+
+    def home_of(self, population: str) -> str:
+        """The server of a population of us."""
+        return self.home(self.row("select pgreprise.population_shard('us', %s) as number", population)["number"])
+
+    def populations(self, name: str, count: int) -> list[str]:
+        """The first populations of a server."""
+        listed = (f"district {number}" for number in itertools.count())
+        return list(itertools.islice((one for one in listed if self.home_of(one) == name), count))
+
+    def reports(self, each: int) -> dict[str, list[int]]:
+        """So many reports on each server."""
+        return {name: [self.add_report(one) for one in self.populations(name, each)] for name in self.fleet.servers}
 
     def everywhere(self, statement: str) -> None:
         """Run a statement on each server."""
@@ -137,9 +163,4 @@ def new_shards(fleet: Fleet) -> Iterator[Shards]:
             one.execute(f"drop database {database} with (force)")
 
 
-def debian_has(extension: str) -> bool:
-    """Whether Debian's PostgreSQL 15 has an extension."""
-    return Path(f"/usr/share/postgresql/15/extension/{extension}.control").exists()
-
-
-__all__ = ["LOGIN", "Fleet", "Shards", "debian_has", "fleet_of", "homes", "new_shards", "router_text", "run_script"]
+__all__ = ["Fleet", "Shards", "fleet_of", "homes", "new_shards", "router_text", "run_script"]

@@ -23,7 +23,11 @@ begin
     set_config('pgreprise.router_operator', act_for.caller ->> 'is_operator', true),
     set_config('pgreprise.batch_id', act_for.caller ->> 'batch_id', true),
     set_config('pgreprise.listed_elsewhere', act_for.caller ->> 'listed_elsewhere', true),
-    set_config('lock_timeout', coalesce(act_for.caller ->> 'lock_timeout', '0'), true);
+    set_config('lock_timeout', coalesce(act_for.caller ->> 'lock_timeout', '0'), true),
+    -- The answer comes as text, whatever the settings of this database are.
+    set_config('datestyle', 'ISO', true),
+    set_config('intervalstyle', 'postgres', true),
+    set_config('extra_float_digits', '3', true);
 
   if logical_shard is not null and not exists (
     select from pgreprise.logical_shard as known

@@ -159,6 +159,8 @@ texts as (
     pg_get_function_arguments(routed.routine_id) as declared,
     pg_get_function_result(routed.routine_id) as result,
     pg_get_function_identity_arguments(routed.routine_id) as identity,
+    -- PL/Proxy sends dates and numbers as texts, which the server has to read as they were meant.
+    e'set datestyle = ''ISO''\nset intervalstyle = ''postgres''\nset extra_float_digits = 3\n' as written,
     routine.proretset as is_set,
     routine.prorettype = 'record'::regtype as is_record
   from (
@@ -176,13 +178,15 @@ statements as (
     1 as position,
     format(
       e'create function pgreprise_remote.%1$I(logical_shard integer, caller jsonb%2$s)\n'
-      'returns table (refusal jsonb%3$s)\nlanguage plproxy\nas $$\n  cluster ''pgreprise'';\n  run on $1;\n'
+      'returns table (refusal jsonb%3$s)\nlanguage plproxy\n%5$s'
+      'as $$\n  cluster ''pgreprise'';\n  run on $1;\n'
       '  select * from pgreprise_shard.%1$I($2%4$s);\n$$;',
       texts.name, texts.types, texts.answer_columns,
       (
         select coalesce(string_agg(format(', $%s', given.position + 2), '' order by given.position), '')
         from unnest(texts.argument_names) with ordinality as given (name, position)
-      )
+      ),
+      texts.written
     ) as statement
   from texts
   where texts.route <> 'all'
@@ -191,9 +195,9 @@ statements as (
     texts.name,
     2,
     format(
-      e'create function pgreprise_remote.%1$I(caller jsonb%2$s)\nreturns table (refusal jsonb%3$s)\nlanguage plproxy\n'
+      e'create function pgreprise_remote.%1$I(caller jsonb%2$s)\nreturns table (refusal jsonb%3$s)\nlanguage plproxy\n%5$s'
       'as $$\n  cluster ''pgreprise'';\n  run on all;\n  select * from pgreprise_shard.%1$I($1%4$s);\n$$;',
-      texts.name, texts.types, texts.answer_columns, texts.passed_to_all
+      texts.name, texts.types, texts.answer_columns, texts.passed_to_all, texts.written
     )
   from texts
   where texts.route in ('all', 'each')
