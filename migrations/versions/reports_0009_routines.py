@@ -52,6 +52,7 @@ ROUTINES = (
     "prepare_shard",
     "act_for",
     "shard_refusal",
+    "shard_facts",
     "shard_tables",
     "refuse_moved_row",
     "guard_table",

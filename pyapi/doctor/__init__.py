@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.database import call, sqlstate
-from pyapi.doctor import carbon, claims, economy_cache, history, host, installation, privileges, reports, tables
+from pyapi.doctor import carbon, claims, economy_cache, history, host, installation, privileges, reports, router, tables
 from pyapi.doctor.finding import UNCHECKED, Finding, ask
 from pyapi.schema.migrate import NOT_INSTALLED
 
@@ -43,6 +43,8 @@ def examine(engine: Engine, *, migrates: bool = True) -> list[Finding]:
     connection: Any = engine.raw_connection()
     try:
         database: psycopg.Connection[Any] = connection.driver_connection
+        if router.is_router(database):
+            return [*_Check(database, is_behind=False)("servers", lambda: router.servers(database))]
         revisions, registered = _installed(engine, database)
         if findings := [*installation.development_version(database)]:
             # Nothing else would say anything about it.
