@@ -132,6 +132,8 @@ HTTP_STATUS: dict[str, int] = {
     "RR030": 409,
     "RR031": 409,
     "RR032": 409,
+    "RR033": 400,
+    "RR034": 503,
     "RC001": 404,
     "RC002": 403,
     "RC003": 404,
@@ -174,6 +176,7 @@ _HINTS = {
     "RR030": "Nothing was changed. Give the run_sequence that was read, or the claim_id, with the write.",
     "RR031": "Nothing was changed. Finish the simulations of the claim first.",
     "RR032": "Nothing was changed. A run that a worker computes can be cancelled.",
+    "RR034": _RETRY,
 }
 # What the owner of the tables has to do is in the hint of the routine, and so in the log.
 _FOR_THE_OWNER = ("RR021", "RR022", "RR023", "RC017", "RC018", "RC019")
