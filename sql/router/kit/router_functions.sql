@@ -5,7 +5,8 @@
 --   report, simulation, rerun, claim: to the logical shard that the id tells
 --   simulation_1: to that of the first simulation; population, region: to that of the population
 --   any: to one server, as all have the same; home: to the server of logical shard 0, where the carbon domain is
---   all: to all servers at once; the query makes one answer of theirs
+--   all: to all servers at once; the query makes one answer of theirs. A limit of 0 would ask none of them, so that none
+--     could refuse it
 --   each: to one server after another, in a file of this folder
 -- A query: it returns the name of the entry point and one statement, in the order in which they are run.
 with routes (name, route, query) as (
@@ -32,7 +33,7 @@ with routes (name, route, query) as (
   ('failed_cache_rows', 'all', 'select answer.* from answers as answer
     order by answer.report_id, answer.reform_impact_id'),
   ('feed_position', 'each', null),
-  ('find_reports', 'all', 'select answer.* from answers as answer order by answer.id limit find_reports.max_rows'),
+  ('find_reports', 'all', 'select answer.* from answers as answer order by answer.id limit case when find_reports.max_rows < 1 then 1 else find_reports.max_rows end'),
   ('get_or_create_report', 'simulation_1', null),
   ('get_or_create_simulation', 'population', null),
   ('keep_feed_position', 'each', null),
@@ -43,7 +44,7 @@ with routes (name, route, query) as (
     group by answer.country_id, answer.api_version, answer.current_version
     order by answer.country_id, answer.api_version'),
   ('open_claims', 'all', 'select answer.* from answers as answer
-    order by answer.report_id, answer.attempt limit open_claims.max_rows'),
+    order by answer.report_id, answer.attempt limit case when open_claims.max_rows < 1 then 1 else open_claims.max_rows end'),
   ('purge_chunk', 'each', null),
   ('recent_cache_rows', 'all', 'select answer.cache_row from answers as answer
     order by (answer.cache_row ->> ''start_time'')::timestamp desc nulls last,
@@ -56,24 +57,24 @@ with routes (name, route, query) as (
     from answers as answer group by answer.country_id, answer.status
     order by answer.country_id, array_position(array[''pending'', ''running'', ''complete'', ''error''], answer.status)'),
   ('report_defects', 'all', 'select answer.* from answers as answer
-    order by answer.report_id limit report_defects.max_rows'),
+    order by answer.report_id limit case when report_defects.max_rows < 1 then 1 else report_defects.max_rows end'),
   ('rerun_batch_chunk', 'each', null),
   ('rerun_batch_effects', 'each', null),
   ('rerun_batch_obstacles', 'all', 'select answer.* from answers as answer
-    order by answer.rerun_id desc limit rerun_batch_obstacles.max_rows'),
+    order by answer.rerun_id desc limit case when rerun_batch_obstacles.max_rows < 1 then 1 else rerun_batch_obstacles.max_rows end'),
   ('rerun_batch_preview', 'all', 'select answer.country_id, answer.report_type, answer.status, answer.errcode,
       sum(answer.reports)::bigint, min(answer.first_report_id)
     from answers as answer
     group by answer.country_id, answer.report_type, answer.status, answer.errcode
     order by answer.errcode nulls first, answer.country_id, answer.report_type, answer.status'),
   ('rerun_batch_refusals', 'all', 'select answer.* from answers as answer
-    order by answer.report_id limit rerun_batch_refusals.max_rows'),
+    order by answer.report_id limit case when rerun_batch_refusals.max_rows < 1 then 1 else rerun_batch_refusals.max_rows end'),
   ('rerun_batch_sharing', 'all', 'select answer.* from answers as answer
-    order by answer.report_id limit rerun_batch_sharing.max_rows'),
+    order by answer.report_id limit case when rerun_batch_sharing.max_rows < 1 then 1 else rerun_batch_sharing.max_rows end'),
   ('rerun_batches', 'each', null),
   ('rerun_feed', 'each', null),
   ('rerun_history', 'all', 'select answer.* from answers as answer
-    order by answer.rerun_id desc limit rerun_history.max_rows'),
+    order by answer.rerun_id desc limit case when rerun_history.max_rows < 1 then 1 else rerun_history.max_rows end'),
   ('rerun_metrics', 'all', 'select answer.metric, answer.labels,
       -- A batch has parts on several servers.
       case when answer.metric like ''%\_seconds'' or answer.metric like ''%\_batches\_%'' then max(answer.value)
