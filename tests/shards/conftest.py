@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import Connection, connect, folder_of_a_server
-from tests.support.shards import Fleet, Shards, fleet_of, new_shards
+from tests.support.fleets import Fleet, Shards, fleet_of, new_shards
 
 
 @pytest.fixture(scope="session")

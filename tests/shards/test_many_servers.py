@@ -15,7 +15,7 @@ from tests.support.api import api_over, as_api
 from tests.support.databases import Connection, connect
 from tests.support.refusals import refused_with
 from tests.support.replies import refused, succeeded
-from tests.support.shards import Shards
+from tests.support.fleets import Shards
 from tests.support.statements import one, rerun
 
 pytestmark = pytest.mark.needs("plproxy")

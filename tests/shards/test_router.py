@@ -14,7 +14,7 @@ from tests.support.api import api_over
 from tests.support.databases import Connection, connect
 from tests.support.factories import VERSIONS, add_economy_report, add_reform_impact
 from tests.support.replies import refused, succeeded
-from tests.support.shards import Shards, router_text, run_script
+from tests.support.fleets import Shards, router_text, run_script
 from tests.support.statements import one, rerun
 
 pytestmark = pytest.mark.needs("plproxy")
