@@ -66,6 +66,7 @@ ROUTINES = (
     "forget_shard",
     "take_back_shard",
     "shard_places",
+    "shard_sizes",
     "shard_batches",
     "add_batches",
     "answered_routines",

@@ -163,6 +163,11 @@ def map_command(no_router: bool, as_json: bool) -> None:
     with connected(urls, need=False) as servers, _router(no_router) as router:
         away = {name: str(server) for name, server in servers.items() if isinstance(server, ShardError)}
         places = {name: places_of(server) for name, server in servers.items() if isinstance(server, Server)}
+        sizes = {
+            name: {row["logical_shard"]: row for row in server.ask("select * from pgreprise.shard_sizes()")}
+            for name, server in servers.items()
+            if isinstance(server, Server)
+        }
         sent = {} if router is None else _sent_to(router)
     for number in range(_SHARDS):
         states = {name: place[number]["state"] for name, place in places.items()}
@@ -175,10 +180,10 @@ def map_command(no_router: bool, as_json: bool) -> None:
             else "the router looks elsewhere" if router is not None and sent.get(number) != live[0]
             else None
         )  # fmt: skip
-        here = places[live[0]][number] if len(live) == 1 else {"reports": None, "simulations": None}
+        here = sizes[live[0]].get(number, {"reports": 0, "simulations": 0}) if len(live) == 1 else {}
         found.append({
             "logical_shard": number, "server": ", ".join(live) or None, "router": sent.get(number),
-            "reports": here["reports"], "simulations": here["simulations"], "kept_by": ", ".join(kept) or None,
+            "reports": here.get("reports"), "simulations": here.get("simulations"), "kept_by": ", ".join(kept) or None,
             "wrong": wrong,
         })  # fmt: skip
     if as_json:
@@ -189,7 +194,7 @@ def map_command(no_router: bool, as_json: bool) -> None:
         print_rows(found, False, empty="")
         for name, place in places.items():
             numbers = [number for number in range(_SHARDS) if place[number]["state"] in ("held", "leaving")]
-            reports = sum(place[number]["reports"] for number in numbers)
+            reports = sum(row["reports"] for number, row in sizes[name].items() if number in numbers)
             echo(f"{name}: {counted(len(numbers), 'logical shard')}, {counted(reports, 'report')}")
     if away or any(row["wrong"] for row in found):
         raise SystemExit(1)

@@ -43,7 +43,9 @@ def test_a_report_is_created_and_rerun_on_the_server_of_its_population(
     simulation = one(
         psql, "select (stored).id, created from get_or_create_simulation('us', %s, 'geography', 2)", population
     )
-    report = one(psql, "select (stored).id, created from get_or_create_report('us', %s, null, '2025')", simulation["id"])
+    report = one(
+        psql, "select (stored).id, created from get_or_create_report('us', %s, null, '2025')", simulation["id"]
+    )
     again = one(psql, "select (stored).id, created from get_or_create_report('us', %s, null, '2025')", simulation["id"])
     assert (report["created"], again) == (True, {"id": report["id"], "created": False})
 
@@ -271,9 +273,7 @@ def test_the_router_is_made_again_over_itself_and_its_text_is_the_same(shards: S
     report = shards.add_report("ca")
     text = router_text(shards.fleet, shards.database)
     assert router_text(shards.fleet, shards.database) == text
-    psql.execute(
-        "alter default privileges in schema public grant execute on functions to public, pgreprise_monitor"
-    )
+    psql.execute("alter default privileges in schema public grant execute on functions to public, pgreprise_monitor")
     run_script(shards.fleet.of_routers, shards.database, text)
     run_script(shards.fleet.of_routers, shards.database, text)
     assert rerun(psql, report)["run_sequence"] == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,11 +13,61 @@ from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
 from pyapi.schema import migrate
-from tests.support.command import Done, run_here, succeeded
+from tests.support.command import PROGRAM, Done, environment, run_here, succeeded
 from tests.support.databases import Connection, connect, engine, plain, rows
 from tests.support.report_host import load_host
+from tests.support.workers import until
 
 HOST_TABLES = ("report_outputs", "simulations", "reform_impact", "report_output_runs", "simulation_runs")
+
+
+_MOVERS = "select pid from pg_stat_activity where application_name = 'pgreprise' and datname = current_database()"
+
+
+class Mover:
+    """A command as a process of its own, which begins when it is told to."""
+
+    def __init__(self, arguments: tuple[str, ...], settings: dict[str, str]) -> None:
+        self._arguments = arguments
+        self._settings = settings
+        self._process: subprocess.Popen[str] | None = None
+
+    def release(self) -> None:
+        """Let it begin."""
+        self._process = subprocess.Popen(
+            [PROGRAM, "shard", *self._arguments],
+            env=environment(**self._settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+
+    def wait_until_blocked(self, server: Connection) -> None:
+        """Wait until it waits for a lock on a server."""
+        blocked = f"select from ({_MOVERS} and cardinality(pg_blocking_pids(pid)) > 0) as mover"
+        until(lambda: self._running() and server.execute(blocked.encode()).fetchall())
+
+    def _running(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self._process.communicate()
+        return True
+
+    def ended(self) -> int:
+        """Wait for its end; the exit code."""
+        assert self._process is not None
+        self._process.communicate(timeout=120)
+        return self._process.returncode
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End it as a crash of its machine would."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.communicate(timeout=60)
 
 
 @dataclass(frozen=True)
@@ -36,6 +88,15 @@ class Fleet:
     def move(self, shards: str, target: str) -> Done:
         """Move logical shards, without a router."""
         return self.do("move", shards, "--to", target, "--no-router")
+
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[Mover]:
+        """A command of the group ``shard`` as a process; it is ended with the block."""
+        process = Mover(arguments, self.settings)
+        try:
+            yield process
+        finally:
+            process.kill()
 
     def rows(self, query: str, *values: object) -> dict[str, list[dict[str, Any]]]:
         """What each server answers."""
