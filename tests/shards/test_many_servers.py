@@ -13,9 +13,9 @@ import pytest
 from pyapi.database import call, connect_engine
 from tests.support.api import api_over, as_api
 from tests.support.databases import Connection, connect
+from tests.support.fleets import Shards
 from tests.support.refusals import refused_with
 from tests.support.replies import refused, succeeded
-from tests.support.fleets import Shards
 from tests.support.statements import one, rerun
 
 pytestmark = pytest.mark.needs("plproxy")
@@ -174,9 +174,7 @@ def test_a_server_that_fails_between_trial_and_change_is_named_with_those_that_a
         psql.execute("select set_cache_versions('us', package => 'new')")
     said = caught.value.diag
     assert said.sqlstate == "RR035"
-    assert said.message_primary == (
-        "The versions of us: b has not got it (The disk is full.). These have: a."
-    )
+    assert said.message_primary == ("The versions of us: b has not got it (The disk is full.). These have: a.")
     with connect(shards.url("b")) as server:
         server.execute("drop trigger fail_later on pgreprise.country")
     psql.execute("select set_cache_versions('us', package => 'new')")
@@ -255,8 +253,7 @@ def test_a_call_that_takes_too_long_is_cancelled_on_the_server_too(shards: Shard
         with refused_with("57014"):
             call(engine, "public.update_report", report_id=report, error_message="late")
         waiting = (
-            "select count(*) from pg_stat_activity "
-            "where datname = current_database() and wait_event_type = 'Lock'"
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
         )
         assert shards.row(waiting, name=name) == {"count": 0}
         holder.rollback()
@@ -276,7 +273,7 @@ def test_many_callers_at_once_lose_nothing_and_have_a_connection_each_to_a_serve
                     rerun(own, number)
                 barrier.wait()
                 barrier.wait()
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             failures.append(error)
             barrier.abort()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -13,8 +12,8 @@ from tests.support import tokens
 from tests.support.api import api_over
 from tests.support.databases import Connection, connect
 from tests.support.factories import VERSIONS, add_economy_report, add_reform_impact
-from tests.support.replies import refused, succeeded
 from tests.support.fleets import Shards, router_text, run_script
+from tests.support.replies import refused, succeeded
 from tests.support.statements import one, rerun
 
 pytestmark = pytest.mark.needs("plproxy")
@@ -281,8 +280,7 @@ def test_the_router_is_made_again_over_itself_and_its_text_is_the_same(shards: S
     assert said(psql, "select * from get_report(%s)", report)[0] == "42501"
 
 
-@pytest.mark.needs("plproxy")
-def test_plpgsql_check_finds_nothing_in_the_routines_of_a_router(shards: Shards, psql: Connection) -> None:
+def test_plpgsql_check_finds_nothing_in_the_routines_of_a_router(psql: Connection) -> None:
     psql.execute("create extension plpgsql_check")
     found = psql.execute(
         """

@@ -14,4 +14,5 @@ begin atomic
   end as role_setting;
 end;
 
-comment on function pgreprise.role_setting() is 'The role that the caller has changed to, here or at a router, or null.';
+comment on function pgreprise.role_setting() is
+'The role that the caller has changed to, here or at a router, or null.';
