@@ -272,7 +272,10 @@ def simulations_that_lie_apart(dba: Connection) -> Callable[[FlaskClient], Any]:
 def logical_shard_that_moves(dba: Connection) -> Callable[[FlaskClient], Any]:
     report = household_report(dba)
     dba.execute("select pgreprise.prepare_shard()")
-    dba.execute("select pgreprise.begin_leaving(pgreprise.id_shard('report', %s)), pgreprise.guard_table('public.report_outputs')", (report,))
+    dba.execute(
+        "select pgreprise.begin_leaving(pgreprise.id_shard('report', %s)), pgreprise.guard_table('public.report_outputs')",
+        (report,),
+    )
     return lambda client: client.post(f"/us/report/{report}/rerun")
 
 

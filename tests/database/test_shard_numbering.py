@@ -191,7 +191,9 @@ def test_two_callers_at_the_same_moment_create_one_row_of_the_right_logical_shar
     set_versions(dba)
     prepare(dba)
     callers = [connect() for _ in range(4)]
-    statement = "select (found.stored).id, found.created from get_or_create_simulation('us', 'us', 'geography', 9) as found"
+    statement = (
+        "select (found.stored).id, found.created from get_or_create_simulation('us', 'us', 'geography', 9) as found"
+    )
     found = at_once(4, lambda number: one(callers[number], statement))
     assert {row["id"] & 63 for row in found} == {US}
     assert len({row["id"] for row in found}) == 1

@@ -10,7 +10,7 @@ import pytest
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
-from tests.support import shards as routed
+from tests.support import fleets as routed
 from tests.support.databases import Connection, connect, folder_of_a_server
 from tests.support.moving import Fleet, fleet_of, make_templates
 

@@ -94,7 +94,20 @@ def promtool() -> str | None:
 # Each gives the reason why it is absent, or None where it is there. A new thing is one more function here.
 THINGS: dict[str, Callable[[], str | None]] = {
     function.__name__: cache(function)
-    for function in (axe, browser, man, mariadb, pgbouncer, plpgsql_check, plproxy, postgresql_15, promtool, redis, root, time)
+    for function in (
+        axe,
+        browser,
+        man,
+        mariadb,
+        pgbouncer,
+        plpgsql_check,
+        plproxy,
+        postgresql_15,
+        promtool,
+        redis,
+        root,
+        time,
+    )
 }
 
 

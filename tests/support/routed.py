@@ -102,7 +102,8 @@ def _make_templates(routed: Routed) -> None:
     of_routers.execute(f"create database {TEMPLATE}")
     of_routers.programs.run_psql(of_routers.port, TEMPLATE, router_text(behind, TEMPLATE))
     with connect(of_routers.url(TEMPLATE)) as on:
-        on.execute(f"""
+        on.execute(
+            f"""
             create extension postgres_fdw;
             create server behind foreign data wrapper postgres_fdw
               options (host '127.0.0.1', port '{behind.port}', dbname '{TEMPLATE}');
@@ -115,7 +116,8 @@ def _make_templates(routed: Routed) -> None:
               from server behind into public options (import_default 'true');
             import foreign schema pgreprise except ({_OWN_TABLES.replace("pgreprise.", "")})
               from server behind into pgreprise;
-        """.encode())
+        """.encode()
+        )
 
 
 def router_text(behind: Server, database: str) -> str:

@@ -41,9 +41,9 @@ select
   3,
   format('grant execute on %s to %I;', listed.routine, grantee.rolname)
 from entry_points as known
-join pg_proc as routine on routine.oid = known.routine_id
+inner join pg_proc as routine on known.routine_id = routine.oid
 cross join lateral aclexplode(routine.proacl) as privilege
-join pg_roles as grantee on grantee.oid = privilege.grantee
+inner join pg_roles as grantee on privilege.grantee = grantee.oid
 cross join lateral (values (known.routine), (known.called)) as listed (routine)
 -- What a host has granted besides is its own affair, there and here.
 where listed.routine is not null and grantee.rolname in (
