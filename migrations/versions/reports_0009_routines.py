@@ -70,6 +70,7 @@ ROUTINES = (
     "shard_batches",
     "add_batches",
     "answered_routines",
+    "shard_facts",
     "economy_cache_key",
     "requested_dataset",
     "linked_simulations",

@@ -68,6 +68,7 @@ _EACH = (
     "routed_rerun_reports",
     "rerun_reports",
     "status",
+    "router_findings",
 )
 # They commit between chunks, which other entry points do, and so they are the same on a router.
 _DRIVERS = (

@@ -86,6 +86,7 @@ with routes (name, route, query) as (
   ('set_setting', 'each', null),
   ('new_batch_id', 'each', null),
   ('settings', 'any', null),
+  ('shard_facts', 'each', null),
   ('status', 'each', null),
   ('undo_batch_chunk', 'each', null)
 ),
@@ -301,8 +302,8 @@ union all
 select
   texts.name,
   format(
-    'insert into pgreprise.routed (name, version, checksum, route) values (%L, %s, %L, %L);',
-    texts.name, coalesce(texts.version, 0), coalesce(texts.checksum, ''), coalesce(texts.route, 'none')
+    'insert into pgreprise.routed (name, version, checksum, route, file) values (%L, %s, %L, %L, %L);',
+    texts.name, coalesce(texts.version, 0), coalesce(texts.checksum, ''), coalesce(texts.route, 'none'), texts.file
   )
 from texts
 order by 1, 2;
