@@ -1,25 +1,24 @@
-"""What is wrong between a router and its servers."""
+"""A router: the servers behind it, whether they are alike, and whether they hold what it sends them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
-from sqlalchemy import Engine
 
-from pyapi.database import call
 from pyapi.doctor.finding import Finding, ask
 
-__all__ = ["disagreements", "is_router"]
+__all__ = ["is_router", "servers"]
 
 
-def is_router(database: psycopg.Connection[object]) -> bool:
+def is_router(database: psycopg.Connection[Any]) -> bool:
     """Whether the database is a router."""
     [row] = ask(database, "is_router")
     return bool(row["is_router"])
 
 
-def disagreements(engine: Engine) -> Iterator[Finding]:
-    """Servers that are away or differ, logical shards that are elsewhere, and a router that is older than they are."""
-    for row in call(engine, "pgreprise.router_findings"):
-        yield Finding("router", "problem", row["message"], row["remedy"])
+def servers(database: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """What is wrong with the servers of a router, and with what the router knows of them."""
+    for row in ask(database, "router_findings"):
+        yield Finding(row["subject"], "problem" if row["is_problem"] else "note", row["message"], row["remedy"])

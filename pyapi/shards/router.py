@@ -41,6 +41,9 @@ _OWN = (
     "servers",
     "server_of",
     "send_shard",
+    "facts",
+    "server_facts",
+    "router_findings",
     "caller",
     "rule_of_host",
     "is_answer",
@@ -68,7 +71,6 @@ _EACH = (
     "routed_rerun_reports",
     "rerun_reports",
     "status",
-    "router_findings",
 )
 # They commit between chunks, which other entry points do, and so they are the same on a router.
 _DRIVERS = (

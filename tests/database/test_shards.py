@@ -49,20 +49,21 @@ def test_an_id_tells_its_logical_shard_and_one_of_before_is_looked_up(dba: Conne
     dba.execute("insert into pgreprise.shard_numbering (first_id, hash_version) values (6400, 1)")
     dba.execute(
         "insert into pgreprise.shard_id_range (kind, first_id, last_id, logical_shard)"
-        " values ('report', 1, 4, 7), ('report', 8, 8, 9), ('simulation', 2, 2, 63)"
+        " values ('report', 0, 4, 7), ('report', 5, 6399, 9), ('simulation', 0, 6399, 63)"
     )
-    found = {
-        (kind, number): one(dba, "select pgreprise.id_shard(%s, %s) as shard", kind, number)["shard"]
-        for kind, number in (
-            ("report", 1), ("report", 4), ("report", 5), ("report", 8), ("report", 9), ("simulation", 2),
-            ("simulation", 1), ("report", 6400), ("report", 6463), ("rerun", 6400 + 64 * 5 + 17),
-        )
-    }  # fmt: skip
-    assert found == {
-        ("report", 1): 7, ("report", 4): 7, ("report", 5): None, ("report", 8): 9, ("report", 9): None,
-        ("simulation", 2): 63, ("simulation", 1): None, ("report", 6400): 0, ("report", 6463): 63,
+    told = {
+        ("report", 0): 7,
+        ("report", 4): 7,
+        ("report", 5): 9,
+        ("report", 6399): 9,
+        ("simulation", 2): 63,
+        ("report", 6400): 0,
+        ("report", 6463): 63,
         ("rerun", 6400 + 64 * 5 + 17): 17,
-    }  # fmt: skip
+        ("report", None): None,
+    }
+    for (kind, number), shard in told.items():
+        assert one(dba, "select pgreprise.id_shard(%s, %s) as shard", kind, number)["shard"] == shard, (kind, number)
 
 
 def test_a_claim_tells_its_logical_shard(dba: Connection) -> None:

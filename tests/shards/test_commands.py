@@ -21,9 +21,8 @@ def typed(shards: Shards, *arguments: str) -> Done:
 
 
 def problems(shards: Shards) -> list[str]:
-    """What the doctor finds between the router and the servers."""
-    found = json.loads(typed(shards, "doctor", "--json").stdout)
-    return [finding["message"] for finding in found if finding["check"] == "router"]
+    """What the doctor says of the servers and the router."""
+    return [finding["message"] for finding in json.loads(typed(shards, "doctor", "--json").stdout)]
 
 
 def test_a_report_is_rerun_looked_at_and_undone(shards: Shards) -> None:
@@ -48,7 +47,9 @@ def test_the_command_prints_the_router_that_there_is(shards: Shards, psql: Conne
     assert one(psql, "call rerun_report(%s)", report)["result"]["report_id"] == report
 
 
-def test_the_doctor_finds_nothing_between_a_router_and_its_servers_that_agree(shards: Shards) -> None:
+def test_the_doctor_finds_nothing_in_a_router_whose_servers_agree(shards: Shards) -> None:
+    for country in ("uk", "ca", "ng", "il"):
+        shards.everywhere(f"select set_cache_versions('{country}', '1', '1', '1')")
     assert problems(shards) == []
 
 
@@ -58,22 +59,20 @@ def test_the_doctor_names_what_differs_between_the_servers(shards: Shards) -> No
         server.execute("select set_cache_versions('uk', package => 'other')")
         server.execute("update pgreprise.logical_shard set state = 'absent' where logical_shard = 5")
         server.execute("update pgreprise.routine_version set checksum = 'edited' where name = 'reports/get_report'")
-    assert problems(shards) == [
-        "Logical shards 5 are sent to server b, which does not hold them.",
-        'Routine reports/get_report differs between the servers: a has "'
-        + shards.row("select checksum from pgreprise.routine_version where name = 'reports/get_report'", name="a")[
-            "checksum"
-        ]
-        + '", b has "edited".',
-        "Setting largest_batch differs between the servers: a has 1000, b has 7.",
-        'The current versions of uk differs between the servers: a has [null, null, null], b has [null, null, "other"].',
-        "The router is older than its servers: get_report.",
-    ]
+    with connect(shards.router) as router:
+        router.execute("update pgreprise.routed set checksum = 'former' where name = 'undo_rerun'")
+    assert {
+        "Server b has other settings than a: largest_batch.",
+        "Server b has other versions of countries than a: uk.",
+        "Server b has other routines than a: reports/get_report.",
+        "The router sends logical shard 5 to b, which does not hold it.",
+        "The router is older than its servers: undo_rerun.",
+    } <= set(problems(shards))
 
 
 def test_the_doctor_names_a_server_that_is_away(shards: Shards) -> None:
     shards.fleet.servers["b"].stop()
     try:
-        assert problems(shards) == ["Server b cannot be reached. Nothing of it could be compared."]
+        assert any(message.startswith("Server b does not answer: ") for message in problems(shards))
     finally:
         shards.fleet.servers["b"].start()

@@ -14,7 +14,7 @@ from sqlalchemy import URL
 
 from pyapi.schema import migrate
 from tests.support.command import PROGRAM, environment
-from tests.support.databases import connect, engine
+from tests.support.databases import connect, engine, folder_of_a_server
 from tests.support.factories import set_versions
 from tests.support.moving import Fleet, emptied
 from tests.support.projects import PROJECT
@@ -30,21 +30,12 @@ HOSTS = {"db1": "a", "db2": "b", "db3": "c", "db4": "d", "router": "router"}
 
 
 @pytest.fixture(scope="module")
-def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
+def machines() -> Iterator[dict[str, Server]]:
     """The servers of the page by their hosts' names; nothing is on them."""
     programs = Programs.of_debian()
-    folder = tmp_path_factory.mktemp("machines")
-    for above in (folder, folder.parent, folder.parent.parent):
-        above.chmod(0o711)
-    with ExitStack() as running:
-        yield {
-            host: running.enter_context(server(programs, programs.own(_made(folder / host)) / "data")) for host in HOSTS
-        }
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
+    with folder_of_a_server() as folder, ExitStack() as running:
+        programs.own(Path(folder))
+        yield {host: running.enter_context(server(programs, Path(folder) / host)) for host in HOSTS}
 
 
 class Dba:

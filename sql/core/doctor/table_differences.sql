@@ -332,7 +332,8 @@ difference as (
   where
     case
       when found.tgisinternal or wanted.oid is not null then found.tgenabled not in ('O', 'A') and not pair.is_of_host
-      else not pair.is_of_host
+      -- While a logical shard is being moved (reports/freeze_logical_shard).
+      else not pair.is_of_host and found.tgname not like 'pgreprise\_frozen\___'
     end
   union all
   select

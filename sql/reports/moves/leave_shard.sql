@@ -8,8 +8,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 <<own>>
 declare
-  listed record;
-  kept   text;
+  -- Counted while they are here.
+  batches constant jsonb := pgreprise.shard_batches(leave_shard.logical_shard);
+  listed  record;
+  kept    text;
 begin
   update pgreprise.logical_shard as known
      set state = 'left', changed_at = now()
@@ -32,18 +34,25 @@ begin
    where act.feed_position > 0
      and pgreprise.id_shard('rerun', act.rerun_id) = leave_shard.logical_shard;
 
+  update pgreprise.rerun_batch as batch
+     set reports = batch.reports - counted.reports,
+         rerun = batch.rerun - counted.rerun,
+         refused = batch.refused - counted.refused
+    from jsonb_populate_recordset(null::pgreprise.rerun_batch, own.batches) as counted
+   where counted.batch_id = batch.batch_id and counted.reports > 0;
+
   create schema if not exists pgreprise_moved;
   perform set_config('pgreprise.leaving_shard', leave_shard.logical_shard::text, true);
   for listed in
-    select stored.table_name, stored.shard_expression from pgreprise.shard_tables() as stored
+    select stored.table_name from pgreprise.shard_tables() as stored
      order by stored.place desc
   loop
     kept := pgreprise.kept_table(listed.table_name, leave_shard.logical_shard);
     execute format('create table %s (like %s)', kept, listed.table_name);
     execute format(
-      'with gone as (delete from %s as moved where %s = $1 returning moved.*) insert into %s select gone.* from gone',
-      listed.table_name, listed.shard_expression, kept
-    ) using leave_shard.logical_shard;
+      'with gone as (delete from %s as moved where %s returning moved.*) insert into %s select gone.* from gone',
+      listed.table_name, pgreprise.shard_condition(listed.table_name, leave_shard.logical_shard), kept
+    );
   end loop;
 end;
 $$;

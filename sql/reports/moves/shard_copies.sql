@@ -16,7 +16,7 @@ declare
 begin
   return query
     select listed.table_name,
-        format('copy (select %s from %s as moved where %s = %s) to stdout',
+        format('copy (select %s from %s as moved where %s) to stdout',
           (
             select string_agg(
                 case
@@ -29,7 +29,10 @@ begin
             when own.has_left then pgreprise.kept_table(listed.table_name, shard_copies.logical_shard)
             else listed.table_name
           end,
-          listed.shard_expression, shard_copies.logical_shard),
+          case
+            when own.has_left then 'true'
+            else pgreprise.shard_condition(listed.table_name, shard_copies.logical_shard)
+          end),
         format('copy %s (%s) from stdin', listed.table_name,
           (select string_agg(quote_ident(named.name), ', ' order by named.position)
              from unnest(listed.columns) with ordinality as named(name, position)))

@@ -17,7 +17,7 @@ declare
   listed record;
 begin
   for listed in
-    select stored.table_name, stored.shard_expression,
+    select stored.table_name,
         array(select format('moved.%I', named.name) from unnest(stored.columns) with ordinality as named(name, position)
                where (stored.table_name, named.name) <> ('pgreprise.rerun', 'feed_position')
                order by named.position) as columns
@@ -26,13 +26,17 @@ begin
   loop
     return query execute format(
       'select %L, count(*), coalesce(sum((''x'' || left(md5(row(%s)::text), 15))::bit(60)::bigint::numeric), 0)::text '
-      'from %s as moved where %s = $1',
+      'from %s as moved where %s',
       listed.table_name, array_to_string(listed.columns, ', '),
       case
         when shard_fingerprint.kept then pgreprise.kept_table(listed.table_name, shard_fingerprint.logical_shard)
         else listed.table_name
-      end, listed.shard_expression
-    ) using shard_fingerprint.logical_shard;
+      end,
+      case
+        when shard_fingerprint.kept then 'true'
+        else pgreprise.shard_condition(listed.table_name, shard_fingerprint.logical_shard)
+      end
+    );
   end loop;
 end;
 $$;

@@ -57,7 +57,7 @@ begin
          ) as listed(name, type, position)
      ) as answer(names, types)
      where (routine.pronamespace = 'public'::regnamespace
-         or (routine.pronamespace = 'pgreprise'::regnamespace and routine.proname in ('status', 'new_batch_id', 'shard_facts')))
+         or (routine.pronamespace = 'pgreprise'::regnamespace and routine.proname in ('status', 'new_batch_id')))
        and routine.proowner = 'pgreprise_owner'::regrole
        and routine.prokind in ('f', 'p')
        -- A procedure that commits is neither security definer nor has it settings.

@@ -82,5 +82,21 @@ $function$, routine.name, signature, columns, called, nothing);
     execute format('revoke all on function pgreprise_shard.%I(%s) from public', routine.name, signature);
     execute format('grant execute on function pgreprise_shard.%I(%s) to pgreprise_router', routine.name, signature);
   end loop;
+
+  -- What the doctor of the router asks.
+  execute $function$
+create function pgreprise_shard.facts()
+returns table (facts jsonb)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select pgreprise.shard_facts();
+end
+$function$;
+  alter function pgreprise_shard.facts() owner to pgreprise_owner;
+  revoke all on function pgreprise_shard.facts() from public;
+  grant execute on function pgreprise_shard.facts() to pgreprise_router;
 end;
 $$;

@@ -1,4 +1,4 @@
--- number_reform_impact(): the trigger pgreprise_number of reform_impact on a shard: gives a new row, which has no id
+-- number_reform_impact(): the trigger pgreprise_assign_id of reform_impact on a shard: gives a new row, which has no id
 -- yet, the next one of its region's logical shard. A row that an undo puts back has one already.
 -- Runs as the owner of the routines, because the application inserts rows.
 -- Raises RR034 when the logical shard is not held here.
@@ -9,6 +9,9 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if new.reform_impact_id is not null then
+    return new;
+  end if;
   new.reform_impact_id := pgreprise.next_shard_id(pgreprise.population_shard(new.country_id, new.region));
   return new;
 end;

@@ -1,5 +1,5 @@
--- number_report(): the trigger pgreprise_number of report_outputs on a shard: gives a new row, which has no id yet, the
--- next one of the logical shard of its first simulation. A row that a move brings has one already.
+-- number_report(): the trigger pgreprise_assign_id of report_outputs on a shard: gives a new row, which has no id yet,
+-- the next one of the logical shard of its first simulation. A row that a move brings has one already.
 -- Runs as the owner of the routines, because the application inserts rows too.
 -- Raises RR033 when its simulations lie in different logical shards, RR034 when the logical shard is not held here.
 create or replace function pgreprise.number_report()
@@ -11,6 +11,9 @@ as $$
 declare
   defect record;
 begin
+  if new.id is not null then
+    return new;
+  end if;
   if pgreprise.lie_apart(new.simulation_1_id, new.simulation_2_id) then
     select found_defect.errcode, found_defect.message, found_defect.detail, found_defect.hint
       into defect

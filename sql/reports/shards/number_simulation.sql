@@ -9,6 +9,9 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if new.id is not null then
+    return new;
+  end if;
   new.id := pgreprise.next_shard_id(pgreprise.population_shard(new.country_id, new.population_id));
   return new;
 end;

@@ -93,8 +93,9 @@ begin
       execute format('alter table public.%I alter column %I drop %s', host_table.table_name, host_table.column_name,
         case when host_table.attidentity <> '' then 'identity' else 'default' end);
     end if;
-    execute format('create trigger pgreprise_number before insert on public.%I for each row when (new.%I is null) '
-      'execute function pgreprise.%I()', host_table.table_name, host_table.column_name, host_table.trigger_function);
+    -- Without a condition on the id, so that the application can still alter its type.
+    execute format('create trigger pgreprise_assign_id before insert on public.%I for each row '
+      'execute function pgreprise.%I()', host_table.table_name, host_table.trigger_function);
   end loop;
 
   return jsonb_build_object(

@@ -30,7 +30,7 @@ begin
       left join pgreprise.shard_default as found
         on found.table_name = listed.table_name and found.column_name = listed.column_name
   loop
-    execute format('drop trigger if exists pgreprise_number on public.%I', given.table_name);
+    execute format('drop trigger if exists pgreprise_assign_id on public.%I', given.table_name);
     if given.statement is not null then
       execute given.statement;
       sequence_name := pgreprise.id_sequence(format('public.%I', given.table_name)::regclass, given.column_name)::text;

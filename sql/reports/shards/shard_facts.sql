@@ -1,36 +1,48 @@
--- shard_facts(): what servers behind one router have to have in common, and what this one holds, for the doctor of the
--- router: {"routines": checksum by name, "settings": value by name, "versions": those of each country, "hash_version",
--- "first_id", "held": the logical shards}. hash_version and first_id are null in a database that is no shard.
+-- shard_facts(): what has to be the same on all servers of a router, and what each says of the logical shards:
+-- {"revisions", "routines": {name: {"version", "checksum"}}, "settings", "countries", "numbering", "held": [...],
+-- "unfinished": [{"logical_shard", "state", "hours"}], "server_version"}. The doctor of the router compares them.
 create or replace function pgreprise.shard_facts()
 returns jsonb
 language plpgsql
 stable
-security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
   return jsonb_build_object(
+    'revisions', pgreprise.status() -> 'revisions',
     'routines', (
-      select jsonb_object_agg(registered.name, registered.checksum) from pgreprise.routine_version as registered
+      select jsonb_object_agg(registered.name,
+          jsonb_build_object('version', registered.version, 'checksum', registered.checksum))
+        from pgreprise.routine_version as registered
     ),
-    'settings', (
-      select to_jsonb(setting.*) - 'only_row' - 'updated_at' - 'has_run_tables' from pgreprise.setting as setting
-    ),
-    'versions', (
-      select jsonb_object_agg(country.country_id, jsonb_build_array(country.economy_impact_version,
-          country.report_output_version, country.package_version))
+    'settings', (select to_jsonb(setting) - 'updated_at' - 'only_row' from pgreprise.setting as setting),
+    'countries', (
+      select jsonb_object_agg(country.country_id, jsonb_build_object('economy_impact', country.economy_impact_version,
+          'report_output', country.report_output_version, 'package', country.package_version))
         from pgreprise.country as country
     ),
-    'hash_version', (select numbering.hash_version from pgreprise.shard_numbering as numbering),
-    'first_id', (select numbering.first_id from pgreprise.shard_numbering as numbering),
+    'numbering', (
+      select jsonb_build_object('first_id', numbering.first_id, 'hash_version', numbering.hash_version,
+          'ranges', (select md5(string_agg(known::text, ' ' order by known.kind, known.first_id))
+            from pgreprise.shard_id_range as known))
+        from pgreprise.shard_numbering as numbering
+    ),
     'held', (
       select coalesce(jsonb_agg(known.logical_shard order by known.logical_shard), '[]')
         from pgreprise.logical_shard as known
        where known.state in ('held', 'leaving')
-    )
+    ),
+    'unfinished', (
+      select coalesce(jsonb_agg(jsonb_build_object('logical_shard', known.logical_shard, 'state', known.state,
+          'hours', floor(extract(epoch from clock_timestamp() - known.changed_at) / 3600))
+          order by known.logical_shard), '[]')
+        from pgreprise.logical_shard as known
+       where known.state in ('leaving', 'left')
+    ),
+    'server_version', current_setting('server_version')
   );
 end;
 $$;
 
 comment on function pgreprise.shard_facts() is
-'What servers behind one router have to have in common, and what this one holds.';
+'What has to be the same on all servers of a router, and what each says of the logical shards.';

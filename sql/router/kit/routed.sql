@@ -1,11 +1,10 @@
 -- routed: the entry points of this router, with the version and the checksum of each as the servers had them when the
--- router was made, how it is routed, and its name with the domain. The doctor compares them.
+-- router was made and how it is routed. The doctor compares them.
 create table pgreprise.routed (
   name text not null,
   version integer not null,
   checksum text not null,
   route text not null,
-  file text,
   constraint routed_pkey primary key (name)
 );
 

@@ -86,7 +86,6 @@ with routes (name, route, query) as (
   ('set_setting', 'each', null),
   ('new_batch_id', 'each', null),
   ('settings', 'any', null),
-  ('shard_facts', 'each', null),
   ('status', 'each', null),
   ('undo_batch_chunk', 'each', null)
 ),
@@ -302,8 +301,8 @@ union all
 select
   texts.name,
   format(
-    'insert into pgreprise.routed (name, version, checksum, route, file) values (%L, %s, %L, %L, %L);',
-    texts.name, coalesce(texts.version, 0), coalesce(texts.checksum, ''), coalesce(texts.route, 'none'), texts.file
+    'insert into pgreprise.routed (name, version, checksum, route) values (%L, %s, %L, %L);',
+    texts.name, coalesce(texts.version, 0), coalesce(texts.checksum, ''), coalesce(texts.route, 'none')
   )
 from texts
 order by 1, 2;
