@@ -94,6 +94,15 @@ def test_a_procedure_is_refused_in_a_transaction_block_before_anything_is_done(
     assert one(psql, "select count(*) from rerun_history()") == {"count": 1}
 
 
+def test_a_session_that_may_only_read_changes_nothing_on_a_server(shards: Shards, psql: Connection) -> None:
+    report = shards.add_report("ca")
+    psql.execute("set default_transaction_read_only = on")
+    assert said(psql, "call rerun_report(%s)", report)[0] == "25006"
+    assert one(psql, "select id from get_report(%s)", report) == {"id": report}
+    psql.execute("set default_transaction_read_only = off")
+    assert rerun(psql, report)["run_sequence"] == 2
+
+
 def test_the_history_names_the_role_at_the_router(shards: Shards, psql: Connection) -> None:
     report = shards.add_report("ca")
     psql.execute("set role pgreprise_api")

@@ -1,6 +1,6 @@
 -- act_for(caller): the rest of the transaction acts for the caller of a router. caller is what pgreprise.caller() of
 -- the router has made: {"claims": the claims of a token or null, "session_role", "role_setting", "is_operator",
--- "request_id", "client_address", "lock_timeout", "logical_shard"; for create_rerun_batch "batch_id" and
+-- "request_id", "client_address", "lock_timeout", "is_read_only", "logical_shard"; for create_rerun_batch "batch_id" and
 -- "listed_elsewhere"}. Only a router may say so: the functions of schema pgreprise_shard, which call this, may be
 -- executed by members of pgreprise_router alone.
 -- Raises RR034 when the logical shard of the call is not here.
@@ -28,6 +28,10 @@ begin
     set_config('datestyle', 'ISO', true),
     set_config('intervalstyle', 'postgres', true),
     set_config('extra_float_digits', '3', true);
+
+  if (act_for.caller ->> 'is_read_only')::boolean then
+    perform set_config('transaction_read_only', 'on', true);
+  end if;
 
   if logical_shard is not null and not exists (
     select from pgreprise.logical_shard as known
