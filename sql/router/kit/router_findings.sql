@@ -88,7 +88,8 @@ begin
      where begun ->> 'state' = 'leaving' and (begun ->> 'hours')::numeric >= 1
     union all
     select 'moves', false,
-        format('Server %s keeps copies of %s logical shards that left it a week ago or earlier.', keeping.name, count(*)),
+        format('Server %s keeps copies of %s logical shards that left it a week ago or earlier.', keeping.name,
+          count(*)),
         format('pgreprise shard forget %s', string_agg(begun ->> 'logical_shard', ','
           order by (begun ->> 'logical_shard')::integer))
       from server as keeping
