@@ -364,7 +364,8 @@ def test_a_refusal_is_handed_on_with_code_message_and_hint_and_changes_nothing(
 
 
 def test_each_code_with_a_status_has_been_met() -> None:
-    assert {code for _, code, _ in REFUSALS} == RULES.keys()
+    # Those of a router are met in tests/shards.
+    assert {code for _, code, _ in REFUSALS} == RULES.keys() - {"RR035", "RR036"}
 
 
 # --- conditions of PostgreSQL's own ------------------------------------------------------------

@@ -289,6 +289,7 @@ def test_the_router_is_made_again_over_itself_and_its_text_is_the_same(shards: S
     assert said(psql, "select * from get_report(%s)", report)[0] == "42501"
 
 
+@pytest.mark.needs("plpgsql_check_15")
 def test_plpgsql_check_finds_nothing_in_the_routines_of_a_router(psql: Connection) -> None:
     psql.execute("create extension plpgsql_check")
     found = psql.execute(

@@ -76,6 +76,12 @@ def plproxy() -> str | None:
     return None if present else "there is no PL/Proxy of Debian; its package is postgresql-15-plproxy"
 
 
+def plpgsql_check_15() -> str | None:
+    """The extension for Debian's PostgreSQL 15, which servers of the tests' own have."""
+    present = (DEBIAN_EXTENSIONS / "plpgsql_check.control").exists()
+    return None if present else "Debian's package postgresql-15-plpgsql-check is not there"
+
+
 def browser() -> str | None:
     """Debian's Chromium, and Playwright, which drives it."""
     return absent()
@@ -101,6 +107,7 @@ THINGS: dict[str, Callable[[], str | None]] = {
         mariadb,
         pgbouncer,
         plpgsql_check,
+        plpgsql_check_15,
         plproxy,
         postgresql_15,
         promtool,

@@ -1,7 +1,7 @@
 -- act_for(caller): the rest of the transaction acts for the caller of a router. caller is what pgreprise.caller() of
 -- the router has made: {"claims": the claims of a token or null, "session_role", "role_setting", "is_operator",
--- "request_id", "client_address", "lock_timeout", "is_read_only", "logical_shard"; for create_rerun_batch "batch_id" and
--- "listed_elsewhere"}. Only a router may say so: the functions of schema pgreprise_shard, which call this, may be
+-- "request_id", "client_address", "lock_timeout", "is_read_only", "logical_shard"; for create_rerun_batch "batch_id"
+-- and "listed_elsewhere"}. Only a router may say so: the functions of schema pgreprise_shard, which call this, may be
 -- executed by members of pgreprise_router alone.
 -- Raises RR034 when the logical shard of the call is not here.
 create or replace function pgreprise.act_for(caller jsonb)
