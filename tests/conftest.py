@@ -36,12 +36,15 @@ MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 * 1024**3
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let commands hear of a closed terminal, and put temporary files into memory where that has room.
 
     A database is a few hundred files. On ext4 without a journal each file that was deleted within the last minute
     makes the next one slower to create, up to ten times here.
     """
+    config.addinivalue_line(
+        "markers", "direct: it changes or watches the server itself, or needs a transaction, so no router is in between"
+    )
     # Under nohup, or in the background of a shell, they are ignored, and every command that a test starts would inherit
     # that.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -54,6 +57,14 @@ def pytest_configure() -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--through-router", action="store_true", help="put a router before the database of each test")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that change or watch the server itself, where they would go through a router."""
+    direct = [item for item in items if item.get_closest_marker("direct")]
+    if direct and config.getoption("--through-router"):
+        config.hook.pytest_deselected(items=direct)
+        items[:] = [item for item in items if item not in direct]
 
 
 @pytest.fixture(scope="session")

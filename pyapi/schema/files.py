@@ -39,6 +39,7 @@ __all__ = [
     "require_released",
     "require_unchanged",
     "revision_texts",
+    "router_text",
     "routine_file",
     "shown",
     "sql_files",
@@ -139,6 +140,17 @@ def _live_file(name: str) -> Path | None:
     if len(found) > 1:
         raise _one_name(found[1], found[0])
     return found[0] if found else None
+
+
+def router_text(name: str) -> str:
+    """The text of a file of ``sql/router/``, what a router is made of; no migration installs it.
+
+    Raises NoTextError when there is no such file.
+    """
+    found = list((sql_folder() / _ROUTER).glob(f"*/{name}.sql"))
+    if len(found) != 1:
+        raise NoTextError(f"There is no file {name} under {sql_folder() / _ROUTER}.")
+    return _read(found[0])
 
 
 def domains() -> list[str]:

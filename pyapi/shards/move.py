@@ -159,7 +159,7 @@ def _leave(found: Found, shard: int, target: Server) -> None:
 def _copy(found: Found, shard: int, target: Server) -> None:
     """Copy the rows into a transaction of the target, which stays open, and compare them there."""
     source = found.server
-    [batches] = source.ask("select pgreprise.shard_batches() as batches")
+    [batches] = source.ask("select pgreprise.shard_batches(%s) as batches", shard)
     last = max(found.last_number, places_of(source)[shard]["last_number"] or 0)
     target.run("begin")
     try:

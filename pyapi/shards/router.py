@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL
 
-from pyapi.schema.files import sql_folder, sql_text
+from pyapi.schema.files import router_text, sql_text
 
 __all__ = ["LOGIN", "Conflict", "connection_of", "held_by", "router_of", "router_sql"]
 
@@ -41,6 +41,9 @@ _OWN = (
     "servers",
     "server_of",
     "send_shard",
+    "facts",
+    "server_facts",
+    "router_findings",
     "caller",
     "rule_of_host",
     "is_answer",
@@ -97,7 +100,7 @@ def held_by(shards: Mapping[str, Connection]) -> dict[int, str]:
     """Which server holds each logical shard. Raises Conflict."""
     found: dict[int, list[str]] = {number: [] for number in range(64)}
     for name, shard in shards.items():
-        for (number,) in shard.execute(_router_text("held_shards").encode()):
+        for (number,) in shard.execute(router_text("held_shards").encode()):
             found[number].append(name)
     wrong = [
         f"{number} is held by {' and '.join(names)}" if names else f"{number} is held by no server"
@@ -115,14 +118,9 @@ def router_of(shards: Mapping[str, Connection], urls: Mapping[str, URL], login: 
     return router_sql(next(iter(shards.values())), {name: connection_of(urls[name]) for name in shards}, held, login)
 
 
-def _router_text(name: str) -> str:
-    [path] = (sql_folder() / "router").glob(f"*/{name}.sql")
-    return path.read_text(encoding="utf-8")
-
-
 def _statements(shard: Connection, name: str) -> list[str]:
     # The statement is the last column.
-    return [row[-1] for row in shard.execute(_router_text(name).encode()).fetchall()]
+    return [row[-1] for row in shard.execute(router_text(name).encode()).fetchall()]
 
 
 def _copied(shard: Connection, table: str, columns: Sequence[str], order: Sequence[str]) -> str:
@@ -184,20 +182,20 @@ def router_sql(shard: Connection, connections: Mapping[str, str], held: Mapping[
     parts = [
         "\\set ON_ERROR_STOP on\nbegin;\nset client_min_messages = warning;\nset search_path = pg_catalog;\n",
         *(sql_text(name) for name in _BEFORE),
-        _router_text("begin"),
+        router_text("begin"),
         _foreign_server(shard, connections, held, login),
         *(f"{statement}\n" for statement in _statements(shard, "router_types")),
         *(sql_text(name) for name in _SHARED[:2]),
         _copied(shard, "shard_numbering", ("first_id", "hash_version"), ("first_id",)),
         _copied(shard, "shard_id_range", ("kind", "first_id", "last_id", "logical_shard"), ("kind", "first_id")),
         *(sql_text(name) for name in _SHARED[2:]),
-        *(_router_text(name) for name in _OWN),
+        *(router_text(name) for name in _OWN),
         _server_names(shard, connections),
         *(f"{statement}\n" for statement in _statements(shard, "router_functions")),
-        *(_router_text(name) for name in _EACH),
+        *(router_text(name) for name in _EACH),
         *(sql_text(name) for name in _DRIVERS),
         *(f"{statement}\n" for statement in _statements(shard, "router_rights")),
-        _router_text("end"),
+        router_text("end"),
         "commit;\n",
     ]
     return "\n".join(parts)

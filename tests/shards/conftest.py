@@ -1,14 +1,17 @@
-"""Servers that logical shards are moved between, as databases of the tests' server."""
+"""Servers that logical shards are moved between, as databases of the tests' server; and two servers with a router."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
+from tests.support import fleets as routed
+from tests.support.databases import Connection, connect, folder_of_a_server
 from tests.support.moving import Fleet, fleet_of, make_templates
 
 Fleets = Callable[[str, str], Fleet]
@@ -46,3 +49,28 @@ def fleet(new_fleet: Fleets) -> Fleet:
     made.did("prepare", "a")
     made.did("prepare", "b", "--empty")
     return made
+
+
+# --- two servers and a router, each a process of its own, and databases of their own for each test ---
+
+
+@pytest.fixture(scope="session")
+def two_servers() -> Iterator[routed.Fleet]:
+    """Servers a and b, and one for the routers."""
+    with folder_of_a_server() as folder, routed.fleet_of(Path(folder), ["a", "b"]) as made:
+        yield made
+
+
+@pytest.fixture
+def shards(two_servers: routed.Fleet) -> Iterator[routed.Shards]:
+    """A router, and what is behind it; the logical shards are on a and b in turn."""
+    with routed.new_shards(two_servers) as made:
+        made.set_versions()
+        yield made
+
+
+@pytest.fixture
+def psql(shards: routed.Shards) -> Iterator[Connection]:
+    """A DBA's psql at the router."""
+    with connect(shards.router) as connection:
+        yield connection

@@ -20,6 +20,7 @@ from tests.support.databases import FAST, engine, rows
 from tests.support.ports import unused_port
 
 DEBIAN_FOLDER = Path("/usr/lib/postgresql/15/bin")
+DEBIAN_EXTENSIONS = Path("/usr/share/postgresql/15/extension")
 _PGBOUNCER_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 _ATTEMPTS, _PAUSE_SECONDS = 200, 0.05
 

@@ -57,7 +57,7 @@ def bring(source: Connection, target: Connection, logical_shard: int) -> None:
     """Copy a logical shard that is leaving, or has left, in one transaction of the target."""
     place = "select * from pgreprise.shard_places() where logical_shard = %s"
     known = one(source, place, logical_shard)
-    batches = json.dumps(one(source, "select pgreprise.shard_batches() as told")["told"])
+    batches = json.dumps(one(source, "select pgreprise.shard_batches(%s) as told", logical_shard)["told"])
     with target.transaction():
         target.execute(
             "select pgreprise.begin_arriving(%s, %s, %s)",

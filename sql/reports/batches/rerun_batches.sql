@@ -40,7 +40,8 @@ as $$
 begin
   perform pgreprise.enter('reports:read');
   return query
-    select batch.batch_id, batch.filter, batch.reason, pgreprise.batch_state(batch.reports, batch.rerun, batch.refused, batch.finished_at,
+    select batch.batch_id, batch.filter, batch.reason, pgreprise.batch_state(batch.reports, batch.rerun, batch.refused,
+          batch.finished_at,
           batch.cancelled_at, counted.undone), batch.reports,
         batch.rerun, batch.refused, batch.reports - batch.rerun - batch.refused, counted.undone,
         pgreprise.batch_state(batch.reports, batch.rerun, batch.refused, batch.finished_at,

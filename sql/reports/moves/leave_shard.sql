@@ -1,6 +1,6 @@
 -- leave_shard(logical_shard): takes the rows of a logical shard out of the tables, when another server has a copy of
 -- them that is about to be committed. They are kept in schema pgreprise_moved until forget_shard.
--- Raises 55000 when the logical shard is not leaving, or a trigger of the application keeps a row.
+-- Raises 55000 when the logical shard is not leaving, or when a trigger of the application keeps a row.
 create or replace function pgreprise.leave_shard(logical_shard integer)
 returns void
 language plpgsql
@@ -8,10 +8,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 <<own>>
 declare
-  listed record;
-  kept   text;
-  found_rows text;
-  stays  boolean;
+  -- Counted while they are here.
+  batches constant jsonb := pgreprise.shard_batches(leave_shard.logical_shard);
+  listed  record;
+  kept    text;
+  wanted  text;
+  stays   boolean;
 begin
   update pgreprise.logical_shard as known
      set state = 'left', changed_at = now()
@@ -34,6 +36,13 @@ begin
    where act.feed_position > 0
      and pgreprise.id_shard('rerun', act.rerun_id) = leave_shard.logical_shard;
 
+  update pgreprise.rerun_batch as batch
+     set reports = batch.reports - counted.reports,
+         rerun = batch.rerun - counted.rerun,
+         refused = batch.refused - counted.refused
+    from jsonb_populate_recordset(null::pgreprise.rerun_batch, own.batches) as counted
+   where counted.batch_id = batch.batch_id and counted.reports > 0;
+
   create schema if not exists pgreprise_moved;
   perform set_config('pgreprise.leaving_shard', leave_shard.logical_shard::text, true);
   for listed in
@@ -42,13 +51,12 @@ begin
   loop
     kept := pgreprise.kept_table(listed.table_name, leave_shard.logical_shard);
     execute format('create table %s (like %s)', kept, listed.table_name);
-    found_rows := pgreprise.shard_rows(listed.table_name, leave_shard.logical_shard, 'moved.ctid');
+    wanted := pgreprise.shard_condition(listed.table_name, leave_shard.logical_shard);
     execute format(
-      'with gone as (delete from %s as moved using (%s) as found(place) where moved.ctid = found.place '
-      'returning moved.*) insert into %s select gone.* from gone',
-      listed.table_name, found_rows, kept
+      'with gone as (delete from %s as moved where %s returning moved.*) insert into %s select gone.* from gone',
+      listed.table_name, wanted, kept
     );
-    execute format('select exists (%s)', found_rows) into stays;
+    execute format('select exists (select from %s as moved where %s)', listed.table_name, wanted) into stays;
     if stays then
       raise exception using
         errcode = 'object_not_in_prerequisite_state',

@@ -8,9 +8,11 @@ set search_path = pg_catalog, pg_temp
 as $$
 <<own>>
 declare
-  listed record;
-  kept   text;
-  named  text;
+  -- Counted while they are kept.
+  batches constant jsonb := pgreprise.shard_batches(take_back_shard.logical_shard);
+  listed  record;
+  kept    text;
+  named   text;
 begin
   update pgreprise.logical_shard as known
      set state = 'held', changed_at = now()
@@ -33,6 +35,7 @@ begin
     execute format('drop table %s', kept);
   end loop;
 
+  perform pgreprise.add_batches(batches);
   delete from pgreprise.left_act as former
    using pgreprise.rerun as act
    where act.feed_position = former.feed_position;

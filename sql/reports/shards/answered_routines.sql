@@ -21,7 +21,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return query
-    select routine.oid, routine.pronamespace::regnamespace::text, routine.proname::text, routine.prokind::text, routine.provolatile::text,
+    select routine.oid, routine.pronamespace::regnamespace::text, routine.proname::text, routine.prokind::text,
+        routine.provolatile::text,
         array(
           select routine.proargnames[argument.position]
             from generate_subscripts(coalesce(routine.proallargtypes, routine.proargtypes::oid[]), 1)

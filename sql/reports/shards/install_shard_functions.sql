@@ -44,7 +44,8 @@ begin
   return query select null::jsonb, own.answer;', routine.schema_name, routine.name, given)
       when routine.is_void then format('perform %I.%I(%s);
   return query select null::jsonb;', routine.schema_name, routine.name, given)
-      else format('return query select null::jsonb, answered.* from %I.%I(%s) as answered;', routine.schema_name, routine.name, coalesce(given, ''))
+      else format('return query select null::jsonb, answered.* from %I.%I(%s) as answered;', routine.schema_name,
+        routine.name, coalesce(given, ''))
     end;
     execute format($function$
 create function pgreprise_shard.%1$I(%2$s)
@@ -73,8 +74,8 @@ exception
     get stacked diagnostics code = returned_sqlstate, message = message_text, detail = pg_exception_detail,
       hint = pg_exception_hint, of_schema = schema_name, of_table = table_name, of_column = column_name,
       of_type = pg_datatype_name, of_constraint = constraint_name, context = pg_exception_context;
-    return query select pgreprise.shard_refusal(own.code, own.message, own.detail, own.hint, own.of_schema, own.of_table,
-      own.of_column, own.of_type, own.of_constraint, own.context)%5$s;
+    return query select pgreprise.shard_refusal(own.code, own.message, own.detail, own.hint, own.of_schema,
+      own.of_table, own.of_column, own.of_type, own.of_constraint, own.context)%5$s;
 end;
 $body$
 $function$, routine.name, signature, columns, called, nothing);
@@ -82,5 +83,21 @@ $function$, routine.name, signature, columns, called, nothing);
     execute format('revoke all on function pgreprise_shard.%I(%s) from public', routine.name, signature);
     execute format('grant execute on function pgreprise_shard.%I(%s) to pgreprise_router', routine.name, signature);
   end loop;
+
+  -- What the doctor of the router asks.
+  execute $function$
+create function pgreprise_shard.facts()
+returns table (facts jsonb)
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select pgreprise.shard_facts();
+end
+$function$;
+  alter function pgreprise_shard.facts() owner to pgreprise_owner;
+  revoke all on function pgreprise_shard.facts() from public;
+  grant execute on function pgreprise_shard.facts() to pgreprise_router;
 end;
 $$;

@@ -15,7 +15,8 @@ begin
     'claims', nullif(current_setting('request.jwt.claims', true), ''),
     'request_id', nullif(current_setting('pgreprise.request_id', true), ''),
     'client_address', coalesce(nullif(current_setting('pgreprise.client_address', true), ''), host(inet_client_addr())),
-    'lock_timeout', current_setting('lock_timeout')
+    'lock_timeout', current_setting('lock_timeout'),
+    'is_read_only', current_setting('transaction_read_only') = 'on'
   )) || jsonb_build_object(
     'session_role', session_user,
     'role_setting', role_setting,

@@ -1,5 +1,5 @@
 -- routed: the entry points of this router, with the version and the checksum of each as the servers had them when the
--- router was made, and how it is routed. The doctor compares them.
+-- router was made and how it is routed. The doctor compares them.
 create table pgreprise.routed (
   name text not null,
   version integer not null,

@@ -32,7 +32,7 @@ with routes (name, route, query) as (
   ('failed_cache_rows', 'all', 'select answer.* from answers as answer
     order by answer.report_id, answer.reform_impact_id'),
   ('feed_position', 'each', null),
-  ('find_reports', 'all', 'select answer.* from answers as answer order by answer.id limit find_reports.max_rows'),
+  ('find_reports', 'all', 'select answer.* from answers as answer order by answer.id limit %limit%'),
   ('get_or_create_report', 'simulation_1', null),
   ('get_or_create_simulation', 'population', null),
   ('keep_feed_position', 'each', null),
@@ -43,7 +43,7 @@ with routes (name, route, query) as (
     group by answer.country_id, answer.api_version, answer.current_version
     order by answer.country_id, answer.api_version'),
   ('open_claims', 'all', 'select answer.* from answers as answer
-    order by answer.report_id, answer.attempt limit open_claims.max_rows'),
+    order by answer.report_id, answer.attempt limit %limit%'),
   ('purge_chunk', 'each', null),
   ('recent_cache_rows', 'all', 'select answer.cache_row from answers as answer
     order by (answer.cache_row ->> ''start_time'')::timestamp desc nulls last,
@@ -54,26 +54,27 @@ with routes (name, route, query) as (
   ('report_counts', 'all', 'select answer.country_id, answer.status, sum(answer.reports)::bigint,
       min(answer.oldest_since)
     from answers as answer group by answer.country_id, answer.status
-    order by answer.country_id, array_position(array[''pending'', ''running'', ''complete'', ''error''], answer.status)'),
+    order by answer.country_id,
+      array_position(array[''pending'', ''running'', ''complete'', ''error''], answer.status)'),
   ('report_defects', 'all', 'select answer.* from answers as answer
-    order by answer.report_id limit report_defects.max_rows'),
+    order by answer.report_id limit %limit%'),
   ('rerun_batch_chunk', 'each', null),
   ('rerun_batch_effects', 'each', null),
   ('rerun_batch_obstacles', 'all', 'select answer.* from answers as answer
-    order by answer.rerun_id desc limit rerun_batch_obstacles.max_rows'),
+    order by answer.rerun_id desc limit %limit%'),
   ('rerun_batch_preview', 'all', 'select answer.country_id, answer.report_type, answer.status, answer.errcode,
       sum(answer.reports)::bigint, min(answer.first_report_id)
     from answers as answer
     group by answer.country_id, answer.report_type, answer.status, answer.errcode
     order by answer.errcode nulls first, answer.country_id, answer.report_type, answer.status'),
   ('rerun_batch_refusals', 'all', 'select answer.* from answers as answer
-    order by answer.report_id limit rerun_batch_refusals.max_rows'),
+    order by answer.report_id limit %limit%'),
   ('rerun_batch_sharing', 'all', 'select answer.* from answers as answer
-    order by answer.report_id limit rerun_batch_sharing.max_rows'),
+    order by answer.report_id limit %limit%'),
   ('rerun_batches', 'each', null),
   ('rerun_feed', 'each', null),
   ('rerun_history', 'all', 'select answer.* from answers as answer
-    order by answer.rerun_id desc limit rerun_history.max_rows'),
+    order by answer.rerun_id desc limit %limit%'),
   ('rerun_metrics', 'all', 'select answer.metric, answer.labels,
       -- A batch has parts on several servers.
       case when answer.metric like ''%\_seconds'' or answer.metric like ''%\_batches\_%'' then max(answer.value)
@@ -159,6 +160,13 @@ texts as (
     pg_get_function_arguments(routed.routine_id) as declared,
     pg_get_function_result(routed.routine_id) as result,
     pg_get_function_identity_arguments(routed.routine_id) as identity,
+    -- PL/Proxy sends dates and numbers as texts, which the server has to read as they were meant.
+    -- A limit of 0 would ask no server, and none could refuse it.
+    replace(
+      routed.query, '%limit%',
+      format('case when %1$I.max_rows < 1 then 1 else %1$I.max_rows end', routed.name)
+    ) as merged,
+    e'set datestyle = ''ISO''\nset intervalstyle = ''postgres''\nset extra_float_digits = 3\n' as written,
     routine.proretset as is_set,
     routine.prorettype = 'record'::regtype as is_record
   from (
@@ -176,13 +184,15 @@ statements as (
     1 as position,
     format(
       e'create function pgreprise_remote.%1$I(logical_shard integer, caller jsonb%2$s)\n'
-      'returns table (refusal jsonb%3$s)\nlanguage plproxy\nas $$\n  cluster ''pgreprise'';\n  run on $1;\n'
+      'returns table (refusal jsonb%3$s)\nlanguage plproxy\n%5$s'
+      'as $$\n  cluster ''pgreprise'';\n  run on $1;\n'
       '  select * from pgreprise_shard.%1$I($2%4$s);\n$$;',
       texts.name, texts.types, texts.answer_columns,
       (
         select coalesce(string_agg(format(', $%s', given.position + 2), '' order by given.position), '')
         from unnest(texts.argument_names) with ordinality as given (name, position)
-      )
+      ),
+      texts.written
     ) as statement
   from texts
   where texts.route <> 'all'
@@ -192,8 +202,8 @@ statements as (
     2,
     format(
       e'create function pgreprise_remote.%1$I(caller jsonb%2$s)\nreturns table (refusal jsonb%3$s)\nlanguage plproxy\n'
-      'as $$\n  cluster ''pgreprise'';\n  run on all;\n  select * from pgreprise_shard.%1$I($1%4$s);\n$$;',
-      texts.name, texts.types, texts.answer_columns, texts.passed_to_all
+      '%5$sas $$\n  cluster ''pgreprise'';\n  run on all;\n  select * from pgreprise_shard.%1$I($1%4$s);\n$$;',
+      texts.name, texts.types, texts.answer_columns, texts.passed_to_all, texts.written
     )
   from texts
   where texts.route in ('all', 'each')
@@ -277,7 +287,7 @@ statements as (
       '      select %5$s\n        from pgreprise_remote.%1$I(pgreprise.caller()%6$s) as answer\n'
       '       where pgreprise.is_answer(answer.refusal)\n    )\n    %7$s;\n'
       'exception\n  when internal_error then\n    perform pgreprise.raise_server_away(sqlerrm);\n    raise;\nend;\n$$;',
-      texts.name, texts.declared, texts.result, texts.volatility_name, texts.columns, texts.arguments, texts.query
+      texts.name, texts.declared, texts.result, texts.volatility_name, texts.columns, texts.arguments, texts.merged
     )
   from texts
   where texts.route = 'all'
