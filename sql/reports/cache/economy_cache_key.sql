@@ -22,6 +22,8 @@ begin atomic
     coalesce(economy_cache_key.policy_id_2, economy_cache_key.policy_id_1),
     case
       when economy_cache_key.report_country_id = 'us'
+        -- PostgreSQL puts the list into a hash table first, which most rows need not wait for.
+        and length(economy_cache_key.population_id_1) = 2
         and lower(economy_cache_key.population_id_1) in (
           'ak', 'al', 'ar', 'az', 'ca', 'co', 'ct', 'dc', 'de', 'fl', 'ga', 'hi', 'ia', 'id', 'il', 'in', 'ks', 'ky',
           'la', 'ma', 'md', 'me', 'mi', 'mn', 'mo', 'ms', 'mt', 'nc', 'nd', 'ne', 'nh', 'nj', 'nm', 'nv', 'ny', 'oh',
