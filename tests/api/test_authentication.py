@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from base64 import urlsafe_b64encode
@@ -28,7 +27,7 @@ from tests.support.databases import Connection
 from tests.support.factories import add_report, add_simulation
 from tests.support.replies import refused, succeeded
 from tests.support.snapshots import snapshot
-from tests.support.tokens import AUDIENCE, HOUR, ISSUER, SECRET, authentication, claims, signed
+from tests.support.tokens import AUDIENCE, HOUR, ISSUER, SECRET, authentication, claims, jwk, signed, write_keys
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -47,20 +46,6 @@ def by_hand(header: Any, payload: Any, key: Any = None, algorithm: str = "HS256"
     signer = jwt.get_algorithm_by_name(algorithm)
     signature = b"" if key is None else signer.sign(signing_input, key)
     return (signing_input + b"." + urlsafe_b64encode(signature).rstrip(b"=")).decode()
-
-
-def jwk(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, kid: str | None, **more: Any) -> dict[str, Any]:
-    maker = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
-    public: dict[str, Any] = json.loads(maker.to_jwk(key.public_key()))  # type: ignore[arg-type]
-    public.pop("key_ops", None)
-    return {**public, **({} if kid is None else {"kid": kid}), **more}
-
-
-def write_keys(path: Path, *keys: dict[str, Any]) -> None:
-    """Replace the file as a deployment does: the time of its change is another one, whatever the clock's steps."""
-    before = path.stat().st_mtime_ns if path.exists() else 0
-    path.write_text(json.dumps({"keys": keys}))
-    os.utime(path, ns=(before + 10**9, before + 10**9))
 
 
 class Api:

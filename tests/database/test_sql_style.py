@@ -105,7 +105,7 @@ def test_every_exception_is_an_entry_point() -> None:
 
 
 def test_a_single_rerun_never_joins() -> None:
-    # Each statement on its path touches one table by its key, so that it runs on a sharded server, too.
+    # Each statement on its path touches one table by its key, so that it is cheap in tables of any size.
     newest = {file.routine: without_text(file.sql) for file in ROUTINES}
     on_the_path = {"public.rerun_report"}
     while (
