@@ -47,6 +47,8 @@ ROUTINES = (
     "host_run_times",
     "run_times",
     "shown_run",
+    "is_known_tag",
+    "is_output",
     "stored_report",
     "stored_simulation",
     "keep_run_time",

@@ -443,6 +443,46 @@ def with_key(key: rsa.RSAPrivateKey, kid: str) -> str:
     return signed(key=key, algorithm="RS256", kid=kid)
 
 
+def test_a_token_that_was_accepted_is_refused_once_it_has_expired(api: Api) -> None:
+    # Two seconds are left of the ten that clocks may differ by.
+    expires_at = int(time.time()) - 8
+    token = signed(claims(exp=expires_at))
+    succeeded(api.get(token))
+    while time.time() <= expires_at + 10:
+        time.sleep(0.1)
+    for _ in range(2):
+        assert "expired" in unauthorized(api.get(token))
+
+
+def test_a_token_that_was_accepted_is_refused_once_its_key_is_gone(key_api: Api, key_file: Path) -> None:
+    token = with_key(RSA, "rsa")
+    for _ in range(2):
+        succeeded(key_api.get(token))
+    write_keys(key_file, jwk(OTHER_RSA, "rsa"))
+    for _ in range(2):
+        unauthorized(key_api.get(token))
+    write_keys(key_file, jwk(RSA, "rsa"))
+    succeeded(key_api.get(token))
+
+
+def test_tokens_that_were_accepted_are_told_apart_to_the_last_letter(api: Api) -> None:
+    token = signed()
+    for _ in range(2):
+        succeeded(api.get(token))
+    changed = "A" if token[-1] != "A" else "Q"
+    for other in (token[:-1] + changed, token + "A", token[:-1], token.swapcase()):
+        unauthorized(api.get(other))
+
+
+def test_the_last_tokens_that_were_accepted_are_kept_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyapi.api.auth._REMEMBERED_TOKENS", 2)
+    verifier = authentication(jwt_secret=SECRET)
+    for number in (1, 2, 3, 1, 1):
+        said = json.loads(verifier.verify(signed(claims(sub=f"person {number}"))))
+        assert said["sub"] == f"person {number}"
+    assert len(verifier._verified) == 2
+
+
 def test_keys_are_rotated_without_a_restart(key_api: Api, key_file: Path) -> None:
     unauthorized(key_api.get(with_key(OTHER_RSA, "next")))
     write_keys(key_file, jwk(RSA, "rsa"), jwk(OTHER_RSA, "next"))

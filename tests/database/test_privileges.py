@@ -239,6 +239,8 @@ EXPECTED = {
     "pgreprise.start_report_runs": INTERNAL,
     "pgreprise.start_simulation_runs": INTERNAL,
     "pgreprise.restore_reform_impacts": INTERNAL,
+    "pgreprise.is_known_tag": INTERNAL,
+    "pgreprise.is_output": INTERNAL,
     "pgreprise.stored_report": INTERNAL,
     "pgreprise.stored_simulation": INTERNAL,
     "pgreprise.undo_act": INTERNAL,
