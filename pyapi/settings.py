@@ -68,6 +68,24 @@ def _database(name: str, text: str | None) -> URL | None:
     return None if text is None else database_url(text, name)
 
 
+# One word, which is in tokens of previews and in messages.
+_SERVER = re.compile(r"(?P<name>[a-z][a-z0-9_]{0,29})=(?P<url>\S+)")
+
+
+def _shards(text: str | None) -> dict[str, URL]:
+    """The servers of a router by name, in the order given. Raises ValueError."""
+    found: dict[str, URL] = {}
+    for part in (text or "").split():
+        match = _SERVER.fullmatch(part)
+        if match is None or match["name"] in found:
+            raise ValueError(
+                "PGREPRISE_SHARDS names each server once, as a=postgresql://user@host/database "
+                "b=postgresql://user@otherhost/database. A name has small letters, digits and underscores."
+            )
+        found[match["name"]] = database_url(match["url"], "PGREPRISE_SHARDS")
+    return found
+
+
 def _is_pooled(text: str | None) -> bool | None:
     match text:
         case None:
@@ -254,6 +272,7 @@ class Settings:
     PGREPRISE_MIGRATION_URL: the URL of the same database for a role that may migrate and administer it;
     DATABASE_URL by default.
     PGREPRISE_READ_URL: the URL of a read replica of that database, which answers GETs.
+    PGREPRISE_SHARDS: the servers behind a router, by name, for the commands that go to each of them.
     PGREPRISE_POOLER: ``transaction`` where a transaction pooler is in between, ``session`` where none or a session
     pooler is; by default each connection finds out.
     PGREPRISE_CALL_TIMEOUT: how many seconds a call of the API may take in the database.
@@ -290,6 +309,7 @@ class Settings:
     cache_service: str | None = None
     cors_origins: tuple[str, ...] = ()
     read_database: URL | None = None
+    shards: dict[str, URL] = field(default_factory=dict)
     is_pooled: bool | None = None
     call_timeout_seconds: float = 30
     metrics_token: str | None = field(default=None, repr=False)
@@ -347,6 +367,7 @@ class Settings:
             database=_database("DATABASE_URL", database),
             migration_database=_database("PGREPRISE_MIGRATION_URL" if own_migration else "DATABASE_URL", migration),
             read_database=_database("PGREPRISE_READ_URL", environ.get("PGREPRISE_READ_URL")),
+            shards=_shards(environ.get("PGREPRISE_SHARDS")),
             call_timeout_seconds=_call_timeout(environ.get("PGREPRISE_CALL_TIMEOUT")),
             metrics_token=_metrics_token(environ.get("PGREPRISE_METRICS_TOKEN")),
             logs_json=_one_of(

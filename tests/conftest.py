@@ -23,9 +23,11 @@ from pyapi.embedded import embedded
 from pyapi.schema import migrate
 from pyapi.settings import Settings
 from tests.support import legacy
-from tests.support.databases import FAST, Connect, Connection, engine, folder_of_a_server, janitor
+from tests.support.databases import FAST, Connect, Connection, engine, folder_of_a_server, janitor, rows
 from tests.support.databases import connect as connect_to
 from tests.support.ports import unused_port
+from tests.support.routed import TEMPLATE as routed_template
+from tests.support.routed import Routed, routed_servers
 
 pytest_plugins = ["tests.support.needs"]
 
@@ -34,12 +36,15 @@ MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 * 1024**3
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let commands hear of a closed terminal, and put temporary files into memory where that has room.
 
     A database is a few hundred files. On ext4 without a journal each file that was deleted within the last minute
     makes the next one slower to create, up to ten times here.
     """
+    config.addinivalue_line(
+        "markers", "direct: it changes or watches the server itself, or needs a transaction, so no router is in between"
+    )
     # Under nohup, or in the background of a shell, they are ignored, and every command that a test starts would inherit
     # that.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -50,11 +55,35 @@ def pytest_configure() -> None:
         tempfile.tempdir = None
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--through-router", action="store_true", help="put a router before the database of each test")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that change or watch the server itself, where they would go through a router."""
+    direct = [item for item in items if item.get_closest_marker("direct")]
+    if direct and config.getoption("--through-router"):
+        config.hook.pytest_deselected(items=direct)
+        items[:] = [item for item in items if item not in direct]
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[URL]:
+def routed(request: pytest.FixtureRequest) -> Iterator[Routed | None]:
+    """The servers with the routers, where the tests go through routers."""
+    if request.config.getoption("--through-router"):
+        with folder_of_a_server() as folder, routed_servers(Path(folder)) as made:
+            yield made
+    else:
+        yield None
+
+
+@pytest.fixture(scope="session")
+def server(routed: Routed | None) -> Iterator[URL]:
     """The URL of a server on which the tests may create databases and roles."""
     settings = Settings.from_environment()
-    if settings.migration_database is not None:
+    if routed is not None:
+        yield routed.server
+    elif settings.migration_database is not None:
         yield settings.migration_database
     else:
         with (
@@ -71,22 +100,29 @@ def worker() -> str:
 
 
 @pytest.fixture(scope="session")
-def new_database(server: URL, worker: str) -> Callable[..., DatabaseJanitor]:
+def new_database(server: URL, worker: str, routed: Routed | None) -> Callable[..., DatabaseJanitor]:
     """Makes databases: ``with new_database() as made`` gives an empty one, ``made.dbname`` its name."""
     numbers = itertools.count(1)
 
     def make(template: str | None = None) -> DatabaseJanitor:
-        return janitor(server, f"pgreprise_test_{worker}_{os.getpid()}_{next(numbers)}", template)
+        name = f"pgreprise_test_{worker}_{os.getpid()}_{next(numbers)}"
+        return janitor(server, name, template) if routed is None else routed.new_database(name, template)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def template(server: URL, worker: str) -> Iterator[str]:
+def template(server: URL, worker: str, routed: Routed | None) -> Iterator[str]:
     """The name of a database with every migration, which tests clone."""
+    if routed is not None:
+        yield routed_template
+        return
     name = f"pgreprise_template_{worker}_{os.getpid()}"
     with janitor(server, name, as_template=True):
         migrate.upgrade(engine(server.set(database=name)))
+        if os.environ.get("PGREPRISE_TEST_SHARD"):
+            # Every database of the tests is then a shard that holds all logical shards.
+            rows(server.set(database=name), "select pgreprise.prepare_shard()")
         yield name
 
 

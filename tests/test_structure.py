@@ -13,11 +13,12 @@ from tests.support.projects import PROJECT
 
 # The rooms of pyapi, and the rooms that each may know besides itself and the modules beside the rooms.
 ROOMS = {
-    "cli": {"api", "console", "doctor", "schema", "worker"},
+    "cli": {"api", "console", "doctor", "schema", "shards", "worker"},
     "console": {"api", "doctor", "schema"},
     "api": {"schema"},
     "doctor": {"schema"},
     "worker": {"schema"},
+    "shards": {"schema"},
     "schema": set(),
 }
 BESIDE = {"batches", "chunks", "database", "economy_cache", "embedded", "pool", "postmaster", "settings", "wording"}

@@ -22,6 +22,8 @@ ROUTINES = (
     "request_id",
     "client_address",
     "checked_reason",
+    "session_role",
+    "role_setting",
     "is_operator",
     "has_scope",
     "require_scope",

@@ -44,6 +44,11 @@ TABLES = (
     "rerun_batch_cache_key",
     "imported_row",
     "refusal",
+    "shard_numbering",
+    "logical_shard",
+    "shard_id_range",
+    "shard_default",
+    "left_act",
 )
 
 

@@ -132,6 +132,10 @@ HTTP_STATUS: dict[str, int] = {
     "RR030": 409,
     "RR031": 409,
     "RR032": 409,
+    "RR033": 400,
+    "RR034": 503,
+    "RR035": 503,
+    "RR036": 400,
     "RC001": 404,
     "RC002": 403,
     "RC003": 404,
@@ -174,6 +178,9 @@ _HINTS = {
     "RR030": "Nothing was changed. Give the run_sequence that was read, or the claim_id, with the write.",
     "RR031": "Nothing was changed. Finish the simulations of the claim first.",
     "RR032": "Nothing was changed. A run that a worker computes can be cancelled.",
+    "RR034": _RETRY,
+    "RR035": f"The other servers work. {_RETRY}",
+    "RR036": "Name one of the servers.",
 }
 # What the owner of the tables has to do is in the hint of the routine, and so in the log.
 _FOR_THE_OWNER = ("RR021", "RR022", "RR023", "RC017", "RC018", "RC019")

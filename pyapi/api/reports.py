@@ -150,7 +150,7 @@ class Touched(Stored):
     action: str
     output_bytes: int
     shared_with: list[int]
-    errcode: Literal["RR002", "RR003", "RR004", "RR005", "RR006", "RR021"] | None
+    errcode: Literal["RR002", "RR003", "RR004", "RR005", "RR006", "RR021", "RR033"] | None
     message: str | None
     hint: str | None
     seen: str | None
@@ -238,7 +238,7 @@ class Undone(Stored):
 @reports.post("/<country_id>/report")
 @describes(
     {HTTPStatus.OK: StoredReport, HTTPStatus.CREATED: StoredReport},
-    "RR002 RR003 RR004 RR008 RR009 RR016 RR022 RR023",
+    "RR002 RR003 RR004 RR008 RR009 RR016 RR022 RR023 RR033 RR034",
     body=NewReport,
 )
 def create_report(country_id: str) -> Reply:
@@ -271,7 +271,7 @@ def idempotency_key() -> str | None:
 @reports.post("/<country_id>/report/<int:report_id>/rerun")
 @describes(
     Rerun,
-    "RR001 RR002 RR003 RR004 RR005 RR006 RR008 RR012 RR014 RR016 RR021 RR022 RR023 RR029",
+    "RR001 RR002 RR003 RR004 RR005 RR006 RR008 RR012 RR014 RR016 RR021 RR022 RR023 RR029 RR033 RR034",
     body=SeenAct,
     is_body_optional=True,
     headers=KeyedHeaders,
@@ -336,7 +336,7 @@ def preview_undo(country_id: str, report_id: int, rerun_id: int) -> Reply:
 @reports.post("/<country_id>/report/<int:report_id>/reruns/<int:rerun_id>/undo")
 @describes(
     Undone,
-    "RR008 RR010 RR012 RR013 RR014 RR016 RR021 RR022 RR023 RR029",
+    "RR008 RR010 RR012 RR013 RR014 RR016 RR021 RR022 RR023 RR029 RR034",
     body=Undo,
     is_body_optional=True,
     headers=KeyedHeaders,

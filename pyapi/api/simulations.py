@@ -62,7 +62,7 @@ class Recent(BaseModel):
 @simulations.post("/<country_id>/simulation")
 @describes(
     {HTTPStatus.OK: StoredSimulation, HTTPStatus.CREATED: StoredSimulation},
-    "RR004 RR008 RR009 RR016 RR022 RR023",
+    "RR004 RR008 RR009 RR016 RR022 RR023 RR034",
     body=NewSimulation,
 )
 def create_simulation(country_id: str) -> Reply:

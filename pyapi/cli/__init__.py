@@ -32,6 +32,7 @@ from pyapi.cli import (
     reports,
     results,
     serving,
+    shards,
     upkeep,
     work,
 )
@@ -39,6 +40,7 @@ from pyapi.cli.output import echo, explain, print_error, print_json, printable
 from pyapi.embedded import EmbeddedUnavailableError
 from pyapi.schema.files import TextError
 from pyapi.schema.legacy import ImportRefused
+from pyapi.shards.servers import ShardError
 
 __all__ = ["cli", "main"]
 
@@ -56,6 +58,7 @@ def cli() -> None:
 
 for group in (
     *(serving, installation, reports, results, lists, history, claims, work, batches, invalidation, carbon, upkeep),
+    shards,
     manual,
 ):
     for command in group.COMMANDS:
@@ -169,6 +172,7 @@ def main() -> None:
         AddressTakenError,
         EmbeddedUnavailableError,
         ImportRefused,
+        ShardError,
         TextError,
         psycopg.Error,
         OSError,

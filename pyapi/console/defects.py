@@ -24,6 +24,7 @@ _REMEDIES: Mapping[str, str] = {
     "RR004": "Correct the population_type of the simulation.",
     "RR005": "Set the year where it is known. Otherwise create the report again.",
     "RR006": "pgreprise cache-version set COUNTRY --economy-impact VERSION",
+    "RR033": "Create the report again with simulations of one population.",
     "RR021": "Delete those rows first, or let the constraint have no action. The report's message names it.",
 }
 

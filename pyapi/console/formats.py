@@ -76,6 +76,7 @@ _DEFECTS: Mapping[str, str] = {
     "RR004": "a population type that is neither household nor geography",
     "RR005": "an economy report without a year",
     "RR006": "the country has no current economy cache version",
+    "RR033": "the two simulations lie in different logical shards",
 }
 
 

@@ -15,7 +15,19 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.database import call, sqlstate
-from pyapi.doctor import carbon, claims, economy_cache, history, host, installation, privileges, reports, tables
+from pyapi.doctor import (
+    carbon,
+    claims,
+    economy_cache,
+    history,
+    host,
+    installation,
+    privileges,
+    reports,
+    router,
+    shards,
+    tables,
+)
 from pyapi.doctor.finding import UNCHECKED, Finding, ask
 from pyapi.schema.migrate import NOT_INSTALLED
 
@@ -43,6 +55,8 @@ def examine(engine: Engine, *, migrates: bool = True) -> list[Finding]:
     connection: Any = engine.raw_connection()
     try:
         database: psycopg.Connection[Any] = connection.driver_connection
+        if router.is_router(database):
+            return list(_of_router(engine, database))
         revisions, registered = _installed(engine, database)
         if findings := [*installation.development_version(database)]:
             # Nothing else would say anything about it.
@@ -103,10 +117,26 @@ def examine(engine: Engine, *, migrates: bool = True) -> list[Finding]:
             findings += check("economy cache", lambda: economy_cache.unread_feed(engine, database))
             findings += check("batches", lambda: history.unfinished_batches(engine))
             findings += check("archive", lambda: history.archive(engine))
+            if state["is_shard"]:
+                findings += check("shard", lambda: shards.problems(database))
         # A table may be asked about for two reasons.
         return list(dict.fromkeys(findings))
     finally:
         connection.close()
+
+
+def _of_router(engine: Engine, database: psycopg.Connection[Any]) -> Iterator[Finding]:
+    """What the servers have in common, and what their entry points tell. Each server has a doctor of its own."""
+    check = _Check(database, is_behind=False)
+    yield from check("servers", lambda: router.servers(database))
+    yield from check("cache versions", lambda: reports.missing_versions(engine))
+    yield from check("cache rows", lambda: reports.mismatched_caches(engine))
+    yield from check("cache rows", lambda: reports.failed_caches(engine))
+    yield from check("reports", lambda: reports.defects(engine))
+    yield from check("lost runs", lambda: reports.lost_runs(engine))
+    yield from check("claims", lambda: claims.stuck_runs(engine))
+    yield from check("batches", lambda: history.unfinished_batches(engine))
+    yield from check("archive", lambda: history.archive(engine))
 
 
 def _installed(engine: Engine, database: psycopg.Connection[Any]) -> tuple[list[str], set[str]]:

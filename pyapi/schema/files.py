@@ -39,6 +39,7 @@ __all__ = [
     "require_released",
     "require_unchanged",
     "revision_texts",
+    "router_text",
     "routine_file",
     "shown",
     "sql_files",
@@ -51,6 +52,8 @@ __all__ = [
 # The package, whose folder the wheel carries sql and migrations in.
 _PACKAGE = Path(__file__).parent.parent
 _RELEASED = "released"
+# What `pgreprise shard router` prints; no migration installs it.
+_ROUTER = "router"
 _RELEASED_NAME = re.compile(r"(?P<name>[a-z][a-z0-9_]*)_v(?P<version>\d{2,})\.sql")
 _RELEASED_LINE = re.compile(r"(?P<checksum>[0-9a-f]{64})  (?P<name>[a-z0-9_]+/[a-z0-9_]+)(?:  (?P<version>\d+))?")
 _IS_ROUTINE = re.compile(r"^create or replace (?:function|procedure)\b", re.MULTILINE)
@@ -114,7 +117,7 @@ def sql_files() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(sql_folder().glob("*/*/*.sql"), key=str):
         domain = path.parent.parent.name
-        if domain == _RELEASED:
+        if domain in {_RELEASED, _ROUTER}:
             continue
         name = f"{domain}/{path.stem}"
         if name in found:
@@ -137,6 +140,17 @@ def _live_file(name: str) -> Path | None:
     if len(found) > 1:
         raise _one_name(found[1], found[0])
     return found[0] if found else None
+
+
+def router_text(name: str) -> str:
+    """The text of a file of ``sql/router/``, what a router is made of; no migration installs it.
+
+    Raises NoTextError when there is no such file.
+    """
+    found = list((sql_folder() / _ROUTER).glob(f"*/{name}.sql"))
+    if len(found) != 1:
+        raise NoTextError(f"There is no file {name} under {sql_folder() / _ROUTER}.")
+    return _read(found[0])
 
 
 def domains() -> list[str]:

@@ -264,6 +264,7 @@ def test_a_year_is_any_text_that_fits(client: FlaskClient, dba: Connection, year
     assert succeeded(client.post("/us/report", json=wanted), 201)["year"] == year
 
 
+@pytest.mark.direct
 def test_a_report_has_the_fields_and_the_times_of_the_application(client: FlaskClient, dba: Connection) -> None:
     set_versions(dba)
     with dba.transaction():
@@ -321,6 +322,7 @@ def test_a_finished_report_is_not_un_finished(client: FlaskClient, dba: Connecti
 # --- the economy cache ------------------------------------------------------------------------
 
 
+@pytest.mark.direct
 def test_the_cache_rows_that_were_started_last_are_listed_with_all_columns(
     client: FlaskClient, dba: Connection
 ) -> None:

@@ -270,6 +270,7 @@ def test_result_is_what_the_rerun_did_and_never_what_the_caller_passed_in(sandbo
     assert called["result"]["report_id"] == report
 
 
+@pytest.mark.direct
 def test_a_rollback_of_the_callers_transaction_undoes_all_of_it(sandbox: Connection) -> None:
     set_versions(sandbox)
     report, _, _ = economy_report(sandbox)
@@ -281,6 +282,7 @@ def test_a_rollback_of_the_callers_transaction_undoes_all_of_it(sandbox: Connect
     assert snapshot(sandbox) == before
 
 
+@pytest.mark.direct
 def test_a_read_only_transaction_cannot_rerun(dba: Connection) -> None:
     report = add_report(dba, add_simulation(dba, population_type="household"))
     before = snapshot(dba)
@@ -298,6 +300,7 @@ def test_the_api_role_reruns_without_any_right_on_the_tables(dba: Connection, co
         api.execute("select from public.report_outputs")
 
 
+@pytest.mark.direct
 @pytest.mark.parametrize("column", ["smallint", "integer"])
 def test_tables_that_were_adopted_with_narrow_policies_jsonb_outputs_and_text_columns_work(
     dba: Connection, column: str
@@ -324,6 +327,7 @@ def test_tables_that_were_adopted_with_narrow_policies_jsonb_outputs_and_text_co
     assert one(dba, "select (get_or_create_report('us', %s, year => '2030')).created", first)["created"]
 
 
+@pytest.mark.direct
 def test_columns_of_the_host_named_like_variables_of_the_routines_disturb_nothing(sandbox: Connection) -> None:
     variables = one(
         sandbox,

@@ -215,6 +215,7 @@ def test_a_long_list_is_cut_in_the_message_and_whole_in_the_detail(dba: Connecti
 # --- somebody else, meanwhile ----------------------------------------------------------------
 
 
+@pytest.mark.direct
 def test_a_rerun_that_waited_for_another_one_finds_that_everything_has_moved(
     dba: Connection, connect: Connect, ids: tuple[int, int, int]
 ) -> None:
@@ -231,6 +232,7 @@ def test_a_rerun_that_waited_for_another_one_finds_that_everything_has_moved(
     assert one(dba, "select run_sequence from get_report(%s)", ids[0])["run_sequence"] == 2
 
 
+@pytest.mark.direct
 def test_a_cache_row_that_is_deleted_while_the_rerun_waits_for_it_has_moved(
     dba: Connection, connect: Connect, ids: tuple[int, int, int]
 ) -> None:
@@ -251,6 +253,7 @@ def test_a_cache_row_that_is_deleted_while_the_rerun_waits_for_it_has_moved(
     assert before == after
 
 
+@pytest.mark.direct
 def test_a_simulation_that_another_report_takes_along_has_moved(
     dba: Connection, connect: Connect, ids: tuple[int, int, int]
 ) -> None:
@@ -267,6 +270,7 @@ def test_a_simulation_that_another_report_takes_along_has_moved(
     assert f": simulation #{ids[1]} run 1 -> 2. " in str(caught.value)
 
 
+@pytest.mark.direct
 def test_of_two_reruns_with_one_token_one_is_done(dba: Connection, connect: Connect, ids: tuple[int, int, int]) -> None:
     token = seen_of(dba, ids[0])
     other, waiting = connect(autocommit=False), connect()

@@ -180,6 +180,8 @@ def test_a_single_rerun_never_joins() -> None:
                 "reports/claim_report",
                 "reports/release_stuck_runs",
                 "reports/raise_report_wait",
+                # The caller's own, whom a router has sent on.
+                "reports/act_for",
             ),
         ),
     ],

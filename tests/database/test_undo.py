@@ -94,6 +94,7 @@ def test_an_undo_restores_every_byte_of_everything_but_the_numbers_of_runs(
             assert new["run_sequence"] - old["run_sequence"] in (0, 2)
 
 
+@pytest.mark.direct
 def test_an_undo_tells_what_it_put_back_and_is_an_act_itself(sandbox: Connection, rows: Rows) -> None:
     done = rerun(sandbox, rows.economy)
     result = undo(sandbox, done["rerun_id"])
@@ -141,6 +142,7 @@ def test_the_undo_of_a_reset_simulation_or_a_deletion_has_no_report(sandbox: Con
     assert (result["simulation_ids"], result["economy_cache_rows_restored"]) == ([], 3)
 
 
+@pytest.mark.direct
 def test_an_undo_by_someone_with_a_token_names_them(sandbox: Connection, rows: Rows) -> None:
     done = rerun(sandbox, rows.economy)
     sandbox.execute("set local role pgreprise_api")
@@ -167,6 +169,7 @@ def test_what_a_worker_has_only_begun_is_no_obstacle(sandbox: Connection, rows: 
     assert without_runs(snapshot(sandbox)) == without_runs(before)
 
 
+@pytest.mark.direct
 def test_an_undo_in_a_transaction_that_is_rolled_back_has_not_happened(sandbox: Connection, rows: Rows) -> None:
     done = rerun(sandbox, rows.economy)
     before = everything(sandbox)
@@ -350,6 +353,7 @@ def test_a_row_that_is_gone_cannot_be_put_back(sandbox: Connection, rows: Rows, 
     assert said.hint == "Nothing was changed. Rerun the report instead, so that it is computed again."
 
 
+@pytest.mark.direct
 @pytest.mark.parametrize("force", [False, True])
 @pytest.mark.parametrize(
     "change",
@@ -410,6 +414,7 @@ def cannot(connection: Connection, rerun_id: int, why: str) -> None:
         assert said.hint == ("Nothing was changed. select * from report_history(<report_id>) shows what can be undone.")
 
 
+@pytest.mark.direct
 def test_a_rerun_that_was_undone_is_rr014(sandbox: Connection, rows: Rows) -> None:
     done = rerun(sandbox, rows.economy)["rerun_id"]
     undo_id = undo(sandbox, done)["undo_id"]
@@ -432,6 +437,7 @@ def test_what_was_not_archived_is_rr014(sandbox: Connection, rows: Rows) -> None
     undo(sandbox, kept)
 
 
+@pytest.mark.direct
 def test_what_was_purged_is_rr014(sandbox: Connection, rows: Rows) -> None:
     done = rerun(sandbox, rows.economy)["rerun_id"]
     sandbox.execute("update pgreprise.rerun set created_at = now() - interval '1 day'")
@@ -514,6 +520,7 @@ def test_a_forced_undo_below_a_newer_rerun_leaves_that_one_in_the_past(sandbox: 
 FORCE = "call undo_rerun(%s, force => true)"
 
 
+@pytest.mark.direct
 @pytest.mark.parametrize(
     ("role", "claims"),
     [
@@ -555,6 +562,7 @@ def test_force_is_for_a_dba_and_for_a_token_that_says_so(
     sandbox.execute("reset role")
 
 
+@pytest.mark.direct
 def test_a_token_without_the_scope_undoes_nothing(sandbox: Connection, rows: Rows) -> None:
     done = rerun(sandbox, rows.economy)
     sandbox.execute("""set local request.jwt.claims = '{"sub": "alice", "scope": "reports:read reports:write"}'""")

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.needs("plpgsql_check")
 # names by %I and %L, their types as PostgreSQL prints them, which plpgsql_check does not follow.
 # locked_rows and raise_lock_wait write how strong a lock is, lost_rows the host's own columns by %I and tables by
 # regclass, after_routine roles by quote_ident. locked_rows returns the rows of a statement.
+# used_ids has a list of tables of its own, and what moves with a logical shard is a list of ours, too (shard_tables).
 # A variable stands for the column report_spec_json where the application's table has none.
 FINDINGS = """
   select procedure.oid::regprocedure::text as routine, finding.lineno, finding.level, finding.sqlstate,
@@ -23,7 +24,12 @@ FINDINGS = """
     from pg_proc as procedure
     join pg_language as language on language.oid = procedure.prolang and language.lanname = 'plpgsql'
    cross join lateral plpgsql_check_function_tb(
-     procedure.oid, fatal_errors => false, other_warnings => true, extra_warnings => true,
+     procedure.oid,
+     case procedure.proname
+       when 'number_simulation' then 'public.simulations'::regclass
+       when 'number_reform_impact' then 'public.reform_impact'::regclass
+       else case procedure.prorettype when 'trigger'::regtype then 'public.report_outputs'::regclass else 0 end
+     end, fatal_errors => false, other_warnings => true, extra_warnings => true,
      security_warnings => true, compatibility_warnings => true
    ) as finding
    where procedure.pronamespace in ('public'::regnamespace, 'pgreprise'::regnamespace)
@@ -31,8 +37,10 @@ FINDINGS = """
      and finding.message <> 'composite OUT variable "stored" is not single argument'
      and not (finding.level = 'security'
        and procedure.proname in ('after_routine', 'archive_host_columns', 'restore_reform_impacts', 'raise_lock_wait',
-         'locked_rows', 'lost_rows'))
-     and not (procedure.proname = 'locked_rows' and finding.message like 'OUT variable % is maybe unmodified')
+         'locked_rows', 'lost_rows', 'used_ids', 'shard_problems', 'shard_sequences_behind', 'forget_shard',
+         'guard_table', 'leave_shard', 'shard_batches', 'shard_fingerprint', 'take_back_shard'))
+     and not (procedure.proname in ('locked_rows', 'shard_fingerprint', 'shard_sequences_behind')
+       and finding.message like 'OUT variable % is maybe unmodified')
    order by 1, 2
 """
 PLPGSQL = """

@@ -20,7 +20,7 @@ from pyapi.settings import Settings
 from tests.support.browser import AXE, absent
 from tests.support.databases import rows
 from tests.support.mariadb import PROGRAMS, program
-from tests.support.servers import DEBIAN_FOLDER, pgbouncer_program
+from tests.support.servers import DEBIAN_EXTENSIONS, DEBIAN_FOLDER, pgbouncer_program
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -71,6 +71,18 @@ def postgresql_15() -> str | None:
     return None if present else "there is no PostgreSQL 15 of Debian; its package is postgresql-15"
 
 
+def plproxy() -> str | None:
+    """Debian's PostgreSQL 15 with PL/Proxy; the tests start servers of their own."""
+    present = (DEBIAN_FOLDER / "initdb").exists() and (DEBIAN_EXTENSIONS / "plproxy.control").exists()
+    return None if present else "there is no PL/Proxy of Debian; its package is postgresql-15-plproxy"
+
+
+def plpgsql_check_15() -> str | None:
+    """The extension for Debian's PostgreSQL 15, which servers of the tests' own have."""
+    present = (DEBIAN_EXTENSIONS / "plpgsql_check.control").exists()
+    return None if present else "Debian's package postgresql-15-plpgsql-check is not there"
+
+
 def browser() -> str | None:
     """Debian's Chromium, and Playwright, which drives it."""
     return absent()
@@ -103,6 +115,8 @@ THINGS: dict[str, Callable[[], str | None]] = {
         mariadb,
         pgbouncer,
         plpgsql_check,
+        plpgsql_check_15,
+        plproxy,
         postgresql_15,
         procrastinate,
         promtool,

@@ -20,6 +20,7 @@ from tests.support.databases import FAST, engine, rows
 from tests.support.ports import unused_port
 
 DEBIAN_FOLDER = Path("/usr/lib/postgresql/15/bin")
+DEBIAN_EXTENSIONS = Path("/usr/share/postgresql/15/extension")
 _PGBOUNCER_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 _ATTEMPTS, _PAUSE_SECONDS = 200, 0.05
 
@@ -58,6 +59,14 @@ class Programs:
             [self.folder / name, *arguments],
             user=self.user, group=self.group, extra_groups=None if self.user is None else [],
             cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
+        )  # fmt: skip
+
+    def run_psql(self, port: int, database: str, script: str) -> None:
+        """Run a script with psql as the superuser. Raises CalledProcessError, with what psql says."""
+        subprocess.run(
+            [self.folder / "psql", "--no-psqlrc", "--quiet", "--host=127.0.0.1", f"--port={port}",
+             "--username=postgres", f"--dbname={database}", "--file=-"],
+            input=script.encode(), capture_output=True, cwd="/", check=True,
         )  # fmt: skip
 
     def own(self, path: Path) -> Path:

@@ -41,7 +41,7 @@ def everything(connection: Connection) -> State:
     """The snapshot, and every row of the routines' own tables, but for the counters of what the API refused."""
     own = connection.execute(
         "select relname as name from pg_class "
-        "where relnamespace = 'pgreprise'::regnamespace and relkind = 'r' and relname <> 'refusal'"
+        "where relnamespace = 'pgreprise'::regnamespace and relkind in ('r', 'f') and relname <> 'refusal'"
     ).fetchall()
     return {**snapshot(connection), **texts(connection, "pgreprise", *(table["name"] for table in own))}
 

@@ -105,6 +105,7 @@ class _Import:
         self._progress = progress
         _prepare(connection)
         _require_tables_here(connection)
+        _require_no_shard(connection)
         if any(name in OPTIONAL_TABLES for name in names):
             _make_run_tables(pooled, connection)
         self._plans = plans(connection, legacy, names)
@@ -271,6 +272,15 @@ def _require_tables_here(connection: psycopg.Connection[Any]) -> None:
         raise ImportRefused(
             f"The target has no table {absent[0]}. Run `pgreprise migrate`, then import again.",
             table=str(absent[0]).partition(".")[2],
+        )
+
+
+def _require_no_shard(connection: psycopg.Connection[Any]) -> None:
+    [(is_shard,)] = connection.execute("select to_regclass('pgreprise.shard_ids_00') is not null").fetchall()
+    if is_shard:
+        raise ImportRefused(
+            "The target is a shard, whose ids tell where rows lie, and an import keeps the ids of the source. Import "
+            "into a database that is no shard yet, then make it one: pgreprise shard prepare. Nothing was imported."
         )
 
 

@@ -64,7 +64,14 @@ begin
       format_type(attribute.atttypid, attribute.atttypmod) as full_type,
       nullif(attribute.atttypmod, -1) - 4 as length,
       attribute.attnotnull as is_required,
-      (attribute.atthasdef or attribute.attidentity <> '') as has_default
+      -- A shard gives the ids by a trigger (reports/prepare_shard).
+      (
+        attribute.atthasdef or attribute.attidentity <> ''
+        or attribute.attname = existing.key and exists (
+          select from pg_trigger as own_trigger
+          where own_trigger.tgrelid = existing.oid and own_trigger.tgname = 'pgreprise_assign_id'
+        )
+      ) as has_default
     from existing
     join pg_attribute as attribute
       on attribute.attrelid = existing.oid and attribute.attnum > 0 and not attribute.attisdropped

@@ -6,7 +6,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return coalesce(pgreprise.actor(), nullif(current_setting('role'), 'none'), session_user);
+  return coalesce(pgreprise.actor(), pgreprise.role_setting(), pgreprise.session_role());
 end;
 $$;
 

@@ -18,7 +18,7 @@ begin
     errcode = 'RR017',
     message = case when claims is null
       then format('Role %s may not do this. Only members of pgreprise_dba may.',
-        coalesce(nullif(current_setting('role'), 'none'), session_user))
+        coalesce(pgreprise.role_setting(), pgreprise.session_role()))
       else format('The token of %s does not have the scope %s.', coalesce(claims ->> 'sub', 'an unnamed caller'),
         require_scope.scope) end,
     detail = jsonb_build_object('scope', require_scope.scope),

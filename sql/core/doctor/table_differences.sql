@@ -332,7 +332,8 @@ difference as (
   where
     case
       when found.tgisinternal or wanted.oid is not null then found.tgenabled not in ('O', 'A') and not pair.is_of_host
-      else not pair.is_of_host
+      -- While rows are being moved to another server (reports/guard_table).
+      else not pair.is_of_host and found.tgname <> 'pgreprise_refuse_moved'
     end
   union all
   select

@@ -36,7 +36,12 @@ begin
       exit;
     elsif line !~ '^SQL[ -]' and line ~ 'PL/\w+' then
       innermost := substring(line from 'PL/pgSQL.*?([A-Za-z_"$][^[:space:](]*)\(');
-      if innermost is null or innermost not like 'pgreprise.%' then
+      if innermost is null or (innermost not like 'pgreprise.%' and not exists (
+        select from pg_proc as routine
+         where routine.proname = regexp_replace(innermost, '^(public|pgreprise_shard)\.', '')
+           and routine.pronamespace = 'public'::regnamespace
+           and routine.proowner = 'pgreprise_owner'::regrole
+      )) then
         return true;
       end if;
       exit;

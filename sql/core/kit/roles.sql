@@ -8,7 +8,7 @@ declare
 begin
   foreach wanted in array
     array['pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor',
-      'pgreprise_worker']
+      'pgreprise_worker', 'pgreprise_router']
   loop
     if not exists (select from pg_catalog.pg_roles as role where role.rolname = wanted) then
       begin

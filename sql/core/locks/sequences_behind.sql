@@ -30,6 +30,11 @@ begin
       join pg_sequence as sequence on sequence.seqrelid = used.sequence_id
      where primary_key.contype = 'p' and cardinality(primary_key.conkey) = 1
        and sequence.seqincrement > 0
+       -- On a shard these numbers come from the sequences of the logical shards (pgreprise.shard_sequences_behind).
+       and (
+         to_regclass('pgreprise.shard_ids_00') is null or namespace.nspname <> 'pgreprise'
+         or relation.relname not in ('rerun', 'rerun_batch')
+       )
        and namespace.nspname in ('public', 'pgreprise')
        and has_table_privilege('pgreprise_owner', relation.oid, 'select')
        and has_table_privilege('pgreprise_owner', relation.oid, 'insert')
@@ -54,6 +59,13 @@ begin
               keyed.schema_name, keyed.name);
     end if;
   end loop;
+
+  -- A routine of the reports domain, which has shards.
+  if to_regclass('pgreprise.shard_ids_00') is not null then
+    return query
+      select behind.table_name, behind.constraint_name, behind.next_id, behind.greatest_id, behind.remedy
+        from pgreprise.shard_sequences_behind(sequences_behind.has_given) as behind;
+  end if;
 end;
 $$;
 

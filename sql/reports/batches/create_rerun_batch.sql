@@ -31,6 +31,7 @@ declare
   made_id       bigint;
   used_id       bigint;
   listed        bigint;
+  in_all        bigint;
   largest_batch bigint;
   taken_key     text;
   was_seen      jsonb;
@@ -38,7 +39,7 @@ declare
   linked        pgreprise.linked_report[];
 begin
   perform pgreprise.enter('reports:rerun');
-  made_id := nextval('pgreprise.rerun_batch_batch_id_seq');
+  made_id := pgreprise.new_batch_id();
 
   if create_rerun_batch.idempotency_key is not null then
     used_id := pgreprise.use_idempotency_key(create_rerun_batch.idempotency_key, 'rerun_batch', null, made_id);
@@ -64,6 +65,8 @@ begin
   select own.made_id, listed_now.report_id
     from pgreprise.batch_reports(create_rerun_batch.filter) as listed_now(report_id);
   get diagnostics listed = row_count;
+  -- Behind a router the numbers are those of all servers.
+  in_all := listed + coalesce(nullif(current_setting('pgreprise.listed_elsewhere', true), ''), '0')::bigint;
 
   if create_rerun_batch.seen is not null then
     was_seen := pgreprise.read_seen(create_rerun_batch.seen, 'batch');
@@ -84,20 +87,21 @@ begin
   end if;
 
   largest_batch := (select setting.largest_batch from pgreprise.setting as setting);
-  if listed <> create_rerun_batch.expected_reports
+  if in_all <> create_rerun_batch.expected_reports
     or (create_rerun_batch.expected_reports is null and create_rerun_batch.seen is null
-      and pgreprise.is_large_batch(listed))
+      and pgreprise.is_large_batch(in_all))
   then
     raise exception using
       errcode = 'RR024',
       message = case
         when create_rerun_batch.expected_reports is null
-          then format('The filter finds %s reports. Above %s their number has to be given.', listed, largest_batch)
-        else format('The filter finds %s reports, and not %s.', listed, create_rerun_batch.expected_reports)
+          then format('The filter finds %s reports. Above %s their number has to be given.', in_all, largest_batch)
+        else format('The filter finds %s reports, and not %s.', in_all, create_rerun_batch.expected_reports)
       end,
-      detail = jsonb_build_object('reports', listed, 'expected_reports', create_rerun_batch.expected_reports,
+      detail = jsonb_build_object('reports', in_all, 'expected_reports', create_rerun_batch.expected_reports,
         'largest_batch', largest_batch),
-      hint = format('Nothing was changed. If you want all of them: expected_reports => %1$s, or --expect %1$s', listed);
+      hint = format('Nothing was changed. If you want all of them: expected_reports => %1$s, or --expect %1$s',
+        in_all);
   end if;
 
   update pgreprise.rerun_batch as batch

@@ -40,9 +40,12 @@ as $$
 begin
   perform pgreprise.enter('reports:read');
   return query
-    select batch.batch_id, batch.filter, batch.reason, pgreprise.batch_state(batch, counted.undone), batch.reports,
+    select batch.batch_id, batch.filter, batch.reason, pgreprise.batch_state(batch.reports, batch.rerun, batch.refused,
+          batch.finished_at,
+          batch.cancelled_at, counted.undone), batch.reports,
         batch.rerun, batch.refused, batch.reports - batch.rerun - batch.refused, counted.undone,
-        pgreprise.batch_state(batch, counted.undone) = 'open'
+        pgreprise.batch_state(batch.reports, batch.rerun, batch.refused, batch.finished_at,
+          batch.cancelled_at, counted.undone) = 'open'
           and coalesce(batch.progressed_at, batch.created_at) < now() - interval '1 hour',
         batch.created_at, batch.progressed_at, batch.finished_at, batch.cancelled_at, batch.cancelled_by,
         batch.cancel_reason, batch.session_role, batch.role_setting, batch.actor, batch.request_id,

@@ -82,7 +82,8 @@ begin
   end if;
 
   keep_outputs := (select setting.archive_outputs from pgreprise.setting as setting);
-  removal_id := nextval('pgreprise.rerun_rerun_id_seq');
+  removal_id := pgreprise.new_act_id(
+    pgreprise.population_shard(delete_reform_impacts.country_id, delete_reform_impacts.region));
   if cardinality(removed_ids) > 0 then
     removed_ids := pgreprise.remove_reform_impacts(removed_ids, removal_id, keep_outputs);
   end if;

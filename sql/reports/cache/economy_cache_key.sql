@@ -3,7 +3,6 @@
 -- report's; the region is the population of simulation 1; the baseline is the policy of simulation 1; the reform is
 -- the policy of simulation 2, or of simulation 1 where there is only one; the dataset is that of the report's
 -- specification, or 'default'.
--- The application puts 'state/' before the bare code of a US state, and keeps the case of the code.
 create or replace function pgreprise.economy_cache_key(
   report_country_id text,
   report_year text,
@@ -20,18 +19,7 @@ begin atomic
     economy_cache_key.report_country_id,
     economy_cache_key.policy_id_1,
     coalesce(economy_cache_key.policy_id_2, economy_cache_key.policy_id_1),
-    case
-      when economy_cache_key.report_country_id = 'us'
-        -- PostgreSQL puts the list into a hash table first, which most rows need not wait for.
-        and length(economy_cache_key.population_id_1) = 2
-        and lower(economy_cache_key.population_id_1) in (
-          'ak', 'al', 'ar', 'az', 'ca', 'co', 'ct', 'dc', 'de', 'fl', 'ga', 'hi', 'ia', 'id', 'il', 'in', 'ks', 'ky',
-          'la', 'ma', 'md', 'me', 'mi', 'mn', 'mo', 'ms', 'mt', 'nc', 'nd', 'ne', 'nh', 'nj', 'nm', 'nv', 'ny', 'oh',
-          'ok', 'or', 'pa', 'ri', 'sc', 'sd', 'tn', 'tx', 'ut', 'va', 'vt', 'wa', 'wi', 'wv', 'wy'
-        )
-        then 'state/' || economy_cache_key.population_id_1
-      else economy_cache_key.population_id_1
-    end,
+    pgreprise.population_region(economy_cache_key.report_country_id, economy_cache_key.population_id_1),
     coalesce(nullif(economy_cache_key.dataset, ''), 'default'),
     economy_cache_key.report_year
   )::pgreprise.cache_key as cache_key;

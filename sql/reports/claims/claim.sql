@@ -23,7 +23,7 @@ create table pgreprise.claim (
   ended_as text,
   ended_because text,
   counts boolean not null default true,
-  session_role text not null default session_user,
+  session_role text not null default pgreprise.session_role(),
   actor text default pgreprise.actor(),
   constraint claim_pkey primary key (claim_id),
   constraint claim_progress_check check (progress between 0 and 1),

@@ -121,8 +121,9 @@ begin
   end if;
 
   insert into pgreprise.claim as claim
-    (report_id, run_sequence, attempt, country_id, worker, lease, claimed_at, heartbeat_at, lease_until)
-  values (target.id, target.run_sequence, 1 + coalesce((
+    (claim_id, report_id, run_sequence, attempt, country_id, worker, lease, claimed_at, heartbeat_at, lease_until)
+  values (pgreprise.new_claim_id(pgreprise.id_shard('report', target.id)), target.id,
+    target.run_sequence, 1 + coalesce((
       select max(earlier.attempt)
         from pgreprise.claim as earlier
        where earlier.report_id = own.target.id and earlier.run_sequence = own.target.run_sequence

@@ -24,6 +24,10 @@ exception
     get stacked diagnostics
       state_of = returned_sqlstate, constraint_of = constraint_name, table_of = table_name, schema_of = schema_name,
       message_of = message_text, context_of = pg_exception_context;
+    -- The logical shard of the report is just being moved to another server.
+    if state_of = 'RR034' then
+      return null;
+    end if;
     if state_of not in ('RR022', '22001')
       and not pgreprise.is_refusal_of_host(state_of, context_of, schema_of, constraint_of, table_of)
     then

@@ -36,7 +36,7 @@ declare
   found_ids     bigint[];
   found_for_ids bigint[];
   removed_ids   bigint[] := array[]::bigint[];
-  removal_id    bigint := nextval('pgreprise.rerun_rerun_id_seq');
+  removal_id    bigint := pgreprise.new_act_id(pgreprise.id_shard('report', rerun_many.report_ids[1]));
   settings      record;
   same_key      jsonb;
 begin
@@ -168,11 +168,12 @@ begin
 
   acts as (
     insert into pgreprise.rerun as act
-      (kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
+      (rerun_id, kind, report_id, country_id, report_type, run_sequence, simulation_ids, simulation_run_sequences,
        reform_impact_ids, removal_id, cache_scopes, same_key_report_ids, batch_id, is_archived,
        reason)
-    select 'rerun', accepted.report_id, accepted.country_id, accepted.report_type, report.run_sequence,
-        accepted.simulation_ids, started.run_sequences, coalesce(emptied.reform_impact_ids, '{}'), own.removal_id,
+    select pgreprise.new_act_id(pgreprise.id_shard('report', accepted.report_id)), 'rerun', accepted.report_id,
+        accepted.country_id, accepted.report_type, report.run_sequence, accepted.simulation_ids,
+         started.run_sequences, coalesce(emptied.reform_impact_ids, '{}'), own.removal_id,
         coalesce(scopes.cache_scopes, '[]'), accepted.same_key_report_ids, rerun_many.batch_id,
         own.settings.archive_outputs, rerun_many.reason
       from accepted

@@ -75,7 +75,7 @@ begin
     perform pgreprise.raise_not_found('report', rerun_report.report_id, rerun_report.country_id);
   end if;
 
-  rerun_id := nextval('pgreprise.rerun_rerun_id_seq');
+  rerun_id := pgreprise.new_act_id(pgreprise.id_shard('report', target.id));
   if rerun_report.idempotency_key is not null then
     used_id := pgreprise.use_idempotency_key(rerun_report.idempotency_key, 'rerun', target.id, rerun_id);
     if used_id is not null then
@@ -102,8 +102,8 @@ begin
     perform pgreprise.require_country(rerun_report.country_id);
   end if;
 
-  if pgreprise.report_defect_code(target.year, linked.population_type_1, target.simulation_2_id,
-    linked.population_type_2, settings.economy_impact_version) is not null
+  if pgreprise.report_defect_code(target.year, target.simulation_1_id, linked.population_type_1,
+    target.simulation_2_id, linked.population_type_2, settings.economy_impact_version) is not null
   then
     select found_defect.errcode, found_defect.message, found_defect.detail, found_defect.hint
       into defect

@@ -33,8 +33,9 @@ begin
     perform pgreprise.add_host_runs('rerun', array[reset_report.report_id]);
   end if;
 
-  insert into pgreprise.rerun as act (kind, report_id, country_id, run_sequence, is_archived, reason)
-  values ('reset_report', reset_report.report_id, target.country_id, started_runs[1],
+  insert into pgreprise.rerun as act (rerun_id, kind, report_id, country_id, run_sequence, is_archived, reason)
+  values (pgreprise.new_act_id(pgreprise.id_shard('report', reset_report.report_id)), 'reset_report',
+    reset_report.report_id, target.country_id, started_runs[1],
     settings.archive_outputs, pgreprise.checked_reason(reset_report.reason));
   perform pgreprise.notify_workers();
 exception

@@ -41,8 +41,9 @@ begin
   end if;
 
   insert into pgreprise.rerun as act
-    (kind, country_id, simulation_ids, simulation_run_sequences, is_archived, reason)
-  values ('reset_simulation', target.country_id, array[reset_simulation.simulation_id], started_runs,
+    (rerun_id, kind, country_id, simulation_ids, simulation_run_sequences, is_archived, reason)
+  values (pgreprise.new_act_id(pgreprise.id_shard('simulation', reset_simulation.simulation_id)), 'reset_simulation',
+    target.country_id, array[reset_simulation.simulation_id], started_runs,
     settings.archive_outputs, pgreprise.checked_reason(reset_simulation.reason));
 exception
   when lock_not_available then

@@ -1,9 +1,12 @@
--- keep_feed_position(reader, feed_position, handled): keeps how far a reader of rerun_feed() is, and adds what it has
--- handled since. A position never goes back: where two processes read under one name, the larger one stays.
+-- keep_feed_position(reader, feed_position, handled, shard): keeps how far a reader of rerun_feed() is, and adds what
+-- it has handled since. A position never goes back: where two processes read under one name, the larger one stays.
 -- Returns the position that is kept. A reader keeps it after its work, so that a crash in between repeats the work.
--- Raises RR016 for a reader without a name and a position that the feed has not given, RR017 when the caller's token
--- may not.
-create or replace function public.keep_feed_position(reader text, feed_position bigint, handled bigint default 0)
+-- shard is null here; see rerun_feed.
+-- Raises RR016 for a reader without a name, a shard that is named, and a position that the feed has not given, RR017
+-- when the caller's token may not.
+create or replace function public.keep_feed_position(
+  reader text, feed_position bigint, handled bigint default 0, shard text default null
+)
 returns bigint
 language plpgsql
 security definer
@@ -15,6 +18,7 @@ declare
   kept_position bigint;
 begin
   perform pgreprise.enter('reports:write');
+  perform pgreprise.require_one_feed(keep_feed_position.shard);
 
   select counter.last_position into last_position from pgreprise.rerun_feed_counter as counter;
   if coalesce(keep_feed_position.reader, '') = '' or length(keep_feed_position.reader) > 255
@@ -44,7 +48,7 @@ begin
 end;
 $$;
 
-comment on function public.keep_feed_position(text, bigint, bigint) is
+comment on function public.keep_feed_position(text, bigint, bigint, text) is
 'Keeps how far a reader of rerun_feed() is; a position never goes back.';
 
-grant execute on function public.keep_feed_position(text, bigint, bigint) to pgreprise_api, pgreprise_dba;
+grant execute on function public.keep_feed_position(text, bigint, bigint, text) to pgreprise_api, pgreprise_dba;

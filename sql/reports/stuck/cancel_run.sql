@@ -53,7 +53,7 @@ begin
    order by act.rerun_id desc
    limit 1;
   if cancel_run.idempotency_key is not null then
-    made_id := coalesce(act_id, nextval('pgreprise.rerun_rerun_id_seq'));
+    made_id := coalesce(act_id, pgreprise.new_act_id(pgreprise.id_shard('report', cancel_run.report_id)));
     used_id := pgreprise.use_idempotency_key(cancel_run.idempotency_key, 'cancel_run', cancel_run.report_id, made_id);
     if used_id is not null then
       return pgreprise.run_act_result(used_id);
@@ -77,8 +77,8 @@ begin
       insert into pgreprise.rerun as act
         (rerun_id, kind, report_id, country_id, of_run, idempotency_key, is_archived, reason)
       values
-        (coalesce(own.made_id, nextval('pgreprise.rerun_rerun_id_seq')), 'cancel_run', cancel_run.report_id,
-         target.country_id, target.run_sequence, cancel_run.idempotency_key, false, own.why)
+        (coalesce(own.made_id, pgreprise.new_act_id(pgreprise.id_shard('report', cancel_run.report_id))), 'cancel_run',
+         cancel_run.report_id, target.country_id, target.run_sequence, cancel_run.idempotency_key, false, own.why)
       returning act.rerun_id into act_id;
     end if;
     -- The simulations that it computes, then the claim.

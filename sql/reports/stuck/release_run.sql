@@ -60,8 +60,8 @@ begin
   insert into pgreprise.rerun as act
     (rerun_id, kind, report_id, country_id, of_run, idempotency_key, is_archived, created_at, reason)
   values
-    (coalesce(release_run.rerun_id, nextval('pgreprise.rerun_rerun_id_seq')), 'release_run', target.id,
-     target.country_id, target.run_sequence, release_run.idempotency_key, false, clock_timestamp(),
+    (coalesce(release_run.rerun_id, pgreprise.new_act_id(pgreprise.id_shard('report', target.id))), 'release_run',
+     target.id, target.country_id, target.run_sequence, release_run.idempotency_key, false, clock_timestamp(),
      release_run.reason);
   return 'released';
 end;

@@ -52,7 +52,7 @@ begin
   end if;
 
   linked := target.simulation_ids;
-  act_id := nextval('pgreprise.rerun_rerun_id_seq');
+  act_id := pgreprise.new_act_id(pgreprise.id_shard('report', release_stuck_run.report_id));
   if release_stuck_run.idempotency_key is not null then
     used_id := pgreprise.use_idempotency_key(release_stuck_run.idempotency_key, 'release_run',
       release_stuck_run.report_id, act_id);

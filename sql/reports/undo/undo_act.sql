@@ -102,7 +102,8 @@ begin
   end if;
 
   obstacles := array_remove(obstacles, null);
-  undo_act.undo_id := coalesce(undo_act.undo_id, nextval('pgreprise.rerun_rerun_id_seq'));
+  undo_act.undo_id := coalesce(undo_act.undo_id,
+    pgreprise.new_act_id(pgreprise.id_shard('rerun', act.rerun_id)));
   if cardinality(obstacles) = 0 or (undo_act.force and not is_impossible) then
     begin
       if cardinality(overwritten_ids) > 0 then

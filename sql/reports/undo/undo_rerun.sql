@@ -54,7 +54,7 @@ begin
   if undo_rerun.idempotency_key is not null then
     -- The report before the key, as in a rerun.
     perform from public.report_outputs as report where report.id = own.act.report_id for no key update;
-    undo_id := nextval('pgreprise.rerun_rerun_id_seq');
+    undo_id := pgreprise.new_act_id(pgreprise.id_shard('rerun', act.rerun_id));
     used_id := pgreprise.use_idempotency_key(undo_rerun.idempotency_key, 'undo', act.rerun_id, undo_id);
     if used_id is not null then
       result := (select pgreprise.undo_result(undo) from pgreprise.rerun as undo where undo.rerun_id = own.used_id);

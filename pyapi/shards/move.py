@@ -1,0 +1,218 @@
+"""Moving a logical shard from one server to another.
+
+Each step is a transaction, and says what is there when the next one begins; so a command that was stopped anywhere is
+given again, and goes on from what it finds. The rows are live on one server at any time, or, between two commits, on
+none, with a copy that is kept:
+
+1. The server that has them takes no new rows of the logical shard (``begin_leaving``), and then no changes of those
+   that it has, one table after the other (``guard_table``).
+2. They are copied into a transaction of the other server, and compared there.
+3. The first server takes them out of its tables, and keeps them elsewhere (``leave_shard``).
+4. The other server commits.
+5. The router is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from pyapi.shards.servers import Server, ShardError, connect, pipe, places_of
+
+__all__ = ["Found", "find", "fingerprints", "forget", "move"]
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a logical shard is: the server that has it, whether its rows are live there, and how often it was moved."""
+
+    server: Server
+    state: str
+    move_number: int
+    last_number: int
+
+
+def find(shard: int, servers: dict[str, Server]) -> Found:
+    """Where the logical shard is. Raises ShardError where no server has it."""
+    known = [(server, places_of(server)[shard]) for server in servers.values()]
+    # What stayed where it was before is older than what is live, and than what stayed later.
+    there = [entry for entry in known if entry[1]["state"] in ("held", "leaving")] or [
+        entry for entry in known if entry[1]["state"] == "left"
+    ]
+    if not there:
+        raise ShardError(f"No server has logical shard {shard}. PGREPRISE_SHARDS must name all servers.")
+    server, place = max(there, key=lambda entry: int(entry[1]["move_number"]))
+    last = max(entry[1]["last_number"] or 0 for entry in known)
+    return Found(server, place["state"], place["move_number"], last)
+
+
+def fingerprints(server: Server, shard: int, *, kept: bool = False) -> dict[str, tuple[int, str]]:
+    """The number of rows and their sum, by table."""
+    return {
+        row["table_name"]: (row["rows"], row["checksum"])
+        for row in server.ask("select * from pgreprise.shard_fingerprint(%s, %s)", shard, kept)
+    }
+
+
+def require_alike(source: Server, target: Server) -> None:
+    """Raise ShardError where rows of one server would not be the same on the other."""
+    questions = (
+        ("ids", "select first_id, hash_version from pgreprise.shard_numbering"),
+        ("ranges of older ids", "select count(*), sum(hashtext(range::text)) from pgreprise.shard_id_range as range"),
+        ("routines", "select status -> 'routines' as routines from pgreprise.status() as status"),
+    )
+    for what, question in questions:
+        if source.ask(question) != target.ask(question):
+            raise ShardError(
+                f"The {what} of servers {source.name} and {target.name} differ. Nothing was changed. "
+                "Type: pgreprise shard migrate, and for a new server: pgreprise shard prepare NAME --empty"
+            )
+    tables = [
+        {row["table_name"]: list(zip(row["columns"] or [], row["types"] or [], strict=True)) for row in found}
+        for found in (server.ask("select * from pgreprise.shard_tables()") for server in (source, target))
+    ]
+    for name in tables[0] | tables[1]:
+        here, there = (found.get(name) for found in tables)
+        if here != there:
+            raise ShardError(
+                f"Table {name} of servers {source.name} and {target.name} has other columns. Nothing was changed. "
+                "Bring both to the same tables: pg_dump --schema-only shows them."
+            )
+
+
+def move(shard: int, target: Server, servers: dict[str, Server], say: Say) -> None:
+    """Bring the logical shard to the target, from whatever an earlier command has left.
+
+    servers: all of them by name. Raises ShardError; what was begun and can be given up is given up.
+    """
+    found = find(shard, servers)
+    source = found.server
+    if source is target:
+        _stay(found, shard, say)
+        return
+    require_alike(source, target)
+    if places_of(target)[shard]["state"] == "left":
+        # An older copy.
+        _forget(target, shard)
+    if found.state == "left":
+        say(f"logical shard {shard}: {source.name} has kept it, and it has not arrived; it goes on to {target.name}")
+        _copy(found, shard, target)
+        target.run("commit")
+    else:
+        _leave(found, shard, target)
+    say(f"logical shard {shard}: moved from {source.name} to {target.name}")
+
+
+def _tables(server: Server) -> list[str]:
+    return [row["table_name"] for row in server.ask("select table_name from pgreprise.shard_tables()")]
+
+
+def _guard(server: Server) -> None:
+    for table in _tables(server):
+        server.run("select pgreprise.guard_table(%s)", table)
+
+
+def _forget(server: Server, shard: int) -> bool:
+    [row] = server.ask("select pgreprise.forget_shard(%s) as is_done", shard)
+    _guard(server)
+    return bool(row["is_done"])
+
+
+def _stay(found: Found, shard: int, say: Say) -> None:
+    """Give a move up that had begun, or had taken the rows out of the tables without arriving."""
+    server = found.server
+    if found.state == "left":
+        server.run("select pgreprise.take_back_shard(%s)", shard)
+        say(f"logical shard {shard}: taken back by {server.name}")
+    elif found.state == "leaving":
+        server.run("select pgreprise.end_leaving(%s)", shard)
+        say(f"logical shard {shard}: stays on {server.name}; the move was given up")
+    else:
+        say(f"logical shard {shard}: is on {server.name}")
+    _guard(server)
+
+
+def _leave(found: Found, shard: int, target: Server) -> None:
+    """Steps 1 to 4."""
+    source = found.server
+    try:
+        source.run("select pgreprise.begin_leaving(%s)", shard)
+        _guard(source)
+        source.run("select pgreprise.number_leaving_acts(%s)", shard)
+        _copy(found, shard, target)
+        source.run("select pgreprise.leave_shard(%s)", shard)
+    except BaseException as error:
+        with suppress(psycopg.Error):
+            target.connection.execute("rollback")
+        _give_up(source, shard, error)
+        raise
+    # Until this, the rows are kept where they were.
+    target.run("commit")
+
+
+def _copy(found: Found, shard: int, target: Server) -> None:
+    """Copy the rows into a transaction of the target, which stays open, and compare them there."""
+    source = found.server
+    [batches] = source.ask("select pgreprise.shard_batches(%s) as batches", shard)
+    last = max(found.last_number, places_of(source)[shard]["last_number"] or 0)
+    target.run("begin")
+    try:
+        target.run("select pgreprise.begin_arriving(%s, %s, %s)", shard, found.move_number + 1, last)
+        target.run("select pgreprise.add_batches(%s)", Jsonb(batches["batches"]))
+        for table in source.ask("select * from pgreprise.shard_copies(%s)", shard):
+            pipe(source, table["taken"], target, table["given"])
+        taken = fingerprints(source, shard, kept=found.state == "left")
+        given = fingerprints(target, shard)
+        for name in taken:
+            if taken[name] != given[name]:
+                raise ShardError(
+                    f"Table {name}: {source.name} has {taken[name][0]} rows of logical shard {shard} with the sum "
+                    f"{taken[name][1]}, and {target.name} got {given[name][0]} with the sum {given[name][1]}. "
+                    f"A trigger of the application may change rows on {target.name}."
+                )
+    except BaseException:
+        with suppress(psycopg.Error):
+            target.connection.execute("rollback")
+        raise
+
+
+def _give_up(source: Server, shard: int, error: BaseException) -> None:
+    """Let the rows be written again, on a new connection: the old one may be in the middle of a copy."""
+    source.connection.close()
+    try:
+        again = connect(source.name, source.url)
+        try:
+            again.run("select pgreprise.end_leaving(%s)", shard)
+            _guard(again)
+            state = places_of(again)[shard]["state"]
+        finally:
+            again.connection.close()
+    except ShardError as also:
+        raise ShardError(
+            f"{error} Logical shard {shard} is on {source.name} and may refuse writes, as the move could not be given "
+            f"up ({also}). Give the command again, or --to {source.name} to stay there."
+        ) from error
+    if isinstance(error, ShardError):
+        if state == "held":
+            raise ShardError(f"{error} Logical shard {shard} is on {source.name} as before.") from error
+        raise ShardError(f"{error} Logical shard {shard} has not arrived. Give the command again.") from error
+
+
+def forget(shard: int, servers: dict[str, Server], say: Say) -> None:
+    """Drop the copies of a logical shard that stayed where it was before. Raises ShardError where it is not live."""
+    found = find(shard, servers)
+    if found.state == "left":
+        raise ShardError(
+            f"Logical shard {shard} has left {found.server.name} and has not arrived. That copy is the only one. "
+            "Nothing was changed. Type: pgreprise shard move, to the same server as before."
+        )
+    for server in servers.values():
+        if places_of(server)[shard]["state"] == "left":
+            _forget(server, shard)
+            say(f"logical shard {shard}: {server.name} has forgotten it; it is on {found.server.name}")

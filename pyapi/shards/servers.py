@@ -1,0 +1,134 @@
+"""The servers that hold logical shards, and connections to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
+from sqlalchemy import URL
+
+__all__ = ["Server", "ShardError", "connect", "connected", "only_mover", "pipe", "places_of"]
+
+Connection = psycopg.Connection[dict[str, Any]]
+
+# The name of the lock that a command holds on each server while it moves anything.
+_LOCK = "select pg_try_advisory_lock(hashtext('pgreprise.move'), 0) as is_held"
+_WAIT = "set lock_timeout = '10s'"
+
+
+class ShardError(Exception):
+    """What a command cannot do with these servers. The message says what was done, and how to go on."""
+
+
+class Server:
+    """A server by the name that it has in PGREPRISE_SHARDS."""
+
+    def __init__(self, name: str, connection: Connection, url: URL) -> None:
+        self.name = name
+        self.connection = connection
+        self.url = url
+
+    def ask(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """The rows of a query."""
+        with self.telling():
+            return self.connection.execute(statement.encode(), values or None).fetchall()
+
+    def run(self, statement: str, *values: object) -> None:
+        """Run a statement."""
+        with self.telling():
+            self.connection.execute(statement.encode(), values or None)
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Name this server where the database raises an error."""
+        try:
+            yield
+        except psycopg.Error as error:
+            raise _told(self.name, error) from error
+
+
+def _told(name: str, error: psycopg.Error) -> ShardError:
+    diagnostic = error.diag
+    if diagnostic.message_primary is None:
+        return ShardError(f"Server {name}: {' '.join(str(error).split())}")
+    code = f" ({error.sqlstate})" if error.sqlstate else ""
+    hint = f" {diagnostic.message_hint}" if diagnostic.message_hint else ""
+    where = f" {diagnostic.message_detail}" if diagnostic.message_detail and diagnostic.message_detail[0] != "{" else ""
+    return ShardError(f"Server {name}: {diagnostic.message_primary}{code}{where}{hint}")
+
+
+def connect(name: str, url: URL) -> Server:
+    """A connection of its own to a server; each statement commits by itself. Raises ShardError."""
+    parameters = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
+    given = url.translate_connect_args(username="user", database="dbname")
+    try:
+        connection = psycopg.connect(
+            make_conninfo(
+                **{"application_name": "pgreprise", "connect_timeout": "10", "client_encoding": "utf8", **parameters},
+                **given,
+            ),
+            autocommit=True,
+            row_factory=dict_row,
+            # Nothing that stays in a session; and a long copy is one statement.
+            prepare_threshold=None,
+        )
+    except psycopg.Error as error:
+        raise _told(name, error) from error
+    server = Server(name, connection, url)
+    server.run(_WAIT)
+    return server
+
+
+@contextmanager
+def connected(urls: Mapping[str, URL], *, need: bool = True) -> Iterator[dict[str, Server | ShardError]]:
+    """Connections to servers by name. Without ``need`` what is away is the error in the place of a server."""
+    servers: dict[str, Server | ShardError] = {}
+    with ExitStack() as closing:
+        for name, url in urls.items():
+            try:
+                server = connect(name, url)
+            except ShardError as error:
+                if need:
+                    raise
+                servers[name] = error
+            else:
+                closing.callback(server.connection.close)
+                servers[name] = server
+        yield servers
+
+
+def only_mover(server: Server) -> None:
+    """Let no other command move anything from or to the server. Raises ShardError where one does."""
+    [row] = server.ask(_LOCK)
+    if not row["is_held"]:
+        raise ShardError(
+            f"Server {server.name}: another command is moving logical shards from or to it. Nothing was changed. "
+            "Wait until it has ended."
+        )
+
+
+def places_of(server: Server) -> dict[int, dict[str, Any]]:
+    """The logical shards as a server knows them. Raises ShardError for a database that is no shard."""
+    places = {row["logical_shard"]: row for row in server.ask("select * from pgreprise.shard_places()")}
+    if not places:
+        raise ShardError(f"Server {server.name} is not prepared. Type: pgreprise shard prepare {server.name}")
+    return places
+
+
+def pipe(source: Server, taken: str, target: Server, given: str) -> None:
+    """Let a server write what another one has: a statement ``copy ... to stdout`` into one ``copy ... from stdin``."""
+    with (
+        source.connection.cursor() as reader,
+        target.connection.cursor() as writer,
+        target.telling(),
+        writer.copy(given.encode()) as into,
+        source.telling(),
+        reader.copy(taken.encode()) as from_,
+    ):
+        for block in from_:
+            with target.telling():
+                into.write(block)

@@ -1,0 +1,78 @@
+"""An operator types `pgreprise` with a router as DATABASE_URL, and makes a router."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.command import Done, run_here, succeeded
+from tests.support.databases import Connection, connect, plain
+from tests.support.fleets import Shards, run_script
+from tests.support.statements import one
+
+pytestmark = pytest.mark.needs("plproxy")
+
+
+def typed(shards: Shards, *arguments: str) -> Done:
+    """A command at the router; the servers are known to it."""
+    servers = " ".join(f"{name}={plain(shards.url(name))}" for name in shards.fleet.servers)
+    return run_here(*arguments, DATABASE_URL=plain(shards.router), PGREPRISE_SHARDS=servers)
+
+
+def problems(shards: Shards) -> list[str]:
+    """What the doctor says of the servers and the router."""
+    return [finding["message"] for finding in json.loads(typed(shards, "doctor", "--json").stdout)]
+
+
+def test_a_report_is_rerun_looked_at_and_undone(shards: Shards) -> None:
+    report = shards.add_report("ca")
+    [result] = json.loads(succeeded(typed(shards, "rerun", "us", str(report), "--json")))
+    assert result["report_id"] == report
+    assert str(result["rerun_id"]) in succeeded(typed(shards, "history"))
+    succeeded(typed(shards, "undo", str(result["rerun_id"])))
+    assert typed(shards, "rerun", "us", "6399936").returncode == 1
+
+
+def test_a_batch_is_run(shards: Shards, psql: Connection) -> None:
+    shards.reports(2)
+    assert typed(shards, "rerun-batch", "--country", "us").returncode == 0
+    assert one(psql, "select state, rerun from rerun_batches()") == {"state": "finished", "rerun": 4}
+
+
+def test_the_command_prints_the_router_that_there_is(shards: Shards, psql: Connection) -> None:
+    text = succeeded(typed(shards, "shard", "router"))
+    run_script(shards.fleet.of_routers, shards.database, text)
+    report = shards.add_report("ca")
+    assert one(psql, "call rerun_report(%s)", report)["result"]["report_id"] == report
+
+
+def test_the_doctor_finds_nothing_in_a_router_whose_servers_agree(shards: Shards) -> None:
+    for country in ("uk", "ca", "ng", "il"):
+        shards.everywhere(f"select set_cache_versions('{country}', '1', '1', '1')")
+    assert problems(shards) == []
+
+
+def test_the_doctor_names_what_differs_between_the_servers(shards: Shards) -> None:
+    with connect(shards.url("b")) as server:
+        server.execute("select set_setting('largest_batch', '7')")
+        server.execute("select set_cache_versions('uk', package => 'other')")
+        server.execute("update pgreprise.logical_shard set state = 'absent' where logical_shard = 5")
+        server.execute("update pgreprise.routine_version set checksum = 'edited' where name = 'reports/get_report'")
+    with connect(shards.router) as router:
+        router.execute("update pgreprise.routed set checksum = 'former' where name = 'undo_rerun'")
+    assert {
+        "Server b has other settings than a: largest_batch.",
+        "Server b has other versions of countries than a: uk.",
+        "Server b has other routines than a: reports/get_report.",
+        "The router sends logical shard 5 to b, which does not hold it.",
+        "The router is older than its servers: undo_rerun.",
+    } <= set(problems(shards))
+
+
+def test_the_doctor_names_a_server_that_is_away(shards: Shards) -> None:
+    shards.fleet.servers["b"].stop()
+    try:
+        assert any(message.startswith("Server b does not answer: ") for message in problems(shards))
+    finally:
+        shards.fleet.servers["b"].start()
