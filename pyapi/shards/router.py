@@ -62,6 +62,7 @@ _EACH = (
     "cancel_rerun_batch",
     "undo_batch_chunk",
     "purge_chunk",
+    "feeds",
     "rerun_feed",
     "feed_position",
     "keep_feed_position",

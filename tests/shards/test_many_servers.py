@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -13,7 +11,7 @@ import pytest
 from pyapi.database import call, connect_engine
 from tests.support.api import api_over, as_api
 from tests.support.databases import Connection, connect
-from tests.support.fleets import Shards
+from tests.support.fleets import Shards, away
 from tests.support.refusals import refused_with
 from tests.support.replies import refused, succeeded
 from tests.support.statements import one, rerun
@@ -21,17 +19,6 @@ from tests.support.statements import one, rerun
 pytestmark = pytest.mark.needs("plproxy")
 
 ALL = '{"country": "us"}'
-
-
-@contextmanager
-def away(shards: Shards, name: str) -> Iterator[None]:
-    """A server that was killed, and comes back at the end."""
-    server = shards.fleet.servers[name]
-    server.stop()
-    try:
-        yield
-    finally:
-        server.start()
 
 
 def code_of(on: Connection, statement: str, *values: Any) -> str | None:
