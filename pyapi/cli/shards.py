@@ -314,20 +314,19 @@ def check(shards: list[int], as_json: bool) -> None:
 @_WHICH
 @_DRY_RUN
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-def forget(shards: list[int], dry_run: bool, yes: bool) -> None:
+@JSON_OPTION
+def forget(shards: list[int], dry_run: bool, yes: bool, as_json: bool) -> None:
     """Drop the copies of logical shards that stayed where they were before they were moved."""
     with _servers() as servers:
         kept = [
             (number, server.name) for server in servers.values()
             for number, place in places_of(server).items() if number in shards and place["state"] == "left"
         ]  # fmt: skip
-        if not kept:
-            echo("No server keeps a copy of them.")
-            return
-        for number, name in sorted(kept):
-            echo(f"logical shard {number}: kept by {name}")
-        if dry_run:
+        found = [{"logical_shard": number, "kept_by": name} for number, name in sorted(kept)]
+        print_rows(found, as_json, empty="No server keeps a copy of them.")
+        if dry_run and not as_json:
             echo("Nothing was changed.")
+        if dry_run or not kept:
             return
         if not yes and not click.confirm("Drop these copies?", err=True):
             echo("Nothing was dropped.", err=True)
@@ -335,23 +334,31 @@ def forget(shards: list[int], dry_run: bool, yes: bool) -> None:
         for server in servers.values():
             only_mover(server)
         for number in sorted({number for number, _ in kept}):
-            moving.forget(number, servers, echo)
+            moving.forget(number, servers, (lambda _: None) if as_json else echo)
 
 
 @shard.command()
-def migrate() -> None:
+@JSON_OPTION
+def migrate(as_json: bool) -> None:
     """Migrate every server, one after the other. The router is made anew after that."""
+    done = []
     with _servers() as servers:
         for name, server in servers.items():
             engine = connect_engine(server.url, call_timeout_seconds=0)
             try:
-                for line in preparing.upgrade(engine, server):
-                    echo(f"{name}: {line}")
+                lines = preparing.upgrade(engine, server)
             finally:
                 engine.dispose()
             [status] = server.ask("select pgreprise.status() as status")
-            echo(f"Server {name} is at {', '.join(status['status']['revisions'])}.")
-    echo("Now the router: pgreprise shard router > router.sql, then psql -f router.sql as a superuser.")
+            done.append({"server": name, "revisions": status["status"]["revisions"], "updated": lines})
+            if not as_json:
+                for line in lines:
+                    echo(f"{name}: {line}")
+                echo(f"Server {name} is at {', '.join(done[-1]['revisions'])}.")
+    if as_json:
+        print_json(done)
+    else:
+        echo("Now the router: pgreprise shard router > router.sql, then psql --file router.sql as a superuser.")
 
 
 COMMANDS = (shard,)

@@ -273,7 +273,8 @@ def logical_shard_that_moves(dba: Connection) -> Callable[[FlaskClient], Any]:
     report = household_report(dba)
     dba.execute("select pgreprise.prepare_shard()")
     dba.execute(
-        "select pgreprise.begin_leaving(pgreprise.id_shard('report', %s)), pgreprise.guard_table('public.report_outputs')",
+        "select pgreprise.begin_leaving(pgreprise.id_shard('report', %s)), "
+        "pgreprise.guard_table('public.report_outputs')",
         (report,),
     )
     return lambda client: client.post(f"/us/report/{report}/rerun")

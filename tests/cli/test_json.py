@@ -29,6 +29,7 @@ WITHOUT_JSON = {
     "manual",
     "routine new",
     "routine release",
+    "shard router",
 }
 
 
@@ -60,6 +61,10 @@ ARGUMENTS = {
     ("batches", "show"): ("1",),
     ("batches", "cancel"): ("1",),
     ("purge",): ("--older-than", "30d", "--yes"),
+    ("shard", "prepare"): ("a",),
+    ("shard", "move"): ("17", "--to", "a"),
+    ("shard", "check"): ("17",),
+    ("shard", "forget"): ("17", "--yes"),
 }
 
 
@@ -74,7 +79,9 @@ def test_a_failure_is_an_object_too(names: tuple[str, ...], empty_database: URL)
     assert done.returncode in (1, 2)
     failed = json.loads(done.stdout)
     assert failed.keys() == {"error"}
-    wanted = "PGREPRISE_REDIS_URL is not set" if names == ("invalidate",) else "connection failed"
+    wanted = {"invalidate": "PGREPRISE_REDIS_URL is not set", "shard": "PGREPRISE_SHARDS is not set"}.get(
+        names[0], "connection failed"
+    )
     assert wanted in failed["error"]["message"]
     assert done.stderr != ""
     assert "Traceback" not in done.stderr

@@ -33,7 +33,7 @@ TRIGGERS = {
     "pgreprise.number_simulation",
     "pgreprise.number_report",
     "pgreprise.number_reform_impact",
-    "pgreprise.refuse_leaving",
+    "pgreprise.refuse_moved_row",
 }
 # Every routine, and who may call it.
 EXPECTED = {
@@ -657,7 +657,7 @@ def test_the_owner_holds_no_more_on_the_hosts_tables_than_its_routines_need(dba:
 def test_entry_points_run_as_their_owner_with_a_safe_search_path(dba: Connection) -> None:
     for routine in routines(dba):
         is_entry_point = bool(EXPECTED[routine["name"]])
-        is_definer = is_entry_point and routine["name"] not in AS_THE_CALLER or routine["name"] in TRIGGERS
+        is_definer = (is_entry_point and routine["name"] not in AS_THE_CALLER) or routine["name"] in TRIGGERS
         assert routine["is_definer"] == is_definer, routine["name"]
         if routine["name"] in COMMITTING:
             assert routine["settings"] is None, routine["name"]

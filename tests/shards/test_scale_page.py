@@ -21,7 +21,6 @@ from tests.support.projects import PROJECT
 from tests.support.report_host import load_host
 from tests.support.servers import DEBIAN_FOLDER, Programs, Server, server
 from tests.support.statements import rerun, undo
-from tests.support.transcripts import blocks_of
 
 pytestmark = pytest.mark.needs("plproxy", "time")
 
@@ -69,8 +68,9 @@ class Dba:
 
 
 def commands() -> Iterator[str]:
-    for block in blocks_of(PAGE):
-        yield from (step.command for step in block if step.prompt == "$")
+    """What the page shows to be typed in a shell, from one database to four servers."""
+    walk = PAGE.read_text(encoding="utf-8").partition("### From one database")[2].partition("### When it stops")[0]
+    yield from re.findall(r"^    ((?:export |pgreprise |psql |DATABASE_URL=).*)$", walk, re.MULTILINE)
 
 
 @pytest.fixture

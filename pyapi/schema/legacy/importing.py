@@ -279,8 +279,8 @@ def _require_no_shard(connection: psycopg.Connection[Any]) -> None:
     [(is_shard,)] = connection.execute("select to_regclass('pgreprise.shard_ids_00') is not null").fetchall()
     if is_shard:
         raise ImportRefused(
-            "The target is a shard, whose ids tell where rows lie, and an import keeps the ids of the source. Import into "
-            "a database that is no shard yet, then make it one: pgreprise shard prepare. Nothing was imported."
+            "The target is a shard, whose ids tell where rows lie, and an import keeps the ids of the source. Import "
+            "into a database that is no shard yet, then make it one: pgreprise shard prepare. Nothing was imported."
         )
 
 

@@ -114,7 +114,7 @@ begin
          is distinct from to_regnamespace('pgreprise')
        and not exists (select from relations where relations.id = users.relation_id)
        -- A trigger of ours: reports/return_numbering drops it.
-       and (users.tgname is null or users.tgname <> 'pgreprise_assign_id')
+       and (users.tgname is null or users.tgname !~ '^pgreprise_(assign_id|refuse_moved)$')
        and not exists (
          select from targets
           where targets.class = users.classid and targets.id = users.objid

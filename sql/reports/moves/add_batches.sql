@@ -1,5 +1,5 @@
--- add_batches(batches): adds the batches of another server (shard_batches) that this one does not have, and to those that
--- it has the counts of the reports that are moved here.
+-- add_batches(batches): adds the batches of another server (shard_batches) that this one does not have, and to those
+-- that it has the counts of the reports that are moved here.
 create or replace function pgreprise.add_batches(batches jsonb)
 returns void
 language plpgsql

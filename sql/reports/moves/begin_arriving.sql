@@ -1,6 +1,6 @@
--- begin_arriving(logical_shard, move_number, last_number): the first statement of the transaction in which the rows of a
--- logical shard arrive on this server: it is held here when that commits. move_number counts its moves; last_number is
--- the last one that the server that it comes from has given to an id of it.
+-- begin_arriving(logical_shard, move_number, last_number): the first statement of the transaction in which the rows
+-- of a logical shard arrive on this server: it is held here when that commits. move_number counts its moves;
+-- last_number is the last one that the server that it comes from has given to an id of it.
 -- Raises 55000 when the logical shard is here already, or when a copy of it is kept here.
 create or replace function pgreprise.begin_arriving(logical_shard integer, move_number bigint, last_number bigint)
 returns void

@@ -1,6 +1,7 @@
--- begin_leaving(logical_shard): the first step of a move: no new rows of the logical shard here from now on. guard_table
--- then refuses changes of those that exist. Calling it again changes nothing.
--- Raises RR034 when the logical shard is not here, 55000 while a batch is not finished or workers compute its reports.
+-- begin_leaving(logical_shard): the first step of a move: no new rows of the logical shard here from now on.
+-- guard_table then refuses changes of those that exist. Calling it again changes nothing.
+-- Raises RR034 when the logical shard is not here, 55000 while a batch is not finished or workers compute its
+-- reports.
 create or replace function pgreprise.begin_leaving(logical_shard integer)
 returns void
 language plpgsql
@@ -30,7 +31,7 @@ begin
       errcode = 'object_not_in_prerequisite_state',
       message = format('Batch %s is not finished.', array_to_string(batches, ', ')),
       detail = jsonb_build_object('batch_ids', batches),
-      hint = 'Let it end, or cancel it, then move: pgreprise batch list';
+      hint = 'Let it end, or cancel it, then move: pgreprise batches';
   end if;
 
   reports := array(

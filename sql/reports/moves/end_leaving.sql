@@ -1,5 +1,5 @@
--- end_leaving(logical_shard): gives a move up whose rows are still here: the logical shard is held as before. guard_table
--- then lets its rows be written again. Returns whether a move was given up.
+-- end_leaving(logical_shard): gives a move up whose rows are still here: the logical shard is held as before.
+-- guard_table then lets its rows be written again. Returns whether a move was given up.
 create or replace function pgreprise.end_leaving(logical_shard integer)
 returns boolean
 language plpgsql

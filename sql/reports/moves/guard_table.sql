@@ -24,9 +24,10 @@ begin
   end if;
   if shards <> '{}' then
     execute format(
-      'create or replace trigger pgreprise_refuse_moved before insert or update or delete on %s for each row '
+      'create %s trigger pgreprise_refuse_moved before insert or update or delete on %s for each row '
       'execute function pgreprise.refuse_moved_row(%L, %L, %L)',
-      guarded.table_name, shards::text, coalesce(guarded.kind, ''), guarded.id_column
+      -- In place: to drop it would keep readers out.
+      'or replace', guarded.table_name, shards::text, coalesce(guarded.kind, ''), guarded.id_column
     );
   elsif exists (
     select from pg_trigger as existing

@@ -1,5 +1,5 @@
--- leave_shard(logical_shard): takes the rows of a logical shard out of the tables, when another server has a copy of them
--- that is about to be committed. They are kept in schema pgreprise_moved until forget_shard.
+-- leave_shard(logical_shard): takes the rows of a logical shard out of the tables, when another server has a copy of
+-- them that is about to be committed. They are kept in schema pgreprise_moved until forget_shard.
 -- Raises 55000 when the logical shard is not leaving.
 create or replace function pgreprise.leave_shard(logical_shard integer)
 returns void

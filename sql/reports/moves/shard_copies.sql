@@ -1,6 +1,7 @@
--- shard_copies(logical_shard): the statements that bring the rows of a logical shard to another server, in their order:
--- taken is run here and given there, with what it writes. Where the logical shard has left, but has not arrived, the rows
--- are those that are kept. The acts get positions below 0 there, so that the feed of that server does not show them.
+-- shard_copies(logical_shard): the statements that bring the rows of a logical shard to another server, in their
+-- order: taken is run here and given there, with what it writes. Where the logical shard has left, but has not
+-- arrived, the rows are those that are kept. The acts get positions below 0 there, so that the feed of that server
+-- does not show them.
 create or replace function pgreprise.shard_copies(logical_shard integer)
 returns table (table_name text, taken text, given text)
 language plpgsql

@@ -1,6 +1,7 @@
--- shard_fingerprint(logical_shard, kept): for each table, how many rows a logical shard has here, and a sum of them that
--- does not depend on their order, to compare with another server. kept asks for the copy that stayed when it left.
--- The position in the feed is left out: each server has its own. All settings that change how a value is written are set.
+-- shard_fingerprint(logical_shard, kept): for each table, how many rows a logical shard has here, and a sum of them
+-- that does not depend on their order, to compare with another server. kept asks for the copy that stayed when it
+-- left. The position in the feed is left out: each server has its own. All settings that change how a value is
+-- written are set.
 create or replace function pgreprise.shard_fingerprint(logical_shard integer, kept boolean default false)
 returns table (table_name text, rows bigint, checksum text)
 language plpgsql

@@ -1,6 +1,6 @@
--- shard_places(): the logical shards as this server knows them: the state, when it changed, how often each was moved, and
--- the last number that an id of it got here, null where this server has given none. No rows in a database that is no
--- shard.
+-- shard_places(): the logical shards as this server knows them: the state, when it changed, how often each was moved,
+-- and the last number that an id of it got here, null where this server has given none. No rows in a database that is
+-- no shard.
 create or replace function pgreprise.shard_places()
 returns table (
   logical_shard integer, state text, changed_at timestamptz, move_number bigint, last_number bigint

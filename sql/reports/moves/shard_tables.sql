@@ -1,8 +1,8 @@
--- shard_tables(): the tables whose rows lie on the server that holds their logical shard, in the order in which a move
--- inserts them. kind and id_column say which id tells the logical shard of a row (id_shard); kind is null where a column
--- row_kind names it, and id_column where no single id does. has_index tells whether an index begins with the id.
--- shard_expression is the logical shard of a row of the table, which is called moved. columns are those that a move
--- copies: all but generated ones, by name, with their types.
+-- shard_tables(): the tables whose rows lie on the server that holds their logical shard, in the order in which a
+-- move inserts them. kind and id_column say which id tells the logical shard of a row (id_shard); kind is null where
+-- a column row_kind names it, and id_column where no single id does. has_index tells whether an index begins with the
+-- id. shard_expression is the logical shard of a row of the table, which is called moved. columns are those that a
+-- move copies: all but generated ones, by name, with their types.
 -- The application's own tables of runs are among them where reruns write them. Batches are not: a batch is on every
 -- server that has reports of it, with the counts of those.
 create or replace function pgreprise.shard_tables()

@@ -1,5 +1,5 @@
--- take_back_shard(logical_shard): puts the rows of a logical shard that has left, but has arrived nowhere, back into the
--- tables. Whoever calls it has made sure that no other server holds it.
+-- take_back_shard(logical_shard): puts the rows of a logical shard that has left, but has arrived nowhere, back into
+-- the tables. Whoever calls it has made sure that no other server holds it.
 -- Raises 55000 when the logical shard has not left.
 create or replace function pgreprise.take_back_shard(logical_shard integer)
 returns void

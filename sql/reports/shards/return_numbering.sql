@@ -23,6 +23,14 @@ begin
       hint = 'Move all logical shards to this server first: pgreprise shard move';
   end if;
   for given in
+    select own_trigger.tgname as name, own_trigger.tgrelid::regclass as table_name
+      from pg_trigger as own_trigger
+     where own_trigger.tgfoid in (to_regproc('pgreprise.refuse_moved_row'), to_regproc('pgreprise.number_simulation'),
+       to_regproc('pgreprise.number_report'), to_regproc('pgreprise.number_reform_impact'))
+  loop
+    execute format('drop trigger %I on %s', given.name, given.table_name);
+  end loop;
+  for given in
     select listed.table_name, listed.column_name, found.statement
       from (values
         ('simulations', 'id'), ('report_outputs', 'id'), ('reform_impact', 'reform_impact_id')
@@ -30,7 +38,6 @@ begin
       left join pgreprise.shard_default as found
         on found.table_name = listed.table_name and found.column_name = listed.column_name
   loop
-    execute format('drop trigger if exists pgreprise_assign_id on public.%I', given.table_name);
     if given.statement is not null then
       execute given.statement;
       sequence_name := pgreprise.id_sequence(format('public.%I', given.table_name)::regclass, given.column_name)::text;

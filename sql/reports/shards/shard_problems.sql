@@ -1,6 +1,6 @@
 -- shard_problems(): what is wrong with a shard, and the remedy: columns that get ids in another way again (a migration
--- of the application may bring that back), triggers that are missing, rows of logical shards that are not held here, ids
--- that tell another logical shard than that of their population, moves that stopped half-way. No row elsewhere.
+-- of the application may bring that back), triggers that are missing, rows of logical shards that are not held here,
+-- ids that tell another logical shard than that of their population, moves that stopped half-way. No row elsewhere.
 create or replace function pgreprise.shard_problems()
 returns table (problem text, remedy text)
 language plpgsql

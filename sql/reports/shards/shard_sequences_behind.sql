@@ -1,6 +1,6 @@
--- shard_sequences_behind(has_given): as sequences_behind(), which asks here on a shard: tables in which a row of a logical
--- shard has an id that its sequence has not given yet, as after a restore, or when somebody inserts rows with ids of his
--- own. One row a table and logical shard.
+-- shard_sequences_behind(has_given): as sequences_behind(), which asks here on a shard: tables in which a row of a
+-- logical shard has an id that its sequence has not given yet, as after a restore, or when somebody inserts rows with
+-- ids of his own. One row a table and logical shard.
 create or replace function pgreprise.shard_sequences_behind(has_given bigint default 0)
 returns table (
   table_name text, constraint_name text, next_id bigint, greatest_id bigint, remedy text

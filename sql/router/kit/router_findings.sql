@@ -1,6 +1,7 @@
 -- router_findings(): what is wrong with a router and its servers, each with the remedy: servers that are away, that
--- differ in what has to be the same, or that do not hold what the router sends them; moves that nobody finished, copies
--- that nobody needs any more, and entry points that are older than those of the servers. It asks each server once.
+-- differ in what has to be the same, or that do not hold what the router sends them; moves that nobody finished,
+-- copies that nobody needs any more, and entry points that are older than those of the servers. It asks each server
+-- once.
 create or replace function pgreprise.router_findings()
 returns table (subject text, is_problem boolean, message text, remedy text)
 language plpgsql
@@ -87,7 +88,8 @@ begin
      where begun ->> 'state' = 'leaving' and (begun ->> 'hours')::numeric >= 1
     union all
     select 'moves', false,
-        format('Server %s keeps copies of %s logical shards that left it a week ago or earlier.', keeping.name, count(*)),
+        format('Server %s keeps copies of %s logical shards that left it a week ago or earlier.', keeping.name,
+          count(*)),
         format('pgreprise shard forget %s', string_agg(begun ->> 'logical_shard', ','
           order by (begun ->> 'logical_shard')::integer))
       from server as keeping
