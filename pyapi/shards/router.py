@@ -47,6 +47,7 @@ _OWN = (
     "caller",
     "rule_of_host",
     "is_answer",
+    "is_away",
     "raise_server_away",
     "shard_of",
 )

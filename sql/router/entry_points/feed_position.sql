@@ -1,6 +1,6 @@
--- feed_position(reader, shard): how far a reader of the feed of one server is; see feeds(). Without a name it is asked of
--- all: then the position is the smallest one, and null where the reader has none on one of them; what it has handled is
--- added up; and the oldest act that waits is that of any server.
+-- feed_position(reader, shard): how far a reader of the feed of one server is; see feeds(). Without a name all are
+-- asked: then the position is the smallest one, and null where the reader has none on one of them; what it has handled
+-- is added up; and the oldest act that waits is that of any server.
 -- Raises what it raises there, RR035 when a server cannot be reached, RR036 where no server has the name.
 create or replace function public.feed_position(reader text, shard text default null)
 returns table (
@@ -39,7 +39,7 @@ begin
       from pgreprise_remote.feed_position(own.place, pgreprise.caller(), feed_position.reader, null) as answer
      where pgreprise.is_answer(answer.refusal);
 exception
-  when internal_error then
+  when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then
     perform pgreprise.raise_server_away(sqlerrm, place);
     raise;
 end;
