@@ -44,8 +44,9 @@ READ_ONLY_HINT = (
 # Prepared statements of another client, or none: there is a pooler in between that keeps the server's process numbers.
 _POOLED = {"26000", "42P05"}
 
-# The beginnings of what a database raises that is away, read only or busy. It may come back.
-_PASSING = ("08", READ_ONLY, *_RETRIED, "53", "55P03", "57")
+# The beginnings of what a database raises that is away, read only or busy, or a router of which a server is. It may
+# come back.
+_PASSING = ("08", READ_ONLY, *_RETRIED, "53", "55P03", "57", "RR034", "RR035")
 
 
 class Request(NamedTuple):
