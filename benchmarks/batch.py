@@ -101,7 +101,7 @@ def run(bench: Bench) -> list[Figure]:
             Figure("batch", f"chunks of {chunk:,} against single calls", ratios(batch[chunk], singles),
                    at_least=10 if is_default else None),
             Figure("batch", f"chunks of {chunk:,} against the bare statements", ratios(batch[chunk], bare[chunk]),
-                   at_least=0.5 if is_default else None),
+                   at_least=0.6 if is_default else None),
         ]  # fmt: skip
     if not bench.short:
         figures += _memory(bench)

@@ -137,12 +137,17 @@ def _measure(bench: Bench, name: str) -> list[Figure]:
             memory = _Memory(server)
             tag = _tag(server.port)
             get = "/us/report/1"
+
+            def fetch(path: str, *headers: str) -> float:
+                # Sixteen clients may wait for 5 MB each for longer than wrk likes.
+                return load(server.port, path, seconds, may_time_out=True, headers=headers)[0]
+
             done: dict[str, Callable[[], float]] = {
-                "constant": lambda: load(server.port, "/constant", seconds)[0],
-                "GET": lambda: load(server.port, get, seconds)[0],
-                "GET, gzip": lambda: load(server.port, get, seconds, headers=("Accept-Encoding: gzip",))[0],
-                "GET, 304": lambda: load(server.port, get, seconds, headers=(f"If-None-Match: {tag}",))[0],
-                "GET of an earlier run": lambda: load(server.port, f"/us/report/{reports}/runs/1", seconds)[0],
+                "constant": lambda: fetch("/constant"),
+                "GET": lambda: fetch(get),
+                "GET, gzip": lambda: fetch(get, "Accept-Encoding: gzip"),
+                "GET, 304": lambda: fetch(get, f"If-None-Match: {tag}"),
+                "GET of an earlier run": lambda: fetch(f"/us/report/{reports}/runs/1"),
                 "PATCH, a text": lambda: _send_all(server.port, texts),
                 "PATCH, an object": lambda: _send_all(server.port, objects),
                 "undo": lambda: _send_all(server.port, undos),

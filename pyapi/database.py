@@ -44,8 +44,9 @@ READ_ONLY_HINT = (
 # Prepared statements of another client, or none: there is a pooler in between that keeps the server's process numbers.
 _POOLED = {"26000", "42P05"}
 
-# The beginnings of what a database raises that is away, read only or busy. It may come back.
-_PASSING = ("08", READ_ONLY, *_RETRIED, "53", "55P03", "57")
+# The beginnings of what a database raises that is away, read only or busy, or a router of which a server is. It may
+# come back.
+_PASSING = ("08", READ_ONLY, *_RETRIED, "53", "55P03", "57", "RR034", "RR035")
 
 
 class Request(NamedTuple):
@@ -72,14 +73,6 @@ def is_passing(error: DBAPIError) -> bool:
     return code.startswith(_PASSING)
 
 
-class _Statement(NamedTuple):
-    """A statement that calls a routine. Its parameters $1, $2, ... are the arguments, then what called_by gets."""
-
-    text: str
-    # How many of the claims, the request's id and the client's address called_by gets.
-    brought: int
-
-
 # Without a type psycopg sends an integer as int2, int4 or numeric, by its size, and no routine is found. A statement
 # that the session has prepared would be prepared again for each of them.
 _LEAST, _MOST = -(2**63), 2**63 - 1
@@ -102,14 +95,13 @@ def _kind(value: object) -> str:
 
 # The routines and the ways in which they are called are those that the program text has.
 @lru_cache(maxsize=1024)
-def _statement(
-    routine: str, columns: str | None, names: tuple[str, ...], kinds: tuple[str, ...], brought: int
-) -> _Statement:
+def _statement(routine: str, columns: str | None, names: tuple[str, ...], kinds: tuple[str, ...], brought: int) -> str:
     """The statement that calls a function, or a procedure where ``columns`` is None.
 
-    ``brought`` is how much called_by gets besides the number; 0 where it is not called. The claims are there before the
-    routine begins: an argument is evaluated before its function is called. Without a number to carry the claims, a row
-    that the function depends on brings them: what is lateral to a row comes after it.
+    Its parameters $1, $2, ... are the arguments, then what called_by gets besides the number: the claims, the id of the
+    request and the address of the client, ``brought`` of them; 0 where it is not called. The claims are there before
+    the routine begins: an argument is evaluated before its function is called. Without a number to carry the claims, a
+    row that the function depends on brings them: what is lateral to a row comes after it.
     """
     values = [f"${number}{kind}" for number, kind in enumerate(kinds, 1)]
     claims = "".join(f"${number}, " for number in range(len(names) + 1, len(names) + 1 + min(brought, 1)))
@@ -121,16 +113,14 @@ def _statement(
     if columns is None:
         if brought and carrier is None:
             raise ValueError(f"{routine} has no number that carries the claims")
-        text = f"call {routine}({given}, result => null)"
-    elif not brought or carrier is not None:
-        text = f"select {columns} from {routine}({given})"  # noqa: S608
-    else:
-        text = (
-            f"select {'answer.*' if columns == '*' else columns} "  # noqa: S608
-            f"from (select pgreprise.called_by({claims}1{request}) as number offset 0) as caller, "
-            f"lateral (select * from {routine}({given}) where caller.number = 1) as answer"
-        )
-    return _Statement(text, brought)
+        return f"call {routine}({given}, result => null)"
+    if not brought or carrier is not None:
+        return f"select {columns} from {routine}({given})"  # noqa: S608
+    return (
+        f"select {'answer.*' if columns == '*' else columns} "  # noqa: S608
+        f"from (select pgreprise.called_by({claims}1{request}) as number offset 0) as caller, "
+        f"lateral (select * from {routine}({given}) where caller.number = 1) as answer"
+    )
 
 
 def _asked(
@@ -142,8 +132,7 @@ def _asked(
     brought: tuple[str | None, ...] = () if claims is None else (claims,)
     if request is not None:
         brought = (claims, *request)
-    statement = _statement(routine, columns, tuple(arguments), kinds, len(brought))
-    return statement.text, [
+    return _statement(routine, columns, tuple(arguments), kinds, len(brought)), [
         # A larger one goes as numeric, and PostgreSQL says what is wrong with it.
         *(
             Int8(value) if kind is _NUMBER and _LEAST <= value <= _MOST else value

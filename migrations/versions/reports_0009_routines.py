@@ -220,6 +220,7 @@ ROUTINES = (
     "act_counts",
     "rerun_preview",
     "require_one_feed",
+    "feeds",
     "rerun_feed",
     "feed_position",
     "keep_feed_position",

@@ -16,7 +16,7 @@ import time
 from ctypes import c_int64
 from typing import Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, has_request_context, request
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
@@ -112,8 +112,10 @@ class Replica:
         return rows
 
     def note_write(self, primary: Engine) -> None:
-        """Note that the request has written, or may have."""
-        g.write_position = self._position.note(primary)
+        """Note that the request has written, or may have; or a thread that a request has left behind."""
+        position = self._position.note(primary)
+        if has_request_context():
+            g.write_position = position
 
 
 def _brought() -> int:

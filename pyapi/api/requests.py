@@ -290,9 +290,10 @@ def _refuse_constant(name: str) -> None:
 
 
 def _read_once(model: type[Model], data: bytes) -> Model | None:
-    """The body where one look finds nothing to refuse in it, and nothing that is kept as it was sent; else None.
+    """The body where one look finds nothing to refuse in it, and no key that stands twice; else None.
 
-    A body may be large, so nothing of it is looked at one by one: each step is one call of compiled code.
+    A body may be large, so nothing of it is looked at one by one: each step is one call of compiled code. What None is
+    returned for is read again, slowly, by what says what is wrong with it.
     """
     # An escaped colon would not be counted below; NUL is refused.
     if _COUNTED_ESCAPE.search(data):
@@ -304,7 +305,6 @@ def _read_once(model: type[Model], data: bytes) -> Model | None:
         rest = to_json(sent)
         read = model.model_validate_json(rest)
     except (ValueError, AttributeError, TypeError):
-        # What it is that is wrong, the slow way tells.
         return None
     # Of equal keys the last was kept, and there are fewer colons than were sent.
     if data.count(b":") != rest.count(b":") + len(kept) + sum(text.count(":") for text in kept.values()):

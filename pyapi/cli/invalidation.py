@@ -7,8 +7,9 @@ import signal
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any
 
 import click
 from sqlalchemy import Engine
@@ -66,27 +67,43 @@ def _stoppable() -> Iterator[_Stop]:
 
 @dataclass
 class _Done:
-    """What was done since the command began; position is where the next page begins, None before the first."""
+    """What was done since the command began; positions are where the next page of each feed begins."""
 
-    position: int | None = None
+    positions: dict[str | None, int] = field(default_factory=dict)
     acts: int = 0
     scopes: int = 0
     deleted: int = 0
 
+    @property
+    def figures(self) -> dict[str, Any]:
+        """For programs. The feed of one database has no name."""
+        counted_so_far = {"acts": self.acts, "scopes": self.scopes, "deleted": self.deleted}
+        if self.positions.keys() <= {None}:
+            return {"position": self.positions.get(None), **counted_so_far}
+        return {"positions": self.positions, **counted_so_far}
+
     def __str__(self) -> str:
+        read = " and ".join(
+            f"position {position}{f' of {shard}' if shard else ''}" for shard, position in self.positions.items()
+        )
         return (
-            f"{counted(self.acts, 'act')} read up to position {self.position or 0}, with "
+            f"{counted(self.acts, 'act')} read up to {read or 'position 0'}, with "
             f"{counted(self.scopes, 'cache scope')}; {counted(self.deleted, 'key')} deleted."
         )
 
 
-def _kept_position(engine: Engine) -> int | None:
-    [reader] = call(engine, "public.feed_position", reader=READER)
+def _feeds(engine: Engine) -> list[str | None]:
+    """The feeds that there are: one, without a name, or behind a router that of each server."""
+    return [row["shard"] for row in call(engine, "pgreprise.feeds")]
+
+
+def _kept_position(engine: Engine, shard: str | None) -> int | None:
+    [reader] = call(engine, "public.feed_position", reader=READER, shard=shard)
     position: int | None = reader["feed_position"]
     return position
 
 
-def _keep(engine: Engine, position: int, deleted: int) -> int:
+def _keep(engine: Engine, shard: str | None, position: int, deleted: int) -> int:
     [row] = call(
         engine,
         "public.keep_feed_position",
@@ -94,29 +111,35 @@ def _keep(engine: Engine, position: int, deleted: int) -> int:
         reader=READER,
         feed_position=position,
         handled=deleted,
+        shard=shard,
     )
     kept: int = row["kept"]
     return kept
 
 
-def _end_of_feed(engine: Engine) -> int:
+def _end_of_feed(engine: Engine, shard: str | None) -> int:
     """The position of the newest act. Reading the feed gives each act its position."""
     position = 0
     while True:
         [page] = call(
-            engine, "public.rerun_feed", columns="max(feed_position) as last", after=position, max_rows="10000"
+            engine,
+            "public.rerun_feed",
+            columns="max(feed_position) as last",
+            after=position,
+            max_rows="10000",
+            shard=shard,
         )
         if page["last"] is None:
             return position
         position = page["last"]
 
 
-def _begin(engine: Engine, *, from_now: bool) -> int:
+def _begin(engine: Engine, shard: str | None, *, from_now: bool) -> int:
     """Where to begin: at the position that is kept, else at the beginning, so that no act is missed."""
-    kept = _kept_position(engine)
+    kept = _kept_position(engine, shard)
     if kept is not None:
         return kept
-    return _keep(engine, _end_of_feed(engine), 0) if from_now else 0
+    return _keep(engine, shard, _end_of_feed(engine, shard), 0) if from_now else 0
 
 
 def _forgotten(cache: EconomyCache, act_ids: Iterable[int]) -> set[int]:
@@ -128,8 +151,8 @@ def _forgotten(cache: EconomyCache, act_ids: Iterable[int]) -> set[int]:
         return set()
 
 
-def _do_page(engine: Engine, cache: EconomyCache, done: _Done) -> int:
-    """Delete the keys of the next page of the feed, then keep the position. Returns the number of acts.
+def _do_page(engine: Engine, cache: EconomyCache, done: _Done, shard: str | None) -> int:
+    """Delete the keys of the next page of a feed, then keep the position. Returns the number of acts.
 
     A crash in between repeats the deletions, which costs a computation at most.
     """
@@ -137,19 +160,35 @@ def _do_page(engine: Engine, cache: EconomyCache, done: _Done) -> int:
         engine,
         "public.rerun_feed",
         columns="feed_position, rerun_id, cache_scopes",
-        after=done.position,
+        after=done.positions[shard],
         max_rows=str(_PAGE),
+        shard=shard,
     )
     if page:
         acts = {act["rerun_id"]: act["cache_scopes"] for act in page if act["cache_scopes"]}
         scopes = [scope for act_id in acts.keys() - _forgotten(cache, acts) for scope in acts[act_id]]
         deleted = cache.delete(cache.key(scope) for scope in scopes)
         # Another process with the same position may be further on.
-        done.position = _keep(engine, page[-1]["feed_position"], deleted)
+        done.positions[shard] = _keep(engine, shard, page[-1]["feed_position"], deleted)
         done.acts += len(page)
         done.scopes += len(scopes)
         done.deleted += deleted
     return len(page)
+
+
+def _do_pages(engine: Engine, cache: EconomyCache, done: _Done, *, from_now: bool) -> int:
+    """A page of each feed. Returns the most acts that one of them had. Where one fails, the others come before that."""
+    most, failed = 0, None
+    for shard in _feeds(engine):
+        try:
+            if shard not in done.positions:
+                done.positions[shard] = _begin(engine, shard, from_now=from_now)
+            most = max(most, _do_page(engine, cache, done, shard))
+        except (DBAPIError, EconomyCacheAwayError) as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return most
 
 
 def _passing(error: DBAPIError | EconomyCacheAwayError) -> str | None:
@@ -169,9 +208,7 @@ def _follow(
     failures = 0
     while not stop.signal:
         try:
-            if done.position is None:
-                done.position = _begin(engine, from_now=from_now)
-            acts = _do_page(engine, cache, done)
+            acts = _do_pages(engine, cache, done, from_now=from_now)
         except (DBAPIError, EconomyCacheAwayError) as error:
             reason = _passing(error)
             if reason is None:
@@ -197,7 +234,7 @@ def _follow(
 
 def _print(done: _Done, as_json: bool, *, state: str) -> None:
     if as_json:
-        print_json({"state": state, **asdict(done)})
+        print_json({"state": state, **done.figures})
     else:
         echo(str(done))
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Annotated, Any
 
-from flask import Blueprint, Response, request, stream_with_context
+from flask import Blueprint, Response, current_app, request, stream_with_context
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from werkzeug.exceptions import BadRequest, ServiceUnavailable
@@ -20,6 +20,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from pyapi import database
 from pyapi.api.context import request_context
 from pyapi.api.errors import explain
+from pyapi.api.replica import REPLICA, Replica
 from pyapi.api.requests import RowId, Text, Written, call, caller, query
 from pyapi.batches import (
     COLUMNS,
@@ -275,14 +276,21 @@ def _chunks_of(routine: str, place: str, **arguments: Any) -> Callable[[int | No
     """
     engine, claims = caller()
     asked = request_context()
+    replica: Replica | None = current_app.extensions[REPLICA]
+
+    def once(position: int | None) -> dict[str, Any]:
+        try:
+            return do_chunk(engine, f"public.{routine}", claims=claims, request=asked, **arguments, **{place: position})
+        finally:
+            # For the pages that tell of it.
+            if replica is not None:
+                replica.note_write(engine)
 
     def do(position: int | None) -> dict[str, Any]:
         # Somebody waits for the first. A chunk that was done, although nobody heard of it, is not done again.
         for pause in (*(_PAUSES_SECONDS if position is not None else ()), None):
             try:
-                return do_chunk(
-                    engine, f"public.{routine}", claims=claims, request=asked, **arguments, **{place: position}
-                )
+                return once(position)
             except (DBAPIError, TimeoutError) as error:
                 if pause is None or (isinstance(error, DBAPIError) and not is_passing(error)):
                     raise

@@ -47,6 +47,7 @@ _OWN = (
     "caller",
     "rule_of_host",
     "is_answer",
+    "is_away",
     "raise_server_away",
     "shard_of",
 )
@@ -62,6 +63,7 @@ _EACH = (
     "cancel_rerun_batch",
     "undo_batch_chunk",
     "purge_chunk",
+    "feeds",
     "rerun_feed",
     "feed_position",
     "keep_feed_position",

@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import URL
+from sqlalchemy.exc import OperationalError
 
 from benchmarks.claims import claim_buffers
 from benchmarks.pgbench import SCRIPTS, statements
@@ -113,6 +114,30 @@ def test_what_the_application_does_in_one_transaction_is_what_it_does_in_many() 
     assert [text.split()[0] for text, _ in statements(REFERENCE) if not text.startswith("select")] == [
         "update", "update", "update", "delete"
     ]  # fmt: skip
+
+
+def test_where_the_application_ends_in_between_half_of_its_rerun_stays(filled: Connection, database: URL) -> None:
+    # The server ends the session when the application comes to its simulations.
+    filled.execute("""
+        create function end_session() returns trigger language plpgsql as
+        'begin perform pg_terminate_backend(pg_backend_pid()); return new; end';
+        create trigger ended before update on public.simulations for each row execute function end_session()
+    """)
+    for report_id, script in ((1, REFERENCE), (2, IN_A_TRANSACTION)):
+        client = ApplicationClient.of(database, script)
+        with pytest.raises(OperationalError):
+            client.rerun(report_id)
+        client.close()
+    left = filled.execute(
+        "select report.status as report, simulation.status as simulation, impact.status as cache "
+        "from public.report_outputs as report join public.simulations as simulation "
+        "on simulation.id = report.simulation_1_id join public.reform_impact as impact "
+        "on impact.reform_impact_id = report.id where report.id < 3 order by report.id"
+    ).fetchall()
+    assert left == [
+        {"report": "pending", "simulation": "complete", "cache": "ok"},
+        {"report": "complete", "simulation": "complete", "cache": "ok"},
+    ]
 
 
 @pytest.mark.needs("procrastinate")

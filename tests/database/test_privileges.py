@@ -114,6 +114,7 @@ EXPECTED = {
     "public.rerun_metrics": READERS | {"pgreprise_monitor"},
     "pgreprise.status": ALL,
     "pgreprise.called_by": READERS,
+    "pgreprise.feeds": READERS,
     "pgreprise.wal_position": READERS,
     "pgreprise.check_max_rows": INTERNAL,
     "pgreprise.require_one_feed": INTERNAL,
@@ -435,7 +436,12 @@ COMMITTING = {
     "pgreprise.refuse_transaction_block",
 }
 # Adds numbers up for them, and touches no table.
-AS_THE_CALLER = COMMITTING | {"pgreprise.add_counts", "pgreprise.called_by", "pgreprise.wal_position"}
+AS_THE_CALLER = COMMITTING | {
+    "pgreprise.add_counts",
+    "pgreprise.called_by",
+    "pgreprise.feeds",
+    "pgreprise.wal_position",
+}
 
 SAFE_PATH = "search_path=pg_catalog, pg_temp"
 TEXT_THERE_AND_BACK = ["DateStyle=ISO, YMD", "IntervalStyle=postgres", "extra_float_digits=1"]
@@ -484,7 +490,7 @@ FURTHER_SETTINGS = {
     "pgreprise.needed_rows": ["plan_cache_mode=force_custom_plan"],
     "pgreprise.same_key_reports": ["plan_cache_mode=force_generic_plan"],
     "pgreprise.scope_cache_rows": ["plan_cache_mode=force_generic_plan"],
-    "pgreprise.lock_reports": ["plan_cache_mode=force_custom_plan"],
+    "pgreprise.lock_reports": ["plan_cache_mode=force_generic_plan"],
     "pgreprise.rerun_many": ["plan_cache_mode=force_custom_plan"],
     "public.rerun_report": ["plan_cache_mode=force_generic_plan"],
     "public.find_reports": ["plan_cache_mode=force_custom_plan"],
@@ -1031,6 +1037,7 @@ CALLS_AS_THE_CALLER = [
     "call pgreprise.refuse_transaction_block()",
     "select pgreprise.called_by(null, 1)",
     "select pgreprise.wal_position()",
+    "select * from pgreprise.feeds()",
     """select pgreprise.add_counts('{{"reports": 1}}', '{{"reports": 2, "more": 1}}')""",
 ]
 

@@ -138,6 +138,18 @@ def test_an_operators_browser_brings_it_to_another_machine(
     assert "Run 2" in there.open(place).text
 
 
+def test_the_page_of_a_batch_tells_what_its_thread_has_done(
+    new_api: Callable[[], FlaskClient], held_back: Callable[[], None], primary: Server, replica: Server, report: int
+) -> None:
+    [made] = rows(primary.url(), "select create_rerun_batch(%s) as id", f'{{"ids": [{report}]}}')
+    wait_for_replay(primary, replica)
+    operator = Operator(new_api())
+    place = f"/console/batches/{made['id']}"
+    form = operator.open(place).form("/run")
+    held_back()
+    assert "finished" in operator.send(form).text
+
+
 @pytest.mark.parametrize("brought", ["", "x", "-1", "9" * 30, "٤"])
 def test_a_header_that_is_no_position_is_answered_by_the_primary(
     new_api: Callable[[], FlaskClient], held_back: Callable[[], None], report: int, brought: str

@@ -8,16 +8,17 @@ import pytest
 
 from tests.support.command import Done, run_here, succeeded
 from tests.support.databases import Connection, connect, plain
-from tests.support.fleets import Shards, run_script
-from tests.support.statements import one
+from tests.support.economy_cache import RedisServer
+from tests.support.fleets import Shards, away, run_script
+from tests.support.statements import one, rerun
 
 pytestmark = pytest.mark.needs("plproxy")
 
 
-def typed(shards: Shards, *arguments: str) -> Done:
+def typed(shards: Shards, *arguments: str, **settings: str) -> Done:
     """A command at the router; the servers are known to it."""
     servers = " ".join(f"{name}={plain(shards.url(name))}" for name in shards.fleet.servers)
-    return run_here(*arguments, DATABASE_URL=plain(shards.router), PGREPRISE_SHARDS=servers)
+    return run_here(*arguments, DATABASE_URL=plain(shards.router), PGREPRISE_SHARDS=servers, **settings)
 
 
 def problems(shards: Shards) -> list[str]:
@@ -38,6 +39,25 @@ def test_a_batch_is_run(shards: Shards, psql: Connection) -> None:
     shards.reports(2)
     assert typed(shards, "rerun-batch", "--country", "us").returncode == 0
     assert one(psql, "select state, rerun from rerun_batches()") == {"state": "finished", "rerun": 4}
+
+
+@pytest.mark.needs("redis")
+def test_the_cache_in_redis_forgets_what_reruns_on_every_server_emptied(shards: Shards, psql: Connection) -> None:
+    reports = shards.reports(2)
+    for ids in reports.values():
+        rerun(psql, ids[0])
+    with RedisServer() as redis:
+        settings = redis.settings
+        told = json.loads(succeeded(typed(shards, "invalidate", "--once", "--json", **settings)))
+        assert (told["acts"], told["scopes"], told["positions"]) == (2, 2, {"a": 1, "b": 1})
+        rerun(psql, reports["b"][1])
+        with away(shards, "a"):
+            done = typed(shards, "invalidate", "--once", "--json", **settings)
+        # What the other server has is done, and the command says what it could not do.
+        assert done.returncode == 1
+        assert "The server of logical shard 0 cannot be reached." in done.stdout
+        told = json.loads(succeeded(typed(shards, "invalidate", "--once", "--json", **settings)))
+        assert (told["acts"], told["positions"]) == (0, {"a": 1, "b": 2})
 
 
 def test_the_command_prints_the_router_that_there_is(shards: Shards, psql: Connection) -> None:
@@ -71,8 +91,5 @@ def test_the_doctor_names_what_differs_between_the_servers(shards: Shards) -> No
 
 
 def test_the_doctor_names_a_server_that_is_away(shards: Shards) -> None:
-    shards.fleet.servers["b"].stop()
-    try:
+    with away(shards, "b"):
         assert any(message.startswith("Server b does not answer: ") for message in problems(shards))
-    finally:
-        shards.fleet.servers["b"].start()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -12,8 +11,8 @@ import pytest
 
 from pyapi.database import call, connect_engine
 from tests.support.api import api_over, as_api
-from tests.support.databases import Connection, connect
-from tests.support.fleets import Shards
+from tests.support.databases import Connection, connect, rows
+from tests.support.fleets import Shards, away
 from tests.support.refusals import refused_with
 from tests.support.replies import refused, succeeded
 from tests.support.statements import one, rerun
@@ -21,17 +20,6 @@ from tests.support.statements import one, rerun
 pytestmark = pytest.mark.needs("plproxy")
 
 ALL = '{"country": "us"}'
-
-
-@contextmanager
-def away(shards: Shards, name: str) -> Iterator[None]:
-    """A server that was killed, and comes back at the end."""
-    server = shards.fleet.servers[name]
-    server.stop()
-    try:
-        yield
-    finally:
-        server.start()
 
 
 def code_of(on: Connection, statement: str, *values: Any) -> str | None:
@@ -147,6 +135,27 @@ def test_a_router_that_was_connected_to_a_killed_server_finds_it_again(shards: S
         assert code_of(psql, "call rerun_report(%s)", reports["b"][0]) == "RR035"
         assert rerun(psql, reports["a"][0])["run_sequence"] == 2
     assert rerun(psql, reports["b"][0])["run_sequence"] == 2
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["its connection is ended", "it is killed"])
+def test_a_server_that_is_lost_during_a_call_is_away(shards: Shards, psql: Connection, *, is_killed: bool) -> None:
+    report = shards.add_report(shards.populations("b", 1)[0])
+    server = shards.fleet.servers["b"]
+    mine = "select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    holder = connect(shards.url("b"), autocommit=False)
+    holder.execute("select from report_outputs where id = %s for update", (report,))
+    with ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(code_of, psql, "call rerun_report(%s)", report)
+        while not (found := rows(shards.url("b"), mine)):
+            assert not waits.done()
+        if is_killed:
+            server.stop()
+            server.start()
+        else:
+            rows(shards.url("b"), "select pg_terminate_backend(%s)", found[0]["pid"])
+        assert waits.result() == "RR035"
+    holder.close()
+    assert rerun(psql, report)["run_sequence"] == 2
 
 
 def test_versions_are_set_on_all_servers_or_none(shards: Shards, psql: Connection) -> None:

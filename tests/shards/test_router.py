@@ -297,9 +297,12 @@ def test_plpgsql_check_finds_nothing_in_the_routines_of_a_router(psql: Connectio
         select routine.oid::regprocedure::text as name, checked.message
           from pg_proc as routine
           join pg_language as language on language.oid = routine.prolang and language.lanname = 'plpgsql'
-         cross join lateral plpgsql_check_function_tb(routine.oid, fatal_errors => false) as checked
+         cross join lateral plpgsql_check_function_tb(routine.oid, fatal_errors => false, other_warnings => true,
+           extra_warnings => true, security_warnings => true) as checked
          where routine.pronamespace::regnamespace::text in ('public', 'pgreprise', 'pgreprise_remote')
-           and routine.proowner = 'pgreprise_owner'::regrole and checked.level = 'error'
+           and routine.proowner = 'pgreprise_owner'::regrole
+           -- (stored, created) is what the servers return, too.
+           and checked.message <> 'composite OUT variable "stored" is not single argument'
         """
     ).fetchall()
     assert found == []

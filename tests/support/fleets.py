@@ -163,4 +163,15 @@ def new_shards(fleet: Fleet) -> Iterator[Shards]:
             one.execute(f"drop database {database} with (force)")
 
 
-__all__ = ["Fleet", "Shards", "fleet_of", "homes", "new_shards", "router_text", "run_script"]
+@contextmanager
+def away(shards: Shards, name: str) -> Iterator[None]:
+    """A server that was killed, and comes back at the end."""
+    server = shards.fleet.servers[name]
+    server.stop()
+    try:
+        yield
+    finally:
+        server.start()
+
+
+__all__ = ["Fleet", "Shards", "away", "fleet_of", "homes", "new_shards", "router_text", "run_script"]

@@ -8,6 +8,8 @@ immutable
 begin atomic
   select case
     when population_region.country_id = 'us'
+      -- PostgreSQL puts the list into a hash table first, which most rows need not wait for.
+      and length(population_region.population_id) = 2
       and lower(population_region.population_id) in (
         'ak', 'al', 'ar', 'az', 'ca', 'co', 'ct', 'dc', 'de', 'fl', 'ga', 'hi', 'ia', 'id', 'il', 'in', 'ks', 'ky',
         'la', 'ma', 'md', 'me', 'mi', 'mn', 'mo', 'ms', 'mt', 'nc', 'nd', 'ne', 'nh', 'nj', 'nm', 'nv', 'ny', 'oh',

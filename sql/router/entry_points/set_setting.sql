@@ -25,7 +25,7 @@ begin
           pgreprise.caller() || jsonb_build_object('is_trial', own.server.is_trial), set_setting.name,
           set_setting.value) as answer;
     exception
-      when internal_error then
+      when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then
         if server.is_trial then
           perform pgreprise.raise_server_away(sqlerrm, server.logical_shard);
           raise;

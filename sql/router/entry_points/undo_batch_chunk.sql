@@ -48,8 +48,8 @@ begin
         ) as answer;
       reached := reached + 1;
     exception
-      when internal_error then
-        if sqlerrm !~ '^PL/Proxy ' then
+      when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then
+        if not pgreprise.is_away(sqlerrm) then
           raise;
         end if;
         away := away || jsonb_build_array(server.name);

@@ -8,7 +8,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if raise_server_away.message !~ '^PL/Proxy ' then
+  if not pgreprise.is_away(raise_server_away.message) then
     return;
   end if;
   raise log 'A server of the router is away: %', raise_server_away.message;

@@ -218,7 +218,7 @@ statements as (
       '  shard constant integer := %3$s;\nbegin\n'
       '  return (\n    select answer.result\n      from pgreprise_remote.%4$I(own.shard, '
       'pgreprise.caller(own.shard, %1$I.earlier)%5$s) as answer\n     where pgreprise.is_answer(answer.refusal)\n  );\n'
-      'exception\n  when internal_error then\n'
+      'exception\n  when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then\n'
       '    perform pgreprise.raise_server_away(sqlerrm, own.shard);\n    raise;\n'
       'end;\n$$;',
       texts.called,
@@ -256,7 +256,8 @@ statements as (
     format(
       e'create function public.%1$I(%2$s)\nreturns %3$s\nlanguage plpgsql\n%4$s\nsecurity definer\n'
       'set search_path = pg_catalog, pg_temp\nas $$\n<<own>>\ndeclare\n  shard constant integer := %5$s;\n%7$sbegin\n'
-      '  %6$s\nexception\n  when internal_error then\n    perform pgreprise.raise_server_away(sqlerrm, own.shard);\n'
+      '  %6$s\nexception\n  when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then\n'
+      '    perform pgreprise.raise_server_away(sqlerrm, own.shard);\n'
       '    raise;\nend;\n$$;',
       texts.name, texts.declared, texts.result, texts.volatility_name, texts.shard,
       case
@@ -286,7 +287,8 @@ statements as (
       'set search_path = pg_catalog, pg_temp\nas $$\nbegin\n  return query\n    with answers as materialized (\n'
       '      select %5$s\n        from pgreprise_remote.%1$I(pgreprise.caller()%6$s) as answer\n'
       '       where pgreprise.is_answer(answer.refusal)\n    )\n    %7$s;\n'
-      'exception\n  when internal_error then\n    perform pgreprise.raise_server_away(sqlerrm);\n    raise;\nend;\n$$;',
+      'exception\n  when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then\n'
+      '    perform pgreprise.raise_server_away(sqlerrm);\n    raise;\nend;\n$$;',
       texts.name, texts.declared, texts.result, texts.volatility_name, texts.columns, texts.arguments, texts.merged
     )
   from texts

@@ -11,20 +11,20 @@ as $$
 declare
   server record;
   found_facts jsonb;
-  problem text;
+  reason text;
 begin
   for server in
     select known.name, known.logical_shard, known.logical_shards from pgreprise.servers() as known
   loop
     found_facts := null;
-    problem := null;
+    reason := null;
     begin
       select answer.facts into found_facts from pgreprise_remote.facts(own.server.logical_shard) as answer;
     exception
       when others then
-        problem := sqlerrm;
+        reason := sqlerrm;
     end;
-    return query select server.name, server.logical_shards, own.found_facts, own.problem;
+    return query select server.name, server.logical_shards, own.found_facts, own.reason;
   end loop;
 end;
 $$;
