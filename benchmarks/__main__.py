@@ -13,7 +13,7 @@ from benchmarks.harness import Bench, Figure, print_table, write_results
 from benchmarks.plot import draw
 from benchmarks.server import SETTINGS, running_server
 
-NAMES = ("rerun", "claims", "growth", "size", "batch", "http", "carbon", "start")
+NAMES = ("rerun", "rivals", "claims", "growth", "size", "batch", "http", "outputs", "carbon", "shards", "start")
 RESULTS = Path(__file__).parent / "results"
 
 

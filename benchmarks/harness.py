@@ -17,7 +17,7 @@ from rich.table import Table
 
 from pyapi.embedded import Embedded
 
-__all__ = ["Bench", "Figure", "Spread", "in_turn", "print_table", "ratios", "write_results"]
+__all__ = ["Bench", "Figure", "Measure", "Spread", "in_turn", "print_table", "ratios", "write_results"]
 
 Measure = Callable[[], float]
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -22,7 +22,7 @@ from benchmarks.pgbench import SCRIPTS
 from benchmarks.server import connect
 from pyapi.embedded import API_LOGIN
 
-__all__ = ["SERVERS", "run"]
+__all__ = ["CLIENTS", "SECONDS", "SERVERS", "Server", "load", "run", "running"]
 
 # Two processes with eight database connections each, as `serve` has by default; gunicorn as `serve` runs it.
 SERVERS = {
@@ -42,7 +42,7 @@ HALF_A_REQUEST = (
 
 
 @dataclass
-class _Server:
+class Server:
     """A running WSGI server, and what it did round by round."""
 
     port: int
@@ -66,7 +66,8 @@ def _is_installed(module: str) -> bool:
 
 
 @contextmanager
-def _running(command: list[str], database: str) -> Iterator[_Server]:
+def running(command: list[str], database: str) -> Iterator[Server]:
+    """A WSGI server for the application and a database, until the end of the block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -84,7 +85,7 @@ def _running(command: list[str], database: str) -> Iterator[_Server]:
                 break
             except OSError:
                 time.sleep(0.1)
-        yield _Server(port, psutil.Process(process.pid))
+        yield Server(port, psutil.Process(process.pid))
     finally:
         process.terminate()
         process.wait(30)
@@ -93,11 +94,18 @@ def _running(command: list[str], database: str) -> Iterator[_Server]:
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
 
-def _load(
-    port: int, path: str | None, seconds: int, first: int = 0, *, may_time_out: bool = False
+def load(
+    port: int,
+    path: str | None,
+    seconds: int,
+    first: int = 0,
+    *,
+    may_time_out: bool = False,
+    headers: Sequence[str] = (),
 ) -> tuple[float, float]:
     """Requests per second, and the 99th percentile in milliseconds."""
     arguments = ["wrk", "--threads=1", f"--connections={CLIENTS}", f"--duration={seconds}s", "--latency"]
+    arguments += [f"--header={header}" for header in headers]
     if path is None:
         arguments.append(f"--script={SCRIPTS / 'rerun.lua'}")
     done = subprocess.run(
@@ -122,7 +130,7 @@ def _beside_slow_clients(port: int, seconds: int) -> float:
         for _ in range(SLOW_CLIENTS):
             slow = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
             slow.sendall(HALF_A_REQUEST)
-        return _load(port, ROUTES["constant"], seconds, may_time_out=True)[0]
+        return load(port, ROUTES["constant"], seconds, may_time_out=True)[0]
 
 
 def run(bench: Bench) -> list[Figure]:
@@ -143,7 +151,7 @@ def run(bench: Bench) -> list[Figure]:
         servers = {}
         for name, command in SERVERS.items():
             if _is_installed(command[0]):
-                servers[name] = stack.enter_context(_running(command, url))
+                servers[name] = stack.enter_context(running(command, url))
             else:
                 bench.progress(f"{name} is not installed, left out")
         for number in range(rounds):
@@ -151,7 +159,7 @@ def run(bench: Bench) -> list[Figure]:
             for server in servers.values():
                 for route, path in ROUTES.items():
                     before = server.cpu_seconds()
-                    rate, slowest = _load(server.port, path, seconds, first)
+                    rate, slowest = load(server.port, path, seconds, first)
                     server.cpu[route].append(1000 * (server.cpu_seconds() - before) / (rate * seconds))
                     server.rates[route].append(rate)
                     server.slowest[route].append(slowest)

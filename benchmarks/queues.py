@@ -8,7 +8,7 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from psycopg import sql
 from sqlalchemy import URL
@@ -18,7 +18,7 @@ from benchmarks.pgbench import SCRIPTS, transactions_per_second
 from benchmarks.server import Connection, connect, create_database
 from pyapi.embedded import Embedded
 
-__all__ = ["OUTPUT", "RIVALS", "AbsentError", "Queue", "Rival", "pgreprise"]
+__all__ = ["OUTPUT", "PROCRASTINATE", "RIVALS", "AbsentError", "Queue", "Rival", "pgreprise"]
 
 GRAPHILE_WORKER = "graphile-worker@0.18.0"
 
@@ -107,27 +107,31 @@ class Rival:
     def __init__(self, name: str, install: Callable[[Connection], None], count_finished: str) -> None:
         #: What it is called.
         self.name = name
-        self._install = install
+        #: Makes its tables and routines in a database. Raises AbsentError.
+        self.install = install
         self._count_finished = count_finished
 
-    def queue(self, server: Embedded, database: str, finished: int, pending: int) -> Queue:
-        """A new database with it: jobs that are finished, and those that wait. Raises AbsentError."""
+    def database(self, server: Embedded, name: str, scripts: Sequence[str], finished: int, pending: int) -> URL:
+        """A new database with it, filled by these scripts of ``benchmarks/sql``. Raises AbsentError."""
         with connect(server.url("postgres")) as connection:
-            connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))
-            connection.execute(sql.SQL("create database {}").format(sql.Identifier(database)))
-        url = server.url(database)
-        queue = Queue(server, self.name, url, self._count_finished.replace(":finished", str(finished)))
-        statements = "".join(
-            (SCRIPTS / f"{script}.sql").read_text(encoding="utf-8")
-            for script in ("claims/request", queue.script("_fill"))
-        )
+            connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        url = server.url(name)
+        statements = "".join((SCRIPTS / f"{script}.sql").read_text(encoding="utf-8") for script in scripts)
         statements = statements.replace(":finished", str(finished)).replace(":pending", str(pending))
         with connect(url) as connection:
-            self._install(connection)
+            self.install(connection)
             connection.execute("set synchronous_commit = off")
             connection.execute(statements.encode())
             connection.execute("vacuum analyze")
             connection.execute("checkpoint")
+        return url
+
+    def queue(self, server: Embedded, database: str, finished: int, pending: int) -> Queue:
+        """A new database with it: jobs that are finished, and those that wait. Raises AbsentError."""
+        count_finished = self._count_finished.replace(":finished", str(finished))
+        queue = Queue(server, self.name, server.url(database), count_finished)
+        self.database(server, database, ("claims/request", queue.script("_fill")), finished, pending)
         return queue
 
 
@@ -171,12 +175,14 @@ def _install_graphile_worker(connection: Connection) -> None:
         _run(f"{made}/node_modules/.bin/graphile-worker", "--schema-only", "--connection", url)
 
 
+PROCRASTINATE = Rival(
+    "procrastinate",
+    _install_procrastinate,
+    "select count(*) from procrastinate_jobs where status = 'succeeded' and id > :finished",
+)
+
 RIVALS = (
-    Rival(
-        "procrastinate",
-        _install_procrastinate,
-        "select count(*) from procrastinate_jobs where status = 'succeeded' and id > :finished",
-    ),
+    PROCRASTINATE,
     Rival("pgmq", _install_pgmq, "select count(*) from pgmq.a_reports where msg_id > :finished"),
     # It deletes what is done: all that were there, less those that are left.
     Rival(

@@ -7,10 +7,11 @@ whose server became read only, is replaced before a call meets it.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from socket import SHUT_RDWR, socket
@@ -18,11 +19,12 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg.abc import Buffer
+from psycopg.abc import Buffer, PQGen
 from psycopg.pq import Format
 from psycopg.types.datetime import TimestamptzBinaryLoader
 from psycopg.types.string import TextBinaryLoader, TextLoader
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from psycopg.waiting import Ready
+from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -88,6 +90,33 @@ class _UtcLoader(TimestamptzBinaryLoader):
         return super().load(data).astimezone(UTC)
 
 
+class _Patient(psycopg.Connection[Any]):
+    """A connection for a process that gevent has patched.
+
+    psycopg waits there by a poll that gevent imitates, a Python object and two events for each wait. A watcher of
+    gevent's own costs a third of that.
+    """
+
+    def wait(self, gen: PQGen[Any], interval: float = 0.0, timeout: float | None = None) -> Any:
+        """Run a generator of psycopg, which tells when it needs to wait for the socket."""
+        if timeout is not None:
+            return super().wait(gen, interval or _TICK_SECONDS, timeout)
+        try:
+            wanted = next(gen)
+            while True:
+                # The numbers for reading, writing and both are the same here and there.
+                with closing(self._hub().loop.io(self.pgconn.socket, int(wanted))) as watcher:
+                    self._hub().wait(watcher)
+                wanted = gen.send(Ready(wanted))
+        except StopIteration as end:
+            return end.value
+
+    @staticmethod
+    def _hub() -> Any:
+        # Not imported where nothing is patched.
+        return sys.modules["gevent"].get_hub()
+
+
 _rules: WeakKeyDictionary[Engine, _Rules] = WeakKeyDictionary()
 
 
@@ -122,6 +151,12 @@ def connect_engine(
         pool_reset_on_return=None,
     )
     rules = _rules[engine] = _Rules(call_timeout_seconds, wants_writer, is_pooled)
+
+    @event.listens_for(engine, "do_connect")
+    def open_connection(
+        _dialect: object, _record: object, arguments: list[Any], options: dict[str, Any]
+    ) -> psycopg.Connection[Any]:
+        return (_Patient if _is_patched() else psycopg.Connection).connect(*arguments, **options)
 
     @event.listens_for(engine, "connect")
     def get_to_know(connection: psycopg.Connection[Any], record: ConnectionPoolEntry) -> None:
@@ -158,6 +193,11 @@ def connect_engine(
             record.info[_CHECKED_AT] = now
 
     return engine
+
+
+def _is_patched() -> bool:
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and monkey.is_module_patched("select")
 
 
 def _look(connection: psycopg.Connection[Any]) -> tuple[int, bool]:
@@ -207,16 +247,18 @@ def is_read_only(connection: Connection) -> bool:
     return _look(driver_of(connection))[1]
 
 
-def replayed_position(connection: Connection, wanted: int) -> int:
+def replayed_position(connection: PoolProxiedConnection, wanted: int) -> int:
     """How far the server has written or, on a standby, replayed the log; asked anew where that was before ``wanted``.
 
     Raises psycopg.Error.
     """
-    info = connection.connection.record_info
+    info = connection.record_info
+    driver = connection.driver_connection
     assert info is not None
+    assert isinstance(driver, psycopg.Connection)
     known: int = info.get(_REPLAYED, 0)
     if known < wanted:
-        row = driver_of(connection).execute("select pgreprise.wal_position()", prepare=False).fetchone()
+        row = driver.execute("select pgreprise.wal_position()", prepare=False).fetchone()
         known = info[_REPLAYED] = row[0] if row else 0
     return known
 

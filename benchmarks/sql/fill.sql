@@ -4,7 +4,7 @@ select public.set_cache_versions('us', economy_impact => 'e1', report_output => 
 
 create schema bench;
 
--- Digits, which compression shortens by about a half, as it does with results.
+-- Digits, which PostgreSQL cannot compress: what is largest and slowest to copy.
 create function bench.output(number bigint) returns json language plpgsql immutable
 as $$
 begin

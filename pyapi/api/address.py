@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 
 __all__ = ["Address", "AddressTakenError", "UnprotectedAddressError", "is_loopback"]
 
@@ -18,6 +19,8 @@ class UnprotectedAddressError(Exception):
     """Other machines can reach the address, and without authentication they could do everything."""
 
 
+# Clients name the host that they ask for, and few of them.
+@lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
     """Whether a host name or address is one that only this machine can reach."""
     if host == "localhost":

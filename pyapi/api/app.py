@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
+import orjson
 from flask import Flask, Response, request
 from flask.json.provider import DefaultJSONProvider
 from sqlalchemy import Engine
@@ -16,6 +17,7 @@ from pyapi.api.background import BACKGROUND, Background
 from pyapi.api.browsers import ANY_ORIGIN, register_browsers
 from pyapi.api.carbon import carbon
 from pyapi.api.claims import claims
+from pyapi.api.compression import register_compression
 from pyapi.api.context import register_context
 from pyapi.api.documentation import documentation
 from pyapi.api.errors import register_error_handlers
@@ -49,6 +51,24 @@ class _Json(DefaultJSONProvider):
 
     sort_keys = False
     default = staticmethod(_json)
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        """The reply with a value as JSON in UTF-8, which is written once: outputs are large."""
+        value = self._prepare_response_obj(args, kwargs)
+        try:
+            body = orjson.dumps(value, default=_json, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:
+            # An integer of more than 64 bits, or what an error tells of text that is not Unicode.
+            body = f"{self.dumps(value, separators=(',', ':'))}\n".encode()
+        return Response(body, mimetype=self.mimetype)
+
+
+class _Application(Flask):
+    """Flask, without a look at each function, for each request, whether it is a coroutine: none is."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself."""
+        return func
 
 
 def _forbid_sniffing(response: Response) -> Response:
@@ -88,7 +108,7 @@ def create_app(
         raise ValueError("Without authentication every web page could act as the local operator.")
     if authentication is None and proxies:
         raise ValueError("Without authentication everybody who reaches the proxy could act as the local operator.")
-    app = Flask(__name__, static_folder=None)
+    app = _Application(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
     # Flask's own replies to OPTIONS would not have the envelope.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
@@ -112,6 +132,7 @@ def create_app(
         register_metrics(app, engine, metrics_token)
     register_replica(app, replica)
     register_browsers(app, origins)
+    register_compression(app)
     register_authentication(app, authentication, origins)
     app.before_request(refuse_other_spellings)
     app.before_request(_refuse_long_bodies)

@@ -10,9 +10,12 @@ import json
 import logging
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Collection, Mapping
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import jwt
@@ -53,6 +56,7 @@ _WITHOUT_TOKEN = (health.name, "metrics")
 # The clocks of issuer and API may differ by this much.
 _LEEWAY_SECONDS = 10
 _SHORTEST_RSA_BITS = 2048
+_REMEMBERED_TOKENS = 1000
 _BEARER = re.compile(r"bearer +(?P<token>\S+)", re.IGNORECASE)
 
 
@@ -66,6 +70,9 @@ class TokenRefusedError(Exception):
 class _Keys(Protocol):
     def find(self, token: str) -> tuple[bytes | jwt.PyJWK, str]:
         """The key that must have signed the token, and the algorithm. Raises jwt.PyJWTError when there is none."""
+
+    def current(self) -> object:
+        """What stands for the keys that are in use now: another object when they are others."""
 
 
 class _Secret:
@@ -82,6 +89,9 @@ class _Secret:
 
     def find(self, token: str) -> tuple[bytes, str]:  # noqa: ARG002
         return self._secret, "HS256"
+
+    def current(self) -> object:
+        return self._secret
 
 
 def _usable(entry: Any) -> jwt.PyJWK | None:
@@ -163,6 +173,13 @@ class _KeyFile:
 
     def find(self, token: str) -> tuple[jwt.PyJWK, str]:
         kid = jwt.get_unverified_header(token).get("kid", "")
+        try:
+            key = self.current()[kid]
+        except KeyError:
+            raise jwt.InvalidKeyError("no such kid") from None
+        return key, key.algorithm_name
+
+    def current(self) -> dict[str, jwt.PyJWK]:
         stamp = self._stamp_now()
         if stamp != self._stamp:
             self._stamp = stamp
@@ -170,11 +187,7 @@ class _KeyFile:
                 self._keys = _read_keys(self._path)
             except ValueError as error:
                 logger.warning("The earlier keys stay in use. %s", error)
-        try:
-            key = self._keys[kid]
-        except KeyError:
-            raise jwt.InvalidKeyError("no such kid") from None
-        return key, key.algorithm_name
+        return self._keys
 
     def _stamp_now(self) -> tuple[int, ...] | None:
         # Taken before the file is read, so that a later change is seen the next time.
@@ -226,14 +239,27 @@ def _texts(value: object) -> list[str]:
     return []
 
 
+class _Verified(NamedTuple):
+    """A token that was accepted: its claims as JSON text, until when it is valid, and the keys of that time."""
+
+    claims: str
+    expires_at: int
+    keys: object
+
+
 class Authentication:
-    """Verifies tokens with the keys, the audience and the issuer of the settings."""
+    """Verifies tokens with the keys, the audience and the issuer of the settings.
+
+    A client sends one token many times, and verifying it costs as much as a short call. So the last tokens that were
+    accepted are remembered, by their hash: until they expire, and as long as the keys are the same.
+    """
 
     def __init__(self, keys: _Keys, *, audience: str | None = None, issuer: str | None = None) -> None:
         self._keys = keys
         self._audience = audience
         self._issuer = issuer
         self._jwt = jwt.PyJWT({"require": ["exp", "sub"], "enforce_minimum_key_length": True})
+        self._verified: OrderedDict[bytes, _Verified] = OrderedDict()
 
     @classmethod
     def of(cls, settings: Settings) -> Authentication | None:
@@ -249,6 +275,22 @@ class Authentication:
 
     def verify(self, token: str) -> str:
         """The claims of a token as JSON text. Raises TokenRefusedError unless the token is valid."""
+        name = sha256(token.encode()).digest()
+        keys = self._keys.current()
+        known = self._verified.get(name)
+        if known is not None and known.keys is keys and time.time() - _LEEWAY_SECONDS < known.expires_at:
+            return known.claims
+        claims, expires_at = self._read(token)
+        # Keys that changed meanwhile are others, and the token is verified anew with them.
+        self._verified[name] = _Verified(claims, expires_at, keys)
+        while len(self._verified) > _REMEMBERED_TOKENS:
+            # Another thread may take it first.
+            with suppress(KeyError):
+                self._verified.popitem(last=False)
+        return claims
+
+    def _read(self, token: str) -> tuple[str, int]:
+        """The claims of a valid token, and when it expires, in seconds since 1970."""
         try:
             key, algorithm = self._keys.find(token)
             claims = self._jwt.decode(
@@ -266,7 +308,7 @@ class Authentication:
         if not claims["sub"].strip():
             raise TokenRefusedError("The token lacks the claim sub.")
         try:
-            return _text_for_postgresql(claims)
+            return _text_for_postgresql(claims), int(claims["exp"])
         except (ValueError, RecursionError) as error:
             raise TokenRefusedError("The token holds a claim that the database cannot store.") from error
 

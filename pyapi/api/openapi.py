@@ -36,12 +36,14 @@ _REFERENCE = "#/components/schemas/{model}"
 # Flask answers HEAD for each GET route, with the same reply but no body.
 _IMPLIED_METHODS = {"HEAD", "OPTIONS"}
 _ANY_ROUTE_REFUSES = ("RR017",)
-_ETAG: Schema = {"ETag": {"description": "Names this very reply.", "schema": {"type": "string"}, "required": True}}
+_ETAG: Schema = {
+    "ETag": {"description": "Names what the reply shows. It is weak.", "schema": {"type": "string"}, "required": True}
+}
 _IF_NONE_MATCH: Schema = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
-    "description": "The ETag of the reply that the caller has: where it is still the same, the status is 304.",
+    "description": "The ETags of replies that the caller has: if one of them is still right, the status is 304.",
     "schema": {"type": "string"},
 }
 _HEADERS: Mapping[int, Schema] = {

@@ -2,8 +2,9 @@
 
 After each write the position of the primary's log is noted for all worker processes, and is a header of the reply.
 A GET is answered by the replica only when it has replayed the log to the highest position noted here, and to the one
-that the request brings along in that header, which a client needs that wrote through another machine. In all other
-cases, and whenever the replica answers with an error, the primary is asked.
+that the request brings along in that header, which a client needs that wrote through another machine; the browser of an
+operator brings it along in a cookie. In all other cases, and whenever the replica answers with an error, the primary is
+asked.
 """
 
 from __future__ import annotations
@@ -21,14 +22,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from pyapi import database
+from pyapi.api.paths import CONSOLE
 
-__all__ = ["POSITION_HEADER", "REPLICA", "Replica", "WritePosition", "register_replica"]
+__all__ = ["POSITION_COOKIE", "POSITION_HEADER", "REPLICA", "Replica", "WritePosition", "register_replica"]
 
 logger = logging.getLogger(__name__)
 
 # The key of the Replica in app.extensions; None where there is none.
 REPLICA = "pgreprise.replica"
 POSITION_HEADER = "X-Write-Position"
+POSITION_COOKIE = "pgreprise_position"
+# No replica that is used is behind for so long.
+_COOKIE_SECONDS = 300
 # More than there are worker processes at once.
 _SLOTS = 128
 # Of a write whose position could not be found out: no replica has come so far.
@@ -89,10 +94,7 @@ class Replica:
         """The rows of a function, as ``pyapi.database.call`` returns them; None where the primary has to be asked."""
         if time.monotonic() < self._away_until:
             return None
-        brought = request.headers.get(POSITION_HEADER, "0")
-        if not (brought.isascii() and brought.isdigit() and len(brought) < len(str(_UNKNOWN))):
-            return None
-        wanted = max(self._position.current, int(brought))
+        wanted = max(self._position.current, _brought())
         if wanted == _UNKNOWN:
             return None
         try:
@@ -114,9 +116,30 @@ class Replica:
         g.write_position = self._position.note(primary)
 
 
+def _brought() -> int:
+    """The position that the request brings along; _UNKNOWN where it is none."""
+    found = [request.headers.get(POSITION_HEADER, "0"), request.cookies.get(POSITION_COOKIE, "0")]
+    if not all(text.isascii() and text.isdigit() and len(text) < len(str(_UNKNOWN)) for text in found):
+        return _UNKNOWN
+    return max(map(int, found))
+
+
 def _tell_position(response: Response) -> Response:
-    if (position := g.get("write_position")) is not None:
+    if "write_position" not in g:
+        return response
+    position: int | None = g.write_position
+    if position is not None:
         response.headers[POSITION_HEADER] = str(position)
+    if (request.blueprint or "").partition(".")[0] == CONSOLE:
+        response.set_cookie(
+            POSITION_COOKIE,
+            str(_UNKNOWN if position is None else position),
+            max_age=_COOKIE_SECONDS,
+            path=f"{request.script_root}/{CONSOLE}",
+            secure=request.is_secure,
+            httponly=True,
+            samesite="Strict",
+        )
     return response
 
 

@@ -21,9 +21,11 @@ from pyapi.api.requests import (
     Text,
     body,
     call,
+    call_tagged,
     no_query,
     optional_body,
     success,
+    tagged,
 )
 
 __all__ = ["reports"]
@@ -245,10 +247,10 @@ def create_report(country_id: str) -> Reply:
 
 
 @reports.get("/<country_id>/report/<int:report_id>")
-@describes(StoredReport, "RR001 RR008")
+@describes(StoredReport, "RR001 RR008", is_tagged=True)
 def get_report(country_id: str, report_id: int) -> Reply:
     """The stored report."""
-    return rows.get("public.get_report", report_id=report_id, country_id=country_id)
+    return rows.get_tagged("public.get_report", report_id=report_id, country_id=country_id)
 
 
 @reports.patch("/<country_id>/report")
@@ -312,11 +314,12 @@ def list_runs(country_id: str, report_id: int) -> Reply:
 
 
 @reports.get("/<country_id>/report/<int:report_id>/runs/<int:run_sequence>")
-@describes(RunOutput, "RR001 RR008 RR019")
+@describes(RunOutput, "RR001 RR008 RR019", is_tagged=True)
 def get_run(country_id: str, report_id: int, run_sequence: int) -> Reply:
     """The result of one run, which may be an earlier one."""
-    [run] = call("public.report_run_output", report_id=report_id, run_sequence=run_sequence, country_id=country_id)
-    return success("Run found", run)
+    of = {"report_id": report_id, "run_sequence": run_sequence, "country_id": country_id}
+    run, tag = call_tagged("public.report_run_output", **of)
+    return tagged("Run found", run, tag)
 
 
 @reports.get("/<country_id>/report/<int:report_id>/reruns/<int:rerun_id>/undo")

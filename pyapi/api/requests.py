@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from flask import Response, current_app, g, jsonify, request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError, from_json, to_json
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
@@ -38,6 +38,7 @@ __all__ = [
     "body",
     "call",
     "call_procedure",
+    "call_tagged",
     "caller",
     "failure",
     "json_text",
@@ -76,6 +77,11 @@ _UNKNOWN_COUNTRY = "RR008"
 _NUMBER = re.compile(rf"-?{NUMBER}")
 # An even number of backslashes before it means that the escape is not itself escaped.
 _NUL_ESCAPE = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_TAG = re.compile(r"[0-9a-f]{32}")
+_ANY_TAG = "*"
+_TAGS_READ = 100
+# Escapes of NUL and of a colon.
+_COUNTED_ESCAPE = re.compile(rb"\\u00(?:00|3[aA])")
 
 
 def act_as(claims: str | None) -> None:
@@ -146,13 +152,36 @@ def success(message: str | None, result: object, status: int = HTTPStatus.OK) ->
     return jsonify(status="ok", message=message, result=result), status
 
 
-def tagged(reply: Reply) -> Reply:
-    """A reply with a strong ETag; 304 without a body where the caller has this very reply already."""
-    response, status = reply
-    response.add_etag()
-    tag, _ = response.get_etag()
-    if tag is not None and request.if_none_match.contains_weak(tag):
-        return response, HTTPStatus.NOT_MODIFIED
+def call_tagged(routine: str, **arguments: Any) -> tuple[dict[str, Any] | None, str]:
+    """The row of a function that has a tag, and its ETag; no row where the caller has it, so that 304 is the reply.
+
+    The database makes the tags, and reads no output where If-None-Match has that of the row.
+    """
+    known = _known_tags()
+    [row] = call(routine, known_tags=known, **arguments)
+    tag = row.pop("tag")
+    return None if known is not None and (tag in known or _ANY_TAG in known) else row, tag
+
+
+def _known_tags() -> list[str] | None:
+    """The tags of the header If-None-Match, weak or strong; None where none of them may be one of ours."""
+    if "HTTP_IF_NONE_MATCH" not in request.environ:
+        return None
+    sent = request.if_none_match
+    if sent.star_tag:
+        return [_ANY_TAG]
+    return [tag for tag in sent.as_set(include_weak=True) if _TAG.fullmatch(tag)][:_TAGS_READ] or None
+
+
+def tagged(message: str | None, row: dict[str, Any] | None, tag: str) -> Reply:
+    """The reply with a row of ``call_tagged``: 304 without a body where there is none.
+
+    The ETag is weak: it tells of the row, and the row may be written in other bytes, or compressed.
+    """
+    response, status = (
+        (Response(mimetype="application/json"), HTTPStatus.NOT_MODIFIED) if row is None else success(message, row)
+    )
+    response.set_etag(tag, weak=True)
     return response, status
 
 
@@ -260,13 +289,42 @@ def _refuse_constant(name: str) -> None:
     raise _UnusableError(f"{name} is not JSON")
 
 
+def _read_once(model: type[Model], data: bytes) -> Model | None:
+    """The body where one look finds nothing to refuse in it, and nothing that is kept as it was sent; else None.
+
+    A body may be large, so nothing of it is looked at one by one: each step is one call of compiled code.
+    """
+    # An escaped colon would not be counted below; NUL is refused.
+    if _COUNTED_ESCAPE.search(data):
+        return None
+    try:
+        sent = from_json(data, allow_inf_nan=False)
+        large = {name: sent.pop(name) for name in getattr(model, "stored_as_sent", ()) if name in sent}
+        kept = {name: value if isinstance(value, str) else to_json(value).decode() for name, value in large.items()}
+        rest = to_json(sent)
+        read = model.model_validate_json(rest)
+    except (ValueError, AttributeError, TypeError):
+        # What it is that is wrong, the slow way tells.
+        return None
+    # Of equal keys the last was kept, and there are fewer colons than were sent.
+    if data.count(b":") != rest.count(b":") + len(kept) + sum(text.count(":") for text in kept.values()):
+        return None
+    for name, value in large.items():
+        text = kept[name]
+        # Beyond a double, and NUL, which may be one backslash after another. Most texts have no backslash at all.
+        if ("Infinity" in text and not isinstance(value, str)) or "\0" in text or ("\\" in text and "\\u0000" in text):
+            return None
+        setattr(read, name, None if value is None else text)
+    return read
+
+
 def _with_all_keys(model: type[Model], data: bytes) -> Model | None:
     """The body with every key that was sent, where the last of equal ones is not all that counts; else None.
 
     Raises _UnusableError for a key that is repeated, other than in what is stored as it is sent, and for a NUL in what
     no field of the model has looked at.
     """
-    if _NUL_ESCAPE.search(data):
+    if b"\\u0000" in data and _NUL_ESCAPE.search(data):
         raise _UnusableError("text must not contain the character NUL")
     found: list[_Repeated] = []
 
@@ -345,8 +403,10 @@ def body(model: type[Model], *, unusable: type[HTTPException] = BadRequest) -> M
     """
     if request.mimetype and not request.is_json:
         raise UnsupportedMediaType("The body must be JSON. Send it with Content-Type: application/json.")
+    data = request.get_data(cache=False)
+    if (read := _read_once(model, data)) is not None:
+        return read
     try:
-        data = request.get_data(cache=False)
         read = model.model_validate_json(data)
         # pydantic has found it to be JSON, without half a surrogate pair and not too deep, and kept the last of keys.
         return _with_all_keys(model, data) or read

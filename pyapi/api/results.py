@@ -10,7 +10,7 @@ from flask import Blueprint
 from pydantic import BaseModel, Field
 
 from pyapi.api.openapi import Stored, describes
-from pyapi.api.requests import Reply, Text, Written, call, query, success, tagged
+from pyapi.api.requests import Reply, Text, Written, call, call_tagged, query, success, tagged
 
 __all__ = ["Pair", "RunNumber", "differences", "results"]
 
@@ -76,8 +76,8 @@ def last_good(country_id: str, report_id: int) -> Reply:
 
     It is what an application shows while a newer run is pending or running, and after that has failed.
     """
-    [found] = call("public.last_good_report", report_id=report_id, country_id=country_id)
-    return tagged(success("Run found", found))
+    found, tag = call_tagged("public.last_good_report", report_id=report_id, country_id=country_id)
+    return tagged("Run found", found, tag)
 
 
 @results.get("/<country_id>/report/<int:report_id>/runs/compare")

@@ -13,9 +13,9 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from pyapi.api.openapi import Stored
-from pyapi.api.requests import Body, OpenBody, Reply, RowId, Text, body, call, json_text, success
+from pyapi.api.requests import Body, OpenBody, Reply, RowId, Text, body, call, call_tagged, json_text, success, tagged
 
-__all__ = ["Output", "RunTimes", "Update", "get", "get_or_create", "update", "written"]
+__all__ = ["Output", "RunTimes", "Update", "get", "get_or_create", "get_tagged", "update", "written"]
 
 # An even number of backslashes before it means that the escape is not itself escaped. Outside strings, JSON has no
 # backslashes.
@@ -27,7 +27,7 @@ def _output_text(value: object) -> object:
     if value is None:
         return None
     text = value if isinstance(value, str) else json_text(value)
-    if _NUL_ESCAPE.search(text):
+    if "\\u0000" in text and _NUL_ESCAPE.search(text):
         raise PydanticCustomError("nul", "JSON text must not contain the escape \\u0000")
     return text
 
@@ -79,6 +79,7 @@ def _title(noun: str) -> str:
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     """A row as the application shows it: a report's specification is an object, and times are in UTC."""
+    row.pop("tag", None)
     if row.get("report_spec_json") is not None:
         row["report_spec_json"] = json.loads(row["report_spec_json"])
     return {
@@ -91,6 +92,12 @@ def get(routine: str, **arguments: Any) -> Reply:
     """Reply with one row."""
     [row] = call(routine, **arguments)
     return success(None, _shown(row))
+
+
+def get_tagged(routine: str, **arguments: Any) -> Reply:
+    """Reply with one row and its ETag, or with 304 where the caller has it."""
+    row, tag = call_tagged(routine, **arguments)
+    return tagged(None, row and _shown(row), tag)
 
 
 def written(routine: str, message: str, **arguments: Any) -> Reply:

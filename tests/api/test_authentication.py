@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from base64 import urlsafe_b64encode
@@ -28,7 +27,7 @@ from tests.support.databases import Connection
 from tests.support.factories import add_report, add_simulation
 from tests.support.replies import refused, succeeded
 from tests.support.snapshots import snapshot
-from tests.support.tokens import AUDIENCE, HOUR, ISSUER, SECRET, authentication, claims, signed
+from tests.support.tokens import AUDIENCE, HOUR, ISSUER, SECRET, authentication, claims, jwk, signed, write_keys
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER_RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -47,20 +46,6 @@ def by_hand(header: Any, payload: Any, key: Any = None, algorithm: str = "HS256"
     signer = jwt.get_algorithm_by_name(algorithm)
     signature = b"" if key is None else signer.sign(signing_input, key)
     return (signing_input + b"." + urlsafe_b64encode(signature).rstrip(b"=")).decode()
-
-
-def jwk(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, kid: str | None, **more: Any) -> dict[str, Any]:
-    maker = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
-    public: dict[str, Any] = json.loads(maker.to_jwk(key.public_key()))  # type: ignore[arg-type]
-    public.pop("key_ops", None)
-    return {**public, **({} if kid is None else {"kid": kid}), **more}
-
-
-def write_keys(path: Path, *keys: dict[str, Any]) -> None:
-    """Replace the file as a deployment does: the time of its change is another one, whatever the clock's steps."""
-    before = path.stat().st_mtime_ns if path.exists() else 0
-    path.write_text(json.dumps({"keys": keys}))
-    os.utime(path, ns=(before + 10**9, before + 10**9))
 
 
 class Api:
@@ -456,6 +441,46 @@ def test_with_authentication_the_token_decides_and_not_the_host(api: Api) -> Non
 
 def with_key(key: rsa.RSAPrivateKey, kid: str) -> str:
     return signed(key=key, algorithm="RS256", kid=kid)
+
+
+def test_a_token_that_was_accepted_is_refused_once_it_has_expired(api: Api) -> None:
+    # Two seconds are left of the ten that clocks may differ by.
+    expires_at = int(time.time()) - 8
+    token = signed(claims(exp=expires_at))
+    succeeded(api.get(token))
+    while time.time() <= expires_at + 10:
+        time.sleep(0.1)
+    for _ in range(2):
+        assert "expired" in unauthorized(api.get(token))
+
+
+def test_a_token_that_was_accepted_is_refused_once_its_key_is_gone(key_api: Api, key_file: Path) -> None:
+    token = with_key(RSA, "rsa")
+    for _ in range(2):
+        succeeded(key_api.get(token))
+    write_keys(key_file, jwk(OTHER_RSA, "rsa"))
+    for _ in range(2):
+        unauthorized(key_api.get(token))
+    write_keys(key_file, jwk(RSA, "rsa"))
+    succeeded(key_api.get(token))
+
+
+def test_tokens_that_were_accepted_are_told_apart_to_the_last_letter(api: Api) -> None:
+    token = signed()
+    for _ in range(2):
+        succeeded(api.get(token))
+    changed = "A" if token[-1] != "A" else "Q"
+    for other in (token[:-1] + changed, token + "A", token[:-1], token.swapcase()):
+        unauthorized(api.get(other))
+
+
+def test_the_last_tokens_that_were_accepted_are_kept_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyapi.api.auth._REMEMBERED_TOKENS", 2)
+    verifier = authentication(jwt_secret=SECRET)
+    for number in (1, 2, 3, 1, 1):
+        said = json.loads(verifier.verify(signed(claims(sub=f"person {number}"))))
+        assert said["sub"] == f"person {number}"
+    assert len(verifier._verified) == 2
 
 
 def test_keys_are_rotated_without_a_restart(key_api: Api, key_file: Path) -> None:

@@ -130,7 +130,7 @@ def test_a_listed_page_reads_refusals_of_every_kind(keyed: FlaskClient, keyless:
     dba.execute("drop function public.get_report")
     replies.append((503, keyless.get("/us/report/1", headers=from_page)))
     dba.execute(
-        "create function public.get_report(report_id bigint, country_id text) returns bigint "
+        "create function public.get_report(report_id bigint, country_id text, known_tags text[]) returns bigint "
         "language plpgsql as $$ begin raise division_by_zero; end $$"
     )
     replies.append((500, keyless.get("/us/report/1", headers=from_page)))

@@ -32,7 +32,8 @@ def broken(shared_database: URL, shared_client: FlaskClient) -> FlaskClient:
     """A client of an API whose get_report() raises the SQLSTATE that it gets as a country, with secrets in the text."""
     with connect(shared_database) as connection:
         connection.execute(
-            "create or replace function public.get_report(report_id bigint, country_id text default null) "
+            "create or replace function public.get_report("
+            "report_id bigint, country_id text default null, known_tags text[] default null) "
             "returns setof pgreprise.report_row language plpgsql stable security definer as $$ begin "
             "raise exception using errcode = country_id, message = 'secret message', detail = 'secret detail', "
             "hint = 'secret hint'; end $$"
@@ -195,7 +196,8 @@ def no_such_run(dba: Connection) -> Callable[[FlaskClient], Any]:
 def instead_of_get_report(dba: Connection, statement: str) -> Callable[[FlaskClient], Any]:
     """For what no route of the API can provoke: the routine behind one says it."""
     dba.execute(
-        "create or replace function public.get_report(report_id bigint, country_id text default null) "
+        "create or replace function public.get_report("
+        "report_id bigint, country_id text default null, known_tags text[] default null) "
         "returns setof pgreprise.report_row language plpgsql stable security definer as $$ begin "
         f"perform {statement}; end $$"
     )

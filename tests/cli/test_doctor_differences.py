@@ -255,7 +255,7 @@ TOGETHER: dict[str, list[tuple[str, str]]] = {
         ("alter table pgreprise.rerun owner to doctor_s", "Table pgreprise.rerun belongs to doctor_s"),
         ("alter schema pgreprise owner to doctor_s", "Schema pgreprise belongs to doctor_s"),
         ("alter type pgreprise.cache_key owner to doctor_s", "Type pgreprise.cache_key belongs to doctor_s"),
-        ("alter function get_report owner to doctor_s", "get_report(bigint,text) belongs to doctor_s"),
+        ("alter function get_report owner to doctor_s", "get_report(bigint,text,text[]) belongs to doctor_s"),
     ],
     "publications": [
         (

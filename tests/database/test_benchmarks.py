@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import URL
 
 from benchmarks.claims import claim_buffers
-from benchmarks.pgbench import SCRIPTS
-from benchmarks.queues import OUTPUT
+from benchmarks.pgbench import SCRIPTS, statements
+from benchmarks.queues import OUTPUT, PROCRASTINATE
 from benchmarks.rerun import PythonClient
+from benchmarks.rivals import IN_A_TRANSACTION, REFERENCE, ApplicationClient
 from benchmarks.server import connect as open_connection
 from tests.support.databases import Connection
 
@@ -63,6 +65,85 @@ def test_the_rivals_of_the_benchmark_leave_what_rerun_report_leaves(filled: Conn
     assert [len(found) for found in expected.values()] == [1, 2, 0, 1, 2, 1, 1]
     assert what_was_left(filled, 2) == expected
     assert what_was_left(filled, 3) == expected
+
+
+@pytest.mark.parametrize("script", [REFERENCE, IN_A_TRANSACTION])
+def test_the_applications_own_way_leaves_the_same_rows_but_neither_runs_nor_archive_nor_act(
+    filled: Connection, database: URL, script: str
+) -> None:
+    ours, theirs = (ApplicationClient.of(database, name) for name in ("rerun_report", script))
+    ours.rerun(1)
+    theirs.rerun(2)
+    ours.close()
+    theirs.close()
+    with open_connection(database) as connection:
+        # As pgbench does it.
+        assert PythonClient(connection, script).run({"report": 3})
+    expected, found = what_was_left(filled, 1), what_was_left(filled, 2)
+    assert what_was_left(filled, 3) == found
+    for name in ("report runs", "simulation runs", "archive", "act"):
+        assert expected[name] != []
+        assert found[name] == []
+    for name in ("report", "simulations"):
+        assert [row.pop("run_sequence") for row in expected[name]] == [2] * len(expected[name])
+        assert [row.pop("run_sequence") for row in found[name]] == [1] * len(found[name])
+    assert [found[name] for name in ("report", "simulations", "cache")] == [
+        expected[name] for name in ("report", "simulations", "cache")
+    ]
+
+
+def test_the_application_deletes_only_cache_rows_of_requests_without_options(filled: Connection, database: URL) -> None:
+    filled.execute("update public.reform_impact set options_hash = '[dataset=default&model_version=1]'")
+    ours, theirs = (ApplicationClient.of(database, name) for name in ("rerun_report", REFERENCE))
+    ours.rerun(1)
+    theirs.rerun(2)
+    ours.close()
+    theirs.close()
+    left = filled.execute(
+        "select reform_impact_id as id from public.reform_impact where reform_impact_id < 3"
+    ).fetchall()
+    assert left == [{"id": 2}]
+
+
+def test_what_the_application_does_in_one_transaction_is_what_it_does_in_many() -> None:
+    inner = statements(IN_A_TRANSACTION)
+    assert inner == [("begin", False), *statements(REFERENCE), ("commit", False)]
+    # Each of these may be the last one, where the application ends: four have written by the end.
+    assert len(statements(REFERENCE)) == 10
+    assert [text.split()[0] for text, _ in statements(REFERENCE) if not text.startswith("select")] == [
+        "update", "update", "update", "delete"
+    ]  # fmt: skip
+
+
+@pytest.mark.needs("procrastinate")
+def test_a_retry_of_procrastinate_puts_back_what_failed_and_not_what_succeeded(dba: Connection, database: URL) -> None:
+    fill = (SCRIPTS / "rivals" / "failed_fill.sql").read_text(encoding="utf-8")
+    dba.execute(fill.replace(":reports", "2").encode())
+    jobs = "".join((SCRIPTS / f"{name}.sql").read_text() for name in ("claims/request", "rivals/procrastinate_fill"))
+    with open_connection(database) as connection:
+        PROCRASTINATE.install(connection)
+        connection.execute(jobs.replace(":pending", "2").encode())
+        retry = PythonClient(connection, "rivals/procrastinate_retry")
+        retry.rerun(1)
+        PythonClient(connection, "rerun_report").rerun(1)
+        dba.execute("update procrastinate_jobs set status = 'succeeded' where id = 2")
+        # Finished work is not put back, where a rerun does that.
+        with pytest.raises(psycopg.errors.RaiseException, match="invalid status"):
+            retry.rerun(2)
+    left = dba.execute("select id, status, attempts from procrastinate_jobs order by id").fetchall()
+    assert left == [{"id": 1, "status": "todo", "attempts": 2}, {"id": 2, "status": "succeeded", "attempts": 1}]
+    reports = dba.execute(
+        "select status, error_message, run_sequence from public.report_outputs order by id"
+    ).fetchall()
+    assert reports == [
+        {"status": "pending", "error_message": None, "run_sequence": 2},
+        {"status": "error", "error_message": "it failed", "run_sequence": 1},
+    ]
+    # A retry writes two events, and keeps nothing of the failure.
+    kept = dba.execute("select error_message from pgreprise.report_run where report_id = 1").fetchall()
+    assert kept == [{"error_message": "it failed"}]
+    events = dba.execute("select type::text from procrastinate_events where job_id = 1 order by id").fetchall()
+    assert [event["type"] for event in events] == ["scheduled", "retried"]
 
 
 def test_the_bare_statements_of_the_batch_leave_what_a_batch_leaves(filled: Connection) -> None:

@@ -56,6 +56,7 @@ def test_the_current_result_is_the_last_good_one(sandbox: Connection, report: in
         "newer_run_sequence": None,
         "newer_status": None,
         "newer_since": None,
+        "tag": last_good(sandbox, report, "us")["tag"],
     }
     assert everything(sandbox) == before
 

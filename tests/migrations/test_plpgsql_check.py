@@ -37,8 +37,8 @@ FINDINGS = """
      and finding.message <> 'composite OUT variable "stored" is not single argument'
      and not (finding.level = 'security'
        and procedure.proname in ('after_routine', 'archive_host_columns', 'restore_reform_impacts', 'raise_lock_wait',
-         'locked_rows', 'lost_rows', 'used_ids', 'shard_problems', 'shard_sequences_behind', 'guard_table',
-         'forget_shard', 'leave_shard', 'take_back_shard', 'shard_fingerprint', 'shard_batches'))
+         'locked_rows', 'lost_rows', 'used_ids', 'shard_problems', 'shard_sequences_behind', 'forget_shard',
+         'guard_table', 'leave_shard', 'shard_batches', 'shard_fingerprint', 'take_back_shard'))
      and not (procedure.proname in ('locked_rows', 'shard_fingerprint', 'shard_sequences_behind')
        and finding.message like 'OUT variable % is maybe unmodified')
    order by 1, 2

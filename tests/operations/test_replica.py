@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 from pyapi.api.app import create_app
-from pyapi.api.replica import POSITION_HEADER, Replica, WritePosition
+from pyapi.api.replica import POSITION_COOKIE, POSITION_HEADER, Replica, WritePosition
+from pyapi.console import SignIn, register_console
 from pyapi.database import connect_engine
+from tests.support.console import Operator
 from tests.support.databases import connect, rows
 from tests.support.factories import add_report, add_simulation
 from tests.support.replies import refused, succeeded
@@ -52,7 +55,8 @@ def new_api(primary: Server, replica: Server) -> Iterator[Callable[[], FlaskClie
         writer = connect_engine(primary.url(), pool_size=2)
         reader = connect_engine(replica.url(), pool_size=2, wants_writer=False)
         engines.extend((writer, reader))
-        return create_app(writer, replica=Replica(reader, WritePosition())).test_client()
+        console = partial(register_console, sign_in=SignIn(None))
+        return create_app(writer, replica=Replica(reader, WritePosition()), console=console).test_client()
 
     yield make
     for engine in engines:
@@ -116,6 +120,22 @@ def test_another_machine_reads_it_with_the_header_of_the_reply(
     assert succeeded(there.get(f"/us/report/{report}", headers=brought))["run_sequence"] == 2
     # Without it the other machine cannot know; so the test tells the two apart.
     assert succeeded(there.get(f"/us/report/{report}"))["run_sequence"] == 1
+
+
+def test_an_operators_browser_brings_it_to_another_machine(
+    new_api: Callable[[], FlaskClient], held_back: Callable[[], None], report: int
+) -> None:
+    here, there = Operator(new_api()), Operator(new_api())
+    held_back()
+    here.send(here.open(f"/console/reports/us/{report}/rerun").form("/rerun"), reason="asked for")
+    place = f"/console/reports/us/{report}"
+    assert "Run 2" in here.open(place).text
+    # Without the cookie the other machine cannot know; so the test tells the two apart.
+    assert "Run 2" not in there.open(place).text
+    kept = here.client.get_cookie(POSITION_COOKIE, path="/console")
+    assert kept is not None
+    there.client.set_cookie(POSITION_COOKIE, kept.value, path="/console")
+    assert "Run 2" in there.open(place).text
 
 
 @pytest.mark.parametrize("brought", ["", "x", "-1", "9" * 30, "٤"])

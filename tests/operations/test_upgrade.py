@@ -55,7 +55,7 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [live] = (project / "sql" / "reports").glob("*/get_report.sql")
     text = live.read_text(encoding="utf-8")
     changed = text.replace("country_id text default null", "country_id text default null, note text default null")
-    changed = changed.replace("get_report(bigint, text)", "get_report(bigint, text, text)")
+    changed = changed.replace("get_report(bigint, text, text[])", "get_report(bigint, text, text, text[])")
     assert changed.count("note text") == 1
     live.write_text(changed, encoding="utf-8")
     return project

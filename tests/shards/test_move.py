@@ -123,10 +123,13 @@ def test_history_last_good_result_and_comparisons_are_those_of_before(
         "select * from report_attempts(102)",
         "select * from compare_runs(102, 1, 2)",
     )
-    before = [a.execute(question).fetchall() for question in questions]
-    assert all(before)
+    before = {question: a.execute(question).fetchall() for question in questions}
+    assert all(before.values())
     moved(fleet, str(CALIFORNIA), "b")
-    assert [b.execute(question).fetchall() for question in questions] == before
+    for question, found in before.items():
+        for row, other in zip(found, b.execute(question).fetchall(), strict=True):
+            # A tag is of the row as it is stored on a server.
+            assert {name for name, value in row.items() if other[name] != value} <= {"tag"}
 
 
 def test_a_batch_is_undone_on_both_servers(fleet: Fleet, a: Connection, b: Connection) -> None:
@@ -319,7 +322,10 @@ def test_a_trigger_that_changes_rows_is_found_by_the_sums(fleet: Fleet, b: Conne
     assert f"Logical shard {CALIFORNIA} is on a as before." in refused.stderr
     assert fleet.contents() == before
     assert fleet.state("a", CALIFORNIA) == "held"
-    assert fleet.rows("select tgname from pg_trigger where tgname = 'pgreprise_refuse_moved'") == {"a": [], "b": []}
+    assert fleet.rows("select tgname from pg_trigger where tgname = 'pgreprise_refuse_moved' and tgenabled <> 'D'") == {
+        "a": [],
+        "b": [],
+    }
 
 
 # --- check and forget ------------------------------------------------------------------------
@@ -343,7 +349,10 @@ def test_check_compares_with_the_copy_that_is_kept_until_it_is_forgotten(fleet: 
     assert fleet.rows(tables)["a"] == [{"kept": 0}]
     assert fleet.state("a", CALIFORNIA) == "absent"
     assert fleet.contents() == before
-    assert fleet.rows("select tgname from pg_trigger where tgname = 'pgreprise_refuse_moved'") == {"a": [], "b": []}
+    assert fleet.rows("select tgname from pg_trigger where tgname = 'pgreprise_refuse_moved' and tgenabled <> 'D'") == {
+        "a": [],
+        "b": [],
+    }
     assert "No server keeps a copy" in fleet.do("check", str(CALIFORNIA)).stderr
 
 

@@ -53,8 +53,8 @@ ODD_JSON = ' {"b" : 1,\n\t"a": [1.0, 1e2, 1E+2, -0],  "b":2, "\\u0061": "\\/é",
 
 
 def without_times(row: dict[str, Any]) -> dict[str, Any]:
-    """A report, a simulation or a run without its times."""
-    return {name: value for name, value in row.items() if name not in TIMES}
+    """A report, a simulation or a run without its times, and without the tag that they make."""
+    return {name: value for name, value in row.items() if name not in (*TIMES, "tag")}
 
 
 def set_versions(connection: Connection, country_id: str = "us") -> None:

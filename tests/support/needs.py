@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Generator
 from functools import cache
+from importlib.util import find_spec
 from typing import TypeVar
 
 import pytest
@@ -92,6 +93,13 @@ def axe() -> str | None:
     return None if AXE.exists() else "axe-core is not installed; `make browser` does it"
 
 
+def procrastinate() -> str | None:
+    """The job queue that the benchmarks compare with."""
+    return (
+        None if find_spec("procrastinate") else "the package procrastinate is not installed; `make .venv/bench` does it"
+    )
+
+
 def promtool() -> str | None:
     """Prometheus's checker of rules."""
     return None if shutil.which("promtool") else "there is no promtool; Debian's package prometheus has it"
@@ -110,6 +118,7 @@ THINGS: dict[str, Callable[[], str | None]] = {
         plpgsql_check_15,
         plproxy,
         postgresql_15,
+        procrastinate,
         promtool,
         redis,
         root,

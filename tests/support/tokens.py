@@ -1,12 +1,15 @@
-"""Tokens that an API accepts, and the APIs' settings that accept them."""
+"""Tokens that an API accepts, the files of keys that verify them, and the APIs' settings."""
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from pyapi.api.auth import Authentication
 from pyapi.settings import Settings
@@ -40,3 +43,18 @@ def authentication(**settings: Any) -> Authentication:
     )
     assert made is not None
     return made
+
+
+def jwk(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, kid: str | None, **more: Any) -> dict[str, Any]:
+    """The public key as an entry of a JWKS file."""
+    maker = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
+    public: dict[str, Any] = json.loads(maker.to_jwk(key.public_key()))  # type: ignore[arg-type]
+    public.pop("key_ops", None)
+    return {**public, **({} if kid is None else {"kid": kid}), **more}
+
+
+def write_keys(path: Path, *keys: dict[str, Any]) -> None:
+    """Replace the file as a deployment does: the time of its change is another one, whatever the clock's steps."""
+    before = path.stat().st_mtime_ns if path.exists() else 0
+    path.write_text(json.dumps({"keys": keys}))
+    os.utime(path, ns=(before + 10**9, before + 10**9))

@@ -332,8 +332,8 @@ difference as (
   where
     case
       when found.tgisinternal or wanted.oid is not null then found.tgenabled not in ('O', 'A') and not pair.is_of_host
-      -- While a logical shard is being moved (reports/freeze_logical_shard).
-      else not pair.is_of_host and found.tgname not like 'pgreprise\_frozen\___'
+      -- While rows are being moved to another server (reports/guard_table).
+      else not pair.is_of_host and found.tgname <> 'pgreprise_refuse_moved'
     end
   union all
   select

@@ -73,18 +73,24 @@ begin
      order by impact.reform_impact_id
        for update
     returning archived.reform_impact_id
+  ),
+
+  removed as (
+    delete from public.reform_impact as impact
+     where impact.reform_impact_id = any (array(select archived.reform_impact_id from archived))
+       and not own.host_table.has_more_columns
+    returning impact.reform_impact_id
   )
 
-  select coalesce(array_agg(archived.reform_impact_id order by archived.reform_impact_id), '{}')
-    into removed_ids
-    from archived;
+  select array(select archived.reform_impact_id from archived order by archived.reform_impact_id),
+      (select count(*) from removed)
+    into removed_ids, deleted;
 
   if host_table.has_more_columns then
     perform pgreprise.archive_host_columns(remove_reform_impacts.removal_id, removed_ids);
+    delete from public.reform_impact as impact where impact.reform_impact_id = any (own.removed_ids);
+    get diagnostics deleted = row_count;
   end if;
-
-  delete from public.reform_impact as impact where impact.reform_impact_id = any (own.removed_ids);
-  get diagnostics deleted = row_count;
   if deleted < cardinality(removed_ids) then
     perform pgreprise.raise_kept_rows('RR022', 'reform_impact', cardinality(removed_ids), deleted);
   end if;

@@ -13,13 +13,7 @@ declare
   found_ids uuid[];
 begin
   found_ids := array(
-    select claim.claim_id
-      from pgreprise.claim as claim
-     where claim.ended_at is null and claim.report_id = any (lock_claims.report_ids)
-    union
-    select given.claim_id
-      from pgreprise.claim_simulation as given
-     where given.open and given.simulation_id = any (lock_claims.simulation_ids)
+    select distinct held.claim_id from pgreprise.claims_on(lock_claims.report_ids, lock_claims.simulation_ids) as held
   );
   if cardinality(found_ids) = 0 then
     return found_ids;

@@ -1,6 +1,6 @@
 -- leave_shard(logical_shard): takes the rows of a logical shard out of the tables, when another server has a copy of
 -- them that is about to be committed. They are kept in schema pgreprise_moved until forget_shard.
--- Raises 55000 when the logical shard is not leaving.
+-- Raises 55000 when the logical shard is not leaving, or when a trigger of the application keeps a row.
 create or replace function pgreprise.leave_shard(logical_shard integer)
 returns void
 language plpgsql
@@ -12,6 +12,8 @@ declare
   batches constant jsonb := pgreprise.shard_batches(leave_shard.logical_shard);
   listed  record;
   kept    text;
+  wanted  text;
+  stays   boolean;
 begin
   update pgreprise.logical_shard as known
      set state = 'left', changed_at = now()
@@ -49,10 +51,19 @@ begin
   loop
     kept := pgreprise.kept_table(listed.table_name, leave_shard.logical_shard);
     execute format('create table %s (like %s)', kept, listed.table_name);
+    wanted := pgreprise.shard_condition(listed.table_name, leave_shard.logical_shard);
     execute format(
       'with gone as (delete from %s as moved where %s returning moved.*) insert into %s select gone.* from gone',
-      listed.table_name, pgreprise.shard_condition(listed.table_name, leave_shard.logical_shard), kept
+      listed.table_name, wanted, kept
     );
+    execute format('select exists (select from %s as moved where %s)', listed.table_name, wanted) into stays;
+    if stays then
+      raise exception using
+        errcode = 'object_not_in_prerequisite_state',
+        message = format('Rows of %s are still there after they were deleted.', listed.table_name),
+        detail = jsonb_build_object('logical_shard', leave_shard.logical_shard, 'table', listed.table_name),
+        hint = 'Nothing was changed. A trigger of the application keeps them: disable it for the move.';
+    end if;
   end loop;
 end;
 $$;

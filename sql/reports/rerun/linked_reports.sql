@@ -2,9 +2,10 @@
 -- they cannot be rerun, if there is one. All reports where report_ids is null; with can_be_rerun only those that can
 -- be rerun (true) or cannot (false). The order is not defined, and ids that do not exist are left out.
 -- Everything that looks at many reports asks here: batches, previews and audits. For one report linked_simulations()
--- gives the same without a join; calling that for each of many reports would take several times as long as these
--- joins. Both use the same rules, report_defect() and economy_cache_key(). Here a report whose cache rows others refer
--- to cannot be rerun either (RR021, lost_rows); the single rerun finds that when it deletes them.
+-- and lock_linked_simulations() give the same without a join; calling that for each of many reports would take several
+-- times as long as these joins. All use the same rules, report_defect() and economy_cache_key(). Here a report whose
+-- cache rows others refer to cannot be rerun either (RR021, lost_rows); the single rerun finds that when it deletes
+-- them.
 create or replace function pgreprise.linked_reports(
   report_ids bigint[] default null, can_be_rerun boolean default null
 )

@@ -1,6 +1,6 @@
 -- report_defect(values of a report and its simulations): the reason why such a report cannot be rerun; no row when it
--- can be. This is the only place that says what a linkage defect is: the single rerun, the creation of a report, the
--- batches and the audit ask it.
+-- can be. report_defect_code() says which it is, and this has the words for it: the single rerun, the creation of a
+-- report, the batches and the audit ask it.
 -- A null population type means that the simulation does not exist in the report's country. A null report_id means a
 -- report that is about to be created.
 -- Returns the first of RR033, RR002, RR003, RR004, RR005, RR006 that applies. The caller raises it or lists it.
@@ -57,19 +57,8 @@ begin atomic
     end as hint
   from (
     select
-      case
-        -- The second simulation may be on another server, so this comes first.
-        when report_defect.simulation_2_id <> report_defect.simulation_1_id
-          and pgreprise.lie_apart(report_defect.simulation_1_id, report_defect.simulation_2_id) then 'RR033'
-        when report_defect.population_type_1 is null
-          or (report_defect.simulation_2_id is not null and report_defect.population_type_2 is null) then 'RR002'
-        when report_defect.simulation_2_id is not null
-          and report_defect.population_type_1 <> report_defect.population_type_2 then 'RR003'
-        when report_defect.population_type_1 not in ('household', 'geography') then 'RR004'
-        when report_defect.population_type_1 = 'household' then null
-        when coalesce(btrim(report_defect.year), '') = '' then 'RR005'
-        when report_defect.economy_impact_version is null then 'RR006'
-      end as errcode,
+      pgreprise.report_defect_code(report_defect.year, report_defect.simulation_1_id, report_defect.population_type_1,
+        report_defect.simulation_2_id, report_defect.population_type_2, report_defect.economy_impact_version) as errcode,
       case
         when report_defect.population_type_1 is null then report_defect.simulation_1_id
         else report_defect.simulation_2_id

@@ -39,15 +39,17 @@ set search_path = pg_catalog, pg_temp
 -- Every statement finds its rows by their key, so one plan is right for all values: it is made once a session.
 set plan_cache_mode = 'force_generic_plan'
 as $$
+-- The table of an older application has no column report_spec_json. Then the name means the variable, which is null.
+#variable_conflict use_column
 <<own>>
 declare
+  report_spec_json constant json := null;
   target           record;
   linked           record;
-  current_versions record;
+  settings         record;
   defect           record;
   rerun_id         bigint;
   used_id          bigint;
-  settings         record;
   report_runs      integer[];
   simulation_runs  integer[];
   cache_key        pgreprise.cache_key;
@@ -57,16 +59,19 @@ declare
   was_seen         jsonb;
   seen_runs        jsonb;
 begin
-  perform pgreprise.enter('reports:rerun', rerun_report.country_id);
+  perform pgreprise.enter('reports:rerun');
 
   select report.id, report.country_id, report.year, report.simulation_1_id, report.simulation_2_id,
-      report.api_version, report.run_sequence
+      report.api_version, report.run_sequence, report_spec_json ->> 'dataset' as dataset
     into target
     from public.report_outputs as report
    where report.id = rerun_report.report_id
      and (rerun_report.country_id is null or report.country_id = rerun_report.country_id)
      for no key update;
   if not found then
+    if rerun_report.country_id is not null then
+      perform pgreprise.require_country(rerun_report.country_id);
+    end if;
     perform pgreprise.raise_not_found('report', rerun_report.report_id, rerun_report.country_id);
   end if;
 
@@ -81,26 +86,30 @@ begin
     end if;
   end if;
 
-  -- Simulations are locked in id order everywhere, so that reports that share them cannot deadlock.
-  perform from public.simulations as simulation
-    where simulation.id = any (array[own.target.simulation_1_id, own.target.simulation_2_id])
-      and simulation.country_id = own.target.country_id
-    order by simulation.id
-      for no key update;
-  linked := pgreprise.linked_simulations(target.country_id, target.simulation_1_id, target.simulation_2_id);
+  linked := pgreprise.lock_linked_simulations(target.country_id, target.simulation_1_id, target.simulation_2_id);
 
-  select country.economy_impact_version as economy, country.package_version as package,
-      coalesce(country.report_output_version, own.target.api_version) as report
-    into current_versions
-    from pgreprise.country as country
-   where country.country_id = own.target.country_id;
+  select setting.archive_outputs, setting.has_run_tables, setting.notify_workers, country.country_id,
+      country.economy_impact_version, country.package_version,
+      coalesce(country.report_output_version, own.target.api_version) as report_version,
+      exists (
+        select from pgreprise.claims_on(array[own.target.id], own.linked.simulation_ids)
+      ) as has_claims
+    into settings
+    from pgreprise.setting as setting
+    left join pgreprise.country as country on country.country_id = own.target.country_id;
+  -- What enter() does where it is given a country; here the country is read anyway.
+  if settings.country_id is null and rerun_report.country_id is not null then
+    perform pgreprise.require_country(rerun_report.country_id);
+  end if;
 
-  select found_defect.errcode, found_defect.message, found_defect.detail, found_defect.hint
-    into defect
-    from pgreprise.report_defect(target.id, target.country_id, target.year, target.simulation_1_id,
-      linked.population_type_1, target.simulation_2_id, linked.population_type_2, current_versions.economy)
-      as found_defect;
-  if found then
+  if pgreprise.report_defect_code(target.year, target.simulation_1_id, linked.population_type_1,
+    target.simulation_2_id, linked.population_type_2, settings.economy_impact_version) is not null
+  then
+    select found_defect.errcode, found_defect.message, found_defect.detail, found_defect.hint
+      into defect
+      from pgreprise.report_defect(target.id, target.country_id, target.year, target.simulation_1_id,
+        linked.population_type_1, target.simulation_2_id, linked.population_type_2, settings.economy_impact_version)
+        as found_defect;
     raise exception using
       errcode = defect.errcode, message = defect.message, detail = defect.detail, hint = defect.hint;
   end if;
@@ -115,13 +124,14 @@ begin
     );
   end if;
 
-  perform pgreprise.end_claims(array[target.id], 'superseded',
-    format('report #%s was rerun', target.id), linked.simulation_ids);
-  select setting.archive_outputs, setting.has_run_tables into settings from pgreprise.setting as setting;
+  if settings.has_claims then
+    perform pgreprise.end_claims(array[target.id], 'superseded',
+      format('report #%s was rerun', target.id), linked.simulation_ids);
+  end if;
   report_runs := pgreprise.start_report_runs(array[target.id], settings.archive_outputs,
-    api_version => current_versions.report);
+    api_version => settings.report_version);
   simulation_runs := pgreprise.start_simulation_runs(linked.simulation_ids, settings.archive_outputs,
-    api_version => current_versions.package);
+    api_version => settings.package_version);
   if settings.has_run_tables then
     perform pgreprise.add_host_runs('rerun', array[target.id], linked.simulation_ids,
       array_fill(target.id, array[cardinality(linked.simulation_ids)]), array[1, 2]);
@@ -133,11 +143,11 @@ begin
 
   if linked.population_type_1 = 'geography' then
     cache_key := pgreprise.economy_cache_key(target.country_id, target.year, linked.region,
-      linked.baseline_policy_id, linked.reform_policy_id, pgreprise.requested_dataset(target.id));
-    cache_scopes := jsonb_build_array(pgreprise.cache_scope(cache_key, current_versions.economy));
+      linked.baseline_policy_id, linked.reform_policy_id, target.dataset);
+    cache_scopes := jsonb_build_array(pgreprise.cache_scope(cache_key, settings.economy_impact_version));
     removed_ids := array(
       select cached.reform_impact_id
-        from pgreprise.report_cache_rows(own.cache_key, own.current_versions.economy) as cached
+        from pgreprise.report_cache_rows(own.cache_key, own.settings.economy_impact_version) as cached
     );
     if cardinality(removed_ids) > 0 then
       removed_ids := pgreprise.remove_reform_impacts(removed_ids, rerun_id, settings.archive_outputs);
@@ -146,8 +156,8 @@ begin
 
   if rerun_report.seen is not null then
     perform pgreprise.require_seen(was_seen, pgreprise.report_seen(target.id, target.run_sequence, seen_runs,
-      current_versions.report, current_versions.package, current_versions.economy, cache_key, removed_ids), 'report',
-      target.id);
+      settings.report_version, settings.package_version, settings.economy_impact_version, cache_key, removed_ids),
+      'report', target.id);
   end if;
 
   insert into pgreprise.rerun as act
@@ -158,10 +168,12 @@ begin
     (rerun_id, 'rerun', target.id, target.country_id, linked.population_type_1, report_runs[1],
      linked.simulation_ids, simulation_runs, removed_ids, rerun_id, cache_scopes,
      pgreprise.same_key_reports(target.id, target.country_id, target.simulation_1_id, target.simulation_2_id,
-       target.year, current_versions.report), rerun_report.idempotency_key, settings.archive_outputs,
-     pgreprise.checked_reason(rerun_report.reason))
+       target.year, settings.report_version), rerun_report.idempotency_key, settings.archive_outputs,
+     case when rerun_report.reason is not null then pgreprise.checked_reason(rerun_report.reason) end)
   returning pgreprise.rerun_result(act) into result;
-  perform pgreprise.notify_workers();
+  if settings.notify_workers then
+    perform pgreprise.notify_workers();
+  end if;
 exception
   when lock_not_available then
     perform pgreprise.raise_report_wait(array[rerun_report.report_id]);

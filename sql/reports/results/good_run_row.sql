@@ -1,4 +1,5 @@
--- good_run_row: a run of a report with a complete output, and the newer run, as last_good_report() returns them.
+-- good_run_row: a run of a report with a complete output, and the newer run, as last_good_report() returns them. tag
+-- is another text whenever anything in the row is another.
 create type pgreprise.good_run_row as (
   report_id bigint,
   country_id text,
@@ -13,5 +14,6 @@ create type pgreprise.good_run_row as (
   attempt integer,
   newer_run_sequence integer,
   newer_status text,
-  newer_since timestamptz
+  newer_since timestamptz,
+  tag text
 );

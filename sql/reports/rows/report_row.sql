@@ -1,7 +1,7 @@
 -- report_row: a report as the routines return it: the columns of report_outputs; the times of the run that is shown
 -- (requested_at, started_at, finished_at): that of the application's own tables of runs where it has them (shown_run),
 -- else the current one; and of the current run what run_times() tells. What the application's table has no column for
--- is null.
+-- is null. tag is another text whenever anything in the row is another.
 create type pgreprise.report_row as (
   id bigint,
   country_id text,
@@ -26,5 +26,6 @@ create type pgreprise.report_row as (
   claimed_at timestamptz,
   attempt integer,
   wait_seconds double precision,
-  run_seconds double precision
+  run_seconds double precision,
+  tag text
 );

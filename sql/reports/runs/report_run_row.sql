@@ -1,4 +1,5 @@
--- report_run_row: a run of a report as report_run_output() returns it.
+-- report_run_row: a run of a report as report_run_output() returns it. tag is another text whenever anything in
+-- the row is another.
 create type pgreprise.report_run_row as (
   report_id bigint,
   country_id text,
@@ -15,5 +16,6 @@ create type pgreprise.report_run_row as (
   finished_at timestamptz,
   attempt integer,
   wait_seconds double precision,
-  run_seconds double precision
+  run_seconds double precision,
+  tag text
 );
