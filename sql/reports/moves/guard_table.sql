@@ -20,9 +20,10 @@ begin
    where listed.table_name = guard_table.table_name;
   if shards <> '{}' then
     execute format(
-      'create %s trigger pgreprise_refuse_moved before insert or update or delete on %s for each row '
+      'create or '
+      'replace trigger pgreprise_refuse_moved before insert or update or delete on %s for each row '
       'execute function pgreprise.refuse_moved_row(%L, %L)',
-      'or replace', guarded.table_name, shards::text, guarded.shard_expression
+      guarded.table_name, shards::text, guarded.shard_expression
     );
     execute format('alter table %s enable trigger pgreprise_refuse_moved', guarded.table_name);
   elsif exists (
