@@ -133,6 +133,7 @@ def test_a_single_rerun_never_joins() -> None:
     on_the_path -= {"pgreprise.losing_keys"}
     # Only for the words of an error: who holds a row, or which sequence is behind.
     on_the_path -= {"pgreprise.linked_reports", "pgreprise.needed_rows", "pgreprise.sequences_behind"}
+    on_the_path -= {"pgreprise.shard_sequences_behind"}
     # The settings are one row of pgreprise's own, read together with the versions of the country.
     newest["public.rerun_report"] = newest["public.rerun_report"].replace("left join pgreprise.country", "", 1)
     # And what has moved since a preview.

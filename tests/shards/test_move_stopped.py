@@ -30,7 +30,7 @@ POINTS = {
     "when it numbers acts": ("a", "select 1 from pgreprise.rerun_feed_counter for update"),
     "when it copies the first table": ("b", "lock table public.simulations in exclusive mode"),
     "when it copies the last table": ("b", "lock table pgreprise.rerun_key in exclusive mode"),
-    "when it takes the rows out": ("a", "lock table pgreprise.rerun_key in share mode"),
+    "when it takes the rows out": ("a", "select 1 from public.simulations for update"),
     "when that is committed": ("a", "select pg_advisory_xact_lock(4711)"),
     "between the two commits": ("b", "select pg_advisory_xact_lock(4711)"),
 }

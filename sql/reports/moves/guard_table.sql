@@ -20,7 +20,8 @@ begin
    where listed.table_name = guard_table.table_name;
   if shards <> '{}' then
     execute format(
-      'create or replace trigger pgreprise_refuse_moved before insert or update or delete on %s for each row '
+      'create or '
+      'replace trigger pgreprise_refuse_moved before insert or update or delete on %s for each row '
       'execute function pgreprise.refuse_moved_row(%L, %L)',
       guarded.table_name, shards::text, guarded.shard_expression
     );

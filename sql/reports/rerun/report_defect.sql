@@ -58,7 +58,8 @@ begin atomic
   from (
     select
       pgreprise.report_defect_code(report_defect.year, report_defect.simulation_1_id, report_defect.population_type_1,
-        report_defect.simulation_2_id, report_defect.population_type_2, report_defect.economy_impact_version) as errcode,
+        report_defect.simulation_2_id, report_defect.population_type_2, report_defect.economy_impact_version)
+        as errcode,
       case
         when report_defect.population_type_1 is null then report_defect.simulation_1_id
         else report_defect.simulation_2_id

@@ -1,7 +1,7 @@
 -- report_defect_code(values of a report and its simulations): which linkage defect such a report has: the first of
--- RR033, RR002, RR003, RR004, RR005, RR006 that applies; null when it can be rerun. This is the only place that says what a
--- linkage defect is; report_defect() has the words for it. A null population type means that the simulation does not
--- exist in the report's country.
+-- RR033, RR002, RR003, RR004, RR005, RR006 that applies; null when it can be rerun. This is the only place that says
+-- what a linkage defect is; report_defect() has the words for it. A null population type means that the simulation does
+-- not exist in the report's country.
 -- PostgreSQL puts this expression into the one that asks, so that asking costs neither a call nor a statement.
 create or replace function pgreprise.report_defect_code(
   year text,

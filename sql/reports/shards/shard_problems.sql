@@ -33,7 +33,8 @@ begin
        where attribute.attrelid = listed.id and attribute.attname = listed.column_name
          and (attribute.atthasdef or attribute.attidentity <> '');
     return query
-      select format('Table %s lacks the trigger pgreprise_assign_id, or it is disabled: new rows get no id.', listed.id),
+      select format('Table %s lacks the trigger pgreprise_assign_id, or it is disabled: new rows get no id.',
+            listed.id),
           format('drop trigger if exists pgreprise_assign_id on %1$s; create trigger pgreprise_assign_id before insert '
             'on %1$s for each row execute function pgreprise.%2$I();', listed.id, listed.function_name)
        where not exists (
@@ -59,7 +60,8 @@ begin
     ) using first_id, listed.kind;
     if listed.population is not null then
       return query execute format(
-        'select format(''%%s of %1$s %%s an id that tells another logical shard than the population, for example %%s.'', '
+        'select format(''%%s of %1$s %%s an id that tells another logical shard than the population, '
+        'for example %%s.'', '
         'case counted.rows when 1 then ''1 row'' else counted.rows || '' rows'' end, '
         'case counted.rows when 1 then ''has'' else ''have'' end, counted.example), '
         '''Insert rows without ids, and give these rows others.'' '
