@@ -25,6 +25,8 @@ from pyapi.embedded import API_LOGIN
 __all__ = ["CLIENTS", "SECONDS", "SERVERS", "Server", "load", "run", "running"]
 
 # Two processes with eight database connections each, as `serve` has by default; gunicorn as `serve` runs it.
+# Of the requests a second of a route that asks no database.
+_AIMS = {"GET": 0.5, "rerun": 0.4}
 SERVERS = {
     "gunicorn": ["gunicorn", "--worker-class=gevent", "--workers=2", "--keep-alive=5", "--log-level=error",
                  "--no-control-socket", "--bind=127.0.0.1:{port}", "benchmarks.wsgi:in_turn()"],
@@ -179,6 +181,6 @@ def run(bench: Bench) -> list[Figure]:
                 Figure("http", f"{name}: {route}, 99th percentile", Spread.of(server.slowest[route]), "ms"),
                 Figure("http", f"{name}: {route}, processor time of a request", Spread.of(server.cpu[route]), "ms"),
                 Figure("http", f"{name}: {route} against the constant route",
-                       ratios(server.rates[route], server.rates["constant"]), at_least=0.6),
+                       ratios(server.rates[route], server.rates["constant"]), at_least=_AIMS[route]),
             ]  # fmt: skip
     return figures
