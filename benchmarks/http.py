@@ -24,9 +24,9 @@ from pyapi.embedded import API_LOGIN
 
 __all__ = ["CLIENTS", "SECONDS", "SERVERS", "Server", "load", "run", "running"]
 
-# Two processes with eight database connections each, as `serve` has by default; gunicorn as `serve` runs it.
 # Of the requests a second of a route that asks no database.
 _AIMS = {"GET": 0.5, "rerun": 0.4}
+# Two processes with eight database connections each, as `serve` has by default; gunicorn as `serve` runs it.
 SERVERS = {
     "gunicorn": ["gunicorn", "--worker-class=gevent", "--workers=2", "--keep-alive=5", "--log-level=error",
                  "--no-control-socket", "--bind=127.0.0.1:{port}", "benchmarks.wsgi:in_turn()"],
