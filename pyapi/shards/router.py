@@ -54,6 +54,7 @@ _OWN = (
 # One server after another.
 _EACH = (
     "claim_report",
+    "release_stuck_runs",
     "batch_filter_of",
     "batch_tokens",
     "rerun_batch_effects",
@@ -182,7 +183,9 @@ def router_sql(shard: Connection, connections: Mapping[str, str], held: Mapping[
     login: the role as which it connects, a member of pgreprise_router on each server.
     """
     parts = [
-        "\\set ON_ERROR_STOP on\nbegin;\nset client_min_messages = warning;\nset search_path = pg_catalog;\n",
+        # A savepoint for each statement would hide from `end` what this transaction makes.
+        "\\set ON_ERROR_STOP on\n\\set ON_ERROR_ROLLBACK off\nbegin;\n",
+        "set client_min_messages = warning;\nset search_path = pg_catalog;\n",
         *(sql_text(name) for name in _BEFORE),
         router_text("begin"),
         _foreign_server(shard, connections, held, login),

@@ -41,8 +41,11 @@ begin
     );
     called := case
       when routine.kind = 'p' then format('call %I.%I(%s, result => own.answer);
+  -- What is deferred to the end of the transaction is refused here, where it can be told.
+  set constraints all immediate;
   return query select null::jsonb, own.answer;', routine.schema_name, routine.name, given)
       when routine.is_void then format('perform %I.%I(%s);
+  set constraints all immediate;
   return query select null::jsonb;', routine.schema_name, routine.name, given)
       else format('return query select null::jsonb, answered.* from %I.%I(%s) as answered;', routine.schema_name,
         routine.name, coalesce(given, ''))

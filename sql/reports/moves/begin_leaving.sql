@@ -12,6 +12,8 @@ declare
   state   text;
   batches bigint[];
   reports bigint[];
+  carbon_table text;
+  has_carbon boolean;
 begin
   select known.state into state
     from pgreprise.logical_shard as known
@@ -19,6 +21,20 @@ begin
      for no key update;
   if state is null or state not in ('held', 'leaving') then
     perform pgreprise.raise_shard_elsewhere(begin_leaving.logical_shard);
+  end if;
+
+  -- Behind a router all of carbon is looked for on the server of logical shard 0, and no move takes it along.
+  if begin_leaving.logical_shard = 0 and to_regclass('pgreprise.carbon_module_type') is not null then
+    foreach carbon_table in array array['units', 'carbon_projects', 'carbon_reports', 'data_entries'] loop
+      execute format('select exists (select from public.%I)', carbon_table) into has_carbon;
+      if has_carbon then
+        raise exception using
+          errcode = 'object_not_in_prerequisite_state',
+          message = 'The carbon data is on this server, and logical shard 0 stays with it.',
+          detail = jsonb_build_object('logical_shard', 0, 'table', carbon_table),
+          hint = 'Nothing was changed. Move the others: pgreprise shard move 1-20 --to b';
+      end if;
+    end loop;
   end if;
 
   batches := array(

@@ -10,18 +10,21 @@ as $$
 declare
   ids jsonb;
 begin
-  if jsonb_typeof(batch_filter_of.filter -> 'ids') is distinct from 'array' then
+  -- What a server refuses, it refuses in its own words.
+  if jsonb_typeof(batch_filter_of.filter) is distinct from 'object' or not batch_filter_of.filter ? 'ids'
+    or batch_filter_of.filter -> 'ids' = '[]'
+  then
     return batch_filter_of.filter;
   end if;
   ids := (
     select jsonb_agg(listed.id order by listed.place)
-      from jsonb_array_elements(batch_filter_of.filter -> 'ids') with ordinality as listed(id, place)
+      from jsonb_array_elements(case jsonb_typeof(batch_filter_of.filter -> 'ids')
+          when 'array' then batch_filter_of.filter -> 'ids' else jsonb_build_array(batch_filter_of.filter -> 'ids') end)
+        with ordinality as listed(id, place)
      where case
-         -- What is no id is refused by a server, in its own words.
-         when jsonb_typeof(listed.id) <> 'number' or listed.id::numeric not between 0 and 9223372036854775807
-           or listed.id::numeric % 1 <> 0
-           then 0
-         else pgreprise.shard_of('report', listed.id::bigint)
+         when jsonb_typeof(listed.id) = 'number' and listed.id #>> '{}' ~ '^[1-9][0-9]{0,17}$'
+           then pgreprise.shard_of('report', (listed.id #>> '{}')::bigint)
+         else 0
        end = any (batch_filter_of.logical_shards)
   );
   return case when ids is not null then jsonb_set(batch_filter_of.filter, '{ids}', ids) end;

@@ -38,9 +38,10 @@ begin
         select answer.claim_id, answer.report_id, answer.country_id, answer.run_sequence, answer.attempt,
             answer.worker, answer.lease_until, answer.lease_seconds_left, answer.report_type, answer.year,
             answer.region, answer.report_spec_json, answer.simulations
-          from pgreprise_remote.claim_report(own.server.logical_shard, pgreprise.caller(), claim_report.worker,
-            claim_report.lease, claim_report.country_id, claim_report.report_type, claim_report.report_id,
-            claim_report.max_reports) as answer
+          from pgreprise_remote.claim_report(own.server.logical_shard,
+            pgreprise.caller(case when claim_report.report_id is not null then own.server.logical_shard end),
+            claim_report.worker, claim_report.lease, claim_report.country_id, claim_report.report_type,
+            claim_report.report_id, claim_report.max_reports) as answer
          where pgreprise.is_answer(answer.refusal);
       reached := reached + 1;
       exit when found;

@@ -18,20 +18,29 @@ as $$
 <<own>>
 declare
   server   record;
-  planned  record;
   made_id  bigint;
-  created  integer[] := array[]::integer[];
+  new_id   bigint;
+  asked    integer[] := array[]::integer[];
   used_id  bigint;
+  undone_because constant text := 'it could not be created on all servers';
   listed   bigint;
 begin
   -- What the servers say about the filter, and whether all can be reached.
-  select effects.* into planned from public.rerun_batch_effects(create_rerun_batch.filter) as effects;
-  listed := planned.reports + planned.refused;
-  made_id := (
+  -- Counting is not reading: the token needs reports:rerun alone, which each server checks before it creates.
+  listed := (
+    select sum(counted.reports + counted.refused)
+      from pgreprise.servers() as every
+     cross join lateral pgreprise.batch_filter_of(create_rerun_batch.filter, every.logical_shards) as part(filter)
+     cross join lateral pgreprise_remote.rerun_batch_effects(every.logical_shard,
+       pgreprise.caller() || '{"claims": null}', part.filter) as counted
+     where (part.filter is not null or create_rerun_batch.filter is null) and pgreprise.is_answer(counted.refusal)
+  );
+  new_id := (
     select answer.answer
       from pgreprise_remote.new_batch_id(0, pgreprise.caller(0)) as answer
      where pgreprise.is_answer(answer.refusal)
   );
+  made_id := new_id;
 
   for server in
     select known.name, known.logical_shard, known.filter, token.token
@@ -44,6 +53,7 @@ begin
      where known.filter is not null
      order by known.logical_shard
   loop
+    asked := asked || server.logical_shard;
     -- The number that was given is that of all servers: each is given its own.
     used_id := (
       select answer.answer
@@ -51,8 +61,8 @@ begin
           own.server.logical_shard,
           pgreprise.caller() || jsonb_build_object('batch_id', own.made_id, 'listed_elsewhere', own.listed - (
             select counted.reports + counted.refused
-              from pgreprise_remote.rerun_batch_effects(own.server.logical_shard, pgreprise.caller(),
-                own.server.filter) as counted
+              from pgreprise_remote.rerun_batch_effects(own.server.logical_shard,
+                pgreprise.caller() || '{"claims": null}', own.server.filter) as counted
              where pgreprise.is_answer(counted.refusal)
           )),
           own.server.filter, create_rerun_batch.reason, create_rerun_batch.expected_reports, own.server.token,
@@ -60,25 +70,34 @@ begin
         ) as answer
        where pgreprise.is_answer(answer.refusal)
     );
-    if used_id = made_id then
-      created := created || server.logical_shard;
+    if used_id <> made_id and exists (
+      select from public.rerun_batches(used_id) as batch where batch.cancel_reason = own.undone_because
+    ) then
+      raise exception using
+        errcode = 'RR012',
+        message = format('This idempotency key was used for batch #%s, which could not be created on all servers.',
+          used_id),
+        detail = jsonb_build_object('batch_id', used_id),
+        hint = 'Nothing was changed. Use a new key for each batch.';
     end if;
     -- The key was used before: the other servers have, or get, their part of that batch.
     made_id := used_id;
   end loop;
   return made_id;
 exception
-  when others then
+  when query_canceled or others then
+    -- Also on the one that was lost: it may have done it. Parts of an earlier batch with this key have another id.
     for server in
-      select part.logical_shard from unnest(own.created) as part(logical_shard)
+      select part.logical_shard from unnest(own.asked) as part(logical_shard)
     loop
       begin
-        perform from pgreprise_remote.cancel_rerun_batch(server.logical_shard, pgreprise.caller(), own.made_id,
-          'it could not be created on all servers');
+        perform from pgreprise_remote.cancel_rerun_batch(server.logical_shard, pgreprise.caller(), own.new_id,
+            own.undone_because) as answer
+          where answer.refusal ->> 'code' not in ('RR018', 'RR025') and pgreprise.is_answer(answer.refusal);
       exception
         when others then
           raise warning 'Batch % stays open on the server of logical shard %: cancel_rerun_batch(%) ends it.',
-            made_id, server.logical_shard, made_id;
+            new_id, server.logical_shard, new_id;
       end;
     end loop;
     perform pgreprise.raise_server_away(sqlerrm);

@@ -13,12 +13,20 @@ as $$
 <<own>>
 declare
   server   record;
-  position constant bigint := coalesce(purge_chunk.after_rerun_id, 0) >> 6;
-  turn     constant integer := coalesce(purge_chunk.after_rerun_id, 0) & 63;
+  position bigint := coalesce(purge_chunk.after_rerun_id, 0) >> 6;
+  turn     integer := coalesce(purge_chunk.after_rerun_id, 0) & 63;
   one      record;
   away     jsonb := jsonb_build_array();
   reached  integer := 0;
 begin
+  if not exists (
+    select from pgreprise.servers() as known
+     where known.logical_shard = own.turn and pgreprise.shard_of('rerun', own.position) = any (known.logical_shards)
+  ) then
+    -- The servers have other logical shards since, so it begins again. What is done is not done twice.
+    position := 0;
+    turn := 0;
+  end if;
   for server in
     select known.name, known.logical_shard
       from pgreprise.servers() as known

@@ -13,13 +13,21 @@ as $$
 <<own>>
 declare
   server   record;
-  position constant bigint := rerun_batch_chunk.after_report_id >> 6;
-  turn     constant integer := coalesce(rerun_batch_chunk.after_report_id & 63, 0);
+  position bigint := rerun_batch_chunk.after_report_id >> 6;
+  turn     integer := coalesce(rerun_batch_chunk.after_report_id & 63, 0);
   one      record;
   away     jsonb := jsonb_build_array();
   nothing  jsonb;
   reached  integer := 0;
 begin
+  if not exists (
+    select from pgreprise.servers() as known
+     where known.logical_shard = own.turn and pgreprise.shard_of('report', own.position) = any (known.logical_shards)
+  ) then
+    -- The servers have other logical shards since, so it begins again. What is done is not done twice.
+    position := null;
+    turn := 0;
+  end if;
   for server in
     select known.name, known.logical_shard
       from pgreprise.servers() as known

@@ -38,7 +38,8 @@ begin
       -- A server that has no part of the batch refuses, and that is no refusal here.
       select answer.*
         from pgreprise_remote.rerun_batches(pgreprise.caller(), rerun_batches.batch_id, rerun_batches.before,
-          rerun_batches.max_rows, false) as answer
+          -- A part that is open may be of an older batch.
+          case when not rerun_batches.is_open then rerun_batches.max_rows end, false) as answer
        where answer.refusal ->> 'code' = 'RR018' or pgreprise.is_answer(answer.refusal)
     ),
 
@@ -48,7 +49,8 @@ begin
           sum(answer.remaining)::bigint as remaining, sum(answer.undone)::bigint as undone,
           min(answer.created_at) as created_at, max(answer.progressed_at) as progressed_at,
           case when bool_and(answer.finished_at is not null) then max(answer.finished_at) end as finished_at,
-          max(answer.cancelled_at) as cancelled_at
+          case when not bool_or(answer.finished_at is null and answer.cancelled_at is null)
+            then max(answer.cancelled_at) end as cancelled_at
         from answers as answer
        where answer.refusal is null
        group by answer.id
@@ -59,7 +61,8 @@ begin
           when part.filters -> 0 ? 'ids' then jsonb_set(part.filters -> 0, '{ids}', (
             select jsonb_agg(listed.id order by listed.id)
               from jsonb_array_elements(part.filters) as one(filter)
-             cross join lateral jsonb_array_elements(one.filter -> 'ids') as listed(id)
+             cross join lateral jsonb_array_elements(case jsonb_typeof(one.filter -> 'ids')
+               when 'array' then one.filter -> 'ids' else jsonb_build_array(one.filter -> 'ids') end) as listed(id)
           ))
           else part.filters -> 0
         end,

@@ -14,8 +14,8 @@ as $$
 <<own>>
 declare
   server   record;
-  position constant bigint := undo_batch_chunk.before_rerun_id >> 6;
-  turn     constant integer := coalesce(undo_batch_chunk.before_rerun_id & 63, 0);
+  position bigint := undo_batch_chunk.before_rerun_id >> 6;
+  turn     integer := coalesce(undo_batch_chunk.before_rerun_id & 63, 0);
   one      record;
   away     jsonb := jsonb_build_array();
   reached  integer := 0;
@@ -23,6 +23,14 @@ declare
   done     bigint;
   missing  jsonb;
 begin
+  if not exists (
+    select from pgreprise.servers() as known
+     where known.logical_shard = own.turn and pgreprise.shard_of('rerun', own.position) = any (known.logical_shards)
+  ) then
+    -- The servers have other logical shards since, so it begins again. What is done is not done twice.
+    position := null;
+    turn := 0;
+  end if;
   if undo_batch_chunk.before_rerun_id is null and undo_batch_chunk.expected_reruns is not null then
     -- Where the first server has another number than it has now, it refuses, as it does alone.
     done := (
@@ -42,8 +50,8 @@ begin
           own.server.logical_shard, pgreprise.caller(), undo_batch_chunk.batch_id,
           case when own.server.logical_shard = own.turn then nullif(own.position, 0) end,
           undo_batch_chunk.force, undo_batch_chunk.chunk_size, undo_batch_chunk.reason,
-          case when own.done is not null and own.done <> undo_batch_chunk.expected_reruns
-            then undo_batch_chunk.expected_reruns end,
+          -- No server has so many. Once one has begun, here or in an earlier call with this key, they no longer count.
+          case when not own.had_part and own.done <> undo_batch_chunk.expected_reruns then -1 end,
           undo_batch_chunk.idempotency_key
         ) as answer;
       reached := reached + 1;
@@ -58,6 +66,14 @@ begin
     if one.refusal ->> 'code' = 'RR018' then
       missing := one.refusal;
       continue;
+    end if;
+    if one.refusal ->> 'code' = 'RR029' and done is not null then
+      one.refusal := one.refusal || jsonb_build_object(
+        'message', format('Batch #%s is not as the preview saw it: it had %s reruns to be undone, and has %s now. '
+          'Nothing was changed.', undo_batch_chunk.batch_id, undo_batch_chunk.expected_reruns, done),
+        'detail', jsonb_build_object('batch_id', undo_batch_chunk.batch_id,
+          'expected_reruns', undo_batch_chunk.expected_reruns, 'reruns', done)::text
+      );
     end if;
     perform pgreprise.is_answer(one.refusal);
     had_part := true;

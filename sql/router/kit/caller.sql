@@ -11,7 +11,8 @@ as $$
 declare
   role_setting constant name := nullif(current_setting('role'), 'none')::name;
 begin
-  return coalesce(caller.earlier, jsonb_build_object(
+  -- What is no object would hide the roles.
+  return coalesce(case when jsonb_typeof(caller.earlier) = 'object' then caller.earlier end, jsonb_build_object(
     'claims', nullif(current_setting('request.jwt.claims', true), ''),
     'request_id', nullif(current_setting('pgreprise.request_id', true), ''),
     'client_address', coalesce(nullif(current_setting('pgreprise.client_address', true), ''), host(inet_client_addr())),

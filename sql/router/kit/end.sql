@@ -34,3 +34,18 @@ $$;
 grant execute on function pgreprise.caller(integer, jsonb) to pgreprise_api, pgreprise_dba, pgreprise_worker;
 grant execute on procedure pgreprise.refuse_transaction_block() to pgreprise_api, pgreprise_dba;
 grant usage on foreign server pgreprise to pgreprise_owner;
+
+do $$
+<<own>>
+declare
+  kept record;
+begin
+  for kept in
+    select before.granted, before.grantee
+      from pg_temp.kept_grant as before
+     where before.routine is null or to_regprocedure(before.routine) is not null
+  loop
+    execute format('grant %s to %I', own.kept.granted, own.kept.grantee);
+  end loop;
+end;
+$$;

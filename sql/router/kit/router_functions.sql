@@ -6,6 +6,8 @@
 --   simulation_1: to that of the first simulation; population, region: to that of the population
 --   any: to one server, as all have the same; home: to the server of logical shard 0, where the carbon domain is
 --   all: to all servers at once; the query makes one answer of theirs
+--   batch: as all, but a server that has no part of the batch says nothing
+--   filter: as all, but each server gets its part of the filter of a batch
 --   each: to one server after another, in a file of this folder
 -- A query: it returns the name of the entry point and one statement, in the order in which they are run.
 with routes (name, route, query) as (
@@ -50,7 +52,7 @@ with routes (name, route, query) as (
       (answer.cache_row ->> ''reform_impact_id'')::bigint desc
     limit least(greatest(coalesce(recent_cache_rows.max_rows, 100), 1), 1000)'),
   ('record_refusal', 'any', null),
-  ('release_stuck_runs', 'all', 'select answer.* from answers as answer order by answer.report_id'),
+  ('release_stuck_runs', 'each', null),
   ('report_counts', 'all', 'select answer.country_id, answer.status, sum(answer.reports)::bigint,
       min(answer.oldest_since)
     from answers as answer group by answer.country_id, answer.status
@@ -60,16 +62,16 @@ with routes (name, route, query) as (
     order by answer.report_id limit %limit%'),
   ('rerun_batch_chunk', 'each', null),
   ('rerun_batch_effects', 'each', null),
-  ('rerun_batch_obstacles', 'all', 'select answer.* from answers as answer
+  ('rerun_batch_obstacles', 'batch', 'select answer.* from answers as answer
     order by answer.rerun_id desc limit %limit%'),
-  ('rerun_batch_preview', 'all', 'select answer.country_id, answer.report_type, answer.status, answer.errcode,
+  ('rerun_batch_preview', 'filter', 'select answer.country_id, answer.report_type, answer.status, answer.errcode,
       sum(answer.reports)::bigint, min(answer.first_report_id)
     from answers as answer
     group by answer.country_id, answer.report_type, answer.status, answer.errcode
     order by answer.errcode nulls first, answer.country_id, answer.report_type, answer.status'),
-  ('rerun_batch_refusals', 'all', 'select answer.* from answers as answer
+  ('rerun_batch_refusals', 'batch', 'select answer.* from answers as answer
     order by answer.report_id limit %limit%'),
-  ('rerun_batch_sharing', 'all', 'select answer.* from answers as answer
+  ('rerun_batch_sharing', 'filter', 'select answer.* from answers as answer
     order by answer.report_id limit %limit%'),
   ('rerun_batches', 'each', null),
   ('rerun_feed', 'each', null),
@@ -195,7 +197,7 @@ statements as (
       texts.written
     ) as statement
   from texts
-  where texts.route <> 'all'
+  where texts.route not in ('all', 'batch')
   union all
   select
     texts.name,
@@ -206,7 +208,7 @@ statements as (
       texts.name, texts.types, texts.answer_columns, texts.passed_to_all, texts.written
     )
   from texts
-  where texts.route in ('all', 'each')
+  where texts.route in ('all', 'batch', 'each')
   union all
   -- What a procedure calls after it has refused a transaction block.
   select
@@ -277,22 +279,41 @@ statements as (
       case when texts.is_record and not texts.is_set then e'  found record;\n' else '' end
     )
   from texts
-  where texts.kind = 'f' and texts.route not in ('all', 'each')
+  where texts.kind = 'f' and texts.route not in ('all', 'batch', 'filter', 'each')
   union all
   select
     texts.name,
     4,
     format(
       e'create function public.%1$I(%2$s)\nreturns %3$s\nlanguage plpgsql\n%4$s\nsecurity definer\n'
-      'set search_path = pg_catalog, pg_temp\nas $$\nbegin\n  return query\n    with answers as materialized (\n'
-      '      select %5$s\n        from pgreprise_remote.%1$I(pgreprise.caller()%6$s) as answer\n'
-      '       where pgreprise.is_answer(answer.refusal)\n    )\n    %7$s;\n'
+      'set search_path = pg_catalog, pg_temp\nas $$\nbegin\n%8$s  return query\n    with answers as materialized (\n'
+      '      select %5$s\n        from %6$s\n       where %9$s\n    )\n    %7$s;\n'
       'exception\n  when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then\n'
       '    perform pgreprise.raise_server_away(sqlerrm);\n    raise;\nend;\n$$;',
-      texts.name, texts.declared, texts.result, texts.volatility_name, texts.columns, texts.arguments, texts.merged
+      texts.name, texts.declared, texts.result, texts.volatility_name, texts.columns,
+      case
+        when texts.route = 'filter' then format(
+          e'pgreprise.servers() as server\n       cross join lateral '
+          'pgreprise.batch_filter_of(%1$I.filter, server.logical_shards) as part(filter)\n       cross join lateral '
+          'pgreprise_remote.%1$I(server.logical_shard, pgreprise.caller()%2$s) as answer',
+          texts.name, replace(texts.arguments, format('%I.filter', texts.name), 'part.filter')
+        )
+        else format('pgreprise_remote.%1$I(pgreprise.caller()%2$s) as answer', texts.name, texts.arguments)
+      end,
+      texts.merged,
+      -- Where no server has a part of the batch, this says so.
+      case when texts.route = 'batch' then format(e'  perform from public.rerun_batches(%I.batch_id);\n', texts.name)
+        else '' end,
+      case texts.route
+        when 'batch' then 'case when answer.refusal ->> ''code'' = ''RR018'' then false '
+          'else pgreprise.is_answer(answer.refusal) end'
+        when 'filter' then format('(part.filter is not null or %I.filter is null) '
+          'and pgreprise.is_answer(answer.refusal)', texts.name)
+        else 'pgreprise.is_answer(answer.refusal)'
+      end
     )
   from texts
-  where texts.route = 'all'
+  where texts.route in ('all', 'batch', 'filter')
 )
 
 select
