@@ -170,7 +170,8 @@ def _known_tags() -> list[str] | None:
     sent = request.if_none_match
     if sent.star_tag:
         return [_ANY_TAG]
-    return [tag for tag in sent.as_set(include_weak=True) if _TAG.fullmatch(tag)][:_TAGS_READ] or None
+    # A tag without quotes is None among them.
+    return [tag for tag in sent.as_set(include_weak=True) if tag and _TAG.fullmatch(tag)][:_TAGS_READ] or None
 
 
 def tagged(message: str | None, row: dict[str, Any] | None, tag: str) -> Reply:

@@ -104,6 +104,6 @@ def test_a_server_that_is_read_only_still_says_why(
     client = create_app(new_engine("-c default_transaction_read_only=on")).test_client()
     # The country is looked up before anything is written.
     with caplog.at_level(logging.WARNING):
-        refused(client.post(f"/zz/report/{report}/rerun"), 400, "RR008")
+        refused(client.post(f"/zz/report/{report}/cancel"), 400, "RR008")
     assert any("was not counted" in record.getMessage() for record in caplog.records)
     assert counted(dba) == []

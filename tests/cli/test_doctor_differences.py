@@ -287,8 +287,8 @@ ALONE = [
         "Table pgreprise.rerun has a column who that pgreprise did not make",
     ),
     (
-        "alter table pgreprise.rerun alter column rerun_id drop identity",
-        "Table pgreprise.rerun has column rerun_id generated in another way",
+        "alter table pgreprise.country alter column position drop identity",
+        "Table pgreprise.country has column position generated in another way",
     ),
     (
         "alter table pgreprise.rerun drop constraint rerun_kind_check, add constraint rerun_kind_check check (true)",

@@ -60,7 +60,8 @@ def typed(name: str) -> list[str]:
     return [*name.split(), *TAKE.get(name, required)]
 
 
-USE = sorted(dict(commands(cli)).keys() - MAKE - NEED_NONE)
+# Those for several servers go to the servers that PGREPRISE_SHARDS names.
+USE = sorted(name for name in dict(commands(cli)).keys() - MAKE - NEED_NONE if not name.startswith("shard "))
 
 
 # --- where there is no database ---------------------------------------------------------------

@@ -68,7 +68,7 @@ begin
      cross join lateral (
        select good.api_version <> country.report_output_version as is_stale,
            md5(concat_ws(' ', good.tag, (good.api_version <> country.report_output_version)::text,
-             hash_record_extended(newer, 0))) as tag
+             hash_record_extended(newer.*, 0))) as tag
      ) as shown;
 end;
 $$;

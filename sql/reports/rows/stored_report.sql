@@ -43,8 +43,8 @@ begin
         host.latest_successful_run_id) as shown on true
      cross join lateral pgreprise.run_times('report', report.id, report.run_sequence) as times
      cross join lateral (
-       select md5(concat_ws(' ', report.xmin, report.ctid, hash_record_extended(shown, 0),
-           hash_record_extended(times, 0))) as tag
+       select md5(concat_ws(' ', report.xmin, report.ctid, hash_record_extended(shown.*, 0),
+           hash_record_extended(times.*, 0))) as tag
      ) as tagged
      where report.id = stored_report.report_id
        and (stored_report.country_id is null or report.country_id = stored_report.country_id);

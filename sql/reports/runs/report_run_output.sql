@@ -47,7 +47,7 @@ begin
       from pgreprise.report_run as run
      cross join lateral pgreprise.run_times('report', run.report_id, run.run_sequence) as times
      cross join lateral (
-       select md5(concat_ws(' ', run.xmin, run.ctid, own.stored.country_id, hash_record_extended(times, 0))) as tag
+       select md5(concat_ws(' ', run.xmin, run.ctid, own.stored.country_id, hash_record_extended(times.*, 0))) as tag
      ) as tagged
      where run.report_id = report_run_output.report_id
        and run.run_sequence = report_run_output.run_sequence
