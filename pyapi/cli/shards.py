@@ -267,6 +267,10 @@ def move(shards: list[int], target: str, no_router: bool, dry_run: bool, as_json
             if not as_json:
                 echo("Nothing was changed.")
             return
+        unknown = set() if router is None else set(_sent_to(router).values()) - set(urls)
+        if unknown:
+            raise ShardError(f"The router sends calls to {', '.join(sorted(unknown))}. PGREPRISE_SHARDS must name all "
+                             "servers. Nothing was changed.")  # fmt: skip
         for server in servers.values():
             only_mover(server)
         say = (lambda _: None) if as_json else echo
@@ -343,6 +347,8 @@ def migrate(as_json: bool) -> None:
     """Migrate every server, one after the other. The router is made anew after that."""
     done = []
     with _servers() as servers:
+        for server in servers.values():
+            only_mover(server)
         for name, server in servers.items():
             engine = connect_engine(server.url, call_timeout_seconds=0)
             try:

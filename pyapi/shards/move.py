@@ -103,7 +103,7 @@ def move(shard: int, target: Server, servers: dict[str, Server], say: Say) -> No
     if found.state == "left":
         say(f"logical shard {shard}: {source.name} has kept it, and it has not arrived; it goes on to {target.name}")
         _copy(found, shard, target)
-        target.run("commit")
+        _arrive(source, shard, target)
     else:
         _leave(found, shard, target)
     say(f"logical shard {shard}: moved from {source.name} to {target.name}")
@@ -143,21 +143,36 @@ def _leave(found: Found, shard: int, target: Server) -> None:
     source = found.server
     try:
         source.run("select pgreprise.begin_leaving(%s)", shard)
-        _guard(source)
+        for table in _tables(source):
+            if table != "pgreprise.rerun":
+                source.run("select pgreprise.guard_table(%s)", table)
         source.run("select pgreprise.number_leaving_acts(%s)", shard)
-        _copy(found, shard, target)
-        source.run("select pgreprise.leave_shard(%s)", shard)
+        copied = _copy(found, shard, target)
+        with source.telling(), source.connection.transaction():
+            source.run("select pgreprise.leave_shard(%s)", shard)
+            if fingerprints(source, shard, kept=True) != copied:
+                raise ShardError(f"Rows of logical shard {shard} were changed on {source.name} while they were copied.")
     except BaseException as error:
         with suppress(psycopg.Error):
             target.connection.execute("rollback")
         _give_up(source, shard, error)
         raise
-    # Until this, the rows are kept where they were.
-    target.run("commit")
+    _arrive(source, shard, target)
 
 
-def _copy(found: Found, shard: int, target: Server) -> None:
-    """Copy the rows into a transaction of the target, which stays open, and compare them there."""
+def _arrive(source: Server, shard: int, target: Server) -> None:
+    """Step 4. Until this, the rows are kept where they were."""
+    try:
+        target.run("commit")
+    except ShardError as error:
+        raise ShardError(
+            f"{error} Logical shard {shard} has left {source.name}, which keeps it, and it is not known whether it has "
+            f"arrived. Give the command again, or --to {source.name} to take it back."
+        ) from error
+
+
+def _copy(found: Found, shard: int, target: Server) -> dict[str, tuple[int, str]]:
+    """Copy the rows into a transaction of the target, which stays open, and compare them there. Returns the sums."""
     source = found.server
     [batches] = source.ask("select pgreprise.shard_batches(%s) as batches", shard)
     last = max(found.last_number, places_of(source)[shard]["last_number"] or 0)
@@ -167,6 +182,8 @@ def _copy(found: Found, shard: int, target: Server) -> None:
         target.run("select pgreprise.add_batches(%s)", Jsonb(batches["batches"]))
         for table in source.ask("select * from pgreprise.shard_copies(%s)", shard):
             pipe(source, table["taken"], target, table["given"])
+        # Its commit comes when the source has let go, and must not fail.
+        target.run("set constraints all immediate")
         taken = fingerprints(source, shard, kept=found.state == "left")
         given = fingerprints(target, shard)
         for name in taken:
@@ -176,6 +193,7 @@ def _copy(found: Found, shard: int, target: Server) -> None:
                     f"{taken[name][1]}, and {target.name} got {given[name][0]} with the sum {given[name][1]}. "
                     f"A trigger of the application may change rows on {target.name}."
                 )
+        return taken
     except BaseException:
         with suppress(psycopg.Error):
             target.connection.execute("rollback")

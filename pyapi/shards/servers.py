@@ -17,7 +17,11 @@ Connection = psycopg.Connection[dict[str, Any]]
 
 # The name of the lock that a command holds on each server while it moves anything.
 _LOCK = "select pg_try_advisory_lock(hashtext('pgreprise.move'), 0) as is_held"
-_WAIT = "set lock_timeout = '10s'"
+# A target waits in its transaction while the source lets go; and a commit that is told must be on the disk.
+_SETTINGS = (
+    "set lock_timeout = '10s'; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; "
+    "set synchronous_commit = on"
+)
 
 
 class ShardError(Exception):
@@ -79,7 +83,7 @@ def connect(name: str, url: URL) -> Server:
     except psycopg.Error as error:
         raise _told(name, error) from error
     server = Server(name, connection, url)
-    server.run(_WAIT)
+    server.run(_SETTINGS)
     return server
 
 

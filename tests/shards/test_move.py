@@ -216,7 +216,7 @@ def test_writes_of_what_is_being_moved_are_refused_and_others_are_not(
         holder.rollback()
         assert mover.ended() == 0
     set_versions(b)
-    with refuses(a, "RR001"):
+    with refuses(a, "RR034", contains="is not on this server"):
         a.execute("call rerun_report(%s)", (REPORT,))
     with refuses(a, "RR034", contains="is not on this server"):
         add_simulation(a, population_id="ca", policy_id=5)

@@ -13,7 +13,7 @@
 -- Raises RR012 when the key was used for something else, RR015 for a filter that cannot be used, RR016 for a reason
 -- that is too long, an impossible key or token of a preview, RR017 when the caller's token may not, RR024 when the
 -- number of reports is not the expected one, or none was expected and there are many, RR029 when something has moved
--- since the preview.
+-- since the preview, RR034 while a logical shard is leaving this server.
 create or replace function public.create_rerun_batch(
   filter jsonb,
   reason text default null,
@@ -61,6 +61,10 @@ begin
   insert into pgreprise.rerun_batch as batch (batch_id, filter, reason)
   values (own.made_id, coalesce(create_rerun_batch.filter, 'null'),
     pgreprise.checked_reason(create_rerun_batch.reason));
+  -- A move takes no open batch with it (begin_leaving).
+  perform pgreprise.raise_shard_elsewhere(known.logical_shard)
+    from pgreprise.logical_shard as known
+   where known.state = 'leaving';
   insert into pgreprise.rerun_batch_item as item (batch_id, report_id)
   select own.made_id, listed_now.report_id
     from pgreprise.batch_reports(create_rerun_batch.filter) as listed_now(report_id);

@@ -10,6 +10,13 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- It may have left while the caller waited.
+  if exists (
+    select from pgreprise.logical_shard as known
+     where known.logical_shard = pgreprise.claim_shard(raise_no_claim.claim_id) and known.state = 'left'
+  ) then
+    perform pgreprise.raise_shard_elsewhere(pgreprise.claim_shard(raise_no_claim.claim_id));
+  end if;
   raise exception using
     errcode = 'RR028',
     message = format('There is no claim %s%s.', coalesce(raise_no_claim.claim_id::text, 'null'),

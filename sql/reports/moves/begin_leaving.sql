@@ -10,6 +10,7 @@ as $$
 <<own>>
 declare
   state   text;
+  reference record;
   batches bigint[];
   reports bigint[];
   carbon_table text;
@@ -37,6 +38,24 @@ begin
     end loop;
   end if;
 
+  select entry.conname, entry.conrelid::regclass as table_name, entry.confrelid::regclass as referred into reference
+    from pg_constraint as entry
+   where entry.contype = 'f'
+     and entry.confrelid in (select to_regclass(moved.table_name) from pgreprise.shard_tables() as moved)
+     and (entry.confdeltype in ('c', 'n', 'd')
+       or entry.conrelid not in (select to_regclass(moved.table_name) from pgreprise.shard_tables() as moved))
+   limit 1;
+  if found then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = format('Constraint %s of %s refers to %s: to take rows out there would change rows that stay.',
+        reference.conname, reference.table_name, reference.referred),
+      detail = jsonb_build_object('logical_shard', begin_leaving.logical_shard),
+      hint = format('alter table %s drop constraint %I;', reference.table_name, reference.conname);
+  end if;
+
+  -- create_rerun_batch waits here, and then sees that something is leaving.
+  lock table pgreprise.rerun_batch in share row exclusive mode;
   batches := array(
     select batch.batch_id from pgreprise.rerun_batch as batch
      where batch.finished_at is null and batch.cancelled_at is null

@@ -10,6 +10,8 @@ declare
   last_position bigint;
 begin
   select counter.last_position into last_position from pgreprise.rerun_feed_counter as counter for no key update;
+  -- Not before: until its acts have positions, rerun_feed() gives them some.
+  perform pgreprise.guard_table('pgreprise.rerun');
 
   perform set_config('pgreprise.leaving_shard', number_leaving_acts.logical_shard::text, true);
   with numbered as (

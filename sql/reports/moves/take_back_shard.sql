@@ -10,6 +10,10 @@ as $$
 declare
   -- Counted while they are kept.
   batches constant jsonb := pgreprise.shard_batches(take_back_shard.logical_shard);
+  sums    constant text[] := array(
+    select summed::text from pgreprise.shard_fingerprint(take_back_shard.logical_shard, kept => true) as summed
+     order by summed.table_name
+  );
   listed  record;
   kept    text;
   named   text;
@@ -32,7 +36,21 @@ begin
     kept := pgreprise.kept_table(listed.table_name, take_back_shard.logical_shard);
     named := (select string_agg(quote_ident(given.name), ', ') from unnest(listed.columns) as given(name));
     execute format('insert into %s (%s) select %s from %s', listed.table_name, named, named, kept);
-    execute format('drop table %s', kept);
+  end loop;
+  if sums <> array(
+    select summed::text from pgreprise.shard_fingerprint(take_back_shard.logical_shard) as summed
+     order by summed.table_name
+  ) then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      message = 'The rows are not those that were kept.',
+      detail = jsonb_build_object('logical_shard', take_back_shard.logical_shard),
+      hint = 'Nothing was changed. A trigger of the application changes or drops rows: disable it meanwhile.';
+  end if;
+  for listed in
+    select stored.table_name from pgreprise.shard_tables() as stored
+  loop
+    execute format('drop table %s', pgreprise.kept_table(listed.table_name, take_back_shard.logical_shard));
   end loop;
 
   perform pgreprise.add_batches(batches);

@@ -7,7 +7,19 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+<<own>>
+declare
+  shard constant integer := case
+    when raise_not_found.kind <> 'batch' then pgreprise.id_shard(raise_not_found.kind, raise_not_found.id)
+  end;
 begin
+  -- It may have left between the caller's first look and this one.
+  if exists (
+    select from pgreprise.logical_shard as known
+     where known.logical_shard = own.shard and known.state in ('left', 'absent')
+  ) then
+    perform pgreprise.raise_shard_elsewhere(shard);
+  end if;
   raise exception using
     errcode = case raise_not_found.kind
       when 'report' then 'RR001'

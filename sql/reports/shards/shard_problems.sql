@@ -46,7 +46,7 @@ begin
       'select format(''%%s of %1$s %%s to logical shard %%s, which this server does not hold.'', '
       'case counted.rows when 1 then ''1 row'' else counted.rows || '' rows'' end, '
       'case counted.rows when 1 then ''belongs'' else ''belong'' end, counted.logical_shard), '
-      '''See where they are from: pgreprise shard check '' || counted.logical_shard '
+      '''Nothing moves them. Delete them, or insert them without ids where the logical shard is: pgreprise shard map'' '
       'from (select found.logical_shard, count(*) as rows from ('
       'select (stored.%2$I & 63)::integer as logical_shard from %1$s as stored where stored.%2$I >= $1 '
       'union all select range.logical_shard from pgreprise.shard_id_range as range '
@@ -76,8 +76,8 @@ begin
   return query
     select format('Logical shard %s has been leaving since %s. Its rows cannot be written.', known.logical_shard,
           known.changed_at),
-        format('Go on with the move: pgreprise shard move. Or: select pgreprise.thaw_logical_shard(%s);',
-          known.logical_shard)
+        format('Go on with the move: pgreprise shard move %s --to its new server. With the name of this server it is '
+          'given up.', known.logical_shard)
       from pgreprise.logical_shard as known
      where known.state = 'leaving'
      order by known.logical_shard;
