@@ -257,15 +257,13 @@ def guest(shards: Shards) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("earlier", ["[]", "[1]", '"text"', "1", "null", "{}"])
-def test_a_caller_that_is_no_object_hides_no_role(
-    shards: Shards, psql: Connection, guest: str, earlier: str
-) -> None:
+def test_a_caller_that_is_no_object_hides_no_role(shards: Shards, psql: Connection, guest: str, earlier: str) -> None:
     report = shards.add_report("ca")
     psql.execute(f"grant pgreprise_api to {guest}".encode())
     with connect(shards.router.set(username=guest)) as own:
         done = one(own, "select pgreprise.routed_rerun_report(%s::jsonb, %s, null, null, null, null) as result",
                    earlier, report)["result"]  # fmt: skip
-        told = said(own, "select pgreprise.routed_undo_rerun(%s::jsonb, %s, true, null, null)",
+        told = said(own, "select pgreprise.routed_undo_rerun(%s::jsonb, %s, true, null, null, null, null, null)",
                     earlier, done["rerun_id"])  # fmt: skip
     assert told[0] == "RR017"
     assert one(psql, "select session_role from rerun_history()") == {"session_role": guest}
