@@ -161,6 +161,15 @@ def test_an_undo_of_a_batch_with_a_wrong_number_undoes_nothing(shards: Shards, p
     assert (first["undone"], second["undone"]) == (3, 2)
 
 
+def test_an_undo_that_is_called_again_with_its_key_goes_on_over_the_servers(shards: Shards, psql: Connection) -> None:
+    reports = shards.reports(2)
+    batch = create(psql, *reports["a"], *reports["b"])
+    one(psql, "call run_rerun_batch(%s)", batch)
+    undo = "select undo_batch_chunk(%s, chunk_size => 1, expected_reruns => 4, idempotency_key => 'k') as chunk"
+    assert [one(psql, undo, batch)["chunk"]["undone"] for _ in range(5)] == [1, 1, 1, 1, 0]
+    assert one(psql, "select state from rerun_batches(%s)", batch) == {"state": "undone"}
+
+
 def test_an_undo_whose_position_is_on_another_server_since_a_move_undoes_all(shards: Shards, psql: Connection) -> None:
     reports = shards.reports(3)
     # The reruns on b are to have greater numbers than those on a.
