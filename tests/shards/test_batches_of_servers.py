@@ -238,3 +238,24 @@ def test_a_batch_that_is_cancelled_on_one_server_is_open_on_the_others(shards: S
     assert found == [{"id": batch, "state": "open"}]
     assert one(psql, "select cancel_rerun_batch(%s) as left", batch)["left"] > 0
     assert one(psql, "select state from rerun_batches(%s)", batch) == {"state": "cancelled"}
+
+
+# --- a purge ---------------------------------------------------------------------------------
+
+
+def test_a_purge_whose_position_is_on_another_server_since_a_move_purges_all(shards: Shards, psql: Connection) -> None:
+    reports = shards.reports(2)
+    # The reruns on a are to have greater numbers than the first of those on b.
+    for number in reports["b"] + reports["a"] * 3:
+        rerun(psql, number)
+    purge = "select purge_chunk(interval '0', 0, %s, 1) as chunk"
+    chunk = one(psql, purge, 0)["chunk"]
+    purged = chunk["reruns"]
+    position = chunk["after"] >> 6
+    assert chunk["after"] & 63 == 0
+    assert one(psql, "select pgreprise.shard_of('rerun', %s) as number", position)["number"] != 0
+    move(shards, 0, "b")
+    while chunk["after"] is not None:
+        chunk = one(psql, purge, chunk["after"])["chunk"]
+        purged += chunk["reruns"]
+    assert purged == 8
