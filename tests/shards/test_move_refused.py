@@ -218,6 +218,8 @@ def test_what_slips_in_between_the_copy_and_the_leaving_ends_the_move(fleet: Fle
         assert written != before
         holder.rollback()
         assert mover.ended() == 1
+    assert f"Rows of logical shard {CALIFORNIA} were changed on a while they were copied." in mover.errors
+    assert f"Logical shard {CALIFORNIA} is on a as before." in mover.errors
     is_as_before(fleet, written)
 
 
@@ -269,17 +271,19 @@ def test_no_batch_is_created_while_something_is_leaving(fleet: Fleet, a: Connect
 
 def test_a_batch_that_is_being_created_is_waited_for_and_told(fleet: Fleet, a: Connection) -> None:
     set_versions(a)
-    before = fleet.contents()
     with connect(fleet.urls["a"], autocommit=False) as creator, fleet.started(*MOVE) as mover:
-        one(creator, "select create_rerun_batch(%s) as id", json.dumps({"status": "nothing has it"}))
-        one(creator, "select create_rerun_batch(%s) as id", json.dumps({"status": "complete"}))
+        batch = one(creator, "select create_rerun_batch(%s) as id", json.dumps({"status": "complete"}))["id"]
+        before = fleet.contents()
         mover.release()
         mover.wait_until_blocked(a)
         creator.commit()
         assert mover.ended() == 1
-    assert fleet.state("a", CALIFORNIA) == "held"
-    assert fleet.contents().keys() == before.keys()
-    assert len(rows(fleet.urls["a"], "select from rerun_batches() where state <> 'finished'")) == 1
+    assert f"Batch {batch} is not finished." in mover.errors
+    a.execute("select cancel_rerun_batch(%s)", (batch,))
+    items = "pgreprise.rerun_batch_item"
+    assert (fleet.contents() | {items: []}) == (before | {items: []})
+    assert (fleet.state("a", CALIFORNIA), fleet.rows(GUARDS)) == ("held", {"a": [], "b": []})
+    assert fleet.move(str(CALIFORNIA), "b").returncode == 0
 
 
 def test_the_feed_is_read_until_the_acts_have_their_positions(fleet: Fleet, a: Connection) -> None:

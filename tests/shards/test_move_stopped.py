@@ -140,6 +140,8 @@ def test_a_connection_that_ends_in_the_middle_leaves_everything_as_before(fleet:
     if (name, point) == ("b", "when it takes the rows out"):
         # By then server a has taken them out, and keeps them.
         assert (code, fleet.state("a", CALIFORNIA), fleet.holders()[CALIFORNIA]) == (1, "left", [])
+        assert f"Logical shard {CALIFORNIA} has left a, which keeps it" in mover.errors
+        assert "--to a to take it back" in mover.errors
     else:
         assert (code, fleet.state("a", CALIFORNIA), fleet.holders()[CALIFORNIA]) == (1, "held", ["a"])
         assert fleet.contents() == before
