@@ -16,11 +16,13 @@ from tests.support.concurrency import waiting_for_a_lock
 from tests.support.databases import Connection, connect, rows
 from tests.support.factories import add_simulation, set_versions
 from tests.support.moving import Fleet, Mover
+from tests.support.projects import PROJECT
 from tests.support.refusals import refuses
 from tests.support.statements import one, rerun
 
 # state/ca of us, as the test vectors of population_shard say; reports 102 and 107 of our host.
 CALIFORNIA, REPORT = 31, 102
+PAGE = PROJECT / "docs" / "how-to" / "scale.md"
 MOVE = ("move", str(CALIFORNIA), "--to", "b", "--no-router")
 GUARDS = "select tgname from pg_trigger where tgname = 'pgreprise_refuse_moved' and tgenabled <> 'D'"
 # The commit after which a logical shard has left waits as long as somebody holds this lock.
@@ -65,11 +67,12 @@ def copying(fleet: Fleet) -> Iterator[tuple[Mover, Callable[[], None]]]:
 
 
 def put_away(server: Connection, shard: int) -> None:
-    """What docs/how-to/scale.md types where a logical shard is on two servers after a restore."""
-    server.execute("select pgreprise.begin_leaving(%s)", (shard,))
-    server.execute("select pgreprise.guard_table(table_name) from pgreprise.shard_tables()")
-    server.execute("select pgreprise.number_leaving_acts(%s)", (shard,))
-    server.execute("select pgreprise.leave_shard(%s)", (shard,))
+    """Type what the page types where a logical shard, there 17, is on two servers after a restore."""
+    [typed] = re.findall(r"^    psql .*begin_leaving.*$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    statements = re.findall(r"-c '([^']*)'", typed)
+    assert len(statements) == 4
+    for statement in statements:
+        server.execute(statement.replace("(17)", f"({shard})").encode())
 
 
 def is_as_before(fleet: Fleet, before: dict[str, list[str]]) -> None:
@@ -176,22 +179,40 @@ def test_taking_back_keeps_the_copy_where_a_trigger_would_not_let_the_rows_be_th
     is_as_before(fleet, before)
 
 
+def test_the_older_one_of_two_is_put_away_as_the_page_says(fleet: Fleet, a: Connection, b: Connection) -> None:
+    set_versions(a)
+    set_versions(b)
+    rerun(a, REPORT)
+    assert fleet.move(str(CALIFORNIA), "b").returncode == 0
+    rerun(b, REPORT)
+    before = fleet.contents()
+    # As if a had been restored to a moment before the move.
+    a.execute("select pgreprise.take_back_shard(%s)", (CALIFORNIA,))
+    assert fleet.holders()[CALIFORNIA] == ["a", "b"]
+    told = json.loads(fleet.do("map", "--no-router", "--json").stdout)["logical_shards"][CALIFORNIA]
+    assert told["wrong"] == "on more than one server"
+    put_away(a, CALIFORNIA)
+    fleet.did("forget", str(CALIFORNIA), "--yes")
+    assert (fleet.contents(), fleet.holders()[CALIFORNIA]) == (before, ["b"])
+    assert fleet.rows(GUARDS) == {"a": [], "b": []}
+
+
 # --- what no trigger sees --------------------------------------------------------------------
 
 
 SLIPS = {
     "an id that becomes one of the logical shard": (
-        f"update public.simulations set id = (id & ~63) + {CALIFORNIA} where policy_id = 4242",
+        "update public.simulations set id = (id & ~63) + 31 where policy_id = 4242",
     ),
     "a table that is emptied": ("truncate pgreprise.simulation_run cascade",),
     "a session that fires no triggers": (
         "set session_replication_role = replica",
-        f"update public.report_outputs set error_message = 'slipped in' where id = {REPORT}",
+        "update public.report_outputs set error_message = 'slipped in' where id = 102",
     ),
     "a row more": (
         "set session_replication_role = replica",
         "insert into public.simulations (id, country_id, api_version, population_id, population_type, policy_id, "
-        f"status) select (id & ~63) + {CALIFORNIA}, country_id, api_version, 'ca', population_type, policy_id, status "
+        "status) select (id & ~63) + 31, country_id, api_version, 'ca', population_type, policy_id, status "
         "from public.simulations where policy_id = 4242",
     ),
 }
@@ -232,10 +253,10 @@ def test_a_write_that_waited_until_the_rows_had_left_is_told_where_they_are(flee
     with (
         stopped(fleet, "a", "select pg_advisory_xact_lock(4711)") as (mover, let_go),
         connect(fleet.urls["a"]) as writer,
-        pytest.raises(psycopg.Error) as refused,
-        waiting_for_a_lock(a, writer, "call rerun_report(%s)", REPORT),
     ):
-        let_go()
+        waits = waiting_for_a_lock(a, writer, "call rerun_report(%s)", REPORT)
+        with pytest.raises(psycopg.Error) as refused, waits:
+            let_go()
         assert mover.ended() == 0
     assert (refused.value.sqlstate, fleet.holders()[CALIFORNIA]) == ("RR034", ["b"])
 
