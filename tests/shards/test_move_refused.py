@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 import pytest
@@ -278,10 +279,21 @@ def test_a_worker_is_told_that_the_claim_has_left(fleet: Fleet, a: Connection, b
     assert one(b, "select claim_id from pgreprise.claim")["claim_id"] == claimed["claim_id"]
 
 
-def test_no_batch_is_created_while_something_is_leaving(fleet: Fleet, a: Connection) -> None:
+@pytest.mark.parametrize(
+    ("name", "lock", "wanted"),
+    [
+        pytest.param("a", "lock table public.simulations in row exclusive mode", {"status": "complete"},
+                     id="before its items are refused"),
+        pytest.param("b", "lock table public.report_outputs in exclusive mode", {"ids": [103]},
+                     id="of reports that stay"),
+    ],
+)  # fmt: skip
+def test_no_batch_is_created_while_something_is_leaving(
+    fleet: Fleet, a: Connection, name: str, lock: str, wanted: dict[str, Any]
+) -> None:
     set_versions(a)
-    called = ("select create_rerun_batch(%s) as id", json.dumps({"status": "complete"}))
-    with copying(fleet) as (mover, let_go):
+    called = ("select create_rerun_batch(%s) as id", json.dumps(wanted))
+    with stopped(fleet, name, lock) as (mover, let_go):
         with refuses(a, "RR034", contains="is being moved"):
             one(a, *called)
         let_go()
