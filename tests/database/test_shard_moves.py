@@ -99,7 +99,7 @@ def test_life_goes_on_where_it_went(dba: Connection, other: Connection) -> None:
     # The undo of what was done on the first server, by its number.
     act = one(other, "select max(rerun_id) as id from pgreprise.rerun where report_id = %s", known["old"])["id"]
     dba_says = refusal(dba, "call undo_rerun(%s)", act)
-    assert dba_says.code == "RR013"
+    assert dba_says.code == "RR034"
     assert undo(other, act, force=True)["undo_id"] > last
     again = one(other, "call rerun_report(%s::bigint, idempotency_key => 'once')", known["new"])["result"]
     assert again["run_sequence"] == 2

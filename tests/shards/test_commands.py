@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import psycopg
 import pytest
 
 from tests.support.command import Done, run_here, succeeded
@@ -93,3 +94,39 @@ def test_the_doctor_names_what_differs_between_the_servers(shards: Shards) -> No
 def test_the_doctor_names_a_server_that_is_away(shards: Shards) -> None:
     with away(shards, "b"):
         assert any(message.startswith("Server b does not answer: ") for message in problems(shards))
+
+
+def test_carbon_keeps_logical_shard_0_where_it_is(shards: Shards, psql: Connection) -> None:
+    with connect(shards.url("a")) as server:
+        server.execute("insert into public.units (institutional_id, name) values ('u1', 'Unit one')")
+    done = typed(shards, "shard", "move", "0", "--to", "b")
+    assert done.returncode == 1
+    assert "The carbon data is on this server, and logical shard 0 stays with it." in done.stdout + done.stderr
+    holder = "select name from pgreprise.servers() where %s = any (logical_shards)"
+    assert one(psql, holder, 0) == {"name": "a"}
+    assert one(psql, "select name from find_carbon_units()") == {"name": "Unit one"}
+    # The others move, and it moves once nothing of carbon is there.
+    succeeded(typed(shards, "shard", "move", "2", "--to", "b"))
+    with connect(shards.url("a")) as server:
+        server.execute("delete from public.units")
+    succeeded(typed(shards, "shard", "move", "0", "--to", "b"))
+    assert (one(psql, holder, 2), one(psql, holder, 0)) == ({"name": "b"}, {"name": "b"})
+
+
+def test_a_claim_of_a_report_that_has_left_its_server_is_refused_as_moved(shards: Shards, psql: Connection) -> None:
+    report = shards.add_report("ca")
+    rerun(psql, report)
+    old = shards.home_of("ca")
+    [new] = set(shards.fleet.servers) - {old}
+    number = one(psql, "select pgreprise.shard_of('report', %s) as number", report)["number"]
+    succeeded(typed(shards, "shard", "move", str(number), "--to", new))
+    claim = "select claim_id from claim_report('worker', report_id => %s)"
+    # A router that was not told of the move.
+    with connect(shards.router) as router:
+        connection = shards.fleet.connection(old, shards.database)
+        router.execute(f"alter server pgreprise options (set p{number} '{connection}')".encode())
+    with pytest.raises(psycopg.Error) as caught:
+        psql.execute(claim, (report,))
+    assert caught.value.diag.sqlstate == "RR034"
+    succeeded(typed(shards, "shard", "move", str(number), "--to", new))
+    assert len(psql.execute(claim, (report,)).fetchall()) == 1

@@ -250,6 +250,47 @@ def test_a_purge_goes_over_all_servers(shards: Shards, psql: Connection) -> None
     assert result["reruns"] == 2
 
 
+def lose_workers(shards: Shards, psql: Connection, each: int) -> dict[str, list[int]]:
+    """So many reports on each server whose workers were lost two hours ago."""
+    reports = shards.reports(each)
+    for ids in reports.values():
+        for number in ids:
+            rerun(psql, number)
+            one(psql, "select claim_id from claim_report('worker', report_id => %s)", number)
+    shards.everywhere(
+        "update pgreprise.claim set claimed_at = now() - interval '2 hours', lease_until = now() - interval '1 hour'"
+    )
+    return reports
+
+
+def test_stuck_runs_are_released_up_to_so_many_over_all_servers(shards: Shards, psql: Connection) -> None:
+    reports = lose_workers(shards, psql, 2)
+    release = "select report_id from release_stuck_runs(interval '1 hour', %s)"
+    first = [row["report_id"] for row in psql.execute(release, (3,)).fetchall()]
+    assert len(first) == 3
+    rest = [row["report_id"] for row in psql.execute(release, (3,)).fetchall()]
+    assert sorted(first + rest) == sorted(reports["a"] + reports["b"])
+    with connect(shards.url("a")) as server:
+        assert code_of(psql, release, 0) == code_of(server, release, 0) == "RR016"
+
+
+def test_stuck_runs_that_are_released_are_told_also_while_a_server_is_away(shards: Shards, psql: Connection) -> None:
+    reports = lose_workers(shards, psql, 1)
+    notices: list[tuple[str | None, str | None]] = []
+    psql.add_notice_handler(lambda said: notices.append((said.sqlstate, said.message_primary)))
+    release = "select report_id from release_stuck_runs(interval '1 hour')"
+    for gone, there in (("a", "b"), ("b", "a")):
+        notices.clear()
+        with away(shards, gone):
+            released = psql.execute(release.encode()).fetchall()
+        assert released == [{"report_id": number} for number in reports[there]]
+        told = [message for code, message in notices if code == "RR035"]
+        assert told == [f"Server {gone} cannot be reached. Its runs are as they were."]
+    assert psql.execute(release.encode()).fetchall() == []
+    with away(shards, "a"), away(shards, "b"):
+        assert code_of(psql, release) == "RR035"
+
+
 # --- many callers ----------------------------------------------------------------------------
 
 

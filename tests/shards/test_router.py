@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -246,6 +247,65 @@ def test_only_an_operator_at_the_router_may_force(shards: Shards, psql: Connecti
     assert one(psql, "call undo_rerun(%s, force => true)", act)["result"]["rerun_id"] == act
 
 
+@pytest.fixture
+def guest(shards: Shards) -> Iterator[str]:
+    """A role of the host at the router, which may connect and no more."""
+    with connect(shards.router) as router:
+        router.execute("create role guest login")
+        yield "guest"
+        router.execute("drop owned by guest; drop role guest")
+
+
+@pytest.mark.parametrize("earlier", ["[]", "[1]", '"text"', "1", "null", "{}"])
+def test_a_caller_that_is_no_object_hides_no_role(shards: Shards, psql: Connection, guest: str, earlier: str) -> None:
+    report = shards.add_report("ca")
+    psql.execute(f"grant pgreprise_api to {guest}".encode())
+    with connect(shards.router.set(username=guest)) as own:
+        done = one(own, "select pgreprise.routed_rerun_report(%s::jsonb, %s, null, null, null, null) as result",
+                   earlier, report)["result"]  # fmt: skip
+        told = said(own, "select pgreprise.routed_undo_rerun(%s::jsonb, %s, true, null, null, null, null, null)",
+                    earlier, done["rerun_id"])  # fmt: skip
+    assert told[0] == "RR017"
+    assert one(psql, "select session_role from rerun_history()") == {"session_role": guest}
+
+
+@pytest.mark.parametrize(("scope", "code"), [("reports:rerun", None), ("reports:read", "RR017")])
+def test_a_token_that_may_rerun_and_not_read_creates_a_batch(
+    shards: Shards, psql: Connection, scope: str, code: str | None
+) -> None:
+    reports = shards.reports(1)
+    filtered = json.dumps({"ids": reports["a"] + reports["b"]})
+    create = "select create_rerun_batch(%s, expected_reports => 2) as id"
+    psql.execute("select set_config('request.jwt.claims', %s, false)", (json.dumps({"sub": "x", "scope": scope}),))
+    if code is None:
+        assert one(psql, create, filtered)["id"] > 0
+    else:
+        assert said(psql, create, filtered)[0] == code
+    psql.execute("select set_config('request.jwt.claims', '', false)")
+    assert one(psql, "select count(*) from rerun_batches()") == {"count": int(code is None)}
+
+
+@pytest.mark.parametrize("act", ["rerun", "undo", "reset"])
+def test_a_deferred_rule_of_the_application_is_a_refusal(shards: Shards, psql: Connection, act: str) -> None:
+    report = shards.add_report("ca")
+    rerun_id = rerun(psql, report)["rerun_id"]
+    shards.everywhere(
+        "create function late() returns trigger language plpgsql as $$ begin raise exception 'Ask Bob.'; end $$; "
+        "create constraint trigger late after update on public.report_outputs deferrable initially deferred "
+        "for each row execute function late()"
+    )
+    before = one(psql, "select status, run_sequence from get_report(%s)", report)
+    statement, number = {
+        "rerun": ("call rerun_report(%s)", report),
+        "undo": ("call undo_rerun(%s)", rerun_id),
+        "reset": ("select reset_report(%s)", report),
+    }[act]
+    assert said(psql, statement, number)[:2] == ("P0001", "Ask Bob.")
+    assert one(psql, "select status, run_sequence from get_report(%s)", report) == before
+    shards.everywhere("drop trigger late on public.report_outputs")
+    psql.execute(statement.encode(), (number,))
+
+
 # --- what a router is made of ----------------------------------------------------------------
 
 
@@ -287,6 +347,55 @@ def test_the_router_is_made_again_over_itself_and_its_text_is_the_same(shards: S
     assert rerun(psql, report)["run_sequence"] == 2
     psql.execute("set role pgreprise_monitor")
     assert said(psql, "select * from get_report(%s)", report)[0] == "42501"
+
+
+OWNERS = """
+    select distinct pg_get_userbyid(routine.proowner)::text as owner
+      from pg_proc as routine
+     where routine.pronamespace::regnamespace::text in ('public', 'pgreprise', 'pgreprise_remote')
+       and not exists (
+         select from pg_depend as needed
+          where needed.classid = 'pg_proc'::regclass and needed.objid = routine.oid and needed.deptype = 'e'
+       )
+"""
+OPEN = """
+    select routine.oid::regprocedure::text as name
+      from pg_proc as routine
+     cross join lateral aclexplode(coalesce(routine.proacl, acldefault('f', routine.proowner))) as given
+     where routine.pronamespace::regnamespace::text in ('public', 'pgreprise', 'pgreprise_remote')
+       and given.grantee = 0
+       and not exists (
+         select from pg_depend as needed
+          where needed.classid = 'pg_proc'::regclass and needed.objid = routine.oid and needed.deptype = 'e'
+       )
+"""
+
+
+def test_a_dba_whose_psql_sets_savepoints_makes_the_same_router(shards: Shards, psql: Connection) -> None:
+    report = shards.add_report("ca")
+    text = router_text(shards.fleet, shards.database)
+    run_script(shards.fleet.of_routers, shards.database, f"\\set ON_ERROR_ROLLBACK on\n{text}")
+    assert psql.execute(OWNERS).fetchall() == [{"owner": "pgreprise_owner"}]
+    assert psql.execute(OPEN).fetchall() == []
+    assert rerun(psql, report)["run_sequence"] == 2
+
+
+def test_what_the_host_has_granted_is_granted_after_the_router_is_made_again(
+    shards: Shards, psql: Connection, guest: str
+) -> None:
+    report = shards.add_report("ca")
+    psql.execute(
+        f"grant usage on schema pgreprise to {guest}; grant execute on procedure rerun_report to {guest}; "
+        f"grant execute on procedure pgreprise.refuse_transaction_block to {guest}; "
+        f"grant execute on function find_reports, pgreprise.routed_rerun_report, pgreprise.caller to {guest}".encode()
+    )
+    run_script(shards.fleet.of_routers, shards.database, router_text(shards.fleet, shards.database))
+    with connect(shards.router.set(username=guest)) as own:
+        assert one(own, "select id from find_reports()") == {"id": report}
+        assert rerun(own, report)["run_sequence"] == 2
+        # It was given no more.
+        assert said(own, "select * from get_report(%s)", report)[0] == "42501"
+        assert said(own, "select * from pgreprise.servers()")[0] == "42501"
 
 
 @pytest.mark.needs("plpgsql_check_15")

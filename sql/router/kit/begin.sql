@@ -4,7 +4,9 @@ create extension if not exists plproxy;
 
 -- What the host has granted to roles of its own; end gives it back.
 create temporary table kept_grant on commit drop as
-select format('execute on routine %s', found.oid::regprocedure) as granted, found.oid::regprocedure::text as routine,
+select
+  format('execute on routine %s', found.oid::regprocedure) as granted,
+  found.oid::regprocedure::text as routine,
   grantee.rolname as grantee
 from pg_proc as found
 cross join lateral aclexplode(found.proacl) as entry
@@ -12,7 +14,10 @@ inner join pg_roles as grantee on entry.grantee = grantee.oid
 where found.pronamespace in (to_regnamespace('public'), to_regnamespace('pgreprise'))
   and found.proowner = 'pgreprise_owner'::regrole and grantee.rolname not like 'pgreprise\_%'
 union all
-select 'usage on schema pgreprise', null, grantee.rolname
+select
+  'usage on schema pgreprise',
+  null,
+  grantee.rolname
 from pg_namespace as found
 cross join lateral aclexplode(found.nspacl) as entry
 inner join pg_roles as grantee on entry.grantee = grantee.oid

@@ -1,0 +1,1 @@
+select id, status from public.find_reports(max_rows => 100);
