@@ -146,3 +146,21 @@ def test_the_doctor_names_moves_that_nobody_finished_and_copies_that_nobody_need
     assert f"Logical shard {other['number']} is leaving server {old} since 2 hours, and refuses writes." in found
     kept = f"Server {old} keeps copies of 1 logical shards that left it a week ago or earlier."
     assert found[kept] == f"pgreprise shard forget {CALIFORNIA}"
+
+
+def test_nothing_is_moved_where_the_router_sends_calls_to_a_server_that_is_not_named(
+    fleet: Fleet, psql: Connection, report: int, old: str, new: str
+) -> None:
+    rerun(psql, report)
+    for target in (new, old):
+        fleet.did("move", str(CALIFORNIA), "--to", target)
+    # What the new one has is a copy of before: without the other server it would look as if it were the only one.
+    assert fleet.state(new, CALIFORNIA) == "left"
+    before = fleet.rows("select * from pgreprise.logical_shard order by logical_shard")
+    contents = fleet.contents()
+    forgetful = Fleet(fleet.urls, fleet.settings | {"PGREPRISE_SHARDS": f"{new}={plain(fleet.urls[new])}"})
+    refused = forgetful.do("move", str(CALIFORNIA), "--to", new)
+    assert refused.returncode == 1
+    assert f"The router sends calls to {old}. PGREPRISE_SHARDS must name all servers." in refused.stderr
+    assert fleet.rows("select * from pgreprise.logical_shard order by logical_shard") == before
+    assert (fleet.contents(), fleet.holders()[CALIFORNIA]) == (contents, [old])

@@ -140,6 +140,8 @@ def test_a_connection_that_ends_in_the_middle_leaves_everything_as_before(fleet:
     if (name, point) == ("b", "when it takes the rows out"):
         # By then server a has taken them out, and keeps them.
         assert (code, fleet.state("a", CALIFORNIA), fleet.holders()[CALIFORNIA]) == (1, "left", [])
+        assert f"Logical shard {CALIFORNIA} has left a, which keeps it" in mover.errors
+        assert "--to a to take it back" in mover.errors
     else:
         assert (code, fleet.state("a", CALIFORNIA), fleet.holders()[CALIFORNIA]) == (1, "held", ["a"])
         assert fleet.contents() == before
@@ -173,3 +175,18 @@ def test_a_server_that_is_away_changes_nothing(fleet: Fleet) -> None:
     assert fleet.contents() == before
     told = away.do("map", "--no-router")
     assert (told.returncode, "Server c:" in told.stderr) == (1, True)
+
+
+def test_a_database_that_ends_idle_transactions_lets_the_target_wait(fleet: Fleet) -> None:
+    before = fleet.contents()
+    with connect(fleet.urls["b"]) as b:
+        b.execute(f'alter database "{fleet.urls["b"].database}" set idle_in_transaction_session_timeout = 1'.encode())
+    # The source waits for this, and the target for the source.
+    held_there = held(fleet, "when it takes the rows out")
+    with held_there as let_go, fleet.started("move", str(CALIFORNIA), "--to", "b", "--no-router") as mover:
+        mover.release()
+        with connect(fleet.urls["a"]) as watcher:
+            mover.wait_until_blocked(watcher)
+        let_go()
+        assert (mover.ended(), mover.errors) == (0, "")
+    assert (fleet.contents(), fleet.holders()[CALIFORNIA]) == (before, ["b"])

@@ -31,6 +31,7 @@ class Mover:
         self._arguments = arguments
         self._settings = settings
         self._process: subprocess.Popen[str] | None = None
+        self.errors = ""
 
     def release(self) -> None:
         """Let it begin."""
@@ -53,9 +54,9 @@ class Mover:
         return True
 
     def ended(self) -> int:
-        """Wait for its end; the exit code."""
+        """Wait for its end; the exit code. Then ``errors`` is what it said."""
         assert self._process is not None
-        self._process.communicate(timeout=120)
+        _, self.errors = self._process.communicate(timeout=120)
         return self._process.returncode
 
     def interrupt(self) -> None:
