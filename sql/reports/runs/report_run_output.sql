@@ -29,7 +29,7 @@ begin
     -- In a query, the output would become a constant of its plan, and be read for that.
     had_output := stored.output is not null;
     select stored.id, stored.country_id, stored.run_sequence, true, stored.api_version, stored.status,
-        own.had_output, null, stored.error_message, times.*, stored.tag
+        own.had_output, null::json, stored.error_message, times.*, stored.tag
       into current_run
       from pgreprise.run_times('report', stored.id, stored.run_sequence) as times;
     if not pgreprise.is_known_tag(stored.tag, report_run_output.known_tags) then
