@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg.types.json import Jsonb
 
-from pyapi.shards.servers import Server, ShardError, connect, pipe, places_of
+from pyapi.shards.servers import Server, ShardError, connect, facts_of, pipe, places_of
 
 __all__ = ["Found", "find", "fingerprints", "forget", "move"]
 
@@ -62,13 +62,9 @@ def fingerprints(server: Server, shard: int, *, kept: bool = False) -> dict[str,
 
 def require_alike(source: Server, target: Server) -> None:
     """Raise ShardError where rows of one server would not be the same on the other."""
-    questions = (
-        ("ids", "select first_id, hash_version from pgreprise.shard_numbering"),
-        ("ranges of older ids", "select count(*), sum(hashtext(range::text)) from pgreprise.shard_id_range as range"),
-        ("routines", "select status -> 'routines' as routines from pgreprise.status() as status"),
-    )
-    for what, question in questions:
-        if source.ask(question) != target.ask(question):
+    here, there = facts_of(source), facts_of(target)
+    for what, name in (("ids, or the ranges of older ids,", "numbering"), ("routines", "routines")):
+        if here[name] != there[name]:
             raise ShardError(
                 f"The {what} of servers {source.name} and {target.name} differ. Nothing was changed. "
                 "Type: pgreprise shard migrate, and for a new server: pgreprise shard prepare NAME --empty"
@@ -78,8 +74,7 @@ def require_alike(source: Server, target: Server) -> None:
         for found in (server.ask("select * from pgreprise.shard_tables()") for server in (source, target))
     ]
     for name in tables[0] | tables[1]:
-        here, there = (found.get(name) for found in tables)
-        if here != there:
+        if tables[0].get(name) != tables[1].get(name):
             raise ShardError(
                 f"Table {name} of servers {source.name} and {target.name} has other columns. Nothing was changed. "
                 "Bring both to the same tables: pg_dump --schema-only shows them."

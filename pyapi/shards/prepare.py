@@ -8,11 +8,10 @@ from sqlalchemy import Engine
 
 from pyapi.schema import migrate
 from pyapi.schema.files import sql_text
-from pyapi.shards.servers import Server, pipe
+from pyapi.shards.servers import Server, facts_of, pipe
 
 __all__ = ["install_shard_functions", "is_prepared", "prepare", "prepare_empty", "upgrade"]
 
-_NUMBERING = "select first_id, hash_version from pgreprise.shard_numbering"
 _RANGES = "pgreprise.shard_id_range (kind, first_id, last_id, logical_shard)"
 _SETTINGS = "select name, value from public.settings()"
 _VERSIONS = ("country_id", "economy_impact", "report_output", "package")
@@ -26,9 +25,8 @@ def install_shard_functions(server: Server) -> None:
 
 def is_prepared(server: Server) -> bool:
     """Whether the database is one of several servers."""
-    return bool(
-        server.ask("select from pg_catalog.pg_class where oid = to_regclass('pgreprise.shard_numbering')")
-    ) and bool(server.ask(_NUMBERING))
+    [row] = server.ask("select to_regprocedure('pgreprise.shard_facts()') is not null as is_installed")
+    return bool(row["is_installed"]) and facts_of(server)["numbering"] is not None
 
 
 def prepare(server: Server, *, dry_run: bool = False) -> dict[str, Any]:
@@ -45,11 +43,11 @@ def prepare_empty(server: Server, like: Server, *, dry_run: bool = False) -> dic
 
     Returns what prepare_shard says.
     """
-    [numbering] = like.ask(_NUMBERING)
     here = {row["name"]: row["value"] for row in server.ask(_SETTINGS)}
     with server.telling(), server.connection.transaction(force_rollback=dry_run):
         [row] = server.ask(
-            "select pgreprise.prepare_shard(array[]::integer[], first_id => %s) as prepared", numbering["first_id"]
+            "select pgreprise.prepare_shard(array[]::integer[], first_id => %s) as prepared",
+            facts_of(like)["numbering"]["first_id"],
         )
         pipe(like, f"copy {_RANGES} to stdout", server, f"copy {_RANGES} from stdin")
         for setting in like.ask(_SETTINGS):
@@ -65,6 +63,6 @@ def prepare_empty(server: Server, like: Server, *, dry_run: bool = False) -> dic
 def upgrade(engine: Engine, server: Server) -> list[str]:
     """Migrate a server and its functions for the router. Returns a line for each routine that was updated."""
     lines = migrate.upgrade(engine)
-    if server.ask(_NUMBERING):
+    if is_prepared(server):
         install_shard_functions(server)
     return lines

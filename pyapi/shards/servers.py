@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from sqlalchemy import URL
 
-__all__ = ["Server", "ShardError", "connect", "connected", "only_mover", "pipe", "places_of"]
+__all__ = ["Server", "ShardError", "connect", "connected", "facts_of", "only_mover", "pipe", "places_of"]
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -121,6 +121,13 @@ def places_of(server: Server) -> dict[int, dict[str, Any]]:
     if not places:
         raise ShardError(f"Server {server.name} is not prepared. Type: pgreprise shard prepare {server.name}")
     return places
+
+
+def facts_of(server: Server) -> dict[str, Any]:
+    """What a server says of itself: its ids, routines, settings, versions; see shard_facts."""
+    [row] = server.ask("select pgreprise.shard_facts() as facts")
+    facts: dict[str, Any] = row["facts"]
+    return facts
 
 
 def pipe(source: Server, taken: str, target: Server, given: str) -> None:

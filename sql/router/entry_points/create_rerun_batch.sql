@@ -23,18 +23,21 @@ declare
   asked    integer[] := array[]::integer[];
   used_id  bigint;
   undone_because constant text := 'it could not be created on all servers';
+  parts    jsonb;
   listed   bigint;
 begin
   -- What the servers say about the filter, and whether all can be reached.
   -- Counting is not reading: the token needs reports:rerun alone, which each server checks before it creates.
-  listed := (
-    select sum(counted.reports + counted.refused)
+  parts := (
+    select jsonb_agg(jsonb_build_object('name', every.name, 'logical_shard', every.logical_shard, 'filter', part.filter,
+        'reports', counted.reports + counted.refused) order by every.logical_shard)
       from pgreprise.servers() as every
      cross join lateral pgreprise.batch_filter_of(create_rerun_batch.filter, every.logical_shards) as part(filter)
      cross join lateral pgreprise_remote.rerun_batch_effects(every.logical_shard,
        pgreprise.caller() || '{"claims": null}', part.filter) as counted
      where (part.filter is not null or create_rerun_batch.filter is null) and pgreprise.is_answer(counted.refusal)
   );
+  listed := (select sum(part.reports) from jsonb_to_recordset(own.parts) as part(reports bigint));
   new_id := (
     select answer.answer
       from pgreprise_remote.new_batch_id(0, pgreprise.caller(0)) as answer
@@ -43,28 +46,20 @@ begin
   made_id := new_id;
 
   for server in
-    select known.name, known.logical_shard, known.filter, token.token
-      from (
-        select every.name, every.logical_shard,
-            pgreprise.batch_filter_of(create_rerun_batch.filter, every.logical_shards) as filter
-          from pgreprise.servers() as every
-      ) as known
-      left join pgreprise.batch_tokens(create_rerun_batch.seen) as token on token.name = known.name
-     where known.filter is not null
-     order by known.logical_shard
+    select part.logical_shard, part.filter, part.reports, token.token
+      from jsonb_to_recordset(own.parts)
+        as part(name text, logical_shard integer, filter jsonb, reports bigint)
+      left join pgreprise.batch_tokens(create_rerun_batch.seen) as token on token.name = part.name
+     order by part.logical_shard
   loop
     asked := asked || server.logical_shard;
-    -- The number that was given is that of all servers: each is given its own.
+    -- The number that was given is that of all servers: each adds what the others have.
     used_id := (
       select answer.answer
         from pgreprise_remote.create_rerun_batch(
           own.server.logical_shard,
-          pgreprise.caller() || jsonb_build_object('batch_id', own.made_id, 'listed_elsewhere', own.listed - (
-            select counted.reports + counted.refused
-              from pgreprise_remote.rerun_batch_effects(own.server.logical_shard,
-                pgreprise.caller() || '{"claims": null}', own.server.filter) as counted
-             where pgreprise.is_answer(counted.refusal)
-          )),
+          pgreprise.caller() || jsonb_build_object('batch_id', own.made_id,
+            'listed_elsewhere', own.listed - own.server.reports),
           own.server.filter, create_rerun_batch.reason, create_rerun_batch.expected_reports, own.server.token,
           create_rerun_batch.idempotency_key
         ) as answer

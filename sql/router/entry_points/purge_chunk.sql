@@ -1,6 +1,5 @@
--- purge_chunk(...): as on a server: the next chunk of the server whose turn it is. The position tells that, too: it is
--- that of the server, times 64, and its first logical shard. A server that is away is passed over and listed in "away";
--- a later purge goes on there.
+-- purge_chunk(...): as on a server: the next chunk of the server whose turn it is. chunk_turn() tells that from the
+-- position. A server that is away is passed over and listed in "away"; a later purge goes on there.
 -- Raises what it raises there, RR035 when no server can be reached.
 create or replace function public.purge_chunk(
   older_than interval, keep_last integer default 1, after_rerun_id bigint default 0, chunk_size integer default 1000
@@ -13,30 +12,21 @@ as $$
 <<own>>
 declare
   server   record;
-  position bigint := coalesce(purge_chunk.after_rerun_id, 0) >> 6;
-  turn     integer := coalesce(purge_chunk.after_rerun_id, 0) & 63;
+  place    constant record := pgreprise.chunk_turn('rerun', purge_chunk.after_rerun_id);
   one      record;
   away     jsonb := jsonb_build_array();
   reached  integer := 0;
 begin
-  if not exists (
-    select from pgreprise.servers() as known
-     where known.logical_shard = own.turn and pgreprise.shard_of('rerun', own.position) = any (known.logical_shards)
-  ) then
-    -- The servers have other logical shards since, so it begins again. What is done is not done twice.
-    position := 0;
-    turn := 0;
-  end if;
   for server in
     select known.name, known.logical_shard
       from pgreprise.servers() as known
-     where known.logical_shard >= own.turn
+     where known.logical_shard >= own.place.turn
      order by known.logical_shard
   loop
     begin
       select answer.refusal, answer.answer into one
         from pgreprise_remote.purge_chunk(own.server.logical_shard, pgreprise.caller(), purge_chunk.older_than,
-          purge_chunk.keep_last, case when own.server.logical_shard = own.turn then own.position else 0 end,
+          purge_chunk.keep_last, case when own.server.logical_shard = own.place.turn then own.place.server_position end,
           purge_chunk.chunk_size) as answer;
       reached := reached + 1;
     exception

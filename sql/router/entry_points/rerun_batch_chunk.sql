@@ -1,6 +1,6 @@
--- rerun_batch_chunk(...): as on a server: the next chunk of the server whose turn it is. The position tells that,
--- too: it is that of the server, times 64, and its first logical shard. A server that is away is passed over: it is
--- listed in "away", what it has of the batch remains, and a later call goes on there.
+-- rerun_batch_chunk(...): as on a server: the next chunk of the server whose turn it is. chunk_turn() tells that from
+-- the position. A server that is away is passed over: it is listed in "away", what it has of the batch remains, and a
+-- later call goes on there.
 -- Raises what it raises there, RR035 when no server can be reached.
 create or replace function public.rerun_batch_chunk(
   batch_id bigint, chunk_size integer default 1000, after_report_id bigint default null
@@ -13,32 +13,23 @@ as $$
 <<own>>
 declare
   server   record;
-  position bigint := rerun_batch_chunk.after_report_id >> 6;
-  turn     integer := coalesce(rerun_batch_chunk.after_report_id & 63, 0);
+  place    constant record := pgreprise.chunk_turn('report', rerun_batch_chunk.after_report_id);
   one      record;
   away     jsonb := jsonb_build_array();
   nothing  jsonb;
   reached  integer := 0;
 begin
-  if not exists (
-    select from pgreprise.servers() as known
-     where known.logical_shard = own.turn and pgreprise.shard_of('report', own.position) = any (known.logical_shards)
-  ) then
-    -- The servers have other logical shards since, so it begins again. What is done is not done twice.
-    position := null;
-    turn := 0;
-  end if;
   for server in
     select known.name, known.logical_shard
       from pgreprise.servers() as known
-     where known.logical_shard >= own.turn
+     where known.logical_shard >= own.place.turn
      order by known.logical_shard
   loop
     begin
       select answer.refusal, answer.answer into one
         from pgreprise_remote.rerun_batch_chunk(own.server.logical_shard, pgreprise.caller(),
           rerun_batch_chunk.batch_id, rerun_batch_chunk.chunk_size,
-          case when own.server.logical_shard = own.turn then nullif(own.position, 0) end) as answer;
+          case when own.server.logical_shard = own.place.turn then own.place.server_position end) as answer;
       reached := reached + 1;
     exception
       when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then
@@ -66,11 +57,7 @@ begin
   if reached = 0 then
     perform pgreprise.raise_server_away('PL/Proxy reached none');
   end if;
-  if jsonb_array_length(away) > 0 then
-    return jsonb_build_object('reports', 0, 'rerun', 0, 'refused', 0, 'simulations_reset', 0,
-      'economy_cache_rows_deleted', 0, 'left', jsonb_build_array(), 'after', null, 'away', away);
-  end if;
-  if turn = 0 then
+  if jsonb_array_length(away) = 0 and place.turn = 0 then
     perform pgreprise.is_answer(one.refusal);
   end if;
   return jsonb_build_object('reports', 0, 'rerun', 0, 'refused', 0, 'simulations_reset', 0,

@@ -1,5 +1,5 @@
 -- rerun_feed(after, max_rows, shard): the feed of the server of this name: each has positions of its own, and there is
--- no order between them. pgreprise.servers() lists the names.
+-- no order between them. pgreprise.feeds() lists the names.
 -- Raises what it raises there, RR035 when the server cannot be reached, RR036 where no server has the name.
 create or replace function public.rerun_feed(
   after bigint default 0, max_rows integer default 100, shard text default null

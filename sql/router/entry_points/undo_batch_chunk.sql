@@ -1,6 +1,6 @@
--- undo_batch_chunk(...): as on a server: the next chunk of the server whose turn it is. The position tells that,
--- too: it is that of the server, times 64, and its first logical shard. expected_reruns are those of all servers; each
--- is given what it has. A server that is away is passed over and listed in "away"; a later call goes on there.
+-- undo_batch_chunk(...): as on a server: the next chunk of the server whose turn it is. chunk_turn() tells that from
+-- the position. expected_reruns are those of all servers; each is given what it has. A server that is away is passed
+-- over and listed in "away"; a later call goes on there.
 -- Raises what it raises there, RR035 when no server can be reached, or when one cannot whose reruns have to be counted.
 create or replace function public.undo_batch_chunk(
   batch_id bigint, before_rerun_id bigint default null, force boolean default false, chunk_size integer default 100,
@@ -14,23 +14,14 @@ as $$
 <<own>>
 declare
   server   record;
-  position bigint := undo_batch_chunk.before_rerun_id >> 6;
-  turn     integer := coalesce(undo_batch_chunk.before_rerun_id & 63, 0);
+  place    constant record := pgreprise.chunk_turn('rerun', undo_batch_chunk.before_rerun_id);
   one      record;
   away     jsonb := jsonb_build_array();
   reached  integer := 0;
-  had_part boolean := turn > 0;
+  had_part boolean := coalesce(undo_batch_chunk.before_rerun_id & 63, 0) > 0;
   done     bigint;
   missing  jsonb;
 begin
-  if not exists (
-    select from pgreprise.servers() as known
-     where known.logical_shard = own.turn and pgreprise.shard_of('rerun', own.position) = any (known.logical_shards)
-  ) then
-    -- The servers have other logical shards since, so it begins again. What is done is not done twice.
-    position := null;
-    turn := 0;
-  end if;
   if undo_batch_chunk.before_rerun_id is null and undo_batch_chunk.expected_reruns is not null then
     -- Where the first server has another number than it has now, it refuses, as it does alone.
     done := (
@@ -41,14 +32,14 @@ begin
   for server in
     select known.name, known.logical_shard
       from pgreprise.servers() as known
-     where known.logical_shard >= own.turn
+     where known.logical_shard >= own.place.turn
      order by known.logical_shard
   loop
     begin
       select answer.refusal, answer.answer into one
         from pgreprise_remote.undo_batch_chunk(
           own.server.logical_shard, pgreprise.caller(), undo_batch_chunk.batch_id,
-          case when own.server.logical_shard = own.turn then nullif(own.position, 0) end,
+          case when own.server.logical_shard = own.place.turn then own.place.server_position end,
           undo_batch_chunk.force, undo_batch_chunk.chunk_size, undo_batch_chunk.reason,
           -- No server has so many. Once one has begun, here or in an earlier call with this key, they no longer count.
           case when not own.had_part and own.done <> undo_batch_chunk.expected_reruns then -1 end,
