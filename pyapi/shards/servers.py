@@ -66,7 +66,10 @@ def _told(name: str, error: psycopg.Error) -> ShardError:
 
 
 def connect(name: str, url: URL) -> Server:
-    """A connection of its own to a server; each statement commits by itself. Raises ShardError."""
+    """A connection of its own to a server; each statement commits by itself.
+
+    Raises ShardError, also where a pooler is in between: what a command sets and locks would stay there for others.
+    """
     parameters = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
     given = url.translate_connect_args(username="user", database="dbname")
     try:
@@ -83,8 +86,23 @@ def connect(name: str, url: URL) -> Server:
     except psycopg.Error as error:
         raise _told(name, error) from error
     server = Server(name, connection, url)
-    server.run(_SETTINGS)
+    try:
+        _require_no_pooler(server)
+        server.run(_SETTINGS)
+    except BaseException:
+        connection.close()
+        raise
     return server
+
+
+def _require_no_pooler(server: Server) -> None:
+    [row] = server.ask("select pg_backend_pid() as process")
+    # A pooler gives its clients numbers of its own making.
+    if row["process"] != server.connection.info.backend_pid:
+        raise ShardError(
+            f"Server {server.name}: the connection goes through a pooler (PgBouncer or its like). Nothing was changed. "
+            "Name the server itself: in PGREPRISE_SHARDS, and for a router in PGREPRISE_MIGRATION_URL."
+        )
 
 
 @contextmanager

@@ -175,35 +175,70 @@ def pgbouncer_program() -> str | None:
     return shutil.which("pgbouncer", path=_PGBOUNCER_PATH)
 
 
+@dataclass
+class Pooler:
+    """PgBouncer in transaction mode before a server, otherwise as it comes.
+
+    It has at most ``connections`` to the server for each of the ``users`` of a database. ``options`` are lines of its
+    configuration.
+    """
+
+    programs: Programs
+    folder: Path
+    target: URL
+    users: tuple[str, ...]
+    connections: int = 1
+    options: tuple[str, ...] = ()
+    port: int = field(default_factory=unused_port)
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> URL:
+        """The database of the target through it."""
+        return self.target.set(host="127.0.0.1", port=self.port, query={})
+
+    def start(self) -> None:
+        """Start it and wait for it."""
+        program = pgbouncer_program()
+        assert program is not None
+        host = self.target.host or self.target.query.get("host", "127.0.0.1")
+        (self.folder / "users").write_text("".join(f'"{user}" ""\n' for user in self.users))
+        (self.folder / "pgbouncer.ini").write_text(
+            f"[databases]\n* = host={host} port={self.target.port or 5432}\n"
+            f"[pgbouncer]\npool_mode = transaction\ndefault_pool_size = {self.connections}\n"
+            f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
+            f"auth_type = trust\nauth_file = {self.folder / 'users'}\nlogfile = {self.folder / 'log'}\n"
+            + "".join(f"{option}\n" for option in self.options)
+        )
+        programs = self.programs
+        self._process = subprocess.Popen(
+            [program, "--quiet", self.folder / "pgbouncer.ini"],
+            user=programs.user, group=programs.group, extra_groups=None if programs.user is None else [],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            _wait_for(self.url)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Kill it, as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
 @contextmanager
 def pgbouncer(programs: Programs, folder: Path, target: URL, *users: str, connections: int = 1) -> Iterator[URL]:
-    """PgBouncer in transaction mode before a server, otherwise as it comes; the URL of the same database through it.
-
-    It has at most ``connections`` to the server for each of the ``users``.
-    """
-    program = pgbouncer_program()
-    assert program is not None
-    port = unused_port()
-    host = target.host or target.query.get("host", "127.0.0.1")
-    (folder / "users").write_text("".join(f'"{user}" ""\n' for user in users))
-    (folder / "pgbouncer.ini").write_text(
-        f"[databases]\n* = host={host} port={target.port or 5432}\n"
-        f"[pgbouncer]\npool_mode = transaction\ndefault_pool_size = {connections}\n"
-        f"listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-        f"auth_type = trust\nauth_file = {folder / 'users'}\nlogfile = {folder / 'log'}\n"
-    )
-    process = subprocess.Popen(
-        [program, "--quiet", folder / "pgbouncer.ini"],
-        user=programs.user, group=programs.group, extra_groups=None if programs.user is None else [],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    url = target.set(host="127.0.0.1", port=port, query={})
+    """A PgBouncer of its own before a server; the URL of the same database through it."""
+    made = Pooler(programs, folder, target, users, connections)
+    made.start()
     try:
-        _wait_for(url)
-        yield url
+        yield made.url
     finally:
-        process.terminate()
-        process.wait()
+        made.stop()
 
 
 def _wait_for(url: URL) -> None:

@@ -23,7 +23,7 @@ begin
         from pgreprise_remote.cancel_rerun_batch(own.server.logical_shard, pgreprise.caller(),
           cancel_rerun_batch.batch_id, cancel_rerun_batch.reason) as answer;
     exception
-      when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then
+      when internal_error or connection_exception or admin_shutdown or crash_shutdown or cannot_connect_now then
         if not pgreprise.is_away(sqlerrm) then
           raise;
         end if;

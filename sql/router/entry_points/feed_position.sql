@@ -39,7 +39,7 @@ begin
       from pgreprise_remote.feed_position(own.place, pgreprise.caller(), feed_position.reader, null) as answer
      where pgreprise.is_answer(answer.refusal);
 exception
-  when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then
+  when internal_error or connection_exception or admin_shutdown or crash_shutdown or cannot_connect_now then
     perform pgreprise.raise_server_away(sqlerrm, place);
     raise;
 end;

@@ -30,7 +30,7 @@ begin
           purge_chunk.chunk_size) as answer;
       reached := reached + 1;
     exception
-      when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then
+      when internal_error or connection_exception or admin_shutdown or crash_shutdown or cannot_connect_now then
         if not pgreprise.is_away(sqlerrm) then
           raise;
         end if;

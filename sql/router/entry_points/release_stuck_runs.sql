@@ -33,7 +33,7 @@ begin
       rows_left := rows_left - found_now;
       exit when rows_left < 1;
     exception
-      when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then
+      when internal_error or connection_exception or admin_shutdown or crash_shutdown or cannot_connect_now then
         if not pgreprise.is_away(sqlerrm) then
           raise;
         end if;

@@ -55,7 +55,7 @@ begin
   is_large := largest < reports + refused;
   return next;
 exception
-  when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then
+  when internal_error or connection_exception or admin_shutdown or crash_shutdown or cannot_connect_now then
     perform pgreprise.raise_server_away(sqlerrm);
     raise;
 end;

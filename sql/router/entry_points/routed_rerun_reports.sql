@@ -32,7 +32,7 @@ begin
      where pgreprise.is_answer(answer.refusal)
   );
 exception
-  when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then
+  when internal_error or connection_exception or admin_shutdown or crash_shutdown or cannot_connect_now then
     perform pgreprise.raise_server_away(sqlerrm, places[1]);
     raise;
 end;

@@ -30,7 +30,7 @@ begin
         using server.logical_shard, pgreprise.caller() || jsonb_build_object('is_trial', server.is_trial),
           set_everywhere.arguments;
     exception
-      when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then
+      when internal_error or connection_exception or admin_shutdown or crash_shutdown or cannot_connect_now then
         if server.is_trial then
           perform pgreprise.raise_server_away(sqlerrm, server.logical_shard);
           raise;

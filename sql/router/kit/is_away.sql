@@ -1,5 +1,6 @@
 -- is_away(message): whether an error is that a server could not be reached, or was lost during the call: PL/Proxy says
--- so in its own words, and hands on the last words of a server that stops.
+-- so in its own words, and hands on the last words of a server that stops, and of a pooler that cannot reach its server
+-- (as an error of class 08).
 create or replace function pgreprise.is_away(message text)
 returns boolean
 language sql

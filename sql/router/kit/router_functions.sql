@@ -220,7 +220,8 @@ statements as (
       '  shard constant integer := %3$s;\nbegin\n'
       '  return (\n    select answer.result\n      from pgreprise_remote.%4$I(own.shard, '
       'pgreprise.caller(own.shard, %1$I.earlier)%5$s) as answer\n     where pgreprise.is_answer(answer.refusal)\n  );\n'
-      'exception\n  when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then\n'
+      'exception\n  when internal_error or connection_exception or admin_shutdown or crash_shutdown '
+      'or cannot_connect_now then\n'
       '    perform pgreprise.raise_server_away(sqlerrm, own.shard);\n    raise;\n'
       'end;\n$$;',
       texts.called,
@@ -258,7 +259,8 @@ statements as (
     format(
       e'create function public.%1$I(%2$s)\nreturns %3$s\nlanguage plpgsql\n%4$s\nsecurity definer\n'
       'set search_path = pg_catalog, pg_temp\nas $$\n<<own>>\ndeclare\n  shard constant integer := %5$s;\n%7$sbegin\n'
-      '  %6$s\nexception\n  when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then\n'
+      '  %6$s\nexception\n  when internal_error or connection_exception or admin_shutdown or crash_shutdown '
+      'or cannot_connect_now then\n'
       '    perform pgreprise.raise_server_away(sqlerrm, own.shard);\n'
       '    raise;\nend;\n$$;',
       texts.name, texts.declared, texts.result, texts.volatility_name, texts.shard,
@@ -288,7 +290,8 @@ statements as (
       e'create function public.%1$I(%2$s)\nreturns %3$s\nlanguage plpgsql\n%4$s\nsecurity definer\n'
       'set search_path = pg_catalog, pg_temp\nas $$\nbegin\n%8$s  return query\n    with answers as materialized (\n'
       '      select %5$s\n        from %6$s\n       where %9$s\n    )\n    %7$s;\n'
-      'exception\n  when internal_error or admin_shutdown or crash_shutdown or cannot_connect_now then\n'
+      'exception\n  when internal_error or connection_exception or admin_shutdown or crash_shutdown '
+      'or cannot_connect_now then\n'
       '    perform pgreprise.raise_server_away(sqlerrm);\n    raise;\nend;\n$$;',
       texts.name, texts.declared, texts.result, texts.volatility_name, texts.columns,
       case
