@@ -4,7 +4,7 @@ After each write the position of the primary's log is noted for all worker proce
 A GET is answered by the replica only when it has replayed the log to the highest position noted here, and to the one
 that the request brings along in that header, which a client needs that wrote through another machine; the browser of an
 operator brings it along in a cookie. In all other cases, and whenever the replica answers with an error, the primary is
-asked.
+asked. A router has no replica: what is written through it is in the logs of its servers.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import logging
 import multiprocessing
 import threading
 import time
+from contextlib import suppress
 from ctypes import c_int64
 from typing import Any
 
@@ -23,8 +24,17 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from pyapi import database
 from pyapi.api.paths import CONSOLE
+from pyapi.schema.files import sql_text
 
-__all__ = ["POSITION_COOKIE", "POSITION_HEADER", "REPLICA", "Replica", "WritePosition", "register_replica"]
+__all__ = [
+    "POSITION_COOKIE",
+    "POSITION_HEADER",
+    "REPLICA",
+    "Replica",
+    "WritePosition",
+    "register_replica",
+    "router_among",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +91,18 @@ class WritePosition:
         return position
 
 
+def router_among(primary: Engine, replica: Engine) -> str | None:
+    """Which of the two is a router, in words; None where neither is.
+
+    Raises DBAPIError or TimeoutError of SQLAlchemy for a database that cannot be asked.
+    """
+    for name, engine in (("PGREPRISE_READ_URL", replica), ("DATABASE_URL", primary)):
+        [row] = database.run_script(engine, sql_text("core/is_router"))
+        if row["is_router"]:
+            return f"{name} is a router, whose log does not tell what its servers have written."
+    return None
+
+
 class Replica:
     """The replica of a process."""
 
@@ -88,11 +110,16 @@ class Replica:
         self._engine = engine
         self._position = position
         self._away_until = 0.0
+        self._is_usable: bool | None = None
+        self._ask_again_at = 0.0
         self.reason: str | None = None
 
-    def call(self, routine: str, **arguments: Any) -> list[dict[str, Any]] | None:
+    def call(self, primary: Engine, routine: str, **arguments: Any) -> list[dict[str, Any]] | None:
         """The rows of a function, as ``pyapi.database.call`` returns them; None where the primary has to be asked."""
         if time.monotonic() < self._away_until:
+            return None
+        self._look(primary)
+        if self._is_usable is False:
             return None
         wanted = max(self._position.current, _brought())
         if wanted == _UNKNOWN:
@@ -110,6 +137,15 @@ class Replica:
             return None
         self.reason = None
         return rows
+
+    def _look(self, primary: Engine) -> None:
+        """Find out whether there is a router where none may be. Asked again until both databases have answered."""
+        if self._is_usable is not None or time.monotonic() < self._ask_again_at:
+            return
+        self._ask_again_at = time.monotonic() + _AWAY_SECONDS
+        with suppress(DBAPIError, NoConnectionFree):
+            self.reason = router_among(primary, self._engine)
+            self._is_usable = self.reason is None
 
     def note_write(self, primary: Engine) -> None:
         """Note that the request has written, or may have; or a thread that a request has left behind."""

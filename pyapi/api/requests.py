@@ -101,7 +101,7 @@ def call(routine: str, *, columns: str = "*", **arguments: Any) -> list[dict[str
     replica: Replica | None = current_app.extensions[REPLICA]
     wanted = {**arguments, "columns": columns, "claims": claims}
     if request.method in _READING:
-        if replica is not None and (rows := replica.call(routine, **wanted)) is not None:
+        if replica is not None and (rows := replica.call(engine, routine, **wanted)) is not None:
             return rows
         return database.call(engine, routine, is_reading=True, **wanted)
     with _noted(replica, engine), _counted(routine):

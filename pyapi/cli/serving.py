@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, Engine
+from sqlalchemy.exc import DBAPIError
 
 from pyapi.api.address import Address, is_loopback
 from pyapi.cli.carbon import unit_to_try
@@ -128,6 +129,7 @@ def up(port: int) -> None:
         for domain in sorted(installed_domains(engine) - before):
             load_sample_where_empty(engine, domain)
         api = server.url(user=API_LOGIN) if server is not None else settings.database or administrator
+        _require_no_router(settings, api)
         api_url = address.url + settings.prefix
         text = _announcement(
             administrator,
@@ -187,6 +189,7 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
     address.require_free()
 
     def start(database: URL) -> None:
+        _require_no_router(settings, database)
         serve_api(
             database,
             address,
@@ -207,6 +210,27 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
             _require_installed(server, settings)
             server.create_api_login()
             start(server.url(user=API_LOGIN))
+
+
+def _require_no_router(settings: Settings, database: URL) -> None:
+    """Raise SettingsError for a read replica beside a router. What does not answer yet is asked again when it serves."""
+    from pyapi.api.replica import router_among
+
+    if settings.read_database is None:
+        return
+    primary, replica = (
+        connect_engine(url, pool_size=1, is_pooled=settings.is_pooled, wants_writer=False)
+        for url in (database, settings.read_database)
+    )
+    try:
+        found = router_among(primary, replica)
+    except DBAPIError:
+        return
+    finally:
+        primary.dispose()
+        replica.dispose()
+    if found is not None:
+        raise SettingsError(f"{found} Unset PGREPRISE_READ_URL; DATABASE_URL answers GETs then.")
 
 
 def _serves(settings: Settings, address: Address) -> str:

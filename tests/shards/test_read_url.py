@@ -1,0 +1,44 @@
+"""A read replica beside a router: nobody could tell whether it has what was written, so it is not used."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyapi.api.app import create_app
+from pyapi.api.replica import Replica, WritePosition
+from pyapi.database import connect_engine
+from tests.support.command import run_here
+from tests.support.databases import plain
+from tests.support.fleets import Shards
+from tests.support.ports import unused_port
+from tests.support.replies import succeeded
+
+pytestmark = pytest.mark.needs("plproxy")
+
+
+@pytest.mark.parametrize("router", ["DATABASE_URL", "PGREPRISE_READ_URL"])
+def test_the_api_does_not_start_with_a_read_replica_beside_a_router(shards: Shards, router: str) -> None:
+    urls = dict.fromkeys(("DATABASE_URL", "PGREPRISE_READ_URL"), plain(shards.url("a"))) | {router: plain(shards.router)}
+    done = run_here("serve", "--port", str(unused_port()), **urls)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"Error: {router} is a router, whose log does not tell what its servers have written. "
+        "Unset PGREPRISE_READ_URL; DATABASE_URL answers GETs then.\n"
+    )
+
+
+def test_an_api_that_started_before_its_router_reads_through_the_router_and_warns(shards: Shards) -> None:
+    reports = shards.reports(2)
+    router, replica = connect_engine(shards.router), connect_engine(shards.url("a"), wants_writer=False)
+    try:
+        client = create_app(router, replica=Replica(replica, WritePosition())).test_client()
+        listed = succeeded(client.get("/reports"))
+        assert [row["id"] for row in listed] == sorted(reports["a"] + reports["b"])
+        [warning] = succeeded(client.get("/readiness-check"))["warnings"]
+    finally:
+        router.dispose()
+        replica.dispose()
+    assert warning == (
+        "PGREPRISE_READ_URL: the replica cannot be used, so the primary reads. "
+        "DATABASE_URL is a router, whose log does not tell what its servers have written."
+    )
