@@ -101,7 +101,7 @@ def _require_no_pooler(server: Server) -> None:
     if row["process"] != server.connection.info.backend_pid:
         raise ShardError(
             f"Server {server.name}: the connection goes through a pooler (PgBouncer or its like). Nothing was changed. "
-            "Name the server itself: in PGREPRISE_SHARDS, and for a router in PGREPRISE_MIGRATION_URL."
+            "Let PGREPRISE_SHARDS name the server itself, and PGREPRISE_MIGRATION_URL a router."
         )
 
 

@@ -20,7 +20,8 @@ from tests.support import tokens
 from tests.support.api import api_over, as_api
 from tests.support.command import Done, run_here, succeeded
 from tests.support.databases import Connection, connect, folder_of_a_server, plain, rows
-from tests.support.fleets import Shards, away, poolers_before, run_script
+from tests.support.fleets import Shards, away, run_script
+from tests.support.poolers import Poolers, poolers_before, stopped
 from tests.support.refusals import refused_with
 from tests.support.replies import refused
 from tests.support.replies import succeeded as replied
@@ -30,7 +31,6 @@ from tests.support.workers import until
 
 pytestmark = [pytest.mark.needs("plproxy"), pytest.mark.needs("pgbouncer")]
 
-Poolers = dict[str, Pooler]
 NewPoolers = Callable[..., AbstractContextManager[Poolers]]
 
 ALL = '{"country": "us"}'
@@ -202,13 +202,23 @@ def test_a_call_that_finds_no_connection_free_is_given_up(
     shards: Shards, psql: Connection, new_poolers: NewPoolers
 ) -> None:
     reports = shards.reports(1)
-    with new_poolers(wait_seconds=1) as poolers:
+    with new_poolers(query_wait_timeout=1) as poolers:
         with connect(poolers["b"].url.set(username=LOGIN), autocommit=False) as holder:
             holder.execute("select")
             assert code_of(psql, "call rerun_report(%s)", reports["b"][0]) == "RR035"
             assert rerun(psql, reports["a"][0])["run_sequence"] == 2
             holder.rollback()
         assert rerun(psql, reports["b"][0])["run_sequence"] == 2
+
+
+def test_more_backends_than_a_pooler_takes_are_refused(
+    shards: Shards, psql: Connection, new_poolers: NewPoolers
+) -> None:
+    report = shards.add_report(shards.populations("b", 1)[0])
+    with new_poolers(max_client_conn=1) as poolers:
+        with connect(poolers["b"].url):
+            assert code_of(psql, "call rerun_report(%s)", report) == "RR035"
+        until(lambda: serves(psql, report))
 
 
 def test_a_batch_runs_over_both_servers(shards: Shards, psql: Connection, poolers: Poolers) -> None:
@@ -232,15 +242,13 @@ def test_a_pooler_that_is_killed_is_a_server_that_is_away_until_it_is_back(
 ) -> None:
     reports = shards.reports(1)
     rerun(psql, reports["b"][0])
-    poolers["b"].stop()
-    with connect(shards.router) as other:
+    with stopped(poolers["b"]), connect(shards.router) as other:
         for on in (psql, other):
             assert code_of(on, "call rerun_report(%s)", reports["b"][0]) == "RR035"
             assert code_of(on, "select * from find_reports()") == "RR035"
-    assert rerun(psql, reports["a"][0])["run_sequence"] == 2
-    claimed = psql.execute("select report_id from claim_report('worker', max_reports => 10)").fetchall()
-    assert [row["report_id"] for row in claimed] == reports["a"]
-    poolers["b"].start()
+        assert rerun(psql, reports["a"][0])["run_sequence"] == 2
+        claimed = psql.execute("select report_id from claim_report('worker', max_reports => 10)").fetchall()
+        assert [row["report_id"] for row in claimed] == reports["a"]
     assert one(psql, "select count(*) from find_reports()") == {"count": 2}
     claimed = psql.execute("select report_id from claim_report('worker', max_reports => 10)").fetchall()
     assert [row["report_id"] for row in claimed] == reports["b"]
@@ -259,8 +267,8 @@ def test_what_is_lost_during_a_call_is_a_server_that_is_away(
         wait_for_a_lock(shards, "b")
         match lost:
             case "the pooler":
-                poolers["b"].stop()
-                poolers["b"].start()
+                with stopped(poolers["b"]):
+                    pass
             case "the server":
                 server.stop()
                 server.start()
@@ -277,7 +285,8 @@ def serves(psql: Connection, report: int) -> bool:
     try:
         return bool(one(psql, "select id from get_report(%s)", report))
     except psycopg.Error as error:
-        assert error.sqlstate == "RR035", error
+        if error.sqlstate != "RR035":
+            raise
         return False
 
 
@@ -285,7 +294,7 @@ def test_a_server_that_is_killed_behind_its_pooler_is_passed_over_and_found_agai
     shards: Shards, psql: Connection, new_poolers: NewPoolers
 ) -> None:
     reports = shards.reports(2)
-    with new_poolers(wait_seconds=1):
+    with new_poolers(query_wait_timeout=1):
         batch = one(psql, "select create_rerun_batch(%s) as id", ALL)["id"]
         with away(shards, "b"):
             # One waits for a connection in vain, the others are told at once.
@@ -349,17 +358,9 @@ def test_a_move_keeps_the_poolers_of_the_router(shards: Shards, psql: Connection
         assert f"logical shard {CALIFORNIA}: the router sends it to {home}" in said
         assert target_of(psql, CALIFORNIA) == connection_of(poolers[home].url)
         assert rerun(psql, report)["run_sequence"] == sequence
-        with poolers_stopped(poolers[home]):
+        with stopped(poolers[home]):
             assert code_of(psql, "call rerun_report(%s)", report) == "RR035"
     assert one(psql, "select count(*) from rerun_history(report_id => %s)", report) == {"count": 3}
-
-
-def poolers_stopped(pooler: Pooler) -> AbstractContextManager[object]:
-    """A pooler that was killed, and comes back at the end."""
-    stack = ExitStack()
-    pooler.stop()
-    stack.callback(pooler.start)
-    return stack
 
 
 @pytest.fixture

@@ -18,8 +18,11 @@ pytestmark = pytest.mark.needs("plproxy")
 
 @pytest.mark.parametrize("router", ["DATABASE_URL", "PGREPRISE_READ_URL"])
 def test_the_api_does_not_start_with_a_read_replica_beside_a_router(shards: Shards, router: str) -> None:
-    urls = dict.fromkeys(("DATABASE_URL", "PGREPRISE_READ_URL"), plain(shards.url("a"))) | {router: plain(shards.router)}
-    done = run_here("serve", "--port", str(unused_port()), **urls)
+    urls = {"DATABASE_URL": shards.url("a"), "PGREPRISE_READ_URL": shards.url("a"), router: shards.router}
+    done = run_here(
+        "serve", "--port", str(unused_port()),
+        DATABASE_URL=plain(urls["DATABASE_URL"]), PGREPRISE_READ_URL=plain(urls["PGREPRISE_READ_URL"]),
+    )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         f"Error: {router} is a router, whose log does not tell what its servers have written. "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ from pyapi.schema.files import sql_text
 from pyapi.shards.router import LOGIN, connection_of, router_of
 from tests.support import factories
 from tests.support.databases import connect, engine, plain, rows
-from tests.support.servers import Pooler, Programs, Server, server
+from tests.support.servers import Programs, Server, server
 
 _TEMPLATE = "template_of_tests"
 _numbers = itertools.count(1)
@@ -85,14 +85,6 @@ class Shards:
         """So many reports on each server."""
         return {name: [self.add_report(one) for one in self.populations(name, each)] for name in self.fleet.servers}
 
-    def reach(self, connections: Mapping[str, str]) -> None:
-        """Let the router connect to its servers so."""
-        given = ", ".join(f"set p{number} '{connections[name]}'" for number, name in self.homes.items())
-        with connect(self.router) as router:
-            router.execute(f"alter server pgreprise options ({given})".encode())
-            for name, connection in connections.items():
-                router.execute("update pgreprise.server_name set connection = %s where name = %s", (connection, name))
-
     def everywhere(self, statement: str) -> None:
         """Run a statement on each server."""
         for name in self.fleet.servers:
@@ -156,38 +148,19 @@ def new_shards(fleet: Fleet) -> Iterator[Shards]:
     every = [*fleet.servers.values(), fleet.of_routers]
     for one in every:
         one.execute(f"create database {database} template {_TEMPLATE} strategy file_copy")
-    made = Shards(fleet, database, held)
+    with connect(fleet.of_routers.url(database)) as router:
+        given = ", ".join(f"set p{number} '{fleet.connection(name, database)}'" for number, name in held.items())
+        router.execute(f"alter server pgreprise options ({given})".encode())
+        for name in fleet.servers:
+            router.execute("update pgreprise.server_name set connection = %s where name = %s",
+                           (fleet.connection(name, database), name))  # fmt: skip
     try:
-        made.reach({name: fleet.connection(name, database) for name in fleet.servers})
-        yield made
+        yield Shards(fleet, database, held)
     finally:
         for one in reversed(every):
             if not one.is_running:
                 one.start()
             one.execute(f"drop database {database} with (force)")
-
-
-@contextmanager
-def poolers_before(
-    shards: Shards, folder: Path, *, connections: int = 1, wait_seconds: int = 10
-) -> Iterator[dict[str, Pooler]]:
-    """A PgBouncer before each server, with the settings of docs/how-to/scale.md; the router goes through them.
-
-    Each has so many connections to its server for the router, for which a call waits so long.
-    """
-    options = (f"query_wait_timeout = {wait_seconds}", "server_login_retry = 1")
-    with ExitStack() as running:
-        made = {}
-        for name, behind in shards.fleet.servers.items():
-            own = folder / name
-            own.mkdir()
-            pooler = Pooler(behind.programs, behind.programs.own(own), shards.url(name), (LOGIN, "postgres"),
-                            connections, options)  # fmt: skip
-            running.callback(pooler.stop)
-            pooler.start()
-            made[name] = pooler
-        shards.reach({name: connection_of(pooler.url) for name, pooler in made.items()})
-        yield made
 
 
 @contextmanager
@@ -201,4 +174,4 @@ def away(shards: Shards, name: str) -> Iterator[None]:
         server.start()
 
 
-__all__ = ["Fleet", "Shards", "away", "fleet_of", "homes", "new_shards", "poolers_before", "router_text", "run_script"]
+__all__ = ["Fleet", "Shards", "away", "fleet_of", "homes", "new_shards", "router_text", "run_script"]
