@@ -213,7 +213,7 @@ def serve(host: str, port: int, workers: int, connections: int, clients: int) ->
 
 
 def _require_no_router(settings: Settings, database: URL) -> None:
-    """Raise SettingsError for a read replica beside a router. What does not answer yet is asked again when it serves."""
+    """Raise SettingsError for a read replica beside a router. What does not answer yet is asked again by the API."""
     from pyapi.api.replica import router_among
 
     if settings.read_database is None:

@@ -97,7 +97,8 @@ def left_behind(pooler: Pooler) -> list[Any]:
 
 def test_callers_side_by_side_are_recorded_each_under_their_own_name(shards: Shards, new_poolers: NewPoolers) -> None:
     names = [f"caller {number}" for number in range(6)]
-    reports = dict(zip(names, sum(shards.reports(3).values(), []), strict=True))
+    ids = [number for listed in shards.reports(3).values() for number in listed]
+    reports = dict(zip(names, ids, strict=True))
     failures: list[str] = []
 
     def work(name: str) -> None:
