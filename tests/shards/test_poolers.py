@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from pyapi.api.app import create_app
 from pyapi.database import call, connect_engine
 from pyapi.shards.router import LOGIN, connection_of
 from tests.support import tokens
@@ -44,6 +45,13 @@ def new_poolers(shards: Shards) -> Iterator[NewPoolers]:
     """Puts a PgBouncer before each server."""
     with folder_of_a_server() as folder:
         yield partial(poolers_before, shards, Path(folder))
+
+
+@pytest.fixture
+def pooler_folder() -> Iterator[Path]:
+    """A folder for a program of another account."""
+    with folder_of_a_server() as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
@@ -132,6 +140,39 @@ def test_callers_side_by_side_are_recorded_each_under_their_own_name(shards: Sha
     for name, report in reports.items():
         server = shards.home(shards.row("select pgreprise.shard_of('report', %s) as n", report)["n"])
         assert rows(shards.url(server), acts, report) == [{"actor": name, "acts": ROUNDS}]
+
+
+def test_callers_share_the_connections_to_the_router_too(
+    shards: Shards, psql: Connection, poolers: Poolers, pooler_folder: Path
+) -> None:
+    ids = [number for listed in shards.reports(2).values() for number in listed]
+    of_routers = shards.fleet.of_routers
+    before = Pooler(of_routers.programs, of_routers.programs.own(pooler_folder), shards.router, ("postgres",))
+    before.start()
+    engine = connect_engine(before.url, pool_size=4)
+
+    def work(report: int) -> list[int]:
+        client = create_app(engine, tokens.authentication(jwt_secret=tokens.SECRET)).test_client()
+        path, headers = f"/us/report/{report}", bearer(f"caller of {report}")
+        return [
+            response.status_code
+            for _ in range(ROUNDS)
+            for response in (client.post(f"{path}/rerun", headers=headers), client.get(path, headers=headers))
+        ]
+
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            assert {code for codes in threads.map(work, ids) for code in codes} == {200}
+    finally:
+        engine.dispose()
+        before.stop()
+    acts = psql.execute(
+        "select report_id, actor, count(*) as acts from rerun_history(max_rows => 1000) group by report_id, actor"
+    ).fetchall()
+    assert {(row["report_id"], row["actor"], row["acts"]) for row in acts} == {
+        (report, f"caller of {report}", ROUNDS) for report in ids
+    }
+    assert [left_behind(pooler) for pooler in poolers.values()] == [[], []]
 
 
 def test_a_refusal_is_returned_and_the_connection_to_the_server_serves_the_next_caller(
