@@ -150,9 +150,10 @@ def test_callers_share_the_connections_to_the_router_too(
     before = Pooler(of_routers.programs, of_routers.programs.own(pooler_folder), shards.router, ("postgres",))
     before.start()
     engine = connect_engine(before.url, pool_size=4)
+    api = create_app(engine, tokens.authentication(jwt_secret=tokens.SECRET))
 
     def work(report: int) -> list[int]:
-        client = create_app(engine, tokens.authentication(jwt_secret=tokens.SECRET)).test_client()
+        client = api.test_client()
         path, headers = f"/us/report/{report}", bearer(f"caller of {report}")
         return [
             response.status_code
