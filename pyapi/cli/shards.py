@@ -259,10 +259,8 @@ def move(shards: list[int], target: str, no_router: bool, dry_run: bool, as_json
     with _servers() as servers, _router(no_router) as router:
         if dry_run:
             for number in shards:
-                found = moving.find(number, servers)
-                rows = sum(count for count, _ in moving.fingerprints(found.server, number,
-                                                                    kept=found.state == "left").values())  # fmt: skip
-                done.append({"logical_shard": number, "from": found.server.name, "to": target, "rows": rows})
+                source, rows = moving.rehearse(number, servers[target], servers)
+                done.append({"logical_shard": number, "from": source.name, "to": target, "rows": rows})
             print_rows(done, as_json, empty="")
             if not as_json:
                 echo("Nothing was changed.")

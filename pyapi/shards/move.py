@@ -23,7 +23,7 @@ from psycopg.types.json import Jsonb
 
 from pyapi.shards.servers import Server, ShardError, connect, facts_of, pipe, places_of
 
-__all__ = ["Found", "find", "fingerprints", "forget", "move"]
+__all__ = ["Found", "find", "fingerprints", "forget", "move", "rehearse"]
 
 Say = Callable[[str], None]
 
@@ -79,6 +79,19 @@ def require_alike(source: Server, target: Server) -> None:
                 f"Table {name} of servers {source.name} and {target.name} has other columns. Nothing was changed. "
                 "Bring both to the same tables: pg_dump --schema-only shows them."
             )
+
+
+def rehearse(shard: int, target: Server, servers: dict[str, Server]) -> tuple[Server, int]:
+    """The server that has the logical shard, and how many rows would be moved. Raises what would stop the move."""
+    found = find(shard, servers)
+    source = found.server
+    rows = sum(count for count, _ in fingerprints(source, shard, kept=found.state == "left").values())
+    if source is not target:
+        require_alike(source, target)
+        if found.state != "left":
+            with source.telling(), source.connection.transaction(force_rollback=True):
+                source.run("select pgreprise.begin_leaving(%s)", shard)
+    return source, rows
 
 
 def move(shard: int, target: Server, servers: dict[str, Server], say: Say) -> None:

@@ -153,6 +153,7 @@ EXPECTED = {
     "pgreprise.used_ids": INTERNAL,
     "pgreprise.shard_problems": INTERNAL,
     "pgreprise.shard_sequences_behind": INTERNAL,
+    "pgreprise.check_moved_keys": INTERNAL,
     "pgreprise.check_shard": INTERNAL,
     "pgreprise.list_id_ranges": INTERNAL,
     "pgreprise.prepare_shard": INTERNAL,
