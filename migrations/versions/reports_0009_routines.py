@@ -71,6 +71,7 @@ ROUTINES = (
     "begin_arriving",
     "forget_shard",
     "take_back_shard",
+    "redirect_shard",
     "shard_places",
     "shard_sizes",
     "shard_batches",

@@ -76,6 +76,8 @@ def _routers(no_router: bool) -> Iterator[list[Router]]:
     """Those of PGREPRISE_ROUTERS; or DATABASE_URL, or for a role that may alter its servers PGREPRISE_MIGRATION_URL."""
     settings = read_settings()
     if no_router:
+        if settings.routers:
+            raise SettingsError("PGREPRISE_ROUTERS is set, and --no-router says that there is none. Leave one out.")
         yield []
         return
     if not settings.routers and settings.migration_database is None:
@@ -271,6 +273,11 @@ def move(shards: list[int], target: str, no_router: bool, dry_run: bool, as_json
     _require_name(target, urls)
     done: list[dict[str, Any]] = []
     with _servers() as servers, _routers(no_router) as routers:
+        require_known_servers(routers, urls)
+        if not dry_run:
+            for server in servers.values():
+                only_mover(server)
+        moving.require_all(servers)
         if dry_run:
             for number in shards:
                 source, rows = moving.rehearse(number, servers[target], servers)
@@ -279,9 +286,6 @@ def move(shards: list[int], target: str, no_router: bool, dry_run: bool, as_json
             if not as_json:
                 echo("Nothing was changed.")
             return
-        require_known_servers(routers, urls)
-        for server in servers.values():
-            only_mover(server)
         say = (lambda _: None) if as_json else echo
         telling = Telling(routers, servers[target], say)
         for number in shards:

@@ -140,6 +140,7 @@ EXPECTED = {
     "pgreprise.shard_places": INTERNAL,
     "pgreprise.shard_sizes": INTERNAL,
     "pgreprise.take_back_shard": INTERNAL,
+    "pgreprise.redirect_shard": INTERNAL,
     "pgreprise.is_shard": INTERNAL,
     "pgreprise.next_shard_id": INTERNAL,
     "pgreprise.new_act_id": INTERNAL,

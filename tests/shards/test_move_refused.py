@@ -73,7 +73,7 @@ def put_away(server: Connection, shard: int) -> None:
     statements = re.findall(r"-c '([^']*)'", typed)
     assert len(statements) == 4
     for statement in statements:
-        server.execute(statement.replace("(17)", f"({shard})").encode())
+        server.execute(re.sub(r"\(17\b", f"({shard}", statement).encode())
 
 
 def is_as_before(fleet: Fleet, before: dict[str, list[str]]) -> None:
