@@ -1,7 +1,7 @@
 -- begin_leaving(logical_shard): the first step of a move: no new rows of the logical shard here from now on.
 -- guard_table then refuses changes of those that exist. Calling it again changes nothing.
--- Raises RR034 when the logical shard is not here, 55000 while foreign keys stand in the way (check_moved_keys), a batch
--- is not finished or workers compute its reports.
+-- Raises RR034 when the logical shard is not here, 55000 while foreign keys stand in the way (check_moved_keys), while
+-- a batch is not finished, and while workers compute its reports.
 create or replace function pgreprise.begin_leaving(logical_shard integer)
 returns void
 language plpgsql

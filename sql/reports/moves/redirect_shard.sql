@@ -1,5 +1,5 @@
--- redirect_shard(logical_shard, went_to): a logical shard that has left, but has arrived nowhere, goes to another server
--- than the one that it left for. Whoever calls it has made sure that no other server holds it.
+-- redirect_shard(logical_shard, went_to): a logical shard that has left, but has arrived nowhere, goes to a server that
+-- it did not leave for. Whoever calls it has made sure that no other server holds it.
 -- Raises 55000 when the logical shard has not left.
 create or replace function pgreprise.redirect_shard(logical_shard integer, went_to text)
 returns void
