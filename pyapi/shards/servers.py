@@ -29,10 +29,12 @@ class ShardError(Exception):
 
 
 class Server:
-    """A server by the name that it has in PGREPRISE_SHARDS."""
+    """A server by the name that it has in PGREPRISE_SHARDS, or a router."""
 
-    def __init__(self, name: str, connection: Connection, url: URL) -> None:
+    def __init__(self, name: str, connection: Connection, url: URL, title: str) -> None:
+        """title: how messages begin that it is the cause of."""
         self.name = name
+        self.title = title
         self.connection = connection
         self.url = url
 
@@ -52,21 +54,22 @@ class Server:
         try:
             yield
         except psycopg.Error as error:
-            raise _told(self.name, error) from error
+            raise _told(self.title, error) from error
 
 
-def _told(name: str, error: psycopg.Error) -> ShardError:
+def _told(title: str, error: psycopg.Error) -> ShardError:
     diagnostic = error.diag
     if diagnostic.message_primary is None:
-        return ShardError(f"Server {name}: {' '.join(str(error).split())}")
+        return ShardError(f"{title}: {' '.join(str(error).split())}")
     code = f" ({error.sqlstate})" if error.sqlstate else ""
     hint = f" {diagnostic.message_hint}" if diagnostic.message_hint else ""
     where = f" {diagnostic.message_detail}" if diagnostic.message_detail and diagnostic.message_detail[0] != "{" else ""
-    return ShardError(f"Server {name}: {diagnostic.message_primary}{code}{where}{hint}")
+    return ShardError(f"{title}: {diagnostic.message_primary}{code}{where}{hint}")
 
 
-def connect(name: str, url: URL) -> Server:
+def connect(name: str, url: URL, *, title: str | None = None) -> Server:
     """A connection of its own to a server; each statement commits by itself. Raises ShardError."""
+    title = title or f"Server {name}"
     parameters = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
     given = url.translate_connect_args(username="user", database="dbname")
     try:
@@ -81,8 +84,8 @@ def connect(name: str, url: URL) -> Server:
             prepare_threshold=None,
         )
     except psycopg.Error as error:
-        raise _told(name, error) from error
-    server = Server(name, connection, url)
+        raise _told(title, error) from error
+    server = Server(name, connection, url, title)
     server.run(_SETTINGS)
     return server
 
