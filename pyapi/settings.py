@@ -72,17 +72,18 @@ def _database(name: str, text: str | None) -> URL | None:
 _SERVER = re.compile(r"(?P<name>[a-z][a-z0-9_]{0,29})=(?P<url>\S+)")
 
 
-def _shards(text: str | None) -> dict[str, URL]:
-    """The servers of a router by name, in the order given. Raises ValueError."""
+def _named_urls(setting: str, what: str, text: str | None) -> dict[str, URL]:
+    """Servers or routers by name, in the order given. Raises ValueError."""
     found: dict[str, URL] = {}
     for part in (text or "").split():
         match = _SERVER.fullmatch(part)
-        if match is None or match["name"] in found:
+        # A comma between two would be a part of the first one's database.
+        if match is None or match["name"] in found or match["url"].count("://") > 1:
             raise ValueError(
-                "PGREPRISE_SHARDS names each server once, as a=postgresql://user@host/database "
+                f"{setting} names each {what} once, as a=postgresql://user@host/database "
                 "b=postgresql://user@otherhost/database. A name has small letters, digits and underscores."
             )
-        found[match["name"]] = database_url(match["url"], "PGREPRISE_SHARDS")
+        found[match["name"]] = database_url(match["url"], setting)
     return found
 
 
@@ -273,6 +274,8 @@ class Settings:
     DATABASE_URL by default.
     PGREPRISE_READ_URL: the URL of a read replica of that database, which answers GETs.
     PGREPRISE_SHARDS: the servers behind a router, by name, for the commands that go to each of them.
+    PGREPRISE_ROUTERS: the routers before those servers, by name, where there are several; the commands tell each of
+    them.
     PGREPRISE_POOLER: ``transaction`` where a transaction pooler is in between, ``session`` where none or a session
     pooler is; by default each connection finds out.
     PGREPRISE_CALL_TIMEOUT: how many seconds a call of the API may take in the database.
@@ -310,6 +313,7 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     read_database: URL | None = None
     shards: dict[str, URL] = field(default_factory=dict)
+    routers: dict[str, URL] = field(default_factory=dict)
     is_pooled: bool | None = None
     call_timeout_seconds: float = 30
     metrics_token: str | None = field(default=None, repr=False)
@@ -367,7 +371,8 @@ class Settings:
             database=_database("DATABASE_URL", database),
             migration_database=_database("PGREPRISE_MIGRATION_URL" if own_migration else "DATABASE_URL", migration),
             read_database=_database("PGREPRISE_READ_URL", environ.get("PGREPRISE_READ_URL")),
-            shards=_shards(environ.get("PGREPRISE_SHARDS")),
+            shards=_named_urls("PGREPRISE_SHARDS", "server", environ.get("PGREPRISE_SHARDS")),
+            routers=_named_urls("PGREPRISE_ROUTERS", "router", environ.get("PGREPRISE_ROUTERS")),
             call_timeout_seconds=_call_timeout(environ.get("PGREPRISE_CALL_TIMEOUT")),
             metrics_token=_metrics_token(environ.get("PGREPRISE_METRICS_TOKEN")),
             logs_json=_one_of(

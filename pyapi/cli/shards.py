@@ -16,8 +16,9 @@ from pyapi.cli.output import JSON_OPTION, echo, print_json, print_rows
 from pyapi.database import connect_engine
 from pyapi.shards import move as moving
 from pyapi.shards import prepare as preparing
-from pyapi.shards.router import LOGIN, Conflict, connection_of, router_of
-from pyapi.shards.servers import Server, ShardError, connect, connected, only_mover, places_of
+from pyapi.shards.router import LOGIN, Conflict, router_of
+from pyapi.shards.routers import Router, Telling, require_known_servers, routers_of
+from pyapi.shards.servers import Server, ShardError, connected, only_mover, places_of
 from pyapi.wording import counted
 
 __all__ = ["COMMANDS"]
@@ -71,26 +72,26 @@ def _servers() -> Iterator[dict[str, Server]]:
 
 
 @contextmanager
-def _router(no_router: bool = False) -> Iterator[Server | None]:
-    """The router, DATABASE_URL or for a role that may alter its servers PGREPRISE_MIGRATION_URL."""
-    url = read_settings().migration_database
+def _routers(no_router: bool) -> Iterator[list[Router]]:
+    """Those of PGREPRISE_ROUTERS; or DATABASE_URL, or for a role that may alter its servers PGREPRISE_MIGRATION_URL."""
+    settings = read_settings()
     if no_router:
-        yield None
+        if settings.routers:
+            raise SettingsError("PGREPRISE_ROUTERS is set, and --no-router says that there is none. Leave one out.")
+        yield []
         return
-    if url is None:
+    if not settings.routers and settings.migration_database is None:
         raise SettingsError("DATABASE_URL is not set. It names the router; without one, give --no-router.")
-    router = connect("router", url)
-    try:
-        yield router
-    finally:
-        router.connection.close()
+    with routers_of(settings.routers, settings.migration_database) as routers:
+        yield routers
 
 
 @click.group()
 def shard() -> None:
     """Several servers behind a router. PGREPRISE_SHARDS names the servers, DATABASE_URL the router.
 
-    Each of the 64 logical shards is on one server.
+    Where there are several routers, PGREPRISE_ROUTERS names all of them. Each of the 64 logical shards is on one
+    server.
     """
 
 
@@ -142,25 +143,38 @@ def prepare(name: str, empty: bool, dry_run: bool, as_json: bool) -> None:
 # --- where everything is ---------------------------------------------------------------------
 
 
-def _sent_to(router: Server) -> dict[int, str]:
-    """The names of the servers to which the router sends each logical shard."""
-    return {
-        number: row["name"]
-        for row in router.ask("select * from pgreprise.servers()") for number in row["logical_shards"]
-    }  # fmt: skip
+def _elsewhere(sent: Mapping[str, dict[int, str]], number: int, name: str) -> str | None:
+    """Which routers do not send a logical shard to the server that has it."""
+    wrong = [label for label, servers in sent.items() if servers.get(number) != name]
+    if not wrong:
+        return None
+    if len(wrong) == 1:
+        return f"{wrong[0]} looks elsewhere"
+    return f"routers {', '.join(label.removeprefix('router ') for label in wrong)} look elsewhere"
+
+
+def _together(sent: Mapping[str, dict[int, str]], number: int) -> str | None:
+    """The server to which all routers send a logical shard, or that of each."""
+    names = {label.removeprefix("router "): servers.get(number) for label, servers in sent.items()}
+    if len(set(names.values())) <= 1:
+        return next(iter(names.values()), None)
+    return ", ".join(f"{router}: {name}" for router, name in names.items())
 
 
 @shard.command("map")
 @_NO_ROUTER
 @JSON_OPTION
 def map_command(no_router: bool, as_json: bool) -> None:
-    """Show which server has each logical shard, and where the router looks for it.
+    """Show which server has each logical shard, and where each router looks for it.
 
-    The exit code is 1 where a logical shard is on no server or on two, is being moved, or is looked for elsewhere.
+    The exit code is 1 where a logical shard is on no server or on two, is being moved, or is looked for elsewhere, and
+    where a server or a router is away.
     """
     urls = _urls()
     found: list[dict[str, Any]] = []
-    with connected(urls, need=False) as servers, _router(no_router) as router:
+    sent: dict[str, dict[int, str]] = {}
+    routers_away: dict[str, str] = {}
+    with connected(urls, need=False) as servers, _routers(no_router) as routers:
         away = {name: str(server) for name, server in servers.items() if isinstance(server, ShardError)}
         places = {name: places_of(server) for name, server in servers.items() if isinstance(server, Server)}
         sizes = {
@@ -168,7 +182,11 @@ def map_command(no_router: bool, as_json: bool) -> None:
             for name, server in servers.items()
             if isinstance(server, Server)
         }
-        sent = {} if router is None else _sent_to(router)
+        for router in routers:
+            try:
+                sent[router.label] = router.sent_to()
+            except ShardError as error:
+                routers_away[router.name] = str(error)
     for number in range(_SHARDS):
         states = {name: place[number]["state"] for name, place in places.items()}
         live = [name for name, state in states.items() if state in ("held", "leaving")]
@@ -177,26 +195,29 @@ def map_command(no_router: bool, as_json: bool) -> None:
             "on no server that answers" if not live
             else "on more than one server" if len(live) > 1
             else "being moved" if states[live[0]] == "leaving"
-            else "the router looks elsewhere" if router is not None and sent.get(number) != live[0]
-            else None
+            else _elsewhere(sent, number, live[0])
         )  # fmt: skip
         here = sizes[live[0]].get(number, {"reports": 0, "simulations": 0}) if len(live) == 1 else {}
         found.append({
-            "logical_shard": number, "server": ", ".join(live) or None, "router": sent.get(number),
+            "logical_shard": number, "server": ", ".join(live) or None, "router": _together(sent, number),
             "reports": here.get("reports"), "simulations": here.get("simulations"), "kept_by": ", ".join(kept) or None,
             "wrong": wrong,
         })  # fmt: skip
     if as_json:
-        print_json({"logical_shards": found, "away": away})
+        print_json({"logical_shards": found, "away": away, "routers_away": routers_away})
     else:
-        for message in away.values():
+        for message in (*away.values(), *routers_away.values()):
             echo(message, err=True)
         print_rows(found, False, empty="")
         for name, place in places.items():
             numbers = [number for number in range(_SHARDS) if place[number]["state"] in ("held", "leaving")]
             reports = sum(row["reports"] for number, row in sizes[name].items() if number in numbers)
             echo(f"{name}: {counted(len(numbers), 'logical shard')}, {counted(reports, 'report')}")
-    if away or any(row["wrong"] for row in found):
+            stale = [str(number) for number in numbers if found[number]["server"] == name
+                     and _elsewhere(sent, number, name)]  # fmt: skip
+            if stale:
+                echo(f"To tell the routers: pgreprise shard move {','.join(stale)} --to {name}")
+    if away or routers_away or any(row["wrong"] for row in found):
         raise SystemExit(1)
 
 
@@ -234,12 +255,6 @@ def router_command(login: str) -> None:
 # --- moving ----------------------------------------------------------------------------------
 
 
-def _send(router: Server, number: int, name: str, url: URL) -> bool:
-    """Let the router send what belongs to the logical shard to a server. Returns whether it did not do so before."""
-    [row] = router.ask("select pgreprise.send_shard(%s, %s, %s) as is_done", number, name, connection_of(url))
-    return bool(row["is_done"])
-
-
 @shard.command()
 @_WHICH
 @click.option("--to", "target", required=True, metavar="NAME", help="The server that they are moved to.")
@@ -251,36 +266,34 @@ def move(shards: list[int], target: str, no_router: bool, dry_run: bool, as_json
 
     While one is copied, its reports can be read, and what writes them is refused (RR034). The server that had it keeps
     a copy until `pgreprise shard forget`. A move that was stopped goes on when the command is given again; given with
-    the name of the server that it was to leave, it is given up.
+    the name of the server that it was to leave, it is given up. All routers are told. Those that are away are named at
+    the end, and the same command tells them.
     """
     urls = _urls()
     _require_name(target, urls)
     done: list[dict[str, Any]] = []
-    with _servers() as servers, _router(no_router) as router:
+    with _servers() as servers, _routers(no_router) as routers:
+        require_known_servers(routers, urls)
+        if not dry_run:
+            for server in servers.values():
+                only_mover(server)
+        moving.require_all(servers)
         if dry_run:
             for number in shards:
-                found = moving.find(number, servers)
-                rows = sum(count for count, _ in moving.fingerprints(found.server, number,
-                                                                    kept=found.state == "left").values())  # fmt: skip
-                done.append({"logical_shard": number, "from": found.server.name, "to": target, "rows": rows})
+                source, rows = moving.rehearse(number, servers[target], servers)
+                done.append({"logical_shard": number, "from": source.name, "to": target, "rows": rows})
             print_rows(done, as_json, empty="")
             if not as_json:
                 echo("Nothing was changed.")
             return
-        unknown = set() if router is None else set(_sent_to(router).values()) - set(urls)
-        if unknown:
-            raise ShardError(f"The router sends calls to {', '.join(sorted(unknown))}. PGREPRISE_SHARDS must name all "
-                             "servers. Nothing was changed.")  # fmt: skip
-        for server in servers.values():
-            only_mover(server)
         say = (lambda _: None) if as_json else echo
+        telling = Telling(routers, servers[target], say)
         for number in shards:
             before = moving.find(number, servers).server.name
             moving.move(number, servers[target], servers, say)
-            is_switched = router is not None and _send(router, number, target, urls[target])
-            if is_switched:
-                say(f"logical shard {number}: the router sends it to {target}")
-            done.append({"logical_shard": number, "from": before, "to": target, "router_switched": is_switched})
+            switched = telling.tell(number)
+            done.append({"logical_shard": number, "from": before, "to": target, "routers_switched": switched})
+        telling.end()
     if as_json:
         print_json(done)
 

@@ -17,13 +17,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg.types.json import Jsonb
 
 from pyapi.shards.servers import Server, ShardError, connect, facts_of, pipe, places_of
+from pyapi.wording import counted
 
-__all__ = ["Found", "find", "fingerprints", "forget", "move"]
+__all__ = ["Found", "find", "fingerprints", "forget", "move", "rehearse", "require_all"]
 
 Say = Callable[[str], None]
 
@@ -38,18 +40,46 @@ class Found:
     last_number: int
 
 
+_ALL = "PGREPRISE_SHARDS must name all servers. Nothing was changed."
+
+
 def find(shard: int, servers: dict[str, Server]) -> Found:
-    """Where the logical shard is. Raises ShardError where no server has it."""
-    known = [(server, places_of(server)[shard]) for server in servers.values()]
-    # What stayed where it was before is older than what is live, and than what stayed later.
-    there = [entry for entry in known if entry[1]["state"] in ("held", "leaving")] or [
-        entry for entry in known if entry[1]["state"] == "left"
-    ]
-    if not there:
-        raise ShardError(f"No server has logical shard {shard}. PGREPRISE_SHARDS must name all servers.")
-    server, place = max(there, key=lambda entry: int(entry[1]["move_number"]))
-    last = max(entry[1]["last_number"] or 0 for entry in known)
-    return Found(server, place["state"], place["move_number"], last)
+    """Where the logical shard is. Raises ShardError where none of these servers has it, or a newer one must be."""
+    return _find(shard, servers, {name: places_of(server)[shard] for name, server in servers.items()})
+
+
+def require_all(servers: dict[str, Server]) -> None:
+    """Raise ShardError where a logical shard must be on a server that is not among these.
+
+    A server that holds nothing is not missed.
+    """
+    places = {name: places_of(server) for name, server in servers.items()}
+    problems = []
+    for shard in range(64):
+        try:
+            _find(shard, servers, {name: known[shard] for name, known in places.items()})
+        except ShardError as error:
+            problems.append(str(error))
+    if problems:
+        more = f"Of {counted(len(problems) - 1, 'more logical shard')} it is the same. " if len(problems) > 1 else ""
+        raise ShardError(f"{problems[0].removesuffix(_ALL)}{more}{_ALL}")
+
+
+def _find(shard: int, servers: dict[str, Server], places: dict[str, dict[str, Any]]) -> Found:
+    order = {"held": 2, "leaving": 2, "left": 1, "absent": 0}
+    # What a server says that had it later is newer than what is live on another one, which was perhaps restored.
+    newest = max(places, key=lambda name: (places[name]["move_number"], order[places[name]["state"]]))
+    where, went_to = newest, places[newest]["went_to"]
+    if order[places[newest]["state"]] < 2 and went_to is not None:
+        if went_to not in places:
+            raise ShardError(f"Logical shard {shard} left {newest} for {went_to}, which is not named. {_ALL}")
+        if order[places[went_to]["state"]] == 2:
+            where = went_to
+    place = places[where]
+    if place["state"] == "absent":
+        raise ShardError(f"No server has logical shard {shard}. {_ALL}")
+    last = max(known["last_number"] or 0 for known in places.values())
+    return Found(servers[where], place["state"], places[newest]["move_number"], last)
 
 
 def fingerprints(server: Server, shard: int, *, kept: bool = False) -> dict[str, tuple[int, str]]:
@@ -81,6 +111,19 @@ def require_alike(source: Server, target: Server) -> None:
             )
 
 
+def rehearse(shard: int, target: Server, servers: dict[str, Server]) -> tuple[Server, int]:
+    """The server that has the logical shard, and how many rows would be moved. Raises what would stop the move."""
+    found = find(shard, servers)
+    source = found.server
+    rows = sum(count for count, _ in fingerprints(source, shard, kept=found.state == "left").values())
+    if source is not target:
+        require_alike(source, target)
+        if found.state != "left":
+            with source.telling(), source.connection.transaction(force_rollback=True):
+                source.run("select pgreprise.begin_leaving(%s)", shard)
+    return source, rows
+
+
 def move(shard: int, target: Server, servers: dict[str, Server], say: Say) -> None:
     """Bring the logical shard to the target, from whatever an earlier command has left.
 
@@ -97,6 +140,8 @@ def move(shard: int, target: Server, servers: dict[str, Server], say: Say) -> No
         _forget(target, shard)
     if found.state == "left":
         say(f"logical shard {shard}: {source.name} has kept it, and it has not arrived; it goes on to {target.name}")
+        # Before it can arrive there, so that whoever does not name that server is told.
+        source.run("select pgreprise.redirect_shard(%s, %s)", shard, target.name)
         _copy(found, shard, target)
         _arrive(source, shard, target)
     else:
@@ -144,7 +189,7 @@ def _leave(found: Found, shard: int, target: Server) -> None:
         source.run("select pgreprise.number_leaving_acts(%s)", shard)
         copied = _copy(found, shard, target)
         with source.telling(), source.connection.transaction():
-            source.run("select pgreprise.leave_shard(%s)", shard)
+            source.run("select pgreprise.leave_shard(%s, %s)", shard, target.name)
             if fingerprints(source, shard, kept=True) != copied:
                 raise ShardError(f"Rows of logical shard {shard} were changed on {source.name} while they were copied.")
     except BaseException as error:

@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from sqlalchemy import URL
 
-__all__ = ["Server", "ShardError", "connect", "connected", "facts_of", "only_mover", "pipe", "places_of"]
+__all__ = ["PoolerError", "Server", "ShardError", "connect", "connected", "facts_of", "only_mover", "pipe", "places_of"]
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -28,11 +28,17 @@ class ShardError(Exception):
     """What a command cannot do with these servers. The message says what was done, and how to go on."""
 
 
-class Server:
-    """A server by the name that it has in PGREPRISE_SHARDS."""
+class PoolerError(ShardError):
+    """A connection that goes through a pooler, where what a command sets and locks would stay for others."""
 
-    def __init__(self, name: str, connection: Connection, url: URL) -> None:
+
+class Server:
+    """A server by the name that it has in PGREPRISE_SHARDS, or a router."""
+
+    def __init__(self, name: str, connection: Connection, url: URL, title: str) -> None:
+        """title: how messages begin that it is the cause of."""
         self.name = name
+        self.title = title
         self.connection = connection
         self.url = url
 
@@ -52,24 +58,22 @@ class Server:
         try:
             yield
         except psycopg.Error as error:
-            raise _told(self.name, error) from error
+            raise _told(self.title, error) from error
 
 
-def _told(name: str, error: psycopg.Error) -> ShardError:
+def _told(title: str, error: psycopg.Error) -> ShardError:
     diagnostic = error.diag
     if diagnostic.message_primary is None:
-        return ShardError(f"Server {name}: {' '.join(str(error).split())}")
+        return ShardError(f"{title}: {' '.join(str(error).split())}")
     code = f" ({error.sqlstate})" if error.sqlstate else ""
     hint = f" {diagnostic.message_hint}" if diagnostic.message_hint else ""
     where = f" {diagnostic.message_detail}" if diagnostic.message_detail and diagnostic.message_detail[0] != "{" else ""
-    return ShardError(f"Server {name}: {diagnostic.message_primary}{code}{where}{hint}")
+    return ShardError(f"{title}: {diagnostic.message_primary}{code}{where}{hint}")
 
 
-def connect(name: str, url: URL) -> Server:
-    """A connection of its own to a server; each statement commits by itself.
-
-    Raises ShardError, also where a pooler is in between: what a command sets and locks would stay there for others.
-    """
+def connect(name: str, url: URL, *, title: str | None = None) -> Server:
+    """A connection of its own to a server; each statement commits by itself. Raises ShardError, PoolerError."""
+    title = title or f"Server {name}"
     parameters = {name: value if isinstance(value, str) else ",".join(value) for name, value in url.query.items()}
     given = url.translate_connect_args(username="user", database="dbname")
     try:
@@ -84,8 +88,8 @@ def connect(name: str, url: URL) -> Server:
             prepare_threshold=None,
         )
     except psycopg.Error as error:
-        raise _told(name, error) from error
-    server = Server(name, connection, url)
+        raise _told(title, error) from error
+    server = Server(name, connection, url, title)
     try:
         _require_no_pooler(server)
         server.run(_SETTINGS)
@@ -99,9 +103,9 @@ def _require_no_pooler(server: Server) -> None:
     [row] = server.ask("select pg_backend_pid() as process")
     # A pooler gives its clients numbers of its own making.
     if row["process"] != server.connection.info.backend_pid:
-        raise ShardError(
-            f"Server {server.name}: the connection goes through a pooler (PgBouncer or its like). Nothing was changed. "
-            "Let PGREPRISE_SHARDS name the server itself, and PGREPRISE_MIGRATION_URL a router."
+        raise PoolerError(
+            f"{server.title}: the connection goes through a pooler (PgBouncer or its like). Nothing was changed. "
+            "Its URL has to name the server itself; that of a router is in PGREPRISE_MIGRATION_URL or PGREPRISE_ROUTERS."
         )
 
 

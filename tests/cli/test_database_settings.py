@@ -78,6 +78,13 @@ def test_a_url_that_cannot_be_used_is_one_sentence_that_names_the_setting_and_sh
 @pytest.mark.parametrize(
     ("name", "text"),
     [
+        ("PGREPRISE_SHARDS", "postgresql://h1/reports"),
+        ("PGREPRISE_SHARDS", "a=postgresql://h1/reports a=postgresql://h2/reports"),
+        ("PGREPRISE_ROUTERS", "postgresql://h1/router"),
+        ("PGREPRISE_ROUTERS", "r1=postgresql://h1/router,r2=postgresql://h2/router"),
+        ("PGREPRISE_ROUTERS", "r1=postgresql://h1/router r1=postgresql://h2/router"),
+        ("PGREPRISE_ROUTERS", "R1=postgresql://h1/router"),
+        ("PGREPRISE_ROUTERS", "r1="),
         ("PGREPRISE_POOLER", "pgbouncer"),
         ("PGREPRISE_CALL_TIMEOUT", "0"),
         ("PGREPRISE_CALL_TIMEOUT", "30s"),
@@ -119,6 +126,8 @@ def test_the_settings_of_production_are_read(monkeypatch: pytest.MonkeyPatch, tm
     for name, value in environment(
         DATABASE_URL="postgresql://h1/db",
         PGREPRISE_READ_URL="postgresql://h2/db",
+        PGREPRISE_SHARDS="a=postgresql://h3/reports b=postgresql://h4/reports",
+        PGREPRISE_ROUTERS=" r1=postgresql://h5/router\nr2=postgresql://h6/router ",
         PGREPRISE_POOLER="transaction",
         PGREPRISE_CALL_TIMEOUT="2.5",
         PGREPRISE_JWT_SECRET="x" * 32,

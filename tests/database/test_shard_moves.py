@@ -176,7 +176,7 @@ def test_a_transaction_with_an_old_snapshot_cannot_write_behind_the_copy(dba: Co
     thaw(dba, NEW_YORK)
     old.execute("select count(*) from report_outputs")
     freeze(dba, NEW_YORK)
-    dba.execute("select pgreprise.leave_shard(%s)", (NEW_YORK,))
+    dba.execute("select pgreprise.leave_shard(%s, 'other')", (NEW_YORK,))
     with pytest.raises(psycopg.Error) as caught:
         add_simulation(old)
     assert caught.value.sqlstate == "RR034"
@@ -187,8 +187,8 @@ def test_a_crash_after_it_left_is_made_good_from_what_is_kept(dba: Connection, o
     join(dba, other)
     before = checksums(dba, NEW_YORK)
     freeze(dba, NEW_YORK)
-    dba.execute("select pgreprise.leave_shard(%s)", (NEW_YORK,))
-    assert refusal(dba, "select pgreprise.leave_shard(%s)", NEW_YORK).code == "55000"
+    dba.execute("select pgreprise.leave_shard(%s, 'other')", (NEW_YORK,))
+    assert refusal(dba, "select pgreprise.leave_shard(%s, 'other')", NEW_YORK).code == "55000"
     assert (states(dba), states(other)) == ("left", "absent")
     bring(dba, other, NEW_YORK)
     assert checksums(other, NEW_YORK) == before
@@ -213,7 +213,7 @@ def test_rows_that_a_trigger_of_the_application_keeps_stop_the_move_with_nothing
     dba.execute("create trigger keep before delete on public.simulations for each row execute function keep()")
     freeze(dba, NEW_YORK)
     before = everything(dba)
-    said = refusal(dba, "select pgreprise.leave_shard(%s)", NEW_YORK)
+    said = refusal(dba, "select pgreprise.leave_shard(%s, 'other')", NEW_YORK)
     assert said.message == "Rows of public.simulations are still there after they were deleted."
     assert everything(dba) == before
 

@@ -207,8 +207,8 @@ def test_two_callers_at_the_same_moment_create_one_row_of_the_right_logical_shar
         ("select create_rerun_batch('{\"ids\": [1]}')", "A batch is not finished."),
         (
             "create table public.note (report_id bigint constraint note_report references public.report_outputs)",
-            "Constraint note_report of public.note refers to public.report_outputs: its rows would not be moved with "
-            "them.",
+            "Foreign keys to tables that are moved stand in the way: note_report of public.note refers to "
+            "public.report_outputs.",
         ),
     ],
 )

@@ -73,7 +73,7 @@ def put_away(server: Connection, shard: int) -> None:
     statements = re.findall(r"-c '([^']*)'", typed)
     assert len(statements) == 4
     for statement in statements:
-        server.execute(statement.replace("(17)", f"({shard})").encode())
+        server.execute(re.sub(r"\(17\b", f"({shard}", statement).encode())
 
 
 def is_as_before(fleet: Fleet, before: dict[str, list[str]]) -> None:
@@ -131,6 +131,71 @@ def test_a_foreign_key_that_would_take_other_rows_along_stops_a_move(
     a.execute(hint.encode())
     assert fleet.move(str(CALIFORNIA), "b").returncode == 0
     assert fleet.contents() == before
+
+
+def test_all_foreign_keys_in_the_way_are_told_at_once(fleet: Fleet, a: Connection) -> None:
+    a.execute(
+        "create table public.note (report_id integer constraint noted references public.report_outputs (id), "
+        "simulation_id integer constraint simulated references public.simulations (id), day date) "
+        "partition by range (day);"
+        "create table public.note_of_today partition of public.note for values from ('2026-01-01') to ('2027-01-01');"
+        "alter table public.report_outputs add constraint follows foreign key (simulation_1_id) "
+        "references public.simulations (id) on delete cascade"
+    )
+    before = fleet.contents()
+    statements = [
+        "alter table public.note drop constraint noted;",
+        "alter table public.note drop constraint simulated;",
+        "alter table public.report_outputs drop constraint follows;",
+    ]
+    for refused in (fleet.do(*MOVE, "--dry-run"), fleet.do(*MOVE)):
+        assert refused.returncode == 1
+        said = " ".join(refused.stderr.split())
+        assert (
+            "stand in the way: noted of public.note refers to public.report_outputs, simulated of public.note refers "
+            "to public.simulations, follows of public.report_outputs refers to public.simulations. (55000)"
+        ) in said
+        # All of them, and nothing besides: those of the partition go with its table's.
+        assert re.findall(r"alter table [^;]*;", said) == statements
+        is_as_before(fleet, before)
+    a.execute(" ".join(statements).encode())
+    assert fleet.do(*MOVE, "--dry-run").returncode == 0
+    is_as_before(fleet, before)
+    assert fleet.do(*MOVE).returncode == 0
+
+
+@pytest.mark.parametrize("statements", [[], ["drop constraint noted", "drop constraint named"]])
+def test_prepare_tells_all_foreign_keys_that_would_stop_a_move(
+    new_fleet: Callable[[str, str], Fleet], statements: list[str]
+) -> None:
+    fleet = new_fleet("ours", "ab")
+    with connect(fleet.urls["a"]) as dba:
+        dba.execute(
+            "create table public.note (report_id integer constraint noted references public.report_outputs (id), "
+            "simulation_id integer constraint named references public.simulations (id) on delete set null)"
+        )
+        for statement in statements:
+            dba.execute(f"alter table public.note {statement}".encode())
+    done = fleet.do("prepare", "a", "--dry-run")
+    told = re.findall(r"alter table public\.note ([^;]*);", " ".join(done.stderr.split()))
+    in_the_way = [] if statements else ["drop constraint named", "drop constraint noted"]
+    assert (done.returncode, told) == (1 if in_the_way else 0, in_the_way)
+
+
+def test_a_rehearsal_tells_what_would_stop_the_move(fleet: Fleet, a: Connection, b: Connection) -> None:
+    set_versions(a)
+    rerun(a, REPORT)
+    claimed = claim(a, REPORT)
+    before = fleet.contents()
+    assert f"Workers hold claims on reports of logical shard {CALIFORNIA}" in fleet.do(*MOVE, "--dry-run").stderr
+    finish(a, claimed)
+    b.execute("alter table public.report_outputs add column later text")
+    assert "of servers a and b has other columns" in fleet.do(*MOVE, "--dry-run").stderr
+    b.execute("alter table public.report_outputs drop column later")
+    assert fleet.do(*MOVE, "--dry-run").returncode == 0
+    assert fleet.state("a", CALIFORNIA) == "held"
+    assert fleet.rows(GUARDS) == {"a": [], "b": []}
+    assert len(fleet.contents()["public.report_outputs"]) == len(before["public.report_outputs"])
 
 
 def test_a_deferred_constraint_of_the_target_is_met_before_the_source_lets_go(fleet: Fleet, b: Connection) -> None:

@@ -467,3 +467,26 @@ def test_commands_that_set_and_lock_refuse_to_go_through_a_pooler(
         found = client.execute("select name from pg_settings where source = 'session' and name <> 'application_name'")
         assert found.fetchall() == []
     assert rows(shards.url("a"), "select from pg_locks where locktype = 'advisory'") == []
+
+
+def test_a_move_that_would_tell_a_router_through_a_pooler_is_refused(
+    shards: Shards, psql: Connection, pooler_folder: Path
+) -> None:
+    of_routers = shards.fleet.of_routers
+    [new] = set(shards.fleet.servers) - {shards.home(CALIFORNIA)}
+    before = Pooler(of_routers.programs, of_routers.programs.own(pooler_folder), shards.router, ("postgres",))
+    before.start()
+    try:
+        arguments = ("shard", "move", str(CALIFORNIA), "--to", new)
+        settings = {"PGREPRISE_SHARDS": " ".join(f"{name}={url}" for name, url in direct(shards).items())}
+        pooled, itself = plain(before.url), plain(shards.router)
+        alone = run_here(*arguments, **settings, DATABASE_URL=pooled)
+        one_of_two = run_here(*arguments, **settings, DATABASE_URL=itself, PGREPRISE_ROUTERS=f"r={itself} s={pooled}")
+    finally:
+        before.stop()
+    said = "goes through a pooler (PgBouncer or its like). Nothing was changed."
+    assert [(done.returncode, said in done.stderr) for done in (alone, one_of_two)] == [(1, True)] * 2
+    holder = one(psql, "select name from pgreprise.servers() where %s = any (logical_shards)", CALIFORNIA)
+    assert holder == {"name": shards.home(CALIFORNIA)}
+    # Past the pooler it goes on.
+    succeeded(run_here(*arguments, **settings, DATABASE_URL=pooled, PGREPRISE_MIGRATION_URL=itself))

@@ -14,7 +14,7 @@ from sqlalchemy import URL
 
 from pyapi.schema import migrate
 from tests.support.command import PROGRAM, environment
-from tests.support.databases import connect, engine, folder_of_a_server
+from tests.support.databases import connect, engine, folder_of_a_server, rows
 from tests.support.factories import set_versions
 from tests.support.moving import Fleet, emptied
 from tests.support.projects import PROJECT
@@ -25,7 +25,7 @@ from tests.support.statements import rerun, undo
 pytestmark = pytest.mark.needs("plproxy", "time")
 
 PAGE = PROJECT / "docs" / "how-to" / "scale.md"
-HOSTS = {"db1": "a", "db2": "b", "db3": "c", "db4": "d", "router": "router"}
+HOSTS = {"db1": "a", "db2": "b", "db3": "c", "db4": "d", "router": "router", "router2": "router2"}
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +119,9 @@ def test_a_dba_follows_the_page_without_losing_a_row(machines: dict[str, Server]
     assert {tuple(names) for names in held.values()} == {("a",), ("b",), ("c",), ("d",)}
     on_d = [number for number, names in held.items() if names == ["d"]]
     assert on_d == [*range(1, 6), *range(22, 27), *range(43, 48)]
+    for host in ("router", "router2"):
+        known = rows(machines[host].url("router"), "select logical_shards from pgreprise.servers() where name = 'd'")
+        assert known == [{"logical_shards": on_d}]
     assert before
 
 

@@ -140,6 +140,42 @@ def fleet_of(folder: Path, names: Sequence[str]) -> Iterator[Fleet]:
         yield made
 
 
+def _lead(router: URL, fleet: Fleet, database: str, held: dict[int, str]) -> None:
+    """Let a router send calls to the databases of this name."""
+    with connect(router) as on:
+        given = ", ".join(f"set p{number} '{fleet.connection(name, database)}'" for number, name in held.items())
+        on.execute(f"alter server pgreprise options ({given})".encode())
+        for name in fleet.servers:
+            on.execute("update pgreprise.server_name set connection = %s where name = %s",
+                       (fleet.connection(name, database), name))  # fmt: skip
+
+
+@contextmanager
+def another_router(shards: Shards) -> Iterator[URL]:
+    """A second router before the same servers."""
+    fleet, database = shards.fleet, f"{shards.database}_again"
+    fleet.of_routers.execute(f"create database {database} template {_TEMPLATE} strategy file_copy")
+    try:
+        _lead(fleet.of_routers.url(database), fleet, shards.database, shards.homes)
+        yield fleet.of_routers.url(database)
+    finally:
+        fleet.of_routers.execute(f"drop database {database} with (force)")
+
+
+@contextmanager
+def closed(shards: Shards, router: URL) -> Iterator[None]:
+    """A router to which nobody can connect, and whose connections have ended."""
+    of_routers = shards.fleet.of_routers
+    of_routers.execute(f"alter database {router.database} allow_connections false")
+    of_routers.execute(
+        f"select pg_terminate_backend(pid, 60000) from pg_stat_activity where datname = '{router.database}'"  # noqa: S608
+    )
+    try:
+        yield
+    finally:
+        of_routers.execute(f"alter database {router.database} allow_connections true")
+
+
 @contextmanager
 def new_shards(fleet: Fleet) -> Iterator[Shards]:
     """Databases of their own behind a router of its own."""
@@ -148,12 +184,7 @@ def new_shards(fleet: Fleet) -> Iterator[Shards]:
     every = [*fleet.servers.values(), fleet.of_routers]
     for one in every:
         one.execute(f"create database {database} template {_TEMPLATE} strategy file_copy")
-    with connect(fleet.of_routers.url(database)) as router:
-        given = ", ".join(f"set p{number} '{fleet.connection(name, database)}'" for number, name in held.items())
-        router.execute(f"alter server pgreprise options ({given})".encode())
-        for name in fleet.servers:
-            router.execute("update pgreprise.server_name set connection = %s where name = %s",
-                           (fleet.connection(name, database), name))  # fmt: skip
+    _lead(fleet.of_routers.url(database), fleet, database, held)
     try:
         yield Shards(fleet, database, held)
     finally:
@@ -174,4 +205,15 @@ def away(shards: Shards, name: str) -> Iterator[None]:
         server.start()
 
 
-__all__ = ["Fleet", "Shards", "away", "fleet_of", "homes", "new_shards", "router_text", "run_script"]
+__all__ = [
+    "Fleet",
+    "Shards",
+    "another_router",
+    "away",
+    "closed",
+    "fleet_of",
+    "homes",
+    "new_shards",
+    "router_text",
+    "run_script",
+]

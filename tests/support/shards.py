@@ -74,7 +74,7 @@ def move(source: Connection, target: Connection, logical_shard: int) -> None:
     """Freeze, copy, leave."""
     freeze(source, logical_shard)
     bring(source, target, logical_shard)
-    source.execute("select pgreprise.leave_shard(%s)", (logical_shard,))
+    source.execute("select pgreprise.leave_shard(%s, 'other')", (logical_shard,))
 
 
 def forget(dba: Connection, logical_shard: int) -> None:

@@ -23,6 +23,7 @@ declare
   target       record;
   linked       record;
   defect       record;
+  earlier      record;
   held         record;
   linked_ids   bigint[];
   finished_ids bigint[];
@@ -44,12 +45,13 @@ begin
   end if;
   -- An earlier claim of this run computed something else: this is another row, which has the id of a deleted one.
   linked_ids := array_remove(array[target.simulation_1_id, target.simulation_2_id]::bigint[], null);
-  if exists (
-    select from pgreprise.claim as claim
-      join pgreprise.claim_simulation as given on given.claim_id = claim.claim_id
-     where claim.report_id = own.target.id
-       and claim.run_sequence = own.target.run_sequence
-       and given.simulation_id <> all (own.linked_ids)
+  select coalesce(array_agg(claim.claim_id), '{}') as claim_ids, coalesce(max(claim.attempt), 0) as last_attempt
+    into earlier
+    from pgreprise.claim as claim
+   where claim.report_id = own.target.id and claim.run_sequence = own.target.run_sequence;
+  if cardinality(earlier.claim_ids) > 0 and exists (
+    select from pgreprise.claim_simulation as given
+     where given.claim_id = any (own.earlier.claim_ids) and given.simulation_id <> all (own.linked_ids)
   ) then
     select claim.claim_id into held
       from pgreprise.claim as claim
@@ -63,6 +65,7 @@ begin
     select report.run_sequence into target.run_sequence
       from public.report_outputs as report
      where report.id = own.target.id;
+    earlier.last_attempt := 0;
   end if;
 
   if exists (select from pgreprise.claim as other where other.report_id = own.target.id and other.ended_at is null)
@@ -122,22 +125,18 @@ begin
 
   insert into pgreprise.claim as claim
     (claim_id, report_id, run_sequence, attempt, country_id, worker, lease, claimed_at, heartbeat_at, lease_until)
-  values (pgreprise.new_claim_id(pgreprise.id_shard('report', target.id)), target.id,
-    target.run_sequence, 1 + coalesce((
-      select max(earlier.attempt)
-        from pgreprise.claim as earlier
-       where earlier.report_id = own.target.id and earlier.run_sequence = own.target.run_sequence
-    ), 0), target.country_id, claim_pending_report.worker, claim_pending_report.lease, claim_pending_report.as_of,
-    claim_pending_report.as_of, claim_pending_report.as_of + claim_pending_report.lease)
+  values (pgreprise.new_claim_id(pgreprise.id_shard('report', target.id)), target.id, target.run_sequence,
+    earlier.last_attempt + 1, target.country_id, claim_pending_report.worker, claim_pending_report.lease,
+    claim_pending_report.as_of, claim_pending_report.as_of, claim_pending_report.as_of + claim_pending_report.lease)
   returning claim.* into made;
   insert into pgreprise.claim_simulation (claim_id, simulation_id, run_sequence, computes, claimed_at)
   select own.made.claim_id, simulation.id, simulation.run_sequence, simulation.id = any (own.computed_ids),
       claim_pending_report.as_of
     from public.simulations as simulation
    where simulation.id = any (own.linked.simulation_ids);
-  -- Another claim may be about to delete it (forget_retry).
+  -- Another claim may be about to delete it (forget_retry). With "in" a plan may read all retries.
   delete from pgreprise.retry as retry
-   where retry.report_id in (
+   where retry.report_id = (
      select waiting.report_id
        from pgreprise.retry as waiting
       where waiting.report_id = own.target.id

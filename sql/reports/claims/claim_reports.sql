@@ -24,12 +24,11 @@ declare
   key_type    constant text := coalesce(claim_reports.report_type, '');
   start_after bigint;
   after_id    bigint := 0;
-  page_ids    bigint[];
-  free_ids    bigint[];
-  next_id     bigint;
+  page_rows   integer;
   looked      integer := 0;
   claimed     integer := 0;
   due         record;
+  pending     record;
   made        pgreprise.claim_row;
 begin
   perform pgreprise.sweep_claims(3, claim_reports.as_of);
@@ -69,13 +68,16 @@ begin
      and position_of.report_type = own.key_type
      and position_of.kept_at > claim_reports.as_of - interval '2 minutes';
   loop
-    select coalesce(array_agg(pending.report_id order by pending.report_id), '{}'),
-        coalesce(array_agg(pending.report_id order by pending.report_id) filter (where pending.looks_free), '{}')
-      into page_ids, free_ids
-      from pgreprise.pending_reports(claim_reports.country_id, claim_reports.report_type, own.after_id, own.page_size,
-        claim_reports.as_of) as pending;
-    foreach next_id in array free_ids loop
-      made := pgreprise.try_claim(next_id, claim_reports.country_id, claim_reports.report_type,
+    page_rows := 0;
+    for pending in
+      select next_report.report_id, next_report.run_sequence, next_report.simulation_1_id, next_report.simulation_2_id
+        from pgreprise.pending_reports(claim_reports.country_id, own.after_id, own.page_size) as next_report
+    loop
+      page_rows := page_rows + 1;
+      after_id := pending.report_id;
+      continue when not pgreprise.looks_free(pending.report_id, pending.run_sequence, pending.simulation_1_id,
+        pending.simulation_2_id, claim_reports.report_type, claim_reports.as_of);
+      made := pgreprise.try_claim(pending.report_id, claim_reports.country_id, claim_reports.report_type,
         claim_reports.worker, claim_reports.lease, claim_reports.as_of);
       if made.claim_id is not null then
         return next made;
@@ -86,15 +88,14 @@ begin
       end if;
     end loop;
 
-    looked := looked + cardinality(page_ids);
-    if cardinality(page_ids) < page_size then
+    looked := looked + page_rows;
+    if page_rows < page_size then
       -- This is the end. The next claim begins again.
       if start_after is not null then
         perform pgreprise.keep_claim_position(key_country, key_type, null, claim_reports.as_of);
       end if;
       return;
     end if;
-    after_id := page_ids[page_size];
     if looked >= most_looked then
       perform pgreprise.keep_claim_position(key_country, key_type, after_id, claim_reports.as_of);
       return;

@@ -15,12 +15,12 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return not exists (
-      select from pgreprise.retry as retry
-       where retry.report_id = looks_free.report_id
-         and retry.run_sequence = looks_free.run_sequence
-         and retry.retry_at > looks_free.as_of
-    )
+  -- Found by its key: by the time it is due, all that wait would be read.
+  return coalesce((
+      select retry.retry_at
+        from pgreprise.retry as retry
+       where retry.report_id = looks_free.report_id and retry.run_sequence = looks_free.run_sequence
+    ) <= looks_free.as_of, true)
     and not exists (
       select from pgreprise.claim_simulation as given
        where given.simulation_id in (looks_free.simulation_1_id, looks_free.simulation_2_id)

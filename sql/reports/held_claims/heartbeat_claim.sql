@@ -12,6 +12,9 @@ returns table (lease_until timestamptz, lease_seconds_left double precision, can
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+-- The tables of claims are empty at first. A plan from that time would scan them, and a session keeps its plans.
+set enable_seqscan = 'off'
+set jit = 'off'
 as $$
 declare
   held pgreprise.claim;

@@ -13,61 +13,54 @@ set jit = 'off'
 as $$
 <<own>>
 declare
-  held     pgreprise.claim;
-  moved    record;
-  left_ids bigint[];
+  checked record;
+  held    pgreprise.claim;
+  moved   record;
 begin
-  select given.simulation_id, given.run_sequence, simulation.run_sequence as current_run into moved
-    from pgreprise.claim_simulation as given
-    left join public.simulations as simulation on simulation.id = given.simulation_id
-   where given.claim_id = require_finished_simulations.claim_id
-     and given.run_sequence is distinct from simulation.run_sequence
-   order by given.simulation_id
-   limit 1;
-  if found then
-    if moved.current_run is null then
-      perform pgreprise.raise_not_found('simulation', moved.simulation_id);
-    end if;
-    perform pgreprise.raise_run_not_current('simulation', moved.simulation_id, moved.current_run, moved.run_sequence);
-  end if;
-
-  select claim.* into held
+  select array_agg(given.simulation_id order by given.simulation_id)
+        filter (where given.run_sequence is distinct from simulation.run_sequence) as moved_ids,
+      array_agg(given.simulation_id order by given.simulation_id)
+        filter (where given.computes and simulation.status not in ('complete', 'error')) as left_ids,
+      bool_or(given.simulation_id not in (report.simulation_1_id, coalesce(report.simulation_2_id,
+        report.simulation_1_id))) as are_others,
+      max(claim.report_id) as report_id
+    into checked
     from pgreprise.claim as claim
+    join pgreprise.claim_simulation as given on given.claim_id = claim.claim_id
+    left join public.simulations as simulation on simulation.id = given.simulation_id
+    left join public.report_outputs as report on report.id = claim.report_id
    where claim.claim_id = require_finished_simulations.claim_id;
-  perform from public.report_outputs as report
-    where report.id = own.held.report_id
-      and exists (
-        select from pgreprise.claim_simulation as given
-         where given.claim_id = own.held.claim_id
-           and given.simulation_id not in (report.simulation_1_id, coalesce(report.simulation_2_id,
-             report.simulation_1_id))
-      );
-  if found then
+
+  if checked.moved_ids is not null then
+    select given.run_sequence, simulation.run_sequence as current_run into moved
+      from pgreprise.claim_simulation as given
+      left join public.simulations as simulation on simulation.id = given.simulation_id
+     where given.claim_id = require_finished_simulations.claim_id and given.simulation_id = own.checked.moved_ids[1];
+    if moved.current_run is null then
+      perform pgreprise.raise_not_found('simulation', checked.moved_ids[1]);
+    end if;
+    perform pgreprise.raise_run_not_current('simulation', checked.moved_ids[1], moved.current_run,
+      moved.run_sequence);
+  end if;
+  if checked.are_others then
+    select claim.* into held
+      from pgreprise.claim as claim
+     where claim.claim_id = require_finished_simulations.claim_id;
     held.ended_because := 'the report links other simulations now';
     perform pgreprise.raise_claim_over(held);
   end if;
-
-  left_ids := array(
-    select given.simulation_id
-      from pgreprise.claim_simulation as given
-      join public.simulations as simulation on simulation.id = given.simulation_id
-     where given.claim_id = require_finished_simulations.claim_id
-       and given.computes
-       and simulation.status not in ('complete', 'error')
-     order by given.simulation_id
-  );
-  if cardinality(left_ids) = 0 then
+  if checked.left_ids is null then
     return;
   end if;
 
   raise exception using
     errcode = 'RR031',
-    message = format('Report #%s cannot be finished before simulation%s #%s.', held.report_id,
-      case when cardinality(left_ids) > 1 then 's' else '' end, array_to_string(left_ids, ' and #')),
-    detail = jsonb_build_object('report_id', held.report_id, 'simulation_ids', left_ids,
+    message = format('Report #%s cannot be finished before simulation%s #%s.', checked.report_id,
+      case when cardinality(checked.left_ids) > 1 then 's' else '' end, array_to_string(checked.left_ids, ' and #')),
+    detail = jsonb_build_object('report_id', checked.report_id, 'simulation_ids', checked.left_ids,
       'claim_id', require_finished_simulations.claim_id),
     hint = format('Nothing was changed. First: select * from finish_simulation(%L, %s, <output>)',
-      require_finished_simulations.claim_id, left_ids[1]);
+      require_finished_simulations.claim_id, checked.left_ids[1]);
 end;
 $$;
 

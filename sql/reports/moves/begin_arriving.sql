@@ -12,7 +12,7 @@ declare
   sequence_name constant text := 'pgreprise.shard_ids_' || to_char(begin_arriving.logical_shard, 'fm00');
 begin
   update pgreprise.logical_shard as known
-     set state = 'held', changed_at = now(), move_number = begin_arriving.move_number
+     set state = 'held', changed_at = now(), move_number = begin_arriving.move_number, went_to = null
    where known.logical_shard = begin_arriving.logical_shard and known.state = 'absent';
   if not found then
     raise exception using

@@ -1,7 +1,7 @@
 -- begin_leaving(logical_shard): the first step of a move: no new rows of the logical shard here from now on.
 -- guard_table then refuses changes of those that exist. Calling it again changes nothing.
--- Raises RR034 when the logical shard is not here, 55000 while a batch is not finished or workers compute its
--- reports.
+-- Raises RR034 when the logical shard is not here, 55000 while foreign keys stand in the way (check_moved_keys), while
+-- a batch is not finished, and while workers compute its reports.
 create or replace function pgreprise.begin_leaving(logical_shard integer)
 returns void
 language plpgsql
@@ -10,7 +10,6 @@ as $$
 <<own>>
 declare
   state   text;
-  reference record;
   batches bigint[];
   reports bigint[];
   carbon_table text;
@@ -38,21 +37,7 @@ begin
     end loop;
   end if;
 
-  select entry.conname, entry.conrelid::regclass as table_name, entry.confrelid::regclass as referred into reference
-    from pg_constraint as entry
-   where entry.contype = 'f'
-     and entry.confrelid in (select to_regclass(moved.table_name) from pgreprise.shard_tables() as moved)
-     and (entry.confdeltype in ('c', 'n', 'd')
-       or entry.conrelid not in (select to_regclass(moved.table_name) from pgreprise.shard_tables() as moved))
-   limit 1;
-  if found then
-    raise exception using
-      errcode = 'object_not_in_prerequisite_state',
-      message = format('Constraint %s of %s refers to %s: to take rows out there would change rows that stay.',
-        reference.conname, reference.table_name, reference.referred),
-      detail = jsonb_build_object('logical_shard', begin_leaving.logical_shard),
-      hint = format('alter table %s drop constraint %I;', reference.table_name, reference.conname);
-  end if;
+  perform pgreprise.check_moved_keys();
 
   -- create_rerun_batch waits here, and then sees that something is leaving.
   lock table pgreprise.rerun_batch in share row exclusive mode;

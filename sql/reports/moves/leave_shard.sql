@@ -1,7 +1,8 @@
--- leave_shard(logical_shard): takes the rows of a logical shard out of the tables, when another server has a copy of
--- them that is about to be committed. They are kept in schema pgreprise_moved until forget_shard.
+-- leave_shard(logical_shard, went_to): takes the rows of a logical shard out of the tables, when another server, of the
+-- name went_to, has a copy of them that is about to be committed. They are kept in schema pgreprise_moved until
+-- forget_shard; where they went stays known after that.
 -- Raises 55000 when the logical shard is not leaving, or when a trigger of the application keeps a row.
-create or replace function pgreprise.leave_shard(logical_shard integer)
+create or replace function pgreprise.leave_shard(logical_shard integer, went_to text)
 returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -16,7 +17,7 @@ declare
   stays   boolean;
 begin
   update pgreprise.logical_shard as known
-     set state = 'left', changed_at = now()
+     set state = 'left', changed_at = now(), went_to = leave_shard.went_to
    where known.logical_shard = leave_shard.logical_shard and known.state = 'leaving';
   if not found then
     raise exception using
@@ -68,5 +69,5 @@ begin
 end;
 $$;
 
-comment on function pgreprise.leave_shard(integer) is
+comment on function pgreprise.leave_shard(integer, text) is
 'Takes the rows of a logical shard out of the tables when another server has them, and keeps a copy.';

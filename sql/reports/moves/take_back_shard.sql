@@ -19,7 +19,7 @@ declare
   named   text;
 begin
   update pgreprise.logical_shard as known
-     set state = 'held', changed_at = now()
+     set state = 'held', changed_at = now(), went_to = null
    where known.logical_shard = take_back_shard.logical_shard and known.state = 'left';
   if not found then
     raise exception using

@@ -1,6 +1,7 @@
 -- check_shard(logical_shards, first_id, needed_id): may this database become a shard that holds these logical shards,
 -- with ids from first_id on? needed_id is more than every id that it has given.
--- Raises 55000 with what stands in the way; 22023 for logical shards or a first id that cannot be.
+-- Raises 55000 with what stands in the way, foreign keys too (check_moved_keys); 22023 for logical shards or a first id
+-- that cannot be.
 create or replace function pgreprise.check_shard(logical_shards integer[], first_id bigint, needed_id bigint)
 returns void
 language plpgsql
@@ -43,27 +44,12 @@ begin
   ) then
     problem := 'A database with rows begins as the shard that holds all logical shards.';
     remedy := 'Prepare it with all of them, and move some to other servers then.';
-  else
-    select format('Constraint %s of %s refers to %s: its rows would not be moved with them.', entry.conname,
-          entry.conrelid::regclass, entry.confrelid::regclass),
-        format('alter table %s drop constraint %I;', entry.conrelid::regclass, entry.conname)
-      into problem, remedy
-      from pg_constraint as entry
-     where entry.contype = 'f'
-       and entry.confrelid in (
-         'public.simulations'::regclass, 'public.report_outputs'::regclass, 'public.reform_impact'::regclass,
-         to_regclass('public.report_output_runs'), to_regclass('public.simulation_runs')
-       )
-       and entry.conrelid <> all (array_remove(array[
-         'public.simulations'::regclass, 'public.report_outputs'::regclass, 'public.reform_impact'::regclass,
-         to_regclass('public.report_output_runs'), to_regclass('public.simulation_runs')
-       ], null))
-     limit 1;
   end if;
   if problem is not null then
     raise exception using
       errcode = 'object_not_in_prerequisite_state', message = problem, detail = jsonb_build_object(), hint = remedy;
   end if;
+  perform pgreprise.check_moved_keys();
 end;
 $$;
 

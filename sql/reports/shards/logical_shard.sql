@@ -7,6 +7,7 @@ create table pgreprise.logical_shard (
   state text not null,
   changed_at timestamptz not null default now(),
   move_number bigint not null default 0,
+  went_to text,
   constraint logical_shard_pkey primary key (logical_shard),
   constraint logical_shard_number_check check (logical_shard between 0 and 63),
   constraint logical_shard_state_check check (state in ('held', 'leaving', 'left', 'absent'))
@@ -16,5 +17,7 @@ comment on table pgreprise.logical_shard is 'The logical shards, and which of th
 comment on column pgreprise.logical_shard.state is 'held, leaving, left or absent';
 comment on column pgreprise.logical_shard.move_number is
 'how often the logical shard had been moved when it came here: the greatest of all servers is the newest';
+comment on column pgreprise.logical_shard.went_to is
+'the name of the server for which it left here the last time; null where it is here, or never was';
 
 grant select, update on table pgreprise.logical_shard to pgreprise_owner;
