@@ -105,7 +105,7 @@ def _require_no_pooler(server: Server) -> None:
     if row["process"] != server.connection.info.backend_pid:
         raise PoolerError(
             f"{server.title}: the connection goes through a pooler (PgBouncer or its like). Nothing was changed. "
-            "Its URL has to name the server itself; that of a router is in PGREPRISE_MIGRATION_URL or PGREPRISE_ROUTERS."
+            "Its URL must name the server itself; that of a router is PGREPRISE_MIGRATION_URL, or in PGREPRISE_ROUTERS."
         )
 
 

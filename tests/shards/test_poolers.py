@@ -486,7 +486,9 @@ def test_a_move_that_would_tell_a_router_through_a_pooler_is_refused(
         before.stop()
     said = "goes through a pooler (PgBouncer or its like). Nothing was changed."
     assert [(done.returncode, said in done.stderr) for done in (alone, one_of_two)] == [(1, True)] * 2
-    holder = one(psql, "select name from pgreprise.servers() where %s = any (logical_shards)", CALIFORNIA)
-    assert holder == {"name": shards.home(CALIFORNIA)}
+    kept = "select state from pgreprise.logical_shard where logical_shard = %s"
+    assert rows(shards.url(shards.home(CALIFORNIA)), kept, CALIFORNIA) == [{"state": "held"}]
     # Past the pooler it goes on.
     succeeded(run_here(*arguments, **settings, DATABASE_URL=pooled, PGREPRISE_MIGRATION_URL=itself))
+    holder = one(psql, "select name from pgreprise.servers() where %s = any (logical_shards)", CALIFORNIA)
+    assert holder == {"name": new}
