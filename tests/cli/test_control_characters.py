@@ -59,6 +59,7 @@ def test_what_a_terminal_obeys_is_shown_in_a_pipe(pgreprise: Run, arguments: tup
     assert SHOWN in said or repr(OBEYED) in said
 
 
+@pytest.mark.needs("time")
 @every_command
 def test_what_a_terminal_obeys_is_shown_on_one(database: URL, arguments: tuple[str, ...]) -> None:
     said = OWN.sub("", shown_on_terminal(*arguments, DATABASE_URL=plain(database)))

@@ -13,7 +13,7 @@ from tests.support.databases import Connection, connect, plain, rows
 from tests.support.fleets import Shards
 from tests.support.statements import one, rerun
 
-pytestmark = pytest.mark.needs("plproxy")
+pytestmark = pytest.mark.needs("plproxy", "time")
 
 UNDONE = "it could not be created on all servers"
 

@@ -13,7 +13,7 @@ from tests.support.economy_cache import RedisServer
 from tests.support.fleets import Shards, away, run_script
 from tests.support.statements import one, rerun
 
-pytestmark = pytest.mark.needs("plproxy")
+pytestmark = pytest.mark.needs("plproxy", "time")
 
 
 def typed(shards: Shards, *arguments: str, **settings: str) -> Done:

@@ -17,7 +17,7 @@ from tests.support.refusals import refused_with
 from tests.support.replies import refused, succeeded
 from tests.support.statements import one, rerun
 
-pytestmark = pytest.mark.needs("plproxy")
+pytestmark = pytest.mark.needs("plproxy", "time")
 
 ALL = '{"country": "us"}'
 

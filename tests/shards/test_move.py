@@ -16,6 +16,8 @@ from tests.support.moving import Fleet
 from tests.support.refusals import refuses
 from tests.support.statements import one, rerun, undo
 
+pytestmark = pytest.mark.needs("time")
+
 # state/ca of us, as the test vectors of population_shard say; reports 102 and 107 of our host.
 CALIFORNIA, REPORT = 31, 102
 # us, reports 101 and 103.

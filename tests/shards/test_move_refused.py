@@ -21,6 +21,8 @@ from tests.support.projects import PROJECT
 from tests.support.refusals import refuses
 from tests.support.statements import one, rerun
 
+pytestmark = pytest.mark.needs("time")
+
 # state/ca of us, as the test vectors of population_shard say; reports 102 and 107 of our host.
 CALIFORNIA, REPORT = 31, 102
 PAGE = PROJECT / "docs" / "how-to" / "scale.md"

@@ -13,6 +13,8 @@ from tests.support.moving import Fleet
 from tests.support.statements import rerun
 from tests.support.workers import until
 
+pytestmark = pytest.mark.needs("time")
+
 CALIFORNIA, REPORT = 31, 102
 
 # The commit after which a logical shard has left, or is held, waits as long as somebody holds this lock.

@@ -30,7 +30,7 @@ from tests.support.servers import Pooler
 from tests.support.statements import one, rerun
 from tests.support.workers import until
 
-pytestmark = [pytest.mark.needs("plproxy"), pytest.mark.needs("pgbouncer")]
+pytestmark = pytest.mark.needs("pgbouncer", "plproxy", "time")
 
 NewPoolers = Callable[..., AbstractContextManager[Poolers]]
 

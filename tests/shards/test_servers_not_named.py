@@ -13,6 +13,8 @@ from tests.support.factories import set_versions
 from tests.support.moving import Fleet
 from tests.support.statements import one, rerun
 
+pytestmark = pytest.mark.needs("time")
+
 # state/ca of us, and its report of our host.
 CALIFORNIA, REPORT = 31, 102
 PLACES = "select * from pgreprise.logical_shard order by logical_shard"

@@ -17,7 +17,7 @@ from tests.support.moving import Fleet, Mover
 from tests.support.statements import one
 from tests.support.workers import until
 
-pytestmark = pytest.mark.needs("plproxy")
+pytestmark = pytest.mark.needs("plproxy", "time")
 
 # state/ca of us, and another logical shard of the same server.
 CALIFORNIA, OTHER = 31, 33
