@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,14 +62,21 @@ class _Server:
     def processor_seconds(self) -> float:
         """What all its processes have used since it began: those that have ended, too, count as the first one's."""
         first = psutil.Process(int((self.folder / "data" / "postmaster.pid").read_text().split()[0]))
-        used = 0.0
-        for process in (first, *first.children(recursive=True)):
-            with psutil.Process(process.pid).oneshot():
-                times = process.cpu_times()
-            used += times.user + times.system
-            if process == first:
-                used += times.children_user + times.children_system
-        return used
+        while first.is_running():
+            # Again where a process ends while they are looked at.
+            with suppress(psutil.NoSuchProcess):
+                return _used_by(first)
+        raise psutil.NoSuchProcess(first.pid)
+
+
+def _used_by(first: psutil.Process) -> float:
+    used = 0.0
+    for process in (first, *first.children(recursive=True)):
+        times = psutil.Process(process.pid).cpu_times()
+        used += times.user + times.system
+        if process == first:
+            used += times.children_user + times.children_system
+    return used
 
 
 @contextmanager
