@@ -149,6 +149,7 @@ def send(client: FlaskClient, method: str, path: str, field: str, hostile: str) 
     return client.open(target, method=method.upper(), **more)
 
 
+@pytest.mark.needs("time")
 def test_sql_in_any_text_is_only_text(client: FlaskClient, dba: Connection) -> None:
     tables = "select count(*) as tables from pg_tables where schemaname in ('public', 'pgreprise')"
     before = one(dba, tables)

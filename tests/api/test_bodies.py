@@ -75,6 +75,7 @@ def sent(client: FlaskClient, method: str, path: str, body: str | bytes) -> Any:
     return client.open(path, method=method, data=body, content_type="application/json")
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize(("method", "path", "form"), ROUTES.values(), ids=ROUTES.keys())
 @pytest.mark.parametrize("value", UNREADABLE.values(), ids=UNREADABLE.keys())
 def test_what_readers_would_take_in_different_ways_is_refused_in_any_field(

@@ -200,6 +200,7 @@ def each_endpoint(endpoint: Endpoint) -> str:
     return f"{endpoint.method} {endpoint.path.removeprefix('/api/v1')}"
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=each_endpoint)
 @pytest.mark.parametrize("caller", CALLERS)
 def test_each_kind_of_role_on_each_endpoint(

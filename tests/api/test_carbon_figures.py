@@ -72,6 +72,7 @@ def test_what_a_car_emits_is_a_setting(client: FlaskClient, database: URL, repor
     assert (found["co2_per_km_kg"], found["unit_totals"]["equivalent_car_km"]) == (0.2, 40000)
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("given", ["", "one", "1.0", "0x1", "1,2", "99999999999999999999", "1&exclude_modules="])
 def test_an_exclusion_that_is_no_integer_is_refused(client: FlaskClient, report: int, route: str, given: str) -> None:

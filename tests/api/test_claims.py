@@ -183,6 +183,7 @@ def test_a_simulation_of_another_claim_is_not_written(client: FlaskClient, dba: 
     refused(client.post(f"{path}/{other + 1}/finish", json={"output": {}}), 404, "RR007")
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize(
     ("path", "body"),
     [

@@ -111,6 +111,7 @@ def test_a_domain_that_the_api_does_not_use_may_be_absent(
     succeeded(new_client().get("/readiness-check"))
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize(("installed", "absent"), [("reports", "carbon"), ("carbon", "reports")])
 def test_one_of_the_domains_is_enough_and_the_routes_of_the_other_say_that_it_is_not_there(
     empty_database: URL, installed: str, absent: str

@@ -20,6 +20,8 @@ from tests.support.snapshots import everything
 from tests.support.statements import one
 from tests.support.tokens import SECRET, authentication, claims, signed
 
+pytestmark = pytest.mark.needs("time")
+
 DOCUMENT = document(create_app(create_engine("postgresql+psycopg://")))
 SCOPES = "reports:read reports:write reports:rerun"
 TEXTS = {"country_id": "us", "module": "headcount", "entry_type": "member"}

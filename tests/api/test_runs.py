@@ -253,6 +253,7 @@ NEEDED: list[tuple[str, str, dict[str, Any], set[str]]] = [
 ]
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize(
     ("method", "path", "body", "scopes"), NEEDED, ids=[f"{method} {path} {body}" for method, path, body, _ in NEEDED]
 )

@@ -17,6 +17,8 @@ from tests.support.replies import refused
 from tests.support.samples import load_every_sample
 from tests.support.snapshots import everything
 
+pytestmark = pytest.mark.needs("time")
+
 APP = create_app(create_engine("postgresql+psycopg://"))
 DOCUMENT = document(APP)
 # Other spellings of 4: what servers, proxies or int() may take for it.

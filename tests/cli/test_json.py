@@ -90,6 +90,7 @@ def test_a_failure_is_an_object_too(names: tuple[str, ...], empty_database: URL)
         assert told["error"].get("code") in ("42883", "3F000", None)
 
 
+@pytest.mark.needs("time")
 @pytest.mark.parametrize("names", WITH_JSON, ids=" ".join)
 def test_an_answer_is_one_document(names: tuple[str, ...], pgreprise: Run, dba: Connection) -> None:
     dba.execute("select create_rerun_batch('{\"ids\": [1]}')")

@@ -21,6 +21,8 @@ from tests.support.factories import add_economy_report, set_versions
 from tests.support.sites import Site, serving
 from tests.support.tokens import claims, jwk, signed, write_keys
 
+pytestmark = pytest.mark.needs("time")
+
 KEY, NEXT_KEY = (rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(2))
 METRICS_TOKEN = "sixteen-characters"
 ALL = "reports:read reports:write reports:work reports:rerun reports:admin"

@@ -163,6 +163,7 @@ def test_every_difference_is_listed_at_once_and_nothing_is_changed(different: UR
     assert dump(different) == before
 
 
+@pytest.mark.needs("time")
 def test_the_statements_that_are_told_mend_every_difference(different: URL) -> None:
     with pytest.raises(DBAPIError) as refused:
         migrate.upgrade(engine(different))
@@ -218,6 +219,7 @@ def test_a_downgrade_never_drops_a_table_that_it_found(
     assert rows(legacy, rights) == [{"kept": False}]
 
 
+@pytest.mark.needs("time")
 def test_a_created_table_goes_when_it_is_empty_and_stays_when_it_holds_rows(database: URL) -> None:
     with connect(database) as connection:
         add_simulation(connection)

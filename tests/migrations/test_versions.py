@@ -17,6 +17,8 @@ from tests.support.databases import engine, rows
 from tests.support.dumps import state
 from tests.support.projects import PROJECT
 
+pytestmark = pytest.mark.needs("time")
+
 INSTALLED = "select pgreprise.status() -> 'routines' -> 'reports/rerun_report' as version"
 NAME = "reports/rerun_report"
 
