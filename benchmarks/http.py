@@ -141,7 +141,7 @@ def run(bench: Bench) -> list[Figure]:
         bench.progress("left out: wrk is not installed (apt-get install wrk)")
         return []
     seconds, rounds = (1, 1) if bench.short else (SECONDS, bench.rounds)
-    reports = 4_000 if bench.short else 120_000
+    reports = 20_000 if bench.short else 250_000
     bench.progress(f"{reports:,} reports")
     database = filled_database(bench.server, "bench_http", reports, 1_024)
     with connect(database) as connection:
