@@ -213,8 +213,9 @@ def map_command(no_router: bool, as_json: bool) -> None:
             numbers = [number for number in range(_SHARDS) if place[number]["state"] in ("held", "leaving")]
             reports = sum(row["reports"] for number, row in sizes[name].items() if number in numbers)
             echo(f"{name}: {counted(len(numbers), 'logical shard')}, {counted(reports, 'report')}")
-            stale = [str(number) for number in numbers if found[number]["server"] == name
-                     and _elsewhere(sent, number, name)]  # fmt: skip
+            # A move that is under way is not given up by telling of it.
+            stale = [str(number) for number in numbers if place[number]["state"] == "held"
+                     and found[number]["server"] == name and _elsewhere(sent, number, name)]  # fmt: skip
             if stale:
                 echo(f"To tell the routers: pgreprise shard move {','.join(stale)} --to {name}")
     if away or routers_away or any(row["wrong"] for row in found):
@@ -350,7 +351,10 @@ def forget(shards: list[int], dry_run: bool, yes: bool, as_json: bool) -> None:
             raise SystemExit(1)
         for server in servers.values():
             only_mover(server)
-        for number in sorted({number for number, _ in kept}):
+        numbers = sorted({number for number, _ in kept})
+        for number in numbers:
+            moving.live(number, servers)
+        for number in numbers:
             moving.forget(number, servers, (lambda _: None) if as_json else echo)
 
 

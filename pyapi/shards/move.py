@@ -25,7 +25,7 @@ from psycopg.types.json import Jsonb
 from pyapi.shards.servers import Server, ShardError, connect, facts_of, pipe, places_of
 from pyapi.wording import counted
 
-__all__ = ["Found", "find", "fingerprints", "forget", "move", "rehearse", "require_all"]
+__all__ = ["Found", "find", "fingerprints", "forget", "live", "move", "rehearse", "require_all"]
 
 Say = Callable[[str], None]
 
@@ -262,14 +262,20 @@ def _give_up(source: Server, shard: int, error: BaseException) -> None:
         raise ShardError(f"{error} Logical shard {shard} has not arrived. Give the command again.") from error
 
 
-def forget(shard: int, servers: dict[str, Server], say: Say) -> None:
-    """Drop the copies of a logical shard that stayed where it was before. Raises ShardError where it is not live."""
+def live(shard: int, servers: dict[str, Server]) -> Found:
+    """Where the logical shard is. Raises ShardError where it has not arrived, or ``find`` does not find it."""
     found = find(shard, servers)
     if found.state == "left":
         raise ShardError(
             f"Logical shard {shard} has left {found.server.name} and has not arrived. That copy is the only one. "
             "Nothing was changed. Type: pgreprise shard move, to the same server as before."
         )
+    return found
+
+
+def forget(shard: int, servers: dict[str, Server], say: Say) -> None:
+    """Drop the copies of a logical shard that stayed where it was before. Raises ShardError where it is not live."""
+    found = live(shard, servers)
     for server in servers.values():
         if places_of(server)[shard]["state"] == "left":
             _forget(server, shard)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.claims import claim, finish
+from tests.support.claims import claim, claims, finish
 from tests.support.databases import Connection
-from tests.support.factories import set_versions
+from tests.support.factories import add_report, add_simulation, set_versions
 from tests.support.statements import one
 
 REPORTS = 20_000
@@ -99,3 +99,33 @@ def test_a_claim_does_not_read_the_retries_that_are_not_due(pending: Connection)
     )
     for _ in range(2):
         assert pages(pending, "select * from claim_report('w')") < MOST_PAGES
+
+
+@pytest.mark.parametrize("country", [None, "ca", "uk", "us"])
+def test_pages_over_countries_give_each_pending_report_once_in_the_order_of_ids(
+    dba: Connection, country: str | None
+) -> None:
+    countries = ("us", "uk", "us", "ca", "uk", "uk", "us")
+    for name in ("us", "uk", "ca"):
+        dba.execute(
+            "select set_cache_versions(%s, economy_impact => 'e1', report_output => 'r1', package => '1')", (name,)
+        )
+    made = []
+    for number in range(70):
+        name = countries[number % len(countries)]
+        simulation = add_simulation(dba, country_id=name, population_id=str(number), status="complete", output="{}")
+        status = "complete" if number % 5 == 0 else "pending"
+        output = "{}" if status == "complete" else None
+        report = add_report(dba, simulation, country_id=name, year=str(2000 + number), status=status, output=output)
+        if status == "pending" and country in (None, name):
+            made.append(report)
+    read: list[int] = []
+    while page := dba.execute(
+        "select report_id from pgreprise.pending_reports(%s::text, %s, 16)", (country, read[-1] if read else 0)
+    ).fetchall():
+        read += [row["report_id"] for row in page]
+    assert read == made
+    claimed = []
+    while found := claims(dba, **({} if country is None else {"country_id": country})):
+        claimed += [row["report_id"] for row in found]
+    assert claimed == made
