@@ -34,6 +34,7 @@ ROLES = (
     "pgreprise_dba",
     "pgreprise_monitor",
     "pgreprise_worker",
+    "pgreprise_router",
     "migrator",
     "app_owner",
     "stranger",
@@ -131,7 +132,7 @@ def with_options(database: URL) -> str:
 
 
 def test_without_that_right_one_error_tells_what_a_superuser_has_to_run(superuser: URL, migrator: URL) -> None:
-    _, statements = mended(superuser, migrator, "42501", "7 obstacles. Nothing was changed")
+    _, statements = mended(superuser, migrator, "42501", "8 obstacles. Nothing was changed")
     assert statements == [
         "create role pgreprise_owner nologin;",
         "create role pgreprise_reader nologin;",
@@ -139,6 +140,7 @@ def test_without_that_right_one_error_tells_what_a_superuser_has_to_run(superuse
         "create role pgreprise_dba nologin;",
         "create role pgreprise_monitor nologin;",
         "create role pgreprise_worker nologin;",
+        "create role pgreprise_router nologin;",
         f"grant pgreprise_owner to migrator{with_options(superuser)};",
     ]
 
@@ -146,13 +148,13 @@ def test_without_that_right_one_error_tells_what_a_superuser_has_to_run(superuse
 def test_a_role_that_owns_nothing_is_told_all_that_it_lacks_at_once(superuser: URL, migrator: URL) -> None:
     run_as(superuser, "alter database roles owner to postgres; revoke usage on schema public from public")
     run_as(superuser, f"grant usage, create on schema public to app_owner; set role app_owner; {LEGACY}")
-    told, statements = mended(superuser, migrator, "42501", "13 obstacles")
-    assert told[7:10] == [
+    told, statements = mended(superuser, migrator, "42501", "14 obstacles")
+    assert told[8:11] == [
         "Schema public: role migrator may not create in it",
         "Schema public: role migrator may not let the roles of pgreprise use it",
         "Database roles: role migrator may not create schema pgreprise",
     ]
-    assert statements[7:15] == [
+    assert statements[8:16] == [
         "grant usage, create on schema public to migrator;",
         "grant usage, create on schema public to pgreprise_owner;",
         "grant usage on schema public to pgreprise_reader;",
@@ -165,14 +167,14 @@ def test_a_role_that_owns_nothing_is_told_all_that_it_lacks_at_once(superuser: U
 
 
 def test_roles_that_exist_need_only_the_membership(superuser: URL, migrator: URL) -> None:
-    run_as(superuser, "".join(f"create role {role} nologin;" for role in ROLES[:6]))
+    run_as(superuser, "".join(f"create role {role} nologin;" for role in ROLES[:7]))
     _, statements = mended(superuser, migrator, "42501", "1 obstacle")
     assert statements == [f"grant pgreprise_owner to migrator{with_options(superuser)};"]
 
 
 @pytest.mark.parametrize("option", ["inherit false", "set false", "inherit false, set false", "noinherit"])
 def test_a_membership_without_an_option_gets_a_remedy_that_works(superuser: URL, migrator: URL, option: str) -> None:
-    run_as(superuser, "".join(f"create role {role} nologin;" for role in ROLES[:6]))
+    run_as(superuser, "".join(f"create role {role} nologin;" for role in ROLES[:7]))
     if option == "noinherit" or not has_options(superuser):
         option = "noinherit"
         run_as(superuser, "alter role migrator noinherit; grant pgreprise_owner, app_owner to migrator")
@@ -357,7 +359,7 @@ def allow(database: URL, *scopes: str) -> None:
 def test_default_privileges_of_the_host_give_nobody_anything_on_our_objects(superuser: URL, migrator: URL) -> None:
     run_as(superuser, "alter role migrator createrole; create role stranger")
     run_as(
-        superuser, "".join(f"create role {role} nologin;" for role in ROLES[:6]) + "grant pgreprise_owner to migrator"
+        superuser, "".join(f"create role {role} nologin;" for role in ROLES[:7]) + "grant pgreprise_owner to migrator"
     )
     run_as(migrator, LEGACY)
     # The host's own grants on its own tables.
@@ -400,7 +402,7 @@ def test_default_privileges_of_the_host_give_nothing_on_report_tables_that_we_ma
 ) -> None:
     run_as(superuser, "alter role migrator createrole; create role stranger")
     run_as(
-        superuser, "".join(f"create role {role} nologin;" for role in ROLES[:6]) + "grant pgreprise_owner to migrator"
+        superuser, "".join(f"create role {role} nologin;" for role in ROLES[:7]) + "grant pgreprise_owner to migrator"
     )
     allow(migrator, "")
     migrate.upgrade(engine(migrator), "reports@head")

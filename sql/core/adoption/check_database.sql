@@ -54,7 +54,7 @@ begin
   -- Roles. They belong to the cluster; another database of it may have made them.
   foreach wanted_role in array
     array['pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor',
-      'pgreprise_worker']
+      'pgreprise_worker', 'pgreprise_router']
   loop
     continue when not is_new;
     if to_regrole(wanted_role) is null then
