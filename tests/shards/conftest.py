@@ -14,6 +14,9 @@ from tests.support import fleets as routed
 from tests.support.databases import Connection, connect, folder_of_a_server
 from tests.support.moving import Fleet, fleet_of, make_templates
 
+# state/ca of us.
+CALIFORNIA = 31
+
 Fleets = Callable[[str, str], Fleet]
 
 
@@ -74,3 +77,22 @@ def psql(shards: routed.Shards) -> Iterator[Connection]:
     """A DBA's psql at the router."""
     with connect(shards.router) as connection:
         yield connection
+
+
+@pytest.fixture
+def old(shards: routed.Shards) -> str:
+    """The server behind the router that has the logical shard of California."""
+    return shards.home(CALIFORNIA)
+
+
+@pytest.fixture
+def new(shards: routed.Shards, old: str) -> str:
+    """The other one."""
+    [name] = [name for name in shards.fleet.servers if name != old]
+    return name
+
+
+@pytest.fixture
+def report(shards: routed.Shards) -> int:
+    """A report of California."""
+    return shards.add_report("ca")

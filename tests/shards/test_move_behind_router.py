@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.databases import Connection, connect, plain, rows
 from tests.support.fleets import Shards
-from tests.support.moving import Fleet
+from tests.support.moving import Fleet, named
 from tests.support.statements import one, rerun, undo
 from tests.support.workers import until
 
@@ -21,27 +21,7 @@ CALIFORNIA = 31
 def fleet(shards: Shards) -> Fleet:
     """The servers behind the router, as the commands know them."""
     urls = {name: shards.url(name) for name in shards.fleet.servers}
-    listed = " ".join(f"{name}={plain(url)}" for name, url in urls.items())
-    return Fleet(urls, {"PGREPRISE_SHARDS": listed, "DATABASE_URL": plain(shards.router)})
-
-
-@pytest.fixture
-def old(shards: Shards) -> str:
-    """The server that has the logical shard."""
-    return shards.home(CALIFORNIA)
-
-
-@pytest.fixture
-def new(shards: Shards, old: str) -> str:
-    """The other one."""
-    [name] = [name for name in shards.fleet.servers if name != old]
-    return name
-
-
-@pytest.fixture
-def report(shards: Shards) -> int:
-    """A report of the logical shard."""
-    return shards.add_report("ca")
+    return Fleet(urls, {"PGREPRISE_SHARDS": named(urls), "DATABASE_URL": plain(shards.router)})
 
 
 def sent_to(psql: Connection) -> str:

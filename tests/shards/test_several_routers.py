@@ -13,7 +13,7 @@ from sqlalchemy import URL
 
 from tests.support.databases import connect, plain, rows
 from tests.support.fleets import Shards, another_router, closed
-from tests.support.moving import Fleet, Mover
+from tests.support.moving import Fleet, Mover, named
 from tests.support.statements import one
 from tests.support.workers import until
 
@@ -39,27 +39,10 @@ def fleet(shards: Shards, routers: dict[str, URL]) -> Fleet:
 
 
 @pytest.fixture
-def old(shards: Shards) -> str:
+def old(shards: Shards, old: str) -> str:
     """The server that has both logical shards."""
-    assert shards.home(CALIFORNIA) == shards.home(OTHER)
-    return shards.home(CALIFORNIA)
-
-
-@pytest.fixture
-def new(shards: Shards, old: str) -> str:
-    """The other one."""
-    [name] = [name for name in shards.fleet.servers if name != old]
-    return name
-
-
-@pytest.fixture
-def report(shards: Shards) -> int:
-    """A report of California."""
-    return shards.add_report("ca")
-
-
-def named(urls: dict[str, URL]) -> str:
-    return " ".join(f"{name}={plain(url)}" for name, url in urls.items())
+    assert shards.home(OTHER) == old
+    return old
 
 
 def sent_to(router: URL, shard: int = CALIFORNIA) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -142,6 +142,11 @@ def emptied(connection: Connection) -> None:
             connection.execute(f"delete from public.{table}".encode())  # noqa: S608
 
 
+def named(urls: Mapping[str, URL]) -> str:
+    """Servers, or routers, as a setting names them."""
+    return " ".join(f"{name}={plain(url)}" for name, url in urls.items())
+
+
 @contextmanager
 def fleet_of(
     server: URL, new_database: Callable[..., DatabaseJanitor], templates: dict[str, str], names: str
@@ -152,8 +157,7 @@ def fleet_of(
         for name in names:
             made = closing.enter_context(new_database(templates["empty" if urls else "full"]))
             urls[name] = server.set(database=made.dbname)
-        listed = " ".join(f"{name}={plain(url)}" for name, url in urls.items())
-        yield Fleet(urls, {"PGREPRISE_SHARDS": listed})
+        yield Fleet(urls, {"PGREPRISE_SHARDS": named(urls)})
 
 
 def make_templates(
