@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import URL
 
 from pyapi.settings import Settings
-from tests.support.command import PROGRAM, Run, environment
+from tests.support.command import PROGRAM, Run, environment, run
 from tests.support.databases import Connection, folder_of_a_server, plain
 from tests.support.factories import add_report, add_simulation, set_versions
 from tests.support.ports import unused_port
@@ -79,8 +79,13 @@ def data() -> Iterator[dict[str, str]]:
     """The settings of a data folder whose name needs quotes everywhere, which the tests use one after the other."""
     with folder_of_a_server() as folder:
         version = Settings.from_environment().postgres_version
-        data = Path(folder) / "it's Übung + 100%"
-        yield {"PGREPRISE_DATA": str(data), "PGREPRISE_POSTGRES_VERSION": str(version)}
+        settings = {
+            "PGREPRISE_DATA": str(Path(folder) / "it's Übung + 100%"),
+            "PGREPRISE_POSTGRES_VERSION": str(version),
+        }
+        assert run("migrate", **settings).returncode == 0
+        assert run("sample", "load", **settings).returncode == 0
+        yield settings
 
 
 def is_stopped(data: dict[str, str]) -> bool:
