@@ -111,6 +111,7 @@ class Replica:
         self._position = position
         self._away_until = 0.0
         self._is_usable: bool | None = None
+        self._asking = threading.Lock()
         self._ask_again_at = 0.0
         self.reason: str | None = None
 
@@ -142,10 +143,17 @@ class Replica:
         """Find out whether there is a router where none may be. Asked again until both databases have answered."""
         if self._is_usable is not None or time.monotonic() < self._ask_again_at:
             return
-        self._ask_again_at = time.monotonic() + _AWAY_SECONDS
-        with suppress(DBAPIError, NoConnectionFree):
-            self.reason = router_among(primary, self._engine)
-            self._is_usable = self.reason is None
+        # All wait for the first answer. Later the others use the replica while one asks: the primary may be away.
+        if not self._asking.acquire(blocking=self._ask_again_at == 0.0):
+            return
+        try:
+            if self._is_usable is None and time.monotonic() >= self._ask_again_at:
+                with suppress(DBAPIError, NoConnectionFree):
+                    self.reason = router_among(primary, self._engine)
+                    self._is_usable = self.reason is None
+                self._ask_again_at = time.monotonic() + _AWAY_SECONDS
+        finally:
+            self._asking.release()
 
     def note_write(self, primary: Engine) -> None:
         """Note that the request has written, or may have; or a thread that a request has left behind."""

@@ -10,9 +10,10 @@ from typing import Any
 import click
 import psycopg
 from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
 
 from pyapi.cli.connections import SettingsError, read_settings
-from pyapi.cli.output import JSON_OPTION, echo, print_json, print_rows
+from pyapi.cli.output import JSON_OPTION, echo, explain, print_error, print_json, print_rows
 from pyapi.database import connect_engine
 from pyapi.shards import move as moving
 from pyapi.shards import prepare as preparing
@@ -84,6 +85,24 @@ def _routers(no_router: bool) -> Iterator[list[Router]]:
         raise SettingsError("DATABASE_URL is not set. It names the router; without one, give --no-router.")
     with routers_of(settings.routers, settings.migration_database) as routers:
         yield routers
+
+
+@contextmanager
+def _one_by_one(done: list[dict[str, Any]], as_json: bool) -> Iterator[None]:
+    """Print with --json what was done and, as the last object of the array, the error that ended it."""
+    try:
+        yield
+    except (ShardError, DBAPIError, psycopg.Error) as error:
+        if not (as_json and done):
+            raise
+        done.append(
+            {"status": "error", **(explain(error) if isinstance(error, DBAPIError) else {"message": str(error)})}
+        )
+        print_json(done)
+        print_error(done[-1])
+        raise SystemExit(1) from error
+    if as_json:
+        print_json(done)
 
 
 @click.group()
@@ -289,14 +308,14 @@ def move(shards: list[int], target: str, no_router: bool, dry_run: bool, as_json
             return
         say = (lambda _: None) if as_json else echo
         telling = Telling(routers, servers[target], say)
-        for number in shards:
-            before = moving.find(number, servers).server.name
-            moving.move(number, servers[target], servers, say)
-            switched = telling.tell(number)
-            done.append({"logical_shard": number, "from": before, "to": target, "routers_switched": switched})
-        telling.end()
-    if as_json:
-        print_json(done)
+        with _one_by_one(done, as_json):
+            for number in shards:
+                before = moving.find(number, servers).server.name
+                moving.move(number, servers[target], servers, say)
+                moved = {"status": "ok", "logical_shard": number, "from": before, "to": target, "routers_switched": []}
+                done.append(moved)
+                moved["routers_switched"] = telling.tell(number)
+            telling.end()
 
 
 @shard.command()
@@ -362,8 +381,8 @@ def forget(shards: list[int], dry_run: bool, yes: bool, as_json: bool) -> None:
 @JSON_OPTION
 def migrate(as_json: bool) -> None:
     """Migrate every server, one after the other. The router is made anew after that."""
-    done = []
-    with _servers() as servers:
+    done: list[dict[str, Any]] = []
+    with _servers() as servers, _one_by_one(done, as_json):
         for server in servers.values():
             only_mover(server)
         for name, server in servers.items():
@@ -373,14 +392,12 @@ def migrate(as_json: bool) -> None:
             finally:
                 engine.dispose()
             [status] = server.ask("select pgreprise.status() as status")
-            done.append({"server": name, "revisions": status["status"]["revisions"], "updated": lines})
+            done.append({"status": "ok", "server": name, "revisions": status["status"]["revisions"], "updated": lines})
             if not as_json:
                 for line in lines:
                     echo(f"{name}: {line}")
                 echo(f"Server {name} is at {', '.join(done[-1]['revisions'])}.")
-    if as_json:
-        print_json(done)
-    else:
+    if not as_json:
         echo("Now the router: pgreprise shard router > router.sql, then psql --file router.sql as a superuser.")
 
 

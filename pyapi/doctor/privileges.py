@@ -14,6 +14,8 @@ __all__ = ["wrong_rights"]
 
 OWNER = "pgreprise_owner"
 GROUPS = ("pgreprise_reader", "pgreprise_api", "pgreprise_dba", "pgreprise_monitor", "pgreprise_worker")
+# Of the login of a router. Who holds it may call in anybody's name.
+ROUTER = "pgreprise_router"
 
 
 def wrong_rights(database: psycopg.Connection[Any]) -> Iterator[Finding]:
@@ -48,7 +50,7 @@ def _missing_roles(database: psycopg.Connection[Any]) -> list[Finding]:
             f"Role {role} does not exist. When it does, the doctor names the rights that it needs.",
             f"create role {role} nologin;",
         )
-        for role in (OWNER, *GROUPS)
+        for role in (OWNER, *GROUPS, ROUTER)
         if role not in existing
     ]
 
@@ -158,6 +160,12 @@ def _members(database: psycopg.Connection[Any], table_rights: list[dict[str, Any
                     f"alter role {role} nosuperuser; or give the API a login of its own.",
                 )
             continue
+        if ROUTER in groups and is_caller:
+            yield _finding(
+                f"Role {role} is a member of {ROUTER}, so it may say that it is anybody. Only the login of a router "
+                "needs this, and no other group of ours.",
+                f"revoke {ROUTER} from {role};",
+            )
         if OWNER in groups and not row["is_me"]:
             yield _finding(
                 f"Role {role} may act as {OWNER}. Only the role that migrates needs this.",

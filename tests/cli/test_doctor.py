@@ -235,6 +235,17 @@ WIDER = [
     ("grant pgreprise_owner to pgreprise_reader", "Role pgreprise_reader may act as pgreprise_owner", "revoke"),
     ("grant pgreprise_api to doctor_s; grant pgreprise_owner to doctor_s", "Role doctor_s may act as", "revoke"),
     (
+        "grant pgreprise_reader, pgreprise_router to doctor_s",
+        "Role doctor_s is a member of pgreprise_router, so it may say that it is anybody",
+        "revoke pgreprise_router from doctor_s",
+    ),
+    (
+        "grant pgreprise_router to pgreprise_worker",
+        "Role pgreprise_worker is a member of pgreprise_router",
+        "revoke pgreprise_router from pgreprise_worker",
+    ),
+    ("alter role pgreprise_router login", "Role pgreprise_router has login", "alter role pgreprise_router nologin"),
+    (
         "grant pgreprise_api to doctor_s; grant update on reform_impact to doctor_s",
         "Role doctor_s is a member of pgreprise_api and holds rights of its own on reform_impact",
         "Give the API a login of its own",
@@ -318,6 +329,11 @@ def test_the_remedy_puts_the_rights_right(unsaved: Connection, change: str) -> N
         if not finding.remedy.startswith("It comes from a role"):
             unsaved.execute(finding.remedy.split(";")[0].encode())
     assert rights(unsaved) == []
+
+
+def test_the_login_of_a_router_is_right(unsaved: Connection) -> None:
+    unsaved.execute("grant pgreprise_router to doctor_s")
+    assert not rights(unsaved)
 
 
 def test_another_role_that_may_migrate_is_only_noted(unsaved: Connection) -> None:

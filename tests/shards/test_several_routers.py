@@ -233,13 +233,16 @@ def test_a_move_goes_on_while_a_router_is_away_from_the_beginning_but_not_withou
     fleet: Fleet, shards: Shards, routers: dict[str, URL], new: str
 ) -> None:
     with closed(shards, routers["r2"]):
-        done = fleet.do("move", str(CALIFORNIA), "--to", new)
+        done = fleet.do("move", str(CALIFORNIA), "--to", new, "--json")
         assert (done.returncode, "Router r2 was not told" in done.stderr) == (1, True)
+        [moved, failed] = json.loads(done.stdout)
+        assert (moved["status"], moved["logical_shard"], moved["routers_switched"]) == ("ok", CALIFORNIA, ["r1"])
+        assert (failed["status"], "Router r2 was not told" in failed["message"]) == ("error", True)
         assert (fleet.holders()[CALIFORNIA], sent_to(routers["r1"])) == ([new], new)
         before = fleet.rows("select * from pgreprise.logical_shard order by logical_shard")
         with closed(shards, routers["r1"]):
-            done = fleet.do("move", str(OTHER), "--to", new)
-            assert (done.returncode, "Nothing was changed." in done.stderr) == (1, True)
+            done = fleet.do("move", str(OTHER), "--to", new, "--json")
+            assert (done.returncode, "Nothing was changed." in json.loads(done.stdout)["error"]["message"]) == (1, True)
         assert fleet.rows("select * from pgreprise.logical_shard order by logical_shard") == before
     assert wrong(fleet) == {CALIFORNIA: "router r2 looks elsewhere"}
     fleet.did("move", str(CALIFORNIA), "--to", new)
@@ -251,8 +254,9 @@ def test_a_router_that_cannot_be_told_stops_the_move_when_the_others_were_told(
 ) -> None:
     with connect(routers["r1"]) as router:
         router.execute("alter function pgreprise.send_shard(integer, text, text) rename to send_no_shard")
-    done = fleet.do("move", f"{CALIFORNIA},{OTHER}", "--to", new)
-    assert done.returncode == 1
+    done = fleet.do("move", f"{CALIFORNIA},{OTHER}", "--to", new, "--json")
+    [moved, failed] = json.loads(done.stdout)
+    assert (done.returncode, moved["logical_shard"], failed["status"]) == (1, CALIFORNIA, "error")
     assert f"Router r1 was not told that 1 logical shard ({CALIFORNIA}) moved to {new}: " in done.stderr
     assert (sent_to(routers["r1"]), sent_to(routers["r2"])) == (old, new)
     # Its users would be refused for each further one.

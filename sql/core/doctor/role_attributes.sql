@@ -12,5 +12,5 @@ select
   ], null) as attributes
 from pg_catalog.pg_roles as role
 where role.rolname in ('pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor',
-  'pgreprise_worker')
+  'pgreprise_worker', 'pgreprise_router')
 order by role.rolname;

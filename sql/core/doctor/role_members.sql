@@ -6,7 +6,7 @@ with recursive our_role as (
     role.rolname::text as name
   from pg_catalog.pg_roles as role
   where role.rolname in ('pgreprise_owner', 'pgreprise_reader', 'pgreprise_api', 'pgreprise_dba', 'pgreprise_monitor',
-  'pgreprise_worker')
+  'pgreprise_worker', 'pgreprise_router')
 ),
 
 -- From PostgreSQL 16 on a membership may be for administration only. Such a membership gives no rights.
