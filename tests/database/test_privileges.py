@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
-from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
 from tests.support import carbon
@@ -1188,16 +1188,27 @@ def become_attacker(connection: Connection, name: str) -> None:
     connection.execute("set search_path = planted, pg_temp, public, pg_catalog")
 
 
-@pytest.fixture(scope="module")
-def attack(server: URL, new_database: Callable[..., DatabaseJanitor], template: str) -> Iterator[Connection]:
-    """A session of an attacker, in a database of the module; every statement commits by itself."""
-    name = f"pgreprise_test_attacker_{os.getpid()}"
-    with new_database(template) as made, connect_to(server.set(database=made.dbname)) as connection:
+@contextmanager
+def attacking(database: URL, name: str) -> Iterator[Connection]:
+    with connect_to(database) as connection:
         become_attacker(connection, name)
         yield connection
         connection.execute("reset role")
         connection.execute(f"drop owned by {name} cascade")
         connection.execute(f"drop role {name}")
+
+
+@pytest.fixture(scope="module")
+def attack(shared_database: URL) -> Iterator[Connection]:
+    with attacking(shared_database, f"pgreprise_test_attacker_{os.getpid()}") as connection:
+        yield connection
+
+
+@pytest.fixture
+def committing_attacker(database: URL) -> Iterator[Connection]:
+    """A session of an attacker, in a database of the test; every statement commits by itself."""
+    with attacking(database, f"pgreprise_test_committing_attacker_{os.getpid()}") as connection:
+        yield connection
 
 
 @pytest.fixture
@@ -1227,11 +1238,11 @@ def test_nothing_planted_runs_with_the_owners_rights(attacker: Connection, call:
 
 
 @pytest.mark.parametrize("call", CALLS_AS_THE_CALLER, ids=lambda call: call.split("(")[0].split(".")[-1])
-def test_nothing_planted_runs_in_what_runs_as_its_caller(attack: Connection, call: str) -> None:
+def test_nothing_planted_runs_in_what_runs_as_its_caller(committing_attacker: Connection, call: str) -> None:
     # The caller may be a DBA, and the one who planted somebody else.
-    attack.execute("delete from planted.caught")
-    attack.execute(call.format().encode())
-    assert caught(attack) == set()
+    committing_attacker.execute("delete from planted.caught")
+    committing_attacker.execute(call.format().encode())
+    assert caught(committing_attacker) == set()
 
 
 def test_the_calls_of_an_attacker_do_what_they_do_for_anyone(attacker: Connection) -> None:

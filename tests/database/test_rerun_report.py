@@ -40,7 +40,7 @@ def test_a_household_report_of_one_simulation_goes_back_to_pending(sandbox: Conn
         "economy_cache_rows_deleted": 0,
         "cache_scopes": [],
         "run_sequence": 2,
-        "rerun_id": 1,
+        "rerun_id": one(sandbox, "select max(rerun_id) as id from pgreprise.rerun")["id"],
         "same_key_report_ids": [],
         "shown_report_id": report,
     }
