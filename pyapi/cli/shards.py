@@ -210,9 +210,15 @@ def map_command(no_router: bool, as_json: bool) -> None:
         states = {name: place[number]["state"] for name, place in places.items()}
         live = [name for name, state in states.items() if state in ("held", "leaving")]
         kept = [name for name, state in states.items() if state == "left"]
+        newer = [
+            name
+            for name in kept
+            if live and places[name][number]["move_number"] > places[live[0]][number]["move_number"]
+        ]
         wrong = (
             "on no server that answers" if not live
             else "on more than one server" if len(live) > 1
+            else f"older than what {newer[0]} keeps" if newer
             else "being moved" if states[live[0]] == "leaving"
             else _elsewhere(sent, number, live[0])
         )  # fmt: skip
@@ -359,6 +365,9 @@ def forget(shards: list[int], dry_run: bool, yes: bool, as_json: bool) -> None:
             (number, server.name) for server in servers.values()
             for number, place in places_of(server).items() if number in shards and place["state"] == "left"
         ]  # fmt: skip
+        numbers = sorted({number for number, _ in kept})
+        for number in numbers:
+            moving.live(number, servers)
         found = [{"logical_shard": number, "kept_by": name} for number, name in sorted(kept)]
         print_rows(found, as_json, empty="No server keeps a copy of them.")
         if dry_run and not as_json:
@@ -370,7 +379,7 @@ def forget(shards: list[int], dry_run: bool, yes: bool, as_json: bool) -> None:
             raise SystemExit(1)
         for server in servers.values():
             only_mover(server)
-        numbers = sorted({number for number, _ in kept})
+        # Again, since people think for a while.
         for number in numbers:
             moving.live(number, servers)
         for number in numbers:

@@ -38,6 +38,8 @@ class Found:
     state: str
     move_number: int
     last_number: int
+    kept_newer: str | None
+    """The server that keeps newer rows than those that are live, None where there is none."""
 
 
 _ALL = "PGREPRISE_SHARDS must name all servers. Nothing was changed."
@@ -79,7 +81,18 @@ def _find(shard: int, servers: dict[str, Server], places: dict[str, dict[str, An
     if place["state"] == "absent":
         raise ShardError(f"No server has logical shard {shard}. {_ALL}")
     last = max(known["last_number"] or 0 for known in places.values())
-    return Found(servers[where], place["state"], places[newest]["move_number"], last)
+    kept_newer = newest if places[newest]["state"] == "left" and where != newest else None
+    return Found(servers[where], place["state"], places[newest]["move_number"], last, kept_newer)
+
+
+def _require_newest(found: Found, shard: int) -> None:
+    """Raise ShardError where a backup was restored, and only the server that had the rows after it keeps them."""
+    if found.kept_newer is not None:
+        raise ShardError(
+            f"Logical shard {shard} is live on {found.server.name} as it was before it moved to {found.kept_newer}, "
+            f"perhaps from a backup, and {found.kept_newer} keeps newer rows of it. Nothing was changed. "
+            'Decide which ones stay: "Backups" in docs/how-to/scale.md has the commands for either.'
+        )
 
 
 def fingerprints(server: Server, shard: int, *, kept: bool = False) -> dict[str, tuple[int, str]]:
@@ -114,6 +127,7 @@ def require_alike(source: Server, target: Server) -> None:
 def rehearse(shard: int, target: Server, servers: dict[str, Server]) -> tuple[Server, int]:
     """The server that has the logical shard, and how many rows would be moved. Raises what would stop the move."""
     found = find(shard, servers)
+    _require_newest(found, shard)
     source = found.server
     rows = sum(count for count, _ in fingerprints(source, shard, kept=found.state == "left").values())
     if source is not target:
@@ -130,6 +144,7 @@ def move(shard: int, target: Server, servers: dict[str, Server], say: Say) -> No
     servers: all of them by name. Raises ShardError; what was begun and can be given up is given up.
     """
     found = find(shard, servers)
+    _require_newest(found, shard)
     source = found.server
     if source is target:
         _stay(found, shard, say)
@@ -263,8 +278,9 @@ def _give_up(source: Server, shard: int, error: BaseException) -> None:
 
 
 def live(shard: int, servers: dict[str, Server]) -> Found:
-    """Where the logical shard is. Raises ShardError where it has not arrived, or ``find`` does not find it."""
+    """Where the logical shard is. Raises ShardError where it has not arrived, or is newer where it is kept."""
     found = find(shard, servers)
+    _require_newest(found, shard)
     if found.state == "left":
         raise ShardError(
             f"Logical shard {shard} has left {found.server.name} and has not arrived. That copy is the only one. "

@@ -10,14 +10,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from pyapi.cli.shards import shard as group
 from tests.support.claims import claim, finish
 from tests.support.concurrency import waiting_for_a_lock
 from tests.support.databases import Connection, connect, rows
 from tests.support.factories import add_simulation, set_versions
-from tests.support.moving import Fleet, Mover
-from tests.support.projects import PROJECT
+from tests.support.moving import Fleet, Mover, type_as_the_page
 from tests.support.refusals import refuses
 from tests.support.statements import one, rerun
 
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.needs("time")
 
 # state/ca of us, as the test vectors of population_shard say; reports 102 and 107 of our host.
 CALIFORNIA, REPORT = 31, 102
-PAGE = PROJECT / "docs" / "how-to" / "scale.md"
 MOVE = ("move", str(CALIFORNIA), "--to", "b", "--no-router")
+KEPT = "select relname from pg_class where relnamespace = to_regnamespace('pgreprise_moved') order by relname"
 GUARDS = "select tgname from pg_trigger where tgname = 'pgreprise_refuse_moved' and tgenabled <> 'D'"
 # The commit after which a logical shard has left waits as long as somebody holds this lock.
 SLOW_COMMIT = (
@@ -67,15 +67,6 @@ def copying(fleet: Fleet) -> Iterator[tuple[Mover, Callable[[], None]]]:
     """The command in the middle of its copy."""
     with stopped(fleet, "b", "lock table public.report_outputs in exclusive mode") as found:
         yield found
-
-
-def put_away(server: Connection, shard: int) -> None:
-    """Type what the page types where a logical shard, there 17, is on two servers after a restore."""
-    [typed] = re.findall(r"^    psql .*begin_leaving.*$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    statements = re.findall(r"-c '([^']*)'", typed)
-    assert len(statements) == 4
-    for statement in statements:
-        server.execute(re.sub(r"\(17\b", f"({shard}", statement).encode())
 
 
 def is_as_before(fleet: Fleet, before: dict[str, list[str]]) -> None:
@@ -227,7 +218,7 @@ def test_taking_back_keeps_the_copy_where_a_trigger_would_not_let_the_rows_be_th
     set_versions(a)
     rerun(a, REPORT)
     before = fleet.contents()
-    put_away(a, CALIFORNIA)
+    type_as_the_page(a, CALIFORNIA, "leave_shard")
     left = fleet.contents()
     assert (left != before, fleet.state("a", CALIFORNIA)) == (True, "left")
     kept = "select relname from pg_class where relnamespace = 'pgreprise_moved'::regnamespace order by relname"
@@ -259,10 +250,69 @@ def test_the_older_one_of_two_is_put_away_as_the_page_says(fleet: Fleet, a: Conn
     assert fleet.holders()[CALIFORNIA] == ["a", "b"]
     told = json.loads(fleet.do("map", "--no-router", "--json").stdout)["logical_shards"][CALIFORNIA]
     assert told["wrong"] == "on more than one server"
-    put_away(a, CALIFORNIA)
+    type_as_the_page(a, CALIFORNIA, "leave_shard")
     fleet.did("forget", str(CALIFORNIA), "--yes")
     assert (fleet.contents(), fleet.holders()[CALIFORNIA]) == (before, ["b"])
     assert fleet.rows(GUARDS) == {"a": [], "b": []}
+
+
+@pytest.fixture
+def newer(fleet: Fleet) -> dict[str, list[str]]:
+    """A logical shard went to b, was rerun and came back; then a is restored to a moment before. What b keeps."""
+    name, backup = (sql.Identifier(f"{fleet.urls['a'].database}{end}") for end in ("", "_backup"))
+    for server in "ab":
+        with connect(fleet.urls[server]) as connection:
+            set_versions(connection)
+    with connect(fleet.urls["a"].set(database="postgres")) as restoring:
+        restoring.execute(sql.SQL("create database {} template {}").format(backup, name))
+        assert fleet.move(str(CALIFORNIA), "b").returncode == 0
+        with connect(fleet.urls["b"]) as b:
+            rerun(b, REPORT)
+        newest = fleet.contents()
+        assert fleet.move(str(CALIFORNIA), "a").returncode == 0
+        restoring.execute(sql.SQL("drop database {}").format(name))
+        restoring.execute(sql.SQL("alter database {} rename to {}").format(backup, name))
+    return newest
+
+
+def test_newer_rows_that_a_server_keeps_are_not_dropped_for_older_ones_of_a_backup(
+    fleet: Fleet, newer: dict[str, list[str]]
+) -> None:
+    before = fleet.contents()
+    assert before != newer
+    told = json.loads(fleet.do("map", "--no-router", "--json").stdout)["logical_shards"][CALIFORNIA]
+    assert (told["server"], told["kept_by"], told["wrong"]) == ("a", "b", "older than what b keeps")
+    kept = fleet.rows(KEPT)
+    for command in (
+        MOVE, (*MOVE, "--dry-run"), ("move", str(CALIFORNIA), "--to", "a", "--no-router"),
+        ("forget", str(CALIFORNIA), "--yes"), ("forget", str(CALIFORNIA), "--dry-run"),
+    ):  # fmt: skip
+        done = fleet.do(*command)
+        assert done.returncode == 1, command
+        assert "b keeps newer rows of it. Nothing was changed." in " ".join(done.stderr.split()), command
+    assert (fleet.contents(), fleet.rows(KEPT)) == (before, kept)
+    # Others go on.
+    assert fleet.move("17", "b").returncode == 0
+
+
+def test_the_newer_rows_are_live_again_when_the_older_ones_are_put_away(
+    fleet: Fleet, newer: dict[str, list[str]], a: Connection
+) -> None:
+    type_as_the_page(a, CALIFORNIA, "leave_shard")
+    assert fleet.move(str(CALIFORNIA), "a").returncode == 0
+    fleet.did("forget", str(CALIFORNIA), "--yes")
+    assert (fleet.contents(), fleet.holders()[CALIFORNIA]) == (newer, ["a"])
+    assert fleet.rows(GUARDS) == {"a": [], "b": []}
+
+
+def test_the_older_rows_stay_when_the_newer_ones_are_dropped(
+    fleet: Fleet, newer: dict[str, list[str]], b: Connection
+) -> None:
+    before = fleet.contents()
+    type_as_the_page(b, CALIFORNIA, "forget_shard")
+    assert fleet.move(str(CALIFORNIA), "a").returncode == 0
+    assert (fleet.contents(), fleet.holders()[CALIFORNIA]) == (before, ["a"])
+    assert (before != newer, fleet.rows(GUARDS)) == (True, {"a": [], "b": []})
 
 
 # --- what no trigger sees --------------------------------------------------------------------

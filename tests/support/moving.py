@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -15,13 +16,24 @@ from sqlalchemy import URL
 from pyapi.schema import migrate
 from tests.support.command import PROGRAM, Done, environment, run_here, succeeded
 from tests.support.databases import Connection, connect, engine, plain, rows
+from tests.support.projects import PROJECT
 from tests.support.report_host import load_host
 from tests.support.workers import until
 
+_PAGE = PROJECT / "docs" / "how-to" / "scale.md"
 HOST_TABLES = ("report_outputs", "simulations", "reform_impact", "report_output_runs", "simulation_runs")
 
 
 _MOVERS = "select pid from pg_stat_activity where application_name = 'pgreprise' and datname = current_database()"
+
+
+def type_as_the_page(server: Connection, shard: int, routine: str) -> None:
+    """Type what the page types with this routine after a restore; the logical shard is 17 there."""
+    [typed] = re.findall(rf"^    psql .*{routine}.*$", _PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    statements = re.findall(r"-c '([^']*)'", typed)
+    assert len(statements) > 1
+    for statement in statements:
+        server.execute(re.sub(r"\(17\b", f"({shard}", statement).encode())
 
 
 class Mover:
