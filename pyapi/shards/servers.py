@@ -16,7 +16,7 @@ __all__ = ["PoolerError", "Server", "ShardError", "connect", "connected", "facts
 Connection = psycopg.Connection[dict[str, Any]]
 
 # The name of the lock that a command holds on each server while it moves anything.
-_LOCK = "select pg_try_advisory_lock(hashtext('pgreprise.move'), 0) as is_held"
+_LOCK = "select pg_advisory_lock(hashtext('pgreprise.move'), 0)"
 # A target waits in its transaction while the source lets go; and a commit that is told must be on the disk.
 _SETTINGS = (
     "set lock_timeout = '10s'; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; "
@@ -129,12 +129,18 @@ def connected(urls: Mapping[str, URL], *, need: bool = True) -> Iterator[dict[st
 
 def only_mover(server: Server) -> None:
     """Let no other command move anything from or to the server. Raises ShardError where one does."""
-    [row] = server.ask(_LOCK)
-    if not row["is_held"]:
+    # The connection of a command that has just ended may be there for a moment yet.
+    server.run("set lock_timeout = '2s'")
+    try:
+        server.run(_LOCK)
+    except ShardError as error:
+        if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+            raise
         raise ShardError(
             f"Server {server.name}: another command is moving logical shards from or to it. Nothing was changed. "
             "Wait until it has ended."
-        )
+        ) from error
+    server.run(_SETTINGS)
 
 
 def places_of(server: Server) -> dict[int, dict[str, Any]]:

@@ -289,6 +289,19 @@ def test_only_one_command_moves(fleet: Fleet, b: Connection) -> None:
     assert fleet.state("b", US) == "absent"
 
 
+def test_a_command_waits_a_moment_for_the_connection_of_the_one_before_it(fleet: Fleet, b: Connection) -> None:
+    with (
+        connect(fleet.urls["b"]) as before,
+        fleet.started("move", str(CALIFORNIA), "--to", "b", "--no-router") as mover,
+    ):
+        before.execute("select pg_advisory_lock(hashtext('pgreprise.move'), 0)")
+        mover.release()
+        mover.wait_until_blocked(b)
+        before.close()
+        assert mover.ended() == 0
+    assert fleet.state("b", CALIFORNIA) == "held"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
