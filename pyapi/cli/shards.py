@@ -9,12 +9,14 @@ from typing import Any
 
 import click
 import psycopg
+from alembic.util import CommandError
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from pyapi.cli.connections import SettingsError, read_settings
 from pyapi.cli.output import JSON_OPTION, echo, explain, print_error, print_json, print_rows
 from pyapi.database import connect_engine
+from pyapi.schema.files import TextError
 from pyapi.shards import move as moving
 from pyapi.shards import prepare as preparing
 from pyapi.shards.router import LOGIN, Conflict, router_of
@@ -92,15 +94,14 @@ def _one_by_one(done: list[dict[str, Any]], as_json: bool) -> Iterator[None]:
     """Print with --json what was done and, as the last object of the array, the error that ended it."""
     try:
         yield
-    except (ShardError, DBAPIError, psycopg.Error) as error:
+    except (ShardError, DBAPIError, psycopg.Error, CommandError, TextError, OSError, click.Abort) as error:
         if not (as_json and done):
             raise
-        done.append(
-            {"status": "error", **(explain(error) if isinstance(error, DBAPIError) else {"message": str(error)})}
-        )
+        said = explain(error) if isinstance(error, DBAPIError) else {"message": str(error) or "Stopped."}
+        done.append({"status": "error", **said})
         print_json(done)
         print_error(done[-1])
-        raise SystemExit(1) from error
+        raise SystemExit(130 if isinstance(error, click.Abort) else 1) from error
     if as_json:
         print_json(done)
 
@@ -210,15 +211,11 @@ def map_command(no_router: bool, as_json: bool) -> None:
         states = {name: place[number]["state"] for name, place in places.items()}
         live = [name for name, state in states.items() if state in ("held", "leaving")]
         kept = [name for name, state in states.items() if state == "left"]
-        newer = [
-            name
-            for name in kept
-            if live and places[name][number]["move_number"] > places[live[0]][number]["move_number"]
-        ]
+        newer = moving.kept_newer({name: place[number] for name, place in places.items()})
         wrong = (
             "on no server that answers" if not live
             else "on more than one server" if len(live) > 1
-            else f"older than what {newer[0]} keeps" if newer
+            else f"older than what {newer} keeps" if newer
             else "being moved" if states[live[0]] == "leaving"
             else _elsewhere(sent, number, live[0])
         )  # fmt: skip
@@ -313,15 +310,15 @@ def move(shards: list[int], target: str, no_router: bool, dry_run: bool, as_json
                 echo("Nothing was changed.")
             return
         say = (lambda _: None) if as_json else echo
-        telling = Telling(routers, servers[target], say)
-        with _one_by_one(done, as_json):
+        with _one_by_one(done, as_json), Telling(routers, servers[target], say) as telling:
             for number in shards:
                 before = moving.find(number, servers).server.name
                 moving.move(number, servers[target], servers, say)
-                moved = {"status": "ok", "logical_shard": number, "from": before, "to": target, "routers_switched": []}
-                done.append(moved)
-                moved["routers_switched"] = telling.tell(number)
-            telling.end()
+                switched: list[str] = []
+                done.append({
+                    "status": "ok", "logical_shard": number, "from": before, "to": target, "routers_switched": switched,
+                })  # fmt: skip
+                telling.tell(number, switched)
 
 
 @shard.command()

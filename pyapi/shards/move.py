@@ -14,7 +14,7 @@ none, with a copy that is kept:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ from psycopg.types.json import Jsonb
 from pyapi.shards.servers import Server, ShardError, connect, facts_of, pipe, places_of
 from pyapi.wording import counted
 
-__all__ = ["Found", "find", "fingerprints", "forget", "live", "move", "rehearse", "require_all"]
+__all__ = ["Found", "find", "fingerprints", "forget", "kept_newer", "live", "move", "rehearse", "require_all"]
 
 Say = Callable[[str], None]
 
@@ -67,22 +67,41 @@ def require_all(servers: dict[str, Server]) -> None:
         raise ShardError(f"{problems[0].removesuffix(_ALL)}{more}{_ALL}")
 
 
+def _live(places: Mapping[str, dict[str, Any]]) -> str | None:
+    """The server that has a logical shard live; the one to which it moved last, where a backup was restored."""
+    live = [name for name, place in places.items() if place["state"] in ("held", "leaving")]
+    return max(live, key=lambda name: places[name]["move_number"], default=None)
+
+
+def kept_newer(places: Mapping[str, dict[str, Any]]) -> str | None:
+    """The server that keeps the newest rows of a logical shard, where older ones are live; else None.
+
+    places: what each server knows of it.
+    """
+    live = _live(places)
+    if live is None:
+        return None
+    kept = [
+        name for name, place in places.items()
+        if place["state"] == "left" and place["move_number"] > places[live]["move_number"]
+    ]  # fmt: skip
+    return max(kept, key=lambda name: places[name]["move_number"], default=None)
+
+
 def _find(shard: int, servers: dict[str, Server], places: dict[str, dict[str, Any]]) -> Found:
     order = {"held": 2, "leaving": 2, "left": 1, "absent": 0}
     # What a server says that had it later is newer than what is live on another one, which was perhaps restored.
     newest = max(places, key=lambda name: (places[name]["move_number"], order[places[name]["state"]]))
     where, went_to = newest, places[newest]["went_to"]
-    if order[places[newest]["state"]] < 2 and went_to is not None:
-        if went_to not in places:
+    if order[places[newest]["state"]] < 2:
+        if went_to is not None and went_to not in places:
             raise ShardError(f"Logical shard {shard} left {newest} for {went_to}, which is not named. {_ALL}")
-        if order[places[went_to]["state"]] == 2:
-            where = went_to
+        where = _live(places) or newest
     place = places[where]
     if place["state"] == "absent":
         raise ShardError(f"No server has logical shard {shard}. {_ALL}")
     last = max(known["last_number"] or 0 for known in places.values())
-    kept_newer = newest if places[newest]["state"] == "left" and where != newest else None
-    return Found(servers[where], place["state"], places[newest]["move_number"], last, kept_newer)
+    return Found(servers[where], place["state"], places[newest]["move_number"], last, kept_newer(places))
 
 
 def _require_newest(found: Found, shard: int) -> None:

@@ -103,7 +103,10 @@ def require_known_servers(routers: Sequence[Router], known: Mapping[str, URL]) -
 
 
 class Telling:
-    """Telling all routers what was moved to a server, and who was not told of what."""
+    """Telling all routers what was moved to a server, and who was not told of what.
+
+    ``with Telling(...) as telling`` ends with a ShardError where a router was not told.
+    """
 
     def __init__(self, routers: Sequence[Router], target: Server, say: Callable[[str], None]) -> None:
         self._routers = routers
@@ -111,13 +114,31 @@ class Telling:
         self._say = say
         self._untold: dict[str, tuple[list[int], str]] = {}
 
-    def tell(self, shard: int) -> list[str]:
-        """Tell them of a logical shard. Returns the names of those that have sent it elsewhere before.
+    def __enter__(self) -> Telling:
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if not self._untold:
+            return
+        said = " ".join(
+            f"{title} was not told that {counted(len(shards), 'logical shard')} "
+            f"({', '.join(map(str, shards))}) moved to {self._target.name}: {reason.rstrip('.')}."
+            for title, (shards, reason) in self._untold.items()
+        )
+        if error is None or isinstance(error, _NotTold):
+            raise ShardError(
+                f"{said} The move is done. Calls that such a router sends to the old server are refused (RR034). Give "
+                "the same command again: it tells the router."
+            ) from None
+        if isinstance(error, ShardError):
+            raise ShardError(f"{error} And {said} Give the same command again.") from error
+
+    def tell(self, shard: int, switched: list[str]) -> None:
+        """Tell them of a logical shard. Adds to ``switched`` the names of those that have sent it elsewhere before.
 
         A router that is away is passed over as long as another one answers: who works through it is refused (RR034)
-        until it is told. Raises ShardError, once all were asked, where one that answers cannot be told.
+        until it is told. Ends the block, once all were asked, where one that answers cannot be told.
         """
-        switched: list[str] = []
         goes_on = not self._routers
         cannot = False
         for router in self._routers:
@@ -130,19 +151,8 @@ class Telling:
                 cannot = cannot or not isinstance(error, RouterAway)
                 self._untold.setdefault(router.title, ([], str(error)))[0].append(shard)
         if cannot or not goes_on:
-            self.end()
-        return switched
+            raise _NotTold
 
-    def end(self) -> None:
-        """Raise ShardError where a router was not told."""
-        if not self._untold:
-            return
-        said = " ".join(
-            f"{title} was not told that {counted(len(shards), 'logical shard')} "
-            f"({', '.join(map(str, shards))}) moved to {self._target.name}: {reason.rstrip('.')}."
-            for title, (shards, reason) in self._untold.items()
-        )
-        raise ShardError(
-            f"{said} The move is done. Calls that such a router sends to the old server are refused (RR034). Give the "
-            "same command again: it tells the router."
-        )
+
+class _NotTold(ShardError):
+    """No further logical shard may be moved, since a router was not told."""

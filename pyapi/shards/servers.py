@@ -134,7 +134,7 @@ def only_mover(server: Server) -> None:
     try:
         server.run(_LOCK)
     except ShardError as error:
-        if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+        if not isinstance(error.__cause__, psycopg.errors.LockNotAvailable | psycopg.errors.DeadlockDetected):
             raise
         raise ShardError(
             f"Server {server.name}: another command is moving logical shards from or to it. Nothing was changed. "

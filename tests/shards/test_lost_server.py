@@ -8,13 +8,16 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.databases import connect
-from tests.support.factories import add_simulation
+from tests.support.factories import add_simulation, set_versions
 from tests.support.moving import Fleet, named, type_as_the_page
+from tests.support.statements import rerun
 
 pytestmark = pytest.mark.needs("time")
 
 # state/ca and all of us, as the test vectors of population_shard say.
 CALIFORNIA, US = 31, 33
+# Of California.
+REPORT = 102
 
 
 @pytest.fixture
@@ -41,12 +44,26 @@ def before(servers: Fleet) -> Fleet:
 
 def test_what_another_server_keeps_comes_back(servers: Fleet, before: Fleet) -> None:
     rows = before.contents()
+    with connect(before.urls["b"]) as lost:
+        given = add_simulation(lost, population_id="ca", policy_id=1)
+        set_versions(lost)
+        rerun(lost, REPORT)
+        [seen] = lost.execute("select * from rerun_feed(0)").fetchall()
     after = those(servers, "c")
     after.did("prepare", "b", "--empty")
+    with connect(after.urls["b"]) as new:
+        type_as_the_page(new, CALIFORNIA, "rerun_feed_counter")
+        type_as_the_page(new, CALIFORNIA, "shard_ids_19")
     told = json.loads(after.do("map", "--no-router", "--json").stdout)["logical_shards"][CALIFORNIA]
     assert (told["wrong"], told["kept_by"]) == ("on no server that answers", "a")
     assert after.move(str(CALIFORNIA), "b").returncode == 0
     assert (after.contents(), after.holders()[CALIFORNIA]) == (rows, ["b"])
+    with connect(after.urls["b"]) as new:
+        assert add_simulation(new, population_id="ca", policy_id=1) > given
+        set_versions(new)
+        done = rerun(new, REPORT)
+        [act] = new.execute("select * from rerun_feed(%s)", (seen["feed_position"],)).fetchall()
+    assert act["rerun_id"] == done["rerun_id"]
 
 
 def test_what_nobody_keeps_begins_anew_and_no_number_comes_twice(servers: Fleet, before: Fleet) -> None:

@@ -10,14 +10,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from pyapi.cli.shards import shard as group
 from tests.support.claims import claim, finish
 from tests.support.concurrency import waiting_for_a_lock
 from tests.support.databases import Connection, connect, rows
 from tests.support.factories import add_simulation, set_versions
-from tests.support.moving import Fleet, Mover, type_as_the_page
+from tests.support.moving import Fleet, Mover, restored, type_as_the_page
 from tests.support.refusals import refuses
 from tests.support.statements import one, rerun
 
@@ -259,19 +258,16 @@ def test_the_older_one_of_two_is_put_away_as_the_page_says(fleet: Fleet, a: Conn
 @pytest.fixture
 def newer(fleet: Fleet) -> dict[str, list[str]]:
     """A logical shard went to b, was rerun and came back; then a is restored to a moment before. What b keeps."""
-    name, backup = (sql.Identifier(f"{fleet.urls['a'].database}{end}") for end in ("", "_backup"))
     for server in "ab":
         with connect(fleet.urls[server]) as connection:
             set_versions(connection)
-    with connect(fleet.urls["a"].set(database="postgres")) as restoring:
-        restoring.execute(sql.SQL("create database {} template {}").format(backup, name))
+    with restored(fleet, "a"):
         assert fleet.move(str(CALIFORNIA), "b").returncode == 0
         with connect(fleet.urls["b"]) as b:
             rerun(b, REPORT)
+            add_simulation(b, population_id="ca", policy_id=4242)
         newest = fleet.contents()
         assert fleet.move(str(CALIFORNIA), "a").returncode == 0
-        restoring.execute(sql.SQL("drop database {}").format(name))
-        restoring.execute(sql.SQL("alter database {} rename to {}").format(backup, name))
     return newest
 
 
@@ -306,10 +302,14 @@ def test_the_newer_rows_are_live_again_when_the_older_ones_are_put_away(
 
 
 def test_the_older_rows_stay_when_the_newer_ones_are_dropped(
-    fleet: Fleet, newer: dict[str, list[str]], b: Connection
+    fleet: Fleet, newer: dict[str, list[str]], a: Connection, b: Connection
 ) -> None:
     before = fleet.contents()
     type_as_the_page(b, CALIFORNIA, "forget_shard")
+    type_as_the_page(a, CALIFORNIA, "shard_ids_17")
+    given = one(b, "select pg_sequence_last_value('pgreprise.shard_ids_31') as number")["number"]
+    assert add_simulation(a, population_id="ca", policy_id=4242) >> 6 > given
+    a.execute("delete from public.simulations where policy_id = 4242")
     assert fleet.move(str(CALIFORNIA), "a").returncode == 0
     assert (fleet.contents(), fleet.holders()[CALIFORNIA]) == (before, ["a"])
     assert (before != newer, fleet.rows(GUARDS)) == (True, {"a": [], "b": []})

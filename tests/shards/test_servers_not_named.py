@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.databases import connect, plain, rows
 from tests.support.factories import set_versions
-from tests.support.moving import Fleet, type_as_the_page
+from tests.support.moving import Fleet, restored, type_as_the_page
 from tests.support.statements import one, rerun
 
 pytestmark = pytest.mark.needs("time")
@@ -110,9 +110,9 @@ def test_a_server_that_holds_nothing_is_not_missed(fleet: Fleet) -> None:
     assert (fleet.contents(), fleet.holders()[CALIFORNIA]) == (before, ["b"])
 
 
-def leave_for(fleet: Fleet, name: str) -> None:
-    """California has left a for a server, where it has not arrived: the command was killed."""
-    with connect(fleet.urls["a"]) as a:
+def leave_for(fleet: Fleet, name: str, source: str = "a") -> None:
+    """California has left a server for another one, where it has not arrived: the command was killed."""
+    with connect(fleet.urls[source]) as a:
         a.execute("select pgreprise.begin_leaving(%s)", (CALIFORNIA,))
         a.execute("select pgreprise.guard_table(table_name) from pgreprise.shard_tables()")
         a.execute("select pgreprise.number_leaving_acts(%s)", (CALIFORNIA,))
@@ -126,6 +126,35 @@ def test_a_move_that_was_stopped_goes_on_to_another_server_which_is_missed_then(
     assert knowing(fleet, "abc").move(str(CALIFORNIA), "c").returncode == 0
     assert f"left a for c, which is not named. {MUST}" in refused(fleet, "ab", *moves("a", "b"))
     assert (fleet.contents(), fleet.holders()[CALIFORNIA]) == (before, ["c"])
+
+
+def test_no_copy_that_is_newer_than_a_restored_backup_is_dropped_when_the_newest_one_was(fleet: Fleet) -> None:
+    with restored(fleet, "a"):
+        for target in "bca":
+            assert fleet.move(str(CALIFORNIA), target).returncode == 0
+    for keeping, others in (("c", "b"), ("b", "")):
+        told = json.loads(fleet.do("map", "--no-router", "--json").stdout)["logical_shards"][CALIFORNIA]
+        assert told["wrong"] == f"older than what {keeping} keeps"
+        for command in (("forget", str(CALIFORNIA), "--yes"), *moves("b", "a")):
+            done = fleet.do(*command)
+            assert (done.returncode, f"{keeping} keeps newer rows" in " ".join(done.stderr.split())) == (1, True)
+        assert all(fleet.state(name, CALIFORNIA) == "left" for name in (keeping, *others))
+        with connect(fleet.urls[keeping]) as server:
+            type_as_the_page(server, CALIFORNIA, "forget_shard")
+    assert (fleet.move(str(CALIFORNIA), "b").returncode, fleet.holders()[CALIFORNIA]) == (0, ["b"])
+
+
+def test_a_logical_shard_that_has_not_arrived_is_not_taken_while_a_restored_server_has_it_live(fleet: Fleet) -> None:
+    with restored(fleet, "a"):
+        assert fleet.move(str(CALIFORNIA), "b").returncode == 0
+        leave_for(fleet, "c", "b")
+    for command in (*moves("a", "b", "c"), ("forget", str(CALIFORNIA), "--yes")):
+        done = fleet.do(*command)
+        assert (done.returncode, "b keeps newer rows" in " ".join(done.stderr.split())) == (1, True)
+    assert fleet.holders()[CALIFORNIA] == ["a"]
+    with connect(fleet.urls["a"]) as a:
+        type_as_the_page(a, CALIFORNIA, "leave_shard")
+    assert (fleet.move(str(CALIFORNIA), "c").returncode, fleet.holders()[CALIFORNIA]) == (0, ["c"])
 
 
 def test_what_was_put_away_on_one_server_is_found_on_the_other_even_if_that_had_it_earlier(fleet: Fleet) -> None:

@@ -249,6 +249,24 @@ def test_a_move_goes_on_while_a_router_is_away_from_the_beginning_but_not_withou
     assert wrong(fleet) == {}
 
 
+def test_who_was_not_told_is_named_also_when_the_next_logical_shard_cannot_be_moved(
+    fleet: Fleet, shards: Shards, routers: dict[str, URL], old: str, new: str
+) -> None:
+    with connect(fleet.urls[old]) as server:
+        server.execute(
+            "create function public.stays() returns trigger language plpgsql as $$begin raise 'It stays.'; end$$; "
+            "create trigger stays before update on pgreprise.logical_shard for each row "
+            f"when (new.logical_shard = {OTHER}) execute function public.stays()"
+        )
+    with closed(shards, routers["r2"]):
+        done = fleet.do("move", f"{CALIFORNIA},{OTHER}", "--to", new, "--json")
+    [moved, failed] = json.loads(done.stdout)
+    assert (done.returncode, moved["logical_shard"], moved["routers_switched"]) == (1, CALIFORNIA, ["r1"])
+    assert "It stays." in failed["message"]
+    assert f"Router r2 was not told that 1 logical shard ({CALIFORNIA}) moved to {new}: " in failed["message"]
+    assert " ".join(done.stderr.split()).startswith(f"error: {' '.join(failed['message'].split())}"[:60])
+
+
 def test_a_router_that_cannot_be_told_stops_the_move_when_the_others_were_told(
     fleet: Fleet, routers: dict[str, URL], old: str, new: str
 ) -> None:
@@ -257,6 +275,7 @@ def test_a_router_that_cannot_be_told_stops_the_move_when_the_others_were_told(
     done = fleet.do("move", f"{CALIFORNIA},{OTHER}", "--to", new, "--json")
     [moved, failed] = json.loads(done.stdout)
     assert (done.returncode, moved["logical_shard"], failed["status"]) == (1, CALIFORNIA, "error")
+    assert moved["routers_switched"] == ["r2"]
     assert f"Router r1 was not told that 1 logical shard ({CALIFORNIA}) moved to {new}: " in done.stderr
     assert (sent_to(routers["r1"]), sent_to(routers["r2"])) == (old, new)
     # Its users would be refused for each further one.

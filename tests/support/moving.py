@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg import sql
 from pytest_postgresql.janitor import DatabaseJanitor
 from sqlalchemy import URL
 
@@ -27,13 +28,14 @@ HOST_TABLES = ("report_outputs", "simulations", "reform_impact", "report_output_
 _MOVERS = "select pid from pg_stat_activity where application_name = 'pgreprise' and datname = current_database()"
 
 
-def type_as_the_page(server: Connection, shard: int, routine: str) -> None:
-    """Type what the page types with this routine after a restore; the logical shard is 17 there."""
-    [typed] = re.findall(rf"^    psql .*{routine}.*$", _PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+def type_as_the_page(server: Connection, shard: int, words: str) -> None:
+    """Type the line of the page that has these words, about this logical shard; the page has 17, 18 or 19 for it."""
+    [typed] = re.findall(rf"^    psql .*{words}.*$", _PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     statements = re.findall(r"-c '([^']*)'", typed)
     assert statements
     for statement in statements:
-        server.execute(re.sub(r"\(17\b", f"({shard}", statement).encode())
+        statement = re.sub(r"\(1[789]\b", f"({shard}", statement.replace("$$", "'"))
+        server.execute(re.sub(r"(?<=shard_ids_)1[789]\b", f"{shard:02}", statement).encode())
 
 
 class Mover:
@@ -144,6 +146,17 @@ class Fleet:
                         )
                     )
         return {name: sorted(lines) for name, lines in found.items()}
+
+
+@contextmanager
+def restored(fleet: Fleet, name: str) -> Iterator[None]:
+    """At the end of the block a server is restored from a backup of its beginning. Nobody else is connected then."""
+    database, backup = (sql.Identifier(f"{fleet.urls[name].database}{end}") for end in ("", "_backup"))
+    with connect(fleet.urls[name].set(database="postgres")) as connection:
+        connection.execute(sql.SQL("create database {} template {}").format(backup, database))
+        yield
+        connection.execute(sql.SQL("drop database {}").format(database))
+        connection.execute(sql.SQL("alter database {} rename to {}").format(backup, database))
 
 
 def emptied(connection: Connection) -> None:
