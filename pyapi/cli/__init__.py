@@ -15,11 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
-import psycopg
-from alembic.util import CommandError
-from sqlalchemy.exc import DBAPIError
 
-from pyapi.api.address import AddressTakenError, UnprotectedAddressError
 from pyapi.cli import (
     batches,
     carbon,
@@ -36,11 +32,8 @@ from pyapi.cli import (
     upkeep,
     work,
 )
-from pyapi.cli.output import echo, explain, print_error, print_json, printable
-from pyapi.embedded import EmbeddedUnavailableError
-from pyapi.schema.files import TextError
-from pyapi.schema.legacy import ImportRefused
-from pyapi.shards.servers import ShardError
+from pyapi.cli.failures import FAILURES, failure
+from pyapi.cli.output import echo, print_error, print_json, printable
 
 __all__ = ["cli", "main"]
 
@@ -93,27 +86,6 @@ def _say(message: str) -> None:
         echo(message, err=True)
 
 
-def _explain(error: BaseException) -> tuple[dict[str, Any], int]:
-    """What to say about an error that ends a command, and the exit code."""
-    match error:
-        case click.Abort():
-            return {"message": "Stopped."}, 130
-        case click.ClickException():
-            return {"message": error.format_message()}, error.exit_code
-        case CommandError():
-            # Alembic raises it for a revision that does not exist, for example.
-            return {"message": f"{error}."}, 2
-        case DBAPIError():
-            return explain(error), 1
-        case UnprotectedAddressError():
-            return {"message": str(error)}, 2
-        case OSError():
-            # A full disk, a file that may not be written, a terminal that was closed meanwhile.
-            name = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
-            return {"message": f"{error.strerror or error}{name}"}, 1
-    return {"message": str(error)}, 1
-
-
 def _print_failure(error: BaseException, said: dict[str, Any]) -> None:
     if "--json" in sys.argv[1:]:
         # Where the output cannot be written, that is the error.
@@ -163,20 +135,7 @@ def main() -> None:
         code = cli.main(standalone_mode=False)
     except SystemExit as end:
         code = end.code
-    except (
-        click.ClickException,
-        click.Abort,
-        CommandError,
-        DBAPIError,
-        UnprotectedAddressError,
-        AddressTakenError,
-        EmbeddedUnavailableError,
-        ImportRefused,
-        ShardError,
-        TextError,
-        psycopg.Error,
-        OSError,
-    ) as error:
-        said, code = _explain(error)
+    except FAILURES as error:
+        said, code = failure(error)
         _print_failure(error, said)
     _end(code if isinstance(code, int) else 0)

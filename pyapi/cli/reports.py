@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pyapi.cli.batches import undo_batch
 from pyapi.cli.connections import administrator
+from pyapi.cli.failures import one_document
 from pyapi.cli.options import AGE, REASON_OPTION
 from pyapi.cli.output import JSON_OPTION, echo, explain, print_document, print_error, print_json, print_rows, took, who
 from pyapi.database import call, call_procedure, sqlstate
@@ -32,7 +33,7 @@ def _one_by_one(
 ) -> None:
     """Act on each id in a transaction of its own and print each result. Exit code 1 when one was refused."""
     results: list[dict[str, Any]] = []
-    try:
+    with one_document(results, as_json):
         for one in ids:
             try:
                 results.append({"status": "ok", **act(one)})
@@ -42,7 +43,6 @@ def _one_by_one(
                     raise
                 results.append({"status": "error", name: one, **explain(error)})
                 if not is_of_one_row:
-                    # One document: what was done, and why it ended.
                     print_error(results[-1])
                     break
             if not as_json:
@@ -50,10 +50,6 @@ def _one_by_one(
                     echo(describe(results[-1]))
                 else:
                     print_error(results[-1])
-    finally:
-        # The results so far are printed even when an error ends the loop.
-        if as_json and results:
-            print_json(results)
     if any(result["status"] == "error" for result in results):
         raise SystemExit(1)
 

@@ -9,14 +9,12 @@ from typing import Any
 
 import click
 import psycopg
-from alembic.util import CommandError
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
 
 from pyapi.cli.connections import SettingsError, read_settings
-from pyapi.cli.output import JSON_OPTION, echo, explain, print_error, print_json, print_rows
+from pyapi.cli.failures import one_document
+from pyapi.cli.output import JSON_OPTION, echo, print_json, print_rows
 from pyapi.database import connect_engine
-from pyapi.schema.files import TextError
 from pyapi.shards import move as moving
 from pyapi.shards import prepare as preparing
 from pyapi.shards.router import LOGIN, Conflict, router_of
@@ -87,23 +85,6 @@ def _routers(no_router: bool) -> Iterator[list[Router]]:
         raise SettingsError("DATABASE_URL is not set. It names the router; without one, give --no-router.")
     with routers_of(settings.routers, settings.migration_database) as routers:
         yield routers
-
-
-@contextmanager
-def _one_by_one(done: list[dict[str, Any]], as_json: bool) -> Iterator[None]:
-    """Print with --json what was done and, as the last object of the array, the error that ended it."""
-    try:
-        yield
-    except (ShardError, DBAPIError, psycopg.Error, CommandError, TextError, OSError, click.Abort) as error:
-        if not (as_json and done):
-            raise
-        said = explain(error) if isinstance(error, DBAPIError) else {"message": str(error) or "Stopped."}
-        done.append({"status": "error", **said})
-        print_json(done)
-        print_error(done[-1])
-        raise SystemExit(130 if isinstance(error, click.Abort) else 1) from error
-    if as_json:
-        print_json(done)
 
 
 @click.group()
@@ -310,10 +291,9 @@ def move(shards: list[int], target: str, no_router: bool, dry_run: bool, as_json
                 echo("Nothing was changed.")
             return
         say = (lambda _: None) if as_json else echo
-        with _one_by_one(done, as_json), Telling(routers, servers[target], say) as telling:
+        with one_document(done, as_json), Telling(routers, servers[target], say) as telling:
             for number in shards:
-                before = moving.find(number, servers).server.name
-                moving.move(number, servers[target], servers, say)
+                before = moving.move(number, servers[target], servers, say).name
                 switched: list[str] = []
                 done.append({
                     "status": "ok", "logical_shard": number, "from": before, "to": target, "routers_switched": switched,
@@ -363,8 +343,7 @@ def forget(shards: list[int], dry_run: bool, yes: bool, as_json: bool) -> None:
             for number, place in places_of(server).items() if number in shards and place["state"] == "left"
         ]  # fmt: skip
         numbers = sorted({number for number, _ in kept})
-        for number in numbers:
-            moving.live(number, servers)
+        moving.require_live(numbers, servers)
         found = [{"logical_shard": number, "kept_by": name} for number, name in sorted(kept)]
         print_rows(found, as_json, empty="No server keeps a copy of them.")
         if dry_run and not as_json:
@@ -376,11 +355,7 @@ def forget(shards: list[int], dry_run: bool, yes: bool, as_json: bool) -> None:
             raise SystemExit(1)
         for server in servers.values():
             only_mover(server)
-        # Again, since people think for a while.
-        for number in numbers:
-            moving.live(number, servers)
-        for number in numbers:
-            moving.forget(number, servers, (lambda _: None) if as_json else echo)
+        moving.forget(numbers, servers, (lambda _: None) if as_json else echo)
 
 
 @shard.command()
@@ -388,7 +363,7 @@ def forget(shards: list[int], dry_run: bool, yes: bool, as_json: bool) -> None:
 def migrate(as_json: bool) -> None:
     """Migrate every server, one after the other. The router is made anew after that."""
     done: list[dict[str, Any]] = []
-    with _servers() as servers, _one_by_one(done, as_json):
+    with _servers() as servers, one_document(done, as_json):
         for server in servers.values():
             only_mover(server)
         for name, server in servers.items():

@@ -14,7 +14,7 @@ none, with a copy that is kept:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ from psycopg.types.json import Jsonb
 from pyapi.shards.servers import Server, ShardError, connect, facts_of, pipe, places_of
 from pyapi.wording import counted
 
-__all__ = ["Found", "find", "fingerprints", "forget", "kept_newer", "live", "move", "rehearse", "require_all"]
+__all__ = ["Found", "find", "fingerprints", "forget", "kept_newer", "move", "rehearse", "require_all", "require_live"]
 
 Say = Callable[[str], None]
 
@@ -157,8 +157,8 @@ def rehearse(shard: int, target: Server, servers: dict[str, Server]) -> tuple[Se
     return source, rows
 
 
-def move(shard: int, target: Server, servers: dict[str, Server], say: Say) -> None:
-    """Bring the logical shard to the target, from whatever an earlier command has left.
+def move(shard: int, target: Server, servers: dict[str, Server], say: Say) -> Server:
+    """Bring the logical shard to the target, from whatever an earlier command has left. Returns where it was.
 
     servers: all of them by name. Raises ShardError; what was begun and can be given up is given up.
     """
@@ -167,7 +167,7 @@ def move(shard: int, target: Server, servers: dict[str, Server], say: Say) -> No
     source = found.server
     if source is target:
         _stay(found, shard, say)
-        return
+        return source
     require_alike(source, target)
     if places_of(target)[shard]["state"] == "left":
         # An older copy.
@@ -181,6 +181,7 @@ def move(shard: int, target: Server, servers: dict[str, Server], say: Say) -> No
     else:
         _leave(found, shard, target)
     say(f"logical shard {shard}: moved from {source.name} to {target.name}")
+    return source
 
 
 def _tables(server: Server) -> list[str]:
@@ -296,22 +297,23 @@ def _give_up(source: Server, shard: int, error: BaseException) -> None:
         raise ShardError(f"{error} Logical shard {shard} has not arrived. Give the command again.") from error
 
 
-def live(shard: int, servers: dict[str, Server]) -> Found:
-    """Where the logical shard is. Raises ShardError where it has not arrived, or is newer where it is kept."""
-    found = find(shard, servers)
-    _require_newest(found, shard)
-    if found.state == "left":
-        raise ShardError(
-            f"Logical shard {shard} has left {found.server.name} and has not arrived. That copy is the only one. "
-            "Nothing was changed. Type: pgreprise shard move, to the same server as before."
-        )
-    return found
+def require_live(shards: Iterable[int], servers: dict[str, Server]) -> dict[int, Server]:
+    """The servers that have these logical shards. Raises ShardError where one has not arrived, or is newer as kept."""
+    found = {shard: find(shard, servers) for shard in shards}
+    for shard, here in found.items():
+        _require_newest(here, shard)
+        if here.state == "left":
+            raise ShardError(
+                f"Logical shard {shard} has left {here.server.name} and has not arrived. That copy is the only one. "
+                "Nothing was changed. Type: pgreprise shard move, to the same server as before."
+            )
+    return {shard: here.server for shard, here in found.items()}
 
 
-def forget(shard: int, servers: dict[str, Server], say: Say) -> None:
-    """Drop the copies of a logical shard that stayed where it was before. Raises ShardError where it is not live."""
-    found = live(shard, servers)
-    for server in servers.values():
-        if places_of(server)[shard]["state"] == "left":
-            _forget(server, shard)
-            say(f"logical shard {shard}: {server.name} has forgotten it; it is on {found.server.name}")
+def forget(shards: Iterable[int], servers: dict[str, Server], say: Say) -> None:
+    """Drop the copies of logical shards that stayed where they were before. Raises ShardError as ``require_live``."""
+    for shard, live in require_live(shards, servers).items():
+        for server in servers.values():
+            if places_of(server)[shard]["state"] == "left":
+                _forget(server, shard)
+                say(f"logical shard {shard}: {server.name} has forgotten it; it is on {live.name}")

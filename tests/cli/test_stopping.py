@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import resource
@@ -20,10 +21,11 @@ from sqlalchemy import URL
 
 from pyapi.settings import Settings
 from tests.support.command import PROGRAM, Run, environment, run
-from tests.support.databases import Connection, folder_of_a_server, plain
+from tests.support.databases import Connect, Connection, folder_of_a_server, plain
 from tests.support.factories import add_report, add_simulation, set_versions
 from tests.support.ports import unused_port
 from tests.support.statements import one
+from tests.support.workers import until
 
 pytestmark = pytest.mark.needs("time")
 
@@ -180,6 +182,24 @@ def test_a_command_at_work_ends_with_its_terminal_and_stops_the_database(data: d
     terminal.close()
     terminal.ended()
     assert is_stopped(data)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_command_says_in_one_document_what_it_has_done(
+    database: URL, dba: Connection, connect: Connect, number: int, code: int
+) -> None:
+    set_versions(dba)
+    reports = [add_report(dba, add_simulation(dba, population_type="household")) for _ in range(2)]
+    holder = connect(autocommit=False)
+    holder.execute("select from public.report_outputs where id = %s for update", (reports[1],))
+    process = start(PROGRAM, "rerun", "us", *map(str, reports), "--json", DATABASE_URL=plain(database))
+    waits = "select from pg_stat_activity where %s = any (pg_blocking_pids(pid))"
+    until(lambda: dba.execute(waits, (holder.info.backend_pid,)).fetchall())
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    done = json.loads(out)
+    assert (process.returncode, done[0]["report_id"], done[0]["status"]) == (code, reports[0], "ok")
+    assert [row["message"] for row in done[1:]] == (["Stopped."] if number == signal.SIGINT else [])
 
 
 # --- a disk that is full ----------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,8 @@ from tests.support.workers import until
 pytestmark = pytest.mark.needs("time")
 
 CALIFORNIA, REPORT = 31, 102
+# All of us.
+US = 33
 
 # The commit after which a logical shard has left, or is held, waits as long as somebody holds this lock.
 _SLOW_COMMIT = (
@@ -164,6 +167,26 @@ def test_ctrl_c_gives_the_move_up(fleet: Fleet) -> None:
     assert code == 130
     assert fleet.state("a", CALIFORNIA) == "held"
     assert fleet.contents() == before
+
+
+def test_ctrl_c_tells_in_json_what_was_moved_before(fleet: Fleet) -> None:
+    with connect(fleet.urls["a"]) as a, connect(fleet.urls["a"], autocommit=False) as holder:
+        a.execute(
+            "create function public.wait() returns trigger language plpgsql as "
+            "$$begin perform pg_advisory_xact_lock(4711); return new; end$$; "
+            "create trigger waits before update on pgreprise.logical_shard for each row "
+            f"when (new.logical_shard = {US}) execute function public.wait()"
+        )
+        holder.execute("select pg_advisory_xact_lock(4711)")
+        with fleet.started("move", f"{CALIFORNIA},{US}", "--to", "b", "--no-router", "--json") as mover:
+            mover.release()
+            mover.wait_until_blocked(a)
+            mover.interrupt()
+            holder.rollback()
+            code = mover.ended()
+    moved, failed = json.loads(mover.output)
+    assert (code, moved["logical_shard"], failed) == (130, CALIFORNIA, {"status": "error", "message": "Stopped."})
+    assert (fleet.holders()[CALIFORNIA], fleet.holders()[US]) == (["b"], ["a"])
 
 
 def test_a_server_that_is_away_changes_nothing(fleet: Fleet) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.databases import connect, plain, rows
+from tests.support.databases import connect, rows
 from tests.support.factories import set_versions
-from tests.support.moving import Fleet, restored, type_as_the_page
+from tests.support.moving import Fleet, named, restored, type_as_the_page
 from tests.support.statements import one, rerun
 
 pytestmark = pytest.mark.needs("time")
@@ -33,7 +33,7 @@ def fleet(new_fleet: Callable[[str, str], Fleet]) -> Fleet:
 
 def knowing(fleet: Fleet, names: str) -> Fleet:
     """The commands of somebody who names these servers only."""
-    listed = " ".join(f"{name}={plain(fleet.urls[name])}" for name in names)
+    listed = named({name: fleet.urls[name] for name in names})
     return Fleet(fleet.urls, fleet.settings | {"PGREPRISE_SHARDS": listed})
 
 
@@ -166,8 +166,7 @@ def test_what_was_put_away_on_one_server_is_found_on_the_other_even_if_that_had_
     with connect(fleet.urls["b"]) as b:
         b.execute("select pgreprise.begin_leaving(%s)", (CALIFORNIA,))
         b.execute("select pgreprise.leave_shard(%s, 'a')", (CALIFORNIA,))
-    # What they decide against is newer, so they say it where it is kept.
-    with connect(fleet.urls["b"]) as b:
+        # What they decide against is newer, so they say it where it is kept.
         type_as_the_page(b, CALIFORNIA, "forget_shard")
     for _ in range(2):
         [found] = json.loads(fleet.did("move", str(CALIFORNIA), "--to", "a", "--no-router", "--json"))

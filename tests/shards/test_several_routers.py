@@ -264,7 +264,7 @@ def test_who_was_not_told_is_named_also_when_the_next_logical_shard_cannot_be_mo
     assert (done.returncode, moved["logical_shard"], moved["routers_switched"]) == (1, CALIFORNIA, ["r1"])
     assert "It stays." in failed["message"]
     assert f"Router r2 was not told that 1 logical shard ({CALIFORNIA}) moved to {new}: " in failed["message"]
-    assert " ".join(done.stderr.split()).startswith(f"error: {' '.join(failed['message'].split())}"[:60])
+    assert failed["message"] in done.stderr
 
 
 def test_a_router_that_cannot_be_told_stops_the_move_when_the_others_were_told(

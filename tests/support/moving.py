@@ -45,7 +45,7 @@ class Mover:
         self._arguments = arguments
         self._settings = settings
         self._process: subprocess.Popen[str] | None = None
-        self.errors = ""
+        self.output, self.errors = "", ""
 
     def release(self) -> None:
         """Let it begin."""
@@ -68,9 +68,9 @@ class Mover:
         return True
 
     def ended(self) -> int:
-        """Wait for its end; the exit code. Then ``errors`` is what it said."""
+        """Wait for its end; the exit code. Then ``output`` and ``errors`` are what it said."""
         assert self._process is not None
-        _, self.errors = self._process.communicate(timeout=120)
+        self.output, self.errors = self._process.communicate(timeout=120)
         return self._process.returncode
 
     def interrupt(self) -> None:
